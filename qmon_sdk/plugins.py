@@ -1,0 +1,104 @@
+"""Plug-ins by folder: one file is one plug-in, its name is its name, and strangers join by entry point."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+# Part of the interpreter's tree walk, not of ours: dunder files and private helpers are no plug-ins.
+_HIDDEN = "_"
+
+
+class UnknownPlugin(KeyError):
+    """No plug-in has this name; `nearest` holds the names the caller may have meant."""
+
+    def __init__(self, name: str, *, package: str, known: tuple[str, ...]) -> None:
+        from difflib import get_close_matches  # noqa: PLC0415 - only paid when somebody mistyped
+
+        super().__init__(name)
+        self.name = name
+        self.package = package
+        self.known = known
+        self.nearest = tuple(get_close_matches(name, known, n=3))
+
+    def __str__(self) -> str:
+        hint = f"; did you mean {self.nearest[0]!r}?" if self.nearest else ""
+        return f"{self.package} has no {self.name!r}{hint} (known: {', '.join(self.known)})"
+
+
+class Plugins(Mapping[str, Any]):
+    """The plug-ins of one folder by name, each imported when it is first asked for.
+
+    With a `role`, the value is the class in `slack.py` that is called `SlackChannel` for the role
+    `Channel`; without one, it is the module. Reading the names imports no plug-in, so that a broken
+    one harms nobody but those who ask for it.
+    """
+
+    def __init__(self, package: str, *, role: str = "", group: str = "") -> None:
+        self.package = package
+        self.role = role
+        self.group = group
+
+    def names(self) -> tuple[str, ...]:
+        """Every name in alphabetical order."""
+        return tuple(sorted({*self._files, *self._strangers}))
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - what a plug-in is, its kind knows
+        if name in self._files:
+            return self._member(name)
+        if name in self._strangers:
+            return self._strangers[name].load()
+        raise UnknownPlugin(name, package=self.package, known=self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files or name in self._strangers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    def __repr__(self) -> str:
+        return f"Plugins({self.package!r}: {', '.join(self.names())})"
+
+    @cached_property
+    def _files(self) -> frozenset[str]:
+        spec = importlib.util.find_spec(self.package)
+        folders = list(spec.submodule_search_locations or ()) if spec else []
+        found = (module.name for module in pkgutil.iter_modules(folders))
+        return frozenset(name for name in found if not name.startswith(_HIDDEN))
+
+    @cached_property
+    def _strangers(self) -> dict[str, EntryPoint]:
+        if not self.group:
+            return {}
+        # A scan of all installed metadata costs milliseconds: nobody pays who names no group.
+        from importlib.metadata import entry_points  # noqa: PLC0415
+
+        return {point.name: point for point in entry_points(group=self.group)}
+
+    def _member(self, name: str) -> Any:  # noqa: ANN401
+        module = importlib.import_module(f"{self.package}.{name}")
+        if not self.role:
+            return module
+        wanted = f"{name}{self.role}".replace("_", "").lower()
+        for attribute, value in vars(module).items():
+            if attribute.lower() == wanted:
+                return value
+        raise AttributeError(f"{module.__name__} defines no {name.title()}{self.role}")
+
+
+def found(package: str, *, role: str = "", group: str = "") -> Plugins:
+    """The plug-ins in the folder of `package`, and those of the entry-point `group` if one is named.
+
+    Ours win over strangers of the same name.
+    """
+    return Plugins(package, role=role, group=group)
