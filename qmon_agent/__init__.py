@@ -1,0 +1,1 @@
+"""The qmon agent: takes signals, keeps them, judges them, tells about them."""

@@ -1,0 +1,1 @@
+"""Ways in, and the one pipeline behind all of them."""

@@ -1,0 +1,93 @@
+"""Where the state, the socket and the configuration file are when nobody says so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+
+class Locations(msgspec.Struct, frozen=True, kw_only=True):
+    """The places one agent lives in, and who named each of them."""
+
+    state: Path
+    socket: Path
+    config: Path | None
+    origins: dict[str, str] = {}
+
+    @property
+    def control(self) -> Path:
+        """The socket of the command line: beside the data socket, for its owner only."""
+        return self.socket.with_name("control.sock")
+
+    @property
+    def spool(self) -> Path:
+        return self.state / "spool"
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "journal"
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "agent.lock"
+
+
+def find_locations(
+    *,
+    state: str | None = None,
+    config: str | None = None,
+    socket: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    uid: int | None = None,
+) -> Locations:
+    """Options first, then the environment, then the place usual for this user."""
+    root = (os.getuid() if uid is None else uid) == 0
+    directory, state_origin = _chosen(
+        (state, "option --state"),
+        (environ.get("QMON_STATE_DIR"), "environment QMON_STATE_DIR"),
+        (_default_state(environ, root=root), "default"),
+    )
+    path, socket_origin = _chosen(
+        (socket, "option --socket"),
+        (environ.get("QMON_SOCKET"), "environment QMON_SOCKET"),
+        (_default_socket(environ, directory, root=root), "default"),
+    )
+    file, config_origin = _chosen(
+        (config, "option --config"),
+        (environ.get("QMON_CONFIG"), "environment QMON_CONFIG"),
+        (_default_config(directory), "default"),
+    )
+    return Locations(
+        state=Path(directory).absolute(),
+        socket=Path(path).absolute(),
+        config=Path(file).absolute() if file else None,
+        origins={"state": state_origin, "socket": socket_origin, "config": config_origin},
+    )
+
+
+def _chosen(*candidates: tuple[str | None, str]) -> tuple[str, str]:
+    return next(((value, origin) for value, origin in candidates if value), ("", "default"))
+
+
+def _default_state(environ: Mapping[str, str], *, root: bool) -> str:
+    if root:
+        return "/var/lib/qmon"
+    home = environ.get("XDG_STATE_HOME") or os.path.join(
+        environ.get("HOME") or os.path.expanduser("~"), ".local", "state"
+    )
+    return os.path.join(home, "qmon")
+
+
+def _default_socket(environ: Mapping[str, str], state: str, *, root: bool) -> str:
+    if root:
+        return "/run/qmon/agent.sock"
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    return os.path.join(runtime, "qmon", "agent.sock") if runtime else f"{state}/agent.sock"
+
+
+def _default_config(state: str) -> str | None:
+    file = os.path.join(state, "qmon.toml")
+    return file if os.path.exists(file) else None
