@@ -1,0 +1,1 @@
+"""All that the two sides agree on: signals, columns, frames, errors."""

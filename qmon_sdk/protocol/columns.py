@@ -1,0 +1,307 @@
+"""A block: many signals of one kind, column by column, each column saying how it is written.
+
+How a column may be written, by the role of its field (`n` rows; numbers are little-endian):
+
+| role                  | every row the same | else, one of |
+|---|---|---|
+| time, duration, whole | an integer | bytes of n × i64 · `["o", base, bytes]`, base added to each |
+| number                | a float    | bytes of n × f64 |
+| flag                  | a boolean  | bytes of n × u8 |
+| key, word, text       | a string   | `["d", n × u32, [text, …]]` places in a dictionary |
+|                       |            | `["x", width, bytes]` binary ids, shown in hex, all zero = "" |
+|                       |            | `["x1", n × u64]` and `["x2", n × u64 high, n × u64 low]`: the same as numbers |
+|                       |            | `["t", [text, …]]` |
+| labels                | a map      | `["d", n × u32, [map, …]]` |
+|                       |            | `["k", n × u32 pairs per row, u32 keys, [key, …], [value, …]]` |
+| buckets               | a map      | `["b", n × u32 pairs per row, i32 indexes, i64 counts]` |
+
+The store reads the bytes as they are; nothing between the recorder and the table visits a row.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from .errors import FrameError
+from .records import Record
+from .signals import FIELDS, SIGNALS, kind_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .signals import Signal
+
+MAX_ROWS = 1 << 17
+"""Rows one block may hold."""
+
+LITTLE = array("H", [1]).tobytes() == b"\x01\x00"
+U32 = "I"
+I32 = "i"
+I64 = "q"
+U64 = "Q"
+F64 = "d"
+
+
+class Block(Record):
+    """Rows of one kind; a newer writer's extra columns, and kinds we do not know, stay as they are."""
+
+    kind: str = ""
+    rows: int = 0
+    columns: tuple[Any, ...] = ()
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+def block_of(kind: str, signals: Sequence[Signal]) -> Block:
+    """Turn signals of one kind into a block; raises `ValueError` if they are too many."""
+    if len(signals) > MAX_ROWS:
+        message = f"a block holds {MAX_ROWS} rows at most, not {len(signals)}"
+        raise ValueError(message)
+    columns = zip(*signals, strict=True) if signals else ((),) * len(FIELDS[kind])
+    written = (
+        _WRITERS[field.role](column) for field, column in zip(FIELDS[kind], columns, strict=True)
+    )
+    return Block(kind=kind, rows=len(signals), columns=tuple(written))
+
+
+def blocks_of(signals: Sequence[Signal]) -> tuple[Block, ...]:
+    """Turn signals of any kinds into one block per kind, in the order the kinds first appear."""
+    by_kind: dict[str, list[Signal]] = {}
+    for signal in signals:
+        by_kind.setdefault(kind_of(signal), []).append(signal)
+    return tuple(block_of(kind, group) for kind, group in by_kind.items())
+
+
+def packed(code: str, values: Any) -> bytes:
+    """Write numbers as little-endian bytes of the `array` type code."""
+    numbers = array(code, values)
+    if not LITTLE:
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def words(values: Sequence[str]) -> Any:
+    """Write texts: one if they are all the same, else as places in a dictionary."""
+    if not values or values.count(values[0]) == len(values):
+        return values[0] if values else ""
+    distinct = dict.fromkeys(values)
+    if len(distinct) * 2 > len(values):
+        return ["t", list(values)]
+    return ["d", _places(distinct, values), list(distinct)]
+
+
+def labels(values: Sequence[dict[str, str]]) -> Any:
+    """Write attribute maps: one if they are all the same, else flattened."""
+    first = values[0] if values else {}
+    if all(value is first or value == first for value in values):
+        return first
+    keys = dict.fromkeys(key for value in values for key in value)
+    return [
+        "k",
+        packed(U32, map(len, values)),
+        _places(keys, [key for value in values for key in value]),
+        list(keys),
+        [text for value in values for text in value.values()],
+    ]
+
+
+def _places(distinct: dict[str, Any], values: Sequence[str]) -> bytes:
+    index = {value: place for place, value in enumerate(distinct)}
+    return packed(U32, map(index.__getitem__, values))
+
+
+def _buckets(values: Sequence[dict[int, int]]) -> Any:
+    first = values[0] if values else {}
+    if all(value == first for value in values):
+        return first
+    return [
+        "b",
+        packed(U32, map(len, values)),
+        packed(I32, [index for value in values for index in value]),
+        packed(I64, [count for value in values for count in value.values()]),
+    ]
+
+
+def _numbers(code: str, same: Callable[[Any], Any]) -> Callable[[Sequence[Any]], Any]:
+    def write(values: Sequence[Any]) -> Any:
+        if not values or values.count(values[0]) == len(values):
+            return same(values[0]) if values else same(0)
+        return packed(code, values)
+
+    return write
+
+
+_WRITERS: dict[str, Callable[[Sequence[Any]], Any]] = {
+    "Time": _numbers(I64, int),
+    "Duration": _numbers(I64, int),
+    "Whole": _numbers(I64, int),
+    "Number": _numbers(F64, float),
+    "Flag": _numbers("B", bool),
+    "Key": words,
+    "Word": words,
+    "Text": words,
+    "Labels": labels,
+    "Buckets": _buckets,
+}
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def rows_of(block: Block) -> list[Signal]:
+    """Read a block back into signals; missing trailing columns take their defaults.
+
+    Raises `FrameError` for a kind that is not ours or a column that contradicts itself.
+    """
+    if block.kind not in SIGNALS:
+        message = f"no signal is called {block.kind!r}"
+        raise FrameError(message)
+    fields, signal = FIELDS[block.kind], SIGNALS[block.kind]
+    columns = [
+        decode_column(column, field.role, block.rows)
+        for field, column in zip(fields, block.columns, strict=False)
+    ]
+    columns += [[field.default] * block.rows for field in fields[len(columns) :]]
+    return [tuple.__new__(signal, row) for row in zip(*columns, strict=True)]
+
+
+def decode_column(column: Any, role: str, rows: int) -> list[Any]:
+    """Read one column into a list of `rows` values; raises `FrameError` if it is not that."""
+    try:
+        values = _READERS[role](column, rows)
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+        message = f"a {role} column cannot be read: {error}"
+        raise FrameError(message) from error
+    if len(values) != rows:
+        message = f"a {role} column has {len(values)} rows, not {rows}"
+        raise FrameError(message)
+    return values
+
+
+def unpacked(code: str, data: bytes) -> array[Any]:
+    """Read little-endian numbers; raises `ValueError` if the bytes are no whole number of them."""
+    numbers = array(code)
+    numbers.frombytes(data)
+    if not LITTLE:
+        numbers.byteswap()
+    return numbers
+
+
+def _read_numbers(code: str, types: tuple[type, ...]) -> Callable[[Any, int], list[Any]]:
+    same = types[0]
+
+    def read(column: Any, rows: int) -> list[Any]:
+        if isinstance(column, bytes):
+            return unpacked(code, column).tolist()
+        if isinstance(column, types):
+            return [same(column)] * rows
+        tag, base, data = column
+        _expect(tag, "o")
+        return [base + number for number in unpacked(I64, data)]
+
+    return read
+
+
+def _read_flags(column: Any, rows: int) -> list[bool]:
+    return [column] * rows if isinstance(column, bool) else [bool(value) for value in bytes(column)]
+
+
+def _read_texts(column: Any, rows: int) -> list[str]:
+    if isinstance(column, str):
+        return [column] * rows
+    return [_text(value) for value in _TEXT_READERS[column[0]](*column[1:])]
+
+
+def _from_dictionary(places: bytes, values: list[Any]) -> list[Any]:
+    return [values[place] for place in unpacked(U32, places)]
+
+
+def _from_binary(width: int, data: bytes) -> list[str]:
+    if not 1 <= width <= 64:  # noqa: PLR2004 - longer than any id there is
+        message = f"ids of {width} bytes"
+        raise ValueError(message)
+    nothing = bytes(width)
+    ids = (data[start : start + width] for start in range(0, len(data), width))
+    return ["" if one == nothing else one.hex() for one in ids]
+
+
+def _from_halves(high: bytes, low: bytes) -> list[str]:
+    pairs = zip(unpacked(U64, high), unpacked(U64, low), strict=True)
+    return [f"{upper:016x}{lower:016x}" if upper or lower else "" for upper, lower in pairs]
+
+
+_TEXT_READERS: dict[str, Callable[..., list[str]]] = {
+    "d": _from_dictionary,
+    "t": lambda values: values,
+    "x": _from_binary,
+    "x1": lambda data: [f"{one:016x}" if one else "" for one in unpacked(U64, data)],
+    "x2": _from_halves,
+}
+
+
+def _read_labels(column: Any, rows: int) -> list[dict[str, str]]:
+    if isinstance(column, dict):
+        return [_labels(column)] * rows
+    return [_labels(value) for value in _LABEL_READERS[column[0]](*column[1:])]
+
+
+def _from_pairs(counts: bytes, places: bytes, keys: list[str], values: list[str]) -> list[Any]:
+    pairs = zip(_from_dictionary(places, keys), values, strict=True)
+    return [dict(_take(pairs, count)) for count in unpacked(U32, counts)]
+
+
+_LABEL_READERS: dict[str, Callable[..., list[dict[str, str]]]] = {
+    "d": _from_dictionary,
+    "k": _from_pairs,
+}
+
+
+def _read_buckets(column: Any, rows: int) -> list[dict[int, int]]:
+    if isinstance(column, dict):
+        return [{int(index): int(count) for index, count in column.items()}] * rows
+    tag, counts, indexes, amounts = column
+    _expect(tag, "b")
+    pairs = zip(unpacked(I32, indexes), unpacked(I64, amounts), strict=True)
+    return [dict(_take(pairs, count)) for count in unpacked(U32, counts)]
+
+
+def _take(pairs: Any, count: int) -> list[Any]:
+    taken = [pair for pair, _ in zip(pairs, range(count), strict=False)] if count else []
+    if len(taken) != count:
+        message = "fewer pairs than rows say"
+        raise ValueError(message)
+    return taken
+
+
+def _expect(tag: Any, wanted: str) -> None:
+    if tag != wanted:
+        message = f"written as {tag!r}"
+        raise ValueError(message)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        message = f"{type(value).__name__} instead of text"
+        raise TypeError(message)
+    return value
+
+
+def _labels(value: Any) -> dict[str, str]:
+    return {_text(key): _text(text) for key, text in value.items()}
+
+
+_READERS: dict[str, Callable[[Any, int], list[Any]]] = {
+    "Time": _read_numbers(I64, (int,)),
+    "Duration": _read_numbers(I64, (int,)),
+    "Whole": _read_numbers(I64, (int,)),
+    "Number": _read_numbers(F64, (float, int)),
+    "Flag": _read_flags,
+    "Key": _read_texts,
+    "Word": _read_texts,
+    "Text": _read_texts,
+    "Labels": _read_labels,
+    "Buckets": _read_buckets,
+}

@@ -1,0 +1,91 @@
+"""The spool's files, as both sides see them: `<process hex>-<n>.frames`, prefixed frames end to end.
+
+A writer holds an exclusive `flock` as long as it may still append, so a free lock means that the file
+is finished: its writer closed it, or is dead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from .frames import MAX_FRAME_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUFFIX = ".frames"
+ROTATE_BYTES = 1 << 20
+PREFIX_BYTES = 4
+# A file is closed once it is past the rotation size, so one whole message may lie beyond it.
+_LARGEST_FILE = ROTATE_BYTES + MAX_FRAME_BYTES + PREFIX_BYTES
+
+
+def taken(directory: str | os.PathLike[str]) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield each finished file, oldest first, as its path and its frames without length prefix.
+
+    The file stays locked until the next step of the iteration, so no other reader takes it too.
+    Delete it before then, once its frames are safe; a file left alone is yielded again next time.
+    """
+    for path in finished_order(directory):
+        descriptor = _lock(path)
+        if descriptor is None:
+            continue
+        try:
+            yield path, frames_of(_read(descriptor))
+        finally:
+            os.close(descriptor)
+
+
+def finished_order(directory: str | os.PathLike[str]) -> list[str]:
+    """Every spool file's path, oldest first; a directory that is not there holds none."""
+    found: list[tuple[int, str]] = []
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
+                    found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
+    except OSError:
+        return [path for _, path in sorted(found)]
+    return [path for _, path in sorted(found)]
+
+
+def frames_of(content: bytes) -> list[bytes]:
+    """Cut prefixed frames apart, up to the first tear: a frame cut short, or a length that cannot be."""
+    frames, place = [], 0
+    while place + PREFIX_BYTES <= len(content):
+        start = place + PREFIX_BYTES
+        place = start + int.from_bytes(content[place:start], "big")
+        if place > len(content) or not 0 < place - start <= MAX_FRAME_BYTES:
+            break
+        frames.append(content[start:place])
+    return frames
+
+
+def _lock(path: str) -> int | None:
+    """Open and lock a finished file, or answer None: still written, taken by another, or gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_nlink:  # 0: another reader took and deleted it as we opened it
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _read(descriptor: int) -> bytes:
+    """Read the file whole, within the size that a writer can have given it."""
+    pieces, room = [], _LARGEST_FILE
+    try:
+        while room > 0 and (piece := os.read(descriptor, room)):
+            pieces.append(piece)
+            room -= len(piece)
+    except OSError:
+        return b"".join(pieces)
+    return b"".join(pieces)
