@@ -1,7 +1,7 @@
-"""The spool's files, as both sides see them: `<process hex>-<n>.frames`, prefixed frames end to end.
+"""The spool's files as both sides see them: `<process hex>-<n>.frames`, prefixed frames end to end.
 
-A writer holds an exclusive `flock` as long as it may still append, so a free lock means that the file
-is finished: its writer closed it, or is dead.
+A writer holds an exclusive `flock` as long as it may still append, so a free lock means that the
+file is finished: its writer closed it, or is dead.
 """
 
 from __future__ import annotations
@@ -28,31 +28,32 @@ def taken(directory: str | os.PathLike[str]) -> Iterator[tuple[str, list[bytes]]
     The file stays locked until the next step of the iteration, so no other reader takes it too.
     Delete it before then, once its frames are safe; a file left alone is yielded again next time.
     """
-    for path in finished_order(directory):
-        descriptor = _lock(path)
+    for path, _ in files(directory):
+        descriptor = lock(path)
         if descriptor is None:
             continue
         try:
-            yield path, frames_of(_read(descriptor))
+            yield path, frames_of(read(descriptor))
         finally:
             os.close(descriptor)
 
 
-def finished_order(directory: str | os.PathLike[str]) -> list[str]:
-    """Every spool file's path, oldest first; a directory that is not there holds none."""
-    found: list[tuple[int, str]] = []
+def files(directory: str | os.PathLike[str]) -> list[tuple[str, int]]:
+    """Every spool file's path and size, oldest first; a directory that is not there holds none."""
+    found: list[tuple[int, str, int]] = []
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
                 if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
-                    found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
+                    status = entry.stat(follow_symlinks=False)
+                    found.append((status.st_mtime_ns, entry.path, status.st_size))
     except OSError:
-        return [path for _, path in sorted(found)]
-    return [path for _, path in sorted(found)]
+        pass  # not there, or gone while we looked: what was seen until now still counts
+    return [(path, size) for _, path, size in sorted(found)]
 
 
 def frames_of(content: bytes) -> list[bytes]:
-    """Cut prefixed frames apart, up to the first tear: a frame cut short, or a length that cannot be."""
+    """Cut prefixed frames apart, up to a tear: a frame cut short, or an impossible length."""
     frames, place = [], 0
     while place + PREFIX_BYTES <= len(content):
         start = place + PREFIX_BYTES
@@ -63,7 +64,7 @@ def frames_of(content: bytes) -> list[bytes]:
     return frames
 
 
-def _lock(path: str) -> int | None:
+def lock(path: str) -> int | None:
     """Open and lock a finished file, or answer None: still written, taken by another, or gone."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -79,7 +80,7 @@ def _lock(path: str) -> int | None:
     return None
 
 
-def _read(descriptor: int) -> bytes:
+def read(descriptor: int) -> bytes:
     """Read the file whole, within the size that a writer can have given it."""
     pieces, room = [], _LARGEST_FILE
     try:
