@@ -1,0 +1,11 @@
+"""The telemetry store: signals in tables, kept by a worker process of their own."""
+
+from .answers import Column as Column
+from .answers import Place as Place
+from .answers import QueryResult as QueryResult
+from .answers import StateTable as StateTable
+from .answers import StoreStatus as StoreStatus
+from .client import Listeners as Listeners
+from .client import TelemetryStore as TelemetryStore
+from .options import TelemetryOptions as TelemetryOptions
+from .options import directory_of as directory_of

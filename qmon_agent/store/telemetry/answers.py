@@ -1,0 +1,74 @@
+"""What the store answers: rows of a query, and how it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column of an answer: its name and the engine's name of its type."""
+
+    name: str
+    type: str
+
+
+class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a query, every value fit for JSON: times as ISO 8601 with ns, maps as objects."""
+
+    columns: tuple[Column, ...]
+    rows: list[list[Any]]
+    truncated: bool = False
+    """There were more rows than the limit."""
+    elapsed_ms: float = 0.0
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as objects, as `query --json` prints them."""
+        names = [column.name for column in self.columns]
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+
+class StateTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows from the state store that a query may read as a view."""
+
+    columns: Mapping[str, str]
+    """Name → role: text, whole, number, flag, time or labels."""
+    rows: Sequence[Mapping[str, Any]] = ()
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """A place in the journal as the store remembers it: just after this record."""
+
+    record_id: int = 0
+    segment: int = 0
+    offset: int = 0
+
+
+class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How the store is."""
+
+    state: str
+    """starting, running, restarting or stopped"""
+    stored: Place = Place()
+    """Read and committed up to here."""
+    exported: Place = Place()
+    """Safe in Parquet up to here: the journal may be trimmed below."""
+    committed: Place = Place()
+    """What the journal holds for certain."""
+    rows: Mapping[str, int] = {}
+    """Table → rows kept, hot and in segments."""
+    counts: Mapping[str, int] = {}
+    """What happened since the worker started: frames, rows, skipped, buried, rebuilt, ..."""
+    segments: int = 0
+    segment_bytes: int = 0
+    hot_bytes: int = 0
+    rss_bytes: int = 0
+    restarts: int = 0
+    pid: int = 0
+
+    @property
+    def lag(self) -> int:
+        """Records that the journal has and the store has not."""
+        return max(0, self.committed.record_id - self.stored.record_id)

@@ -1,0 +1,245 @@
+"""The telemetry store as the main process sees it: a worker process it feeds, asks, and restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from qmon_agent.domain.errors import QueryError, StoreError
+
+from . import link
+from .answers import Place, QueryResult, StateTable, StoreStatus
+from .options import TelemetryOptions
+from .process import WorkerProcess
+
+BACKOFF_S = (0.05, 0.2, 1.0, 5.0)
+HEALTHY_S = 10.0
+NOTICE_S = 0.02
+STOP_S = 10.0
+
+
+class JournalPosition(Protocol):
+    """A place in the journal, as the journal says it."""
+
+    @property
+    def record_id(self) -> int: ...
+    @property
+    def segment(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+
+
+class Counters(Protocol):
+    """Where the store says how it is, for `/metrics`."""
+
+    def add(self, name: str, n: int = 1, **labels: str) -> None: ...
+    def gauge(self, name: str, value: float, **labels: str) -> None: ...
+
+
+class Listeners(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom the store tells; each is called on the loop and must not block."""
+
+    exported: Callable[[Place], None] = lambda _: None
+    """The journal may be trimmed up to here; comes again after every start."""
+    stored: Callable[[Place], None] = lambda _: None
+    """Queries see everything up to here."""
+    buried: Callable[[bytes, str], None] = lambda _payload, _reason: None
+    """A frame no table takes, and why: for the dead letters. May come twice after a crash."""
+
+
+class TelemetryStore:
+    """Feeds one worker process and asks it questions; restarts it when it dies."""
+
+    def __init__(
+        self,
+        options: TelemetryOptions,
+        *,
+        listeners: Listeners | None = None,
+        vitals: Counters | None = None,
+    ) -> None:
+        self._options = options
+        self._listeners = listeners or Listeners()
+        self._vitals = vitals
+        self._worker: WorkerProcess | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._committed = Place()
+        self._progress = link.Progress(stored=Place(), exported=Place(), counts={})
+        self._moved = asyncio.Event()
+        self._waiting: dict[int, asyncio.Future[link.Answer]] = {}
+        self._numbers = 0
+        self._notice: asyncio.TimerHandle | None = None
+        self._restarts = 0
+        self._state = "stopped"
+
+    async def start(self) -> None:
+        """Start the worker; returns at once, the worker recovers in its own time."""
+        self._state = "starting"
+        self._keeper = asyncio.create_task(self._keep_alive())
+
+    async def stop(self) -> None:
+        """Let the worker store what is committed, then end it."""
+        self._state = "stopped"
+        worker = self._worker
+        if worker is not None:
+            self._announce()
+            worker.say(link.Stop())
+            await worker.gone(STOP_S)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._notice is not None:
+            self._notice.cancel()
+        self._give_up_waiting()
+
+    def committed(self, position: JournalPosition) -> None:
+        """Say how far the journal may be read; cheap enough for every group commit."""
+        self._committed = Place(position.record_id, position.segment, position.offset)
+        if self._notice is None:
+            loop = asyncio.get_running_loop()
+            self._notice = loop.call_later(NOTICE_S, self._announce)
+
+    async def query(
+        self,
+        sql: str,
+        *,
+        limit: int | None = None,
+        timeout_s: float | None = None,
+        state_tables: Mapping[str, StateTable] | None = None,
+    ) -> QueryResult:
+        """Answer one read-only statement, or raise QueryError (its fault) or StoreError (ours)."""
+        question = link.Ask(
+            number=self._number(),
+            sql=sql,
+            limit=self._options.query_rows if limit is None else limit,
+            timeout_s=self._options.query_timeout_s if timeout_s is None else timeout_s,
+            state=state_tables or {},
+        )
+        answer = await self._ask(question)
+        if answer.result is None:
+            raise StoreError("the store worker answered something else than a query result")
+        return answer.result
+
+    async def export(self) -> None:
+        """Move everything stored into segments now, as a clean backup wants it."""
+        await self._ask(link.Export(number=self._number()))
+
+    async def status(self) -> StoreStatus:
+        """How the store is; while the worker is away, what was last known."""
+        known = StoreStatus(
+            state=self._state,
+            stored=self._progress.stored,
+            exported=self._progress.exported,
+            committed=self._committed,
+            counts=self._progress.counts,
+            restarts=self._restarts,
+        )
+        try:
+            answer = await self._ask(link.Inspect(number=self._number()))
+        except StoreError:
+            return known
+        told = answer.status or known
+        return msgspec.structs.replace(
+            told, state=self._state, committed=self._committed, restarts=self._restarts
+        )
+
+    async def caught_up(self, record_id: int, *, timeout_s: float = 10.0) -> bool:
+        """Wait until queries see this record of the journal; False when they do not in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._progress.stored.record_id < record_id:
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # The worker's life
+
+    async def _keep_alive(self) -> None:
+        loop, failures = asyncio.get_running_loop(), 0
+        while self._state != "stopped":
+            began = loop.time()
+            await self._live_once()
+            if self._state == "stopped":
+                return
+            failures = 0 if loop.time() - began > HEALTHY_S else failures + 1
+            self._restarts += 1
+            self._state = "restarting"
+            if self._vitals is not None:
+                self._vitals.add("store_worker_restarts")
+            await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+
+    async def _live_once(self) -> None:
+        worker = await WorkerProcess.spawn()
+        self._worker = worker
+        try:
+            worker.say(link.Begin(options=self._options))
+            worker.say(link.Committed(place=self._committed))
+            async for message in worker.messages():
+                self._hear(message)
+        finally:
+            self._worker = None
+            await worker.end()
+            self._give_up_waiting()
+
+    def _announce(self) -> None:
+        self._notice = None
+        if self._worker is not None:
+            self._worker.say(link.Committed(place=self._committed))
+
+    # Questions and answers
+
+    def _number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    async def _ask(self, question: link.Ask | link.Inspect | link.Export) -> link.Answer:
+        worker = self._worker
+        if worker is None:
+            raise StoreError(f"the store worker is {self._state}; try again in a moment")
+        future: asyncio.Future[link.Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[question.number] = future
+        worker.say(question)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            worker.say(link.Cancel(number=question.number))
+            raise
+        finally:
+            self._waiting.pop(question.number, None)
+
+    def _hear(self, message: link.FromWorker) -> None:
+        match message:
+            case link.Progress():
+                self._hear_progress(message)
+            case link.Buried():
+                self._listeners.buried(message.payload, message.reason)
+            case link.Answer() | link.Refusal():
+                self._hear_answer(message)
+
+    def _hear_progress(self, progress: link.Progress) -> None:
+        self._state = "running" if self._state != "stopped" else self._state
+        self._progress = progress
+        self._moved.set()
+        self._listeners.stored(progress.stored)
+        self._listeners.exported(progress.exported)
+        if self._vitals is not None:
+            for name, value in progress.counts.items():
+                self._vitals.gauge(f"store_{name}", value)
+
+    def _hear_answer(self, message: link.Answer | link.Refusal) -> None:
+        future = self._waiting.get(message.number)
+        if future is None or future.done():
+            return
+        if isinstance(message, link.Answer):
+            future.set_result(message)
+        else:
+            future.set_exception(QueryError(message.message, nearest=message.nearest))
+
+    def _give_up_waiting(self) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(StoreError("the store worker stopped before it answered"))

@@ -1,0 +1,1 @@
+"""The engines a telemetry store can stand on, one folder each."""

@@ -1,0 +1,128 @@
+"""What the main process and the store worker say to each other, over one socket pair."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+import msgspec
+
+from .answers import Place, QueryResult, StateTable, StoreStatus
+from .options import TelemetryOptions
+
+LENGTH_BYTES = 4
+MAX_MESSAGE_BYTES = 256 << 20
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Anything said over the link."""
+
+
+class Begin(Said):
+    """To the worker, first: be this store."""
+
+    options: TelemetryOptions
+
+
+class Committed(Said):
+    """To the worker: the journal may be read up to here."""
+
+    place: Place
+
+
+class Ask(Said):
+    """To the worker: answer this query."""
+
+    number: int
+    sql: str
+    limit: int
+    timeout_s: float
+    state: Mapping[str, StateTable]
+
+
+class Cancel(Said):
+    """To the worker: nobody waits for this answer any more."""
+
+    number: int
+
+
+class Inspect(Said):
+    """To the worker: how are you."""
+
+    number: int
+
+
+class Export(Said):
+    """To the worker: move everything hot into segments now."""
+
+    number: int
+
+
+class Stop(Said):
+    """To the worker: finish what is committed, close, leave."""
+
+
+class Progress(Said):
+    """From the worker: stored and exported up to here."""
+
+    stored: Place
+    exported: Place
+    counts: Mapping[str, int]
+
+
+class Answer(Said):
+    """From the worker: what was asked for."""
+
+    number: int
+    result: QueryResult | None = None
+    status: StoreStatus | None = None
+
+
+class Refusal(Said):
+    """From the worker: why a query has no answer."""
+
+    number: int
+    message: str
+    nearest: str = ""
+
+
+class Buried(Said):
+    """From the worker: a frame that no table takes."""
+
+    record_id: int
+    payload: bytes
+    reason: str
+
+
+ToWorker = Begin | Committed | Ask | Cancel | Inspect | Export | Stop
+FromWorker = Progress | Answer | Refusal | Buried
+
+encode = msgspec.msgpack.Encoder().encode
+decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
+decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
+
+
+def packed(message: Said) -> bytes:
+    """A message as it travels: its length, then itself."""
+    body = encode(message)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def receive(link: socket.socket) -> bytes | None:
+    """Wait for one message; None when the other side is gone."""
+    head = _exactly(link, LENGTH_BYTES)
+    return _exactly(link, int.from_bytes(head, "big")) if head else None
+
+
+def _exactly(link: socket.socket, size: int) -> bytes | None:
+    buffer = bytearray(size)
+    view, got = memoryview(buffer), 0
+    while got < size:
+        try:
+            n = link.recv_into(view[got:])
+        except OSError:
+            return None
+        if not n:
+            return None
+        got += n
+    return bytes(buffer)

@@ -1,0 +1,56 @@
+"""What the telemetry store may be told: where it is kept, how much it may use, how long it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from qmon_agent.domain.errors import ConfigError
+
+MIB = 1 << 20
+SCHEMES = ("duckdb",)
+
+
+class Batching(msgspec.Struct, frozen=True, kw_only=True):
+    """When what was read from the journal is written: large under load, soon when it is quiet."""
+
+    max_bytes: int = 6 * MIB
+    interval_s: float = 0.15
+
+
+class Exporting(msgspec.Struct, frozen=True, kw_only=True):
+    """When the hot part is moved into Parquet segments: whichever comes first."""
+
+    rows: int = 1_000_000
+    age_s: float = 3_600.0
+
+
+class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the store worker needs to know when it starts."""
+
+    directory: str
+    journal: str
+    memory_limit_mb: int = 140
+    threads: int = 1
+    nice: int = 5
+    query_timeout_s: float = 30.0
+    query_rows: int = 10_000
+    batching: Batching = Batching()
+    exporting: Exporting = Exporting()
+    keep_s: Mapping[str, float] = {}
+    """Kind of signal → for how long its segments are kept; a kind not named is kept for ever."""
+
+
+def directory_of(dsn: str) -> Path:
+    """Where `duckdb://DIR` keeps its files; any other address is a ConfigError."""
+    parts = urlsplit(dsn)
+    if parts.scheme not in SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise ConfigError(f"telemetry store {dsn!r} is not one of {known}", path="store.telemetry")
+    directory = parts.netloc + parts.path
+    if not directory:
+        raise ConfigError(f"{dsn!r} names no directory", path="store.telemetry")
+    return Path(directory).expanduser()

@@ -1,0 +1,78 @@
+"""The worker process as a thing to start, speak to, listen to and end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+from . import link
+
+WORKER = "qmon_agent.store.telemetry.worker"
+KILL_AFTER_S = 3.0
+
+
+class WorkerProcess:
+    """One spawned interpreter with one end of a socket pair; it leaves when our end closes."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def spawn(cls) -> WorkerProcess:
+        """Start a fresh interpreter: nothing of ours is copied into it, no lock, no thread."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                WORKER,
+                str(theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        return cls(process, reader, writer)
+
+    def say(self, message: link.Said) -> None:
+        """Queue a message; to one who is gone it is silently lost, as `messages` will end."""
+        if not self._writer.is_closing():
+            self._writer.write(link.packed(message))
+
+    async def messages(self) -> AsyncIterator[link.FromWorker]:
+        """What the worker says, until it is gone."""
+        try:
+            while True:
+                head = await self._reader.readexactly(link.LENGTH_BYTES)
+                body = await self._reader.readexactly(int.from_bytes(head, "big"))
+                yield link.decode_from_worker(body)
+        except (asyncio.IncompleteReadError, OSError):
+            return
+
+    async def gone(self, timeout_s: float) -> bool:
+        """Wait for the process to have left by itself."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._process.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def end(self) -> None:
+        """Close our end, which tells it to leave; insist when it does not."""
+        self._writer.close()
+        if not await self.gone(KILL_AFTER_S):
+            self._process.kill()
+            await self._process.wait()
