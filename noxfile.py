@@ -1,0 +1,162 @@
+"""The menu of the house: `nox` runs what a change must pass, `nox -l` shows the rest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.sessions = ["lint", "types", "house", "tests"]
+
+SUPPORTED = ("3.11", "3.12", "3.13")
+PROJECT = nox.project.load_toml("pyproject.toml")
+SLOW = ("tests/crash", "tests/journeys")
+SEED = "20260214"
+# Peers that `bench` measures qmon against, in environments of their own making.
+PEERS = ("ddtrace", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-sdk", "sentry-sdk")
+
+
+def _installed() -> list[str]:
+    """Name the CPythons among SUPPORTED that answer here, each one findable by its name."""
+    found = [v for v in SUPPORTED if any(_answers(command, v) for command in _known(v))]
+    return found or [f"{sys.version_info.major}.{sys.version_info.minor}"]
+
+
+def _known(version: str) -> list[str]:
+    """Where an interpreter may be: on PATH, and where pyenv keeps those its shims do not show."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    homes = sorted(pyenv.glob(f"{version}.*/bin"), reverse=True)
+    return [f"python{version}", *(str(home / f"python{version}") for home in homes)]
+
+
+def _answers(command: str, version: str) -> bool:
+    asked = "import sys; print('%d.%d %s' % (*sys.version_info[:2], sys.implementation.name))"
+    try:
+        run = subprocess.run([command, "-c", asked], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    if run.stdout.split() != [version, "cpython"]:
+        return False
+    if os.sep in command:
+        os.environ["PATH"] = os.pathsep.join([str(Path(command).parent), os.environ["PATH"]])
+    return True
+
+
+PYTHONS = _installed()
+NEWEST = PYTHONS[-1]
+
+
+def _install(session: nox.Session, *groups: str, extra: str = "all") -> None:
+    session.install(f".[{extra}]" if extra else ".")
+    for group in groups:
+        session.install(*nox.project.dependency_groups(PROJECT, group))
+
+
+@nox.session(python=NEWEST, tags=["quick"])
+def lint(session: nox.Session) -> None:
+    """Format, lint and spelling; `nox -s lint -- fix` mends what can be mended."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    fix = "fix" in session.posargs
+    session.run("ruff", "format", *([] if fix else ["--check"]), ".")
+    session.run("ruff", "check", *(["--fix"] if fix else []), ".")
+    session.run(
+        "codespell", "qmon_sdk", "qmon_agent", "tests", "docs", "README.md", "CONTRIBUTING.md"
+    )
+    session.run("validate-pyproject", "pyproject.toml")
+
+
+@nox.session(python=NEWEST, tags=["quick"])
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over both packages and the programs in tests/typing."""
+    _install(session, "types")
+    session.run("mypy", "--strict", "-p", "qmon_sdk", "-p", "qmon_agent")
+    session.run("mypy", "--strict", "tests/typing")
+
+
+@nox.session(python=NEWEST, tags=["quick"])
+def house(session: nox.Session) -> None:
+    """Walls, floors and shape: import contracts, public surface, sizes, and "is it documented"."""
+    _install(session, "house")
+    session.run("lint-imports", "--no-cache")
+    session.run("pytest", "tests/house", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Pytest in random order on every Python; crash and journeys once, last, on the newest."""
+    _install(session, "test")
+    session.run("pytest", *(session.posargs or _selection(session)))
+
+
+def _selection(session: nox.Session) -> list[str]:
+    left_out = [] if session.python == NEWEST else [f"--ignore={folder}" for folder in SLOW]
+    return [f"--randomly-seed={SEED}", *left_out]
+
+
+@nox.session(python=NEWEST)
+def coverage(session: nox.Session) -> None:
+    """Branch coverage of the fast tests, as a report to read."""
+    _install(session, "test")
+    left_out = [f"--ignore={folder}" for folder in SLOW]
+    session.run("coverage", "run", "-m", "pytest", *left_out, *session.posargs)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session(python=PYTHONS[0], venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """The fast tests with the oldest versions we claim to work with; needs uv."""
+    session.install("--resolution=lowest-direct", ".[all]")
+    session.install(*nox.project.dependency_groups(PROJECT, "test"))
+    left_out = [f"--ignore={folder}" for folder in (*SLOW, "tests/house")]
+    session.run("pytest", f"--randomly-seed={SEED}", *left_out, *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def alone(session: nox.Session) -> None:
+    """The SDK with nothing but its own two dependencies: it works, and it starts fast."""
+    _install(session, extra="")
+    session.run("python", "tests/house/alone.py", *session.posargs)
+
+
+@nox.session(python=NEWEST)
+def bench(session: nox.Session) -> None:
+    """Measure against named peers in the same process conditions; see docs/benchmarks.md."""
+    _install(session, "test")
+    session.install(*PEERS)
+    session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session(python=NEWEST)
+def docs(session: nox.Session) -> None:
+    """Build the documentation, warnings being errors; `-- live` rebuilds on save."""
+    _install(session, "docs")
+    live = "live" in session.posargs
+    if live:
+        session.install("sphinx-autobuild")
+    session.run(
+        "sphinx-autobuild" if live else "sphinx-build", "-W", "-E", "docs", "docs/_build/html"
+    )
+
+
+@nox.session(python=NEWEST)
+def golden(session: nox.Session) -> None:
+    """Write the golden files anew; the diff is the review."""
+    _install(session, "test")
+    session.run("pytest", "tests/golden", *session.posargs, env={"QMON_GOLDEN": "write"})
+
+
+@nox.session(python=NEWEST)
+def news(session: nox.Session) -> None:
+    """Check that the change has its news fragment; `-- build` writes CHANGELOG.md."""
+    session.install(*nox.project.dependency_groups(PROJECT, "news"))
+    if "build" in session.posargs:
+        session.run("towncrier", "build", "--yes")
+    else:
+        session.run("towncrier", "build", "--draft")

@@ -1,0 +1,65 @@
+"""What every test may rely on: steady Hypothesis, nothing left installed, no skips in CI."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+IN_CI = bool(os.environ.get("CI"))
+REQUIRE_ALL = IN_CI or os.environ.get("QMON_REQUIRE_ALL") == "1"
+# A busy machine is slow, not wrong: the pytest timeout bounds a test, no deadline per example.
+STEADY = {
+    "deadline": None,
+    "max_examples": 50,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+
+settings.register_profile("ci", derandomize=True, database=None, print_blob=True, **STEADY)
+settings.register_profile("dev", **STEADY)
+settings.register_profile("deep", **{**STEADY, "max_examples": 2000})
+settings.load_profile(os.environ.get("QMON_HYPOTHESIS", "ci" if IN_CI else "dev"))
+
+
+def pytest_configure(config):
+    """Offer `qmon_capture` also where the distribution is not installed and has no entry point."""
+    if config.pluginmanager.has_plugin("qmon") or not importlib.util.find_spec("qmon_sdk.testing"):
+        return
+    config.pluginmanager.register(importlib.import_module("qmon_sdk.testing"), "qmon")
+
+
+@pytest.fixture(autouse=True)
+def no_client_left_behind():
+    """Fail the test that installs a client and leaves it to the next one."""
+    before = _installed_client()
+    yield
+    after = _installed_client()
+    if after is before or _is_silent(after):
+        return
+    client = sys.modules["qmon_sdk.client"]
+    client.install(before if before is not None else client.SilentClient())
+    pytest.fail(f"this test left {after!r} installed: use the fixture, or call shutdown()")
+
+
+def _installed_client():
+    client = sys.modules.get("qmon_sdk.client")
+    return client.current() if client else None
+
+
+def _is_silent(client):
+    return client is None or isinstance(client, sys.modules["qmon_sdk.client"].SilentClient)
+
+
+@pytest.fixture
+def missing():
+    """Say that a server or a right is not there: a skip at a desk, a failure in CI."""
+
+    def say(what):
+        if REQUIRE_ALL:
+            pytest.fail(f"{what} is missing, and QMON_REQUIRE_ALL wants it")
+        pytest.skip(f"{what} is missing")
+
+    return say

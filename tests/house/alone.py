@@ -1,0 +1,72 @@
+"""Use the SDK with nothing beside it, and measure what importing and starting it costs.
+
+Run by `nox -s alone` in an environment that holds `qmon` without any extra.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+RUNS = 15
+BUDGET_MS = 25.0
+CLOCK = "import time; began = time.perf_counter_ns(); {}; print(time.perf_counter_ns() - began)"
+START = "import qmon_sdk; qmon_sdk.init(service='alone', dsn='memory:')"
+HEAVY = ("asyncio", "http.client", "inspect", "json", "logging", "ssl", "qmon_agent")
+SMOKE = """
+import qmon_sdk as qmon
+
+qmon.init(service="alone", dsn="memory:")
+
+@qmon.instrument
+def double(number):
+    return number * 2
+
+assert double(21) == 42
+qmon.track("doubled", user="u-1")
+qmon.count("doubles")
+try:
+    double(None)
+except TypeError as error:
+    qmon.capture_exception(error)
+assert qmon.flush()
+stats = qmon.stats()
+assert qmon.shutdown()
+print(stats)
+"""
+
+
+def main() -> int:
+    """Answer with how many of the three things asked for are not so."""
+    return sum((_works() is False, _is_quick() is False, _stays_light() is False))
+
+
+def _works() -> bool:
+    run = subprocess.run([sys.executable, "-c", SMOKE], check=False)
+    return run.returncode == 0
+
+
+def _is_quick() -> bool:
+    # The best of many: noise only ever adds.
+    best = min(int(_output_of(CLOCK.format(START))) for _ in range(RUNS)) / 1e6
+    print(f"import and init: {best:.1f} ms (budget {BUDGET_MS} ms)")
+    return best <= BUDGET_MS
+
+
+def _stays_light() -> bool:
+    listed = _output_of(f"{START}; import sys; print(*sys.modules)").split()
+    bare = _output_of("import sys; print(*sys.modules)").split()
+    brought = [name for name in HEAVY if name in listed and name not in bare]
+    print(f"heavy modules brought in: {brought or 'none'}")
+    return not brought
+
+
+def _output_of(program: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    return run.stdout.splitlines()[-1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
