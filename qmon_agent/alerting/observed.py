@@ -1,0 +1,23 @@
+"""What alerting is shown of one journal record."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qmon_sdk.protocol.signals import Error, Point, Session
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """The signals of one record that rules look at; `position` is the reader's place after it.
+
+    `position` is a text of the app's own making: it is stored in the same transaction as whatever
+    the record causes, and handed back by `AlertService.resume()`.
+    """
+
+    service: str
+    time: int
+    points: list[Point] = []
+    errors: list[Error] = []
+    sessions: list[Session] = []
+    record_id: int = 0
+    position: str = ""

@@ -1,0 +1,109 @@
+"""What can go wrong in the agent.
+
+QmonError
+├── NotFoundError
+│   ├── SystemNotFoundError
+│   ├── MetricNotFoundError
+│   └── UnknownPluginError
+├── InvalidMetricError
+├── InvalidThresholdError
+├── ConfigError
+├── QueryError
+└── StoreError
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class QmonError(Exception):
+    """Anything the agent raises on purpose."""
+
+
+class NotFoundError(QmonError):
+    """A name nobody answers to, with the names it may have meant."""
+
+    kind: ClassVar[str] = "thing"
+
+    def __init__(self, name: object, nearest: Iterable[str] = ()) -> None:
+        """Keep the name asked for and its likely spellings."""
+        self.name = name
+        self.nearest = tuple(nearest)
+        super().__init__(f"no {self.kind} {name!r}{hint(self.nearest)}")
+
+
+class SystemNotFoundError(NotFoundError):
+    """No monitoring system has this id or name."""
+
+    kind = "monitoring system"
+
+
+class MetricNotFoundError(NotFoundError):
+    """No metric has this id or name."""
+
+    kind = "metric"
+
+
+class UnknownPluginError(NotFoundError):
+    """No plug-in file and no entry point has this name."""
+
+    kind = "plug-in"
+
+    def __init__(self, name: object, nearest: Iterable[str] = (), *, kind: str = "plug-in") -> None:
+        """Say also which kind of plug-in was looked for."""
+        self.plugin_kind = kind
+        super().__init__(f"{kind}/{name}", nearest)
+
+
+class InvalidMetricError(QmonError):
+    """A metric that cannot be stored; `problems` says why."""
+
+    def __init__(self, problems: Iterable[object]) -> None:
+        """Keep every problem found, not only the first."""
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+
+class InvalidThresholdError(QmonError):
+    """A threshold nobody can read."""
+
+    def __init__(self, text: object, reason: str) -> None:
+        """Keep the text as it was written."""
+        self.text = text
+        self.reason = reason
+        super().__init__(f"threshold {text!r}: {reason} (write for example '> 0.5 for 10s')")
+
+
+class ConfigError(QmonError):
+    """A setting that is wrong, named by its path in the file."""
+
+    def __init__(self, path: str, reason: str, nearest: Iterable[str] = ()) -> None:
+        """Keep the path, for example `channels.pager.url`."""
+        self.path = path
+        self.reason = reason
+        self.nearest = tuple(nearest)
+        super().__init__(f"{path}: {reason}{hint(self.nearest)}")
+
+
+class QueryError(QmonError):
+    """A question the store refuses or cannot answer."""
+
+
+class StoreError(QmonError):
+    """A store that cannot be opened, read or written."""
+
+
+def nearest_to(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """At most three known names that look like this one."""
+    from difflib import get_close_matches
+
+    by_folded = {each.casefold(): each for each in known}
+    folded = get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.5)
+    return tuple(by_folded[each] for each in folded)
+
+
+def hint(nearest: tuple[str, ...]) -> str:
+    """The end of a sentence that offers other spellings."""
+    return f"; did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""

@@ -1,0 +1,37 @@
+"""Channels: one way to tell somebody per file. The protocol, its answers, and the registry."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from qmon_agent.domain.plugins import Registry
+from qmon_agent.notify.message import Message
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sending went: `delivered`, `retry` (may be tried again), or `refused` (never will)."""
+
+    outcome: Literal["delivered", "retry", "refused"]
+    detail: str = ""
+    retry_after_s: float = 0.0
+
+
+DELIVERED = Delivery(outcome="delivered")
+
+
+class Channel(Protocol):
+    """A way to tell somebody, whose fields are its options.
+
+    Called by one task per channel, never twice at once, with a deadline around it. The same
+    message may come again after a crash: `message.key` is the same then, and the receiver shall be
+    given it. Anything raised, and the deadline, count as `retry`.
+    """
+
+    async def send(self, message: Message) -> Delivery:
+        """Tell it once and say how that went."""
+        ...
+
+
+CHANNELS: Registry[Channel] = Registry(__name__, role="Channel")
