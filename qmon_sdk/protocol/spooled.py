@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 
-from .frames import MAX_FRAME_BYTES
+from .errors import WireError
+from .frames import MAX_FRAME_BYTES, split_messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 SUFFIX = ".frames"
 ROTATE_BYTES = 1 << 20
-PREFIX_BYTES = 4
+_PREFIX_BYTES = 4
 # A file is closed once it is past the rotation size, so one whole message may lie beyond it.
-_LARGEST_FILE = ROTATE_BYTES + MAX_FRAME_BYTES + PREFIX_BYTES
+_LARGEST_FILE = ROTATE_BYTES + MAX_FRAME_BYTES + _PREFIX_BYTES
 
 
 def taken(directory: str | os.PathLike[str]) -> Iterator[tuple[str, list[bytes]]]:
@@ -54,13 +55,14 @@ def files(directory: str | os.PathLike[str]) -> list[tuple[str, int]]:
 
 def frames_of(content: bytes) -> list[bytes]:
     """Cut prefixed frames apart, up to a tear: a frame cut short, or an impossible length."""
-    frames, place = [], 0
-    while place + PREFIX_BYTES <= len(content):
-        start = place + PREFIX_BYTES
-        place = start + int.from_bytes(content[place:start], "big")
-        if place > len(content) or not 0 < place - start <= MAX_FRAME_BYTES:
-            break
-        frames.append(content[start:place])
+    frames: list[bytes] = []
+    try:
+        for frame in split_messages(content):
+            if not frame:
+                break  # a tail of zeros, as some file systems leave after a power cut
+            frames.append(frame)
+    except WireError:
+        return frames
     return frames
 
 

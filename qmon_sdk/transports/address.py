@@ -31,10 +31,9 @@ class Address(Record):
             return cls(scheme=scheme, path=rest)
         place, slash, path = rest.partition("/")
         token, _, place = place.rpartition("@")
+        token, _, _ = token.partition(":")
         host, port = _host_and_port(place)
-        return cls(
-            scheme=scheme, token=token.partition(":")[0], host=host, port=port, path=slash + path
-        )
+        return cls(scheme=scheme, token=token, host=host, port=port, path=slash + path)
 
 
 def _host_and_port(place: str) -> tuple[str, int]:

@@ -8,7 +8,6 @@ import os
 from time import monotonic
 
 from qmon_sdk.protocol.spooled import ROTATE_BYTES, SUFFIX, files, frames_of, lock, read
-from qmon_sdk.protocol.spooled import taken as taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +23,9 @@ class Spool:
     """A process's own spool files in a directory it may share with others, bounded in total bytes.
 
     Written by one thread. A message is one `write`, so it is in the page cache, beyond the reach of
-    a `kill -9`, before the call returns. `close` ends the current file, which lets an agent take it;
-    writing again begins the next. When the directory would outgrow its bound, the oldest finished file
-    goes; `on_drop` is then called with its frames, so that they are counted.
+    a `kill -9`, before the call returns. `close` ends the current file, which lets an agent take
+    it (`protocol.spooled.taken`); writing again begins the next. When the directory would outgrow
+    its bound, the oldest finished file goes, and `on_drop` gets its frames, to be counted.
     """
 
     def __init__(
@@ -35,7 +34,7 @@ class Spool:
         process: bytes,
         max_bytes: int,
         *,
-        on_drop: Callable[[list[bytes]], None] = lambda frames: None,
+        on_drop: Callable[[list[bytes]], None] = lambda _: None,
     ) -> None:
         self.trouble = ""
         self.written = 0
@@ -65,7 +64,7 @@ class Spool:
         return True
 
     def close(self) -> None:
-        """End the current file; safe in a forked child, where the parent's lock stays the parent's."""
+        """End the current file; safe in a forked child: the parent keeps its lock."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
