@@ -269,7 +269,7 @@ def _read_buckets(column: Any, rows: int) -> list[dict[int, int]]:
 
 
 def _take(pairs: Any, count: int) -> list[Any]:
-    taken = [pair for pair, _ in zip(pairs, range(count), strict=False)] if count else []
+    taken = [pair for _, pair in zip(range(count), pairs, strict=False)]
     if len(taken) != count:
         message = "fewer pairs than rows say"
         raise ValueError(message)
