@@ -1,0 +1,144 @@
+"""The one current client, and the one guard between qmon and the program it watches."""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+from time import time_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, ParamSpec, TypeVar
+
+    from .metrics import Fold
+    from .protocol.signals import Signal
+    from .recorder.recorder import Recorder
+    from .scrub import Scrubber
+    from .settings import Settings
+    from .stats import Books
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+
+class Client:
+    """What `init` built. Verbs reach it by `current()`; only `start` makes one."""
+
+    recording = True
+
+    def __init__(  # noqa: PLR0913 - the joints of the whole SDK, given by name in one place
+        self, *, settings: Settings, books: Books, scrubber: Scrubber, metrics: Fold, recorder: Recorder
+    ) -> None:
+        self.settings = settings
+        self.ledger = books
+        self.scrubber = scrubber
+        self.metrics = metrics
+        self.recorder = recorder
+        self.integrations: dict[str, Any] = {}
+        self.trouble: dict[str, int] = {}
+
+    def emit(self, signal: Signal) -> None:
+        """Send one signal before returning: the lane of what must survive whatever comes next."""
+        self.recorder.emit(signal)
+
+    def keep(self, signal: Signal) -> None:
+        """Buffer one signal until the next flush: the lane of logs."""
+        self.recorder.keep(signal)
+
+    def now(self) -> int:
+        """Return the time, in nanoseconds since 1970 UTC."""
+        return time_ns()
+
+    def before_send(self, signal: Signal) -> Signal | None:
+        """Let the application's hook see a signal; `None` means that it wants it dropped."""
+        hook = self.settings.before_send
+        return signal if hook is None else hook(signal)
+
+
+class _Silence:
+    """Something that accepts every call and does nothing: numbers, names and the rest of a client."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _nothing
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+class SilentClient:
+    """The client before `init` and after `shutdown`: every verb works and nothing is kept."""
+
+    recording = False
+    recorder = None
+    ledger: Any = _Silence()
+    metrics: Any = _Silence()
+    scrubber: Any = _Silence()
+
+    def __init__(self) -> None:
+        self.trouble: dict[str, int] = {}
+        self.integrations: dict[str, Any] = {}
+
+    @property
+    def settings(self) -> Settings:
+        """The defaults."""
+        from .settings import Settings  # noqa: PLC0415 - nobody asks a silent client often
+
+        return Settings()
+
+    def emit(self, signal: Signal) -> None:
+        """Keep nothing."""
+
+    def keep(self, signal: Signal) -> None:
+        """Keep nothing."""
+
+    def now(self) -> int:
+        """Return the time, in nanoseconds since 1970 UTC."""
+        return time_ns()
+
+    def before_send(self, signal: Signal) -> Signal | None:
+        """Pass it on."""
+        return signal
+
+
+SILENT = SilentClient()
+_client: Client | SilentClient = SILENT
+
+
+def current() -> Client | SilentClient:
+    """Return the client in charge; never `None`."""
+    return _client
+
+
+def install(client: Client | SilentClient) -> Client | SilentClient:
+    """Put a client in charge and return the one it replaces."""
+    global _client  # noqa: PLW0603 - the one address of global state
+    before, _client = _client, client
+    return before
+
+
+def guarded(verb: Callable[P, R]) -> Callable[P, R | None]:
+    """Stand between a verb and the program: count what fails inside and return `None`."""
+
+    @wraps(verb)
+    def guard(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            return verb(*args, **kwargs)
+        except Exception as error:
+            failed(verb.__name__, error)
+            return None
+
+    return guard
+
+
+def failed(where: str, error: BaseException) -> None:
+    """Count an internal failure; raise it where somebody is looking: under pytest or `debug`."""
+    client = _client
+    key = f"{where}: {type(error).__name__}"
+    client.trouble[key] = client.trouble.get(key, 0) + 1
+    if "pytest" in sys.modules or (client.recording and client.settings.debug):
+        raise error

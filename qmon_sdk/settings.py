@@ -1,0 +1,139 @@
+"""What `init` was told, completed from the environment and checked."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .protocol.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+MEBIBYTE = 1 << 20
+
+
+class Settings(Record):
+    """The options of one client; every field is an argument of `init` of the same name."""
+
+    service: str = ""
+    release: str = ""
+    environment: str = "production"
+    host: str = ""
+    socket: str = ""
+    dsn: str = ""
+    sample_rate: float = 1.0
+    traces_sample_rate: float = 1.0
+    traces_sampler: Callable[[Mapping[str, Any]], float] | None = None
+    integrations: str | tuple[str, ...] = "auto"
+    send_default_pii: bool = False
+    include_local_variables: bool = True
+    scrub: tuple[str, ...] | bool = True
+    before_send: Callable[..., Any] | None = None
+    before_send_span: Callable[..., Any] | None = None
+    before_send_log: Callable[..., Any] | None = None
+    before_send_metric: Callable[..., Any] | None = None
+    on_drop: Callable[[str, str, int], Any] | None = None
+    max_buffer_bytes: int = 8 * MEBIBYTE
+    max_spool_bytes: int = 64 * MEBIBYTE
+    max_value_length: int = 8192
+    max_breadcrumbs: int = 100
+    cardinality_limit: int = 2000
+    shutdown_timeout: float = 0.5
+    flush_interval_s: float = 0.25
+    metric_interval_s: float = 1.0
+    spool_dir: str = ""
+    debug: bool = False
+    enabled: bool = True
+    resource: dict[str, str] = {}  # noqa: RUF012
+
+
+class SettingsError(ValueError):
+    """An option of `init` that cannot be: raised only under `debug`, else counted and defaulted."""
+
+
+SOURCES = {
+    "service": ("QMON_SERVICE", "OTEL_SERVICE_NAME"),
+    "release": ("QMON_RELEASE", "SENTRY_RELEASE"),
+    "environment": ("QMON_ENVIRONMENT", "SENTRY_ENVIRONMENT"),
+    "socket": ("QMON_SOCKET",),
+    "dsn": ("QMON_DSN",),
+}
+"""Option → the variables it is read from, first found first."""
+
+RESOURCE_KEYS = {
+    "service.name": "service",
+    "service.version": "release",
+    "deployment.environment.name": "environment",
+    "deployment.environment": "environment",
+    "host.name": "host",
+}
+"""Keys of `OTEL_RESOURCE_ATTRIBUTES` that are options of ours."""
+
+_TRUE = ("1", "true", "yes", "on")
+
+
+def settle(given: Mapping[str, Any]) -> Settings:
+    """Complete what was given: arguments win over `QMON_*`, these over OpenTelemetry's and Sentry's.
+
+    Raises `SettingsError` naming the option for an unknown name or a wrong type.
+    """
+    known = {field.name: field for field in Settings.FIELDS}
+    _check(given, known)
+    told = {name: value for name, value in given.items() if value is not None}
+    resource = _resource_attributes()
+    found = {option: resource.pop(key) for key, option in RESOURCE_KEYS.items() if key in resource}
+    found |= {option: value for option, names in SOURCES.items() if (value := _first(names))}
+    found |= {name: value for name, value in told.items() if name in known}
+    extra = {name: str(value) for name, value in told.items() if name not in known}
+    return Settings(**{**_guessed(), **found, "resource": {**resource, **extra, **told.get("resource", {})}}).replace(
+        enabled=bool(told.get("enabled", True)) and not _disabled()
+    )
+
+
+def _check(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if name in known and value is not None and not _fits(value, known[name].default):
+            wanted = type(known[name].default).__name__
+            message = f"qmon.init({name}=...) takes {wanted}, not {type(value).__name__}"
+            raise SettingsError(message)
+
+
+def _fits(value: Any, default: Any) -> bool:
+    if default is None:
+        return callable(value)
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) or not isinstance(default, int | float)
+    if isinstance(default, float):
+        return isinstance(value, float | int)
+    return isinstance(value, type(default)) or isinstance(value, tuple | list)
+
+
+def _guessed() -> dict[str, str]:
+    program = os.path.basename(sys.argv[0] if sys.argv else "").removesuffix(".py")  # noqa: PTH119 - pathlib costs 5 ms
+    return {"service": program or "python", "host": os.uname().nodename if hasattr(os, "uname") else ""}
+
+
+def _first(names: tuple[str, ...]) -> str:
+    return next((value for name in names if (value := os.environ.get(name, ""))), "")
+
+
+def _disabled() -> bool:
+    return _first(("QMON_DISABLED", "OTEL_SDK_DISABLED")).lower() in _TRUE
+
+
+def _resource_attributes() -> dict[str, str]:
+    """Read `OTEL_RESOURCE_ATTRIBUTES`: `key=value` pairs between commas, percent-encoded values."""
+    text = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    pairs = (pair.partition("=") for pair in text.split(",") if "=" in pair)
+    return {key.strip(): _unquoted(value.strip()) for key, _, value in pairs}
+
+
+def _unquoted(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote  # noqa: PLC0415 - 10 ms that nearly nobody needs
+
+    return unquote(text)
