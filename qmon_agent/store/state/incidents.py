@@ -1,0 +1,82 @@
+"""Incidents as rows, and what rules remember, written together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection, and_, delete, insert, or_, select
+
+from .database import Database, record
+from .dialects import insert_new, upsert
+from .ledger import Entry, IncidentRecord, StateRecord, TransitionRecord
+from .tables import CHECKPOINTS, INCIDENTS, OUTBOX, RULE_STATE, TRANSITIONS
+
+RULES_CURSOR = "rules"
+FORGET_AT_ONCE = 400
+
+
+class Incidents:
+    """The ledger of alerting: `write` is the only way anything gets into it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def write(self, entry: Entry) -> None:
+        """Keep all of the entry in one transaction."""
+        now = self._database.clock.now()
+        states = [msgspec.structs.asdict(each) | {"updated_at": now} for each in entry.states]
+        incidents = [msgspec.structs.asdict(each) for each in entry.incidents.values()]
+        with self._database.writing() as connection:
+            upsert(connection, RULE_STATE, states, keys=["alert", "instance"])
+            _forget(connection, entry.forgotten)
+            upsert(connection, INCIDENTS, incidents, keys=["id"])
+            if entry.transitions:
+                rows = [msgspec.structs.asdict(each) for each in entry.transitions]
+                connection.execute(insert(TRANSITIONS), rows)
+            postings = [msgspec.structs.asdict(each) for each in entry.postings]
+            insert_new(connection, OUTBOX, postings, keys=["key"])
+            if entry.position:
+                place = {"name": RULES_CURSOR, "position": entry.position, "updated_at": now}
+                upsert(connection, CHECKPOINTS, [place], keys=["name"])
+
+    def position(self) -> str:
+        """How far the rules have read, as it was written with what they made of it."""
+        named = select(CHECKPOINTS.c.position).where(CHECKPOINTS.c.name == RULES_CURSOR)
+        with self._database.reading() as connection:
+            return connection.execute(named).scalar() or ""
+
+    def states(self) -> list[StateRecord]:
+        """What every rule remembers of every instance."""
+        with self._database.reading() as connection:
+            return [record(StateRecord, row) for row in connection.execute(select(RULE_STATE))]
+
+    def find(
+        self, *, states: Sequence[str] = (), alert: int | None = None, limit: int = 1_000
+    ) -> list[IncidentRecord]:
+        """The newest incidents, of some states or one alert only."""
+        query = select(INCIDENTS).order_by(INCIDENTS.c.since.desc(), INCIDENTS.c.id).limit(limit)
+        if states:
+            query = query.where(INCIDENTS.c.state.in_(states))
+        if alert is not None:
+            query = query.where(INCIDENTS.c.alert == alert)
+        with self._database.reading() as connection:
+            return [record(IncidentRecord, row) for row in connection.execute(query)]
+
+    def transitions_of(self, incident: str) -> list[TransitionRecord]:
+        """The life of one incident, in order."""
+        of_incident = select(TRANSITIONS).where(TRANSITIONS.c.incident == incident)
+        with self._database.reading() as connection:
+            found = connection.execute(of_incident.order_by(TRANSITIONS.c.id))
+            return [record(TransitionRecord, row) for row in found]
+
+
+def _forget(connection: Connection, pairs: Sequence[tuple[int, str]]) -> None:
+    # In slices, because engines bound the number of parameters of one statement.
+    for start in range(0, len(pairs), FORGET_AT_ONCE):
+        slice_ = pairs[start : start + FORGET_AT_ONCE]
+        same = [
+            and_(RULE_STATE.c.alert == alert, RULE_STATE.c.instance == instance)
+            for alert, instance in slice_
+        ]
+        connection.execute(delete(RULE_STATE).where(or_(*same)))

@@ -1,0 +1,75 @@
+"""Everything only SQLite needs: pragmas, the check of a file at start, setting aside, backup."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+WRITES = "qmon_writes"
+BUSY_TIMEOUT_MS = 5_000
+BESIDE = ("", "-wal", "-shm")
+
+# FULL: what somebody was told is kept (a token, an incident) has to survive a power cut too.
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-2048",
+)
+
+
+def prepare(path: Path, now: int) -> Path | None:
+    """Make room for the file; a damaged one is renamed, and where to is the answer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or _is_sound(path):
+        return None
+    aside = path.with_name(f"{path.name}.damaged-{now}")
+    for ending in BESIDE:
+        beside = path.with_name(path.name + ending)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + ending))
+    return aside
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1_000)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.OperationalError as error:
+        # Busy, full or forbidden is trouble around the file, and no reason to throw it away.
+        if error.sqlite_errorcode not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}:
+            raise
+        return False
+    except sqlite3.DatabaseError:
+        return False
+
+
+def attach(engine: Engine) -> None:
+    """Let every connection of this engine follow our pragmas and begin its own transactions."""
+    event.listen(engine, "connect", _prepare_connection)
+    event.listen(engine, "begin", _begin)
+
+
+def _prepare_connection(connection: Any, _record: object) -> None:
+    # The driver's own idea of when to begin would leave DDL and reads outside of transactions.
+    connection.isolation_level = None
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES, False)
+    # A writer takes its place at once: one that reads first may find itself unable to go on.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def backup(path: Path, target: Path) -> None:
+    """Copy the database as it is now, write-ahead log included."""
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
