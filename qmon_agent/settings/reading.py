@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.errors import ConfigError, nearest_to
 from qmon_agent.settings.options import Settings
 from qmon_agent.settings.references import resolve
 
@@ -40,7 +40,7 @@ def read_settings(content: bytes, environ: Mapping[str, str] = os.environ) -> Se
 def convert_table(table: Mapping[str, Any], kind: type[T], path: str = "") -> T:
     """A table as the record it configures; a plug-in's section goes through here too."""
     for unknown, known in _unknown_keys(table, kind, path):
-        raise ConfigError(unknown, "unknown key", nearest=_nearest(unknown, known))
+        raise ConfigError(unknown, "unknown key", nearest_to(unknown.rpartition(".")[2], known))
     try:
         return msgspec.convert(table, kind, strict=True)
     except msgspec.ValidationError as problem:
@@ -74,10 +74,3 @@ def _unknown_inside(value: Any, hint: Any, path: str) -> Iterator[tuple[str, tup
 
 def _is_record(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
-
-
-def _nearest(path: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    # Only a mistake pays for the import.
-    from difflib import get_close_matches  # noqa: PLC0415
-
-    return tuple(get_close_matches(path.rpartition(".")[2], known, n=1, cutoff=0.4))

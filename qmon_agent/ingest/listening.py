@@ -1,0 +1,89 @@
+"""A unix socket in the file system: taking a stale one's place, never a living one's."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import struct
+from pathlib import Path
+
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.ingest.outcome import Peer
+
+# The kernel's sockaddr_un holds 108 bytes, the last of them a zero.
+_LONGEST_PATH = 107
+_BACKLOG = 512
+_CREDENTIALS = struct.Struct("3i")
+
+
+def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.socket:
+    """A listening, non-blocking socket at `path`, which only `mode` may open."""
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        raise ConfigError(str(path), f"a socket path has at most {_LONGEST_PATH} bytes; use --socket")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
+    listener = socket.socket(socket.AF_UNIX, kind)
+    # Never open to anybody else, not even between bind and chmod.
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+        path.chmod(mode)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    return listener
+
+
+def remove_socket(path: Path, listener: socket.socket) -> None:
+    """Closes a listener and removes its file, unless another agent has put its own there."""
+    try:
+        ours = _inode(path)
+        listener.close()
+        if ours is not None and not _answers(path):
+            path.unlink(missing_ok=True)
+    except OSError:
+        listener.close()
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    """Who connected, as the kernel knows it."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return Peer(name="unix")
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(raw)
+    return Peer(name=f"pid:{pid}", uid=uid, pid=pid)
+
+
+def _remove_stale(path: Path) -> None:
+    if _inode(path) is None:
+        return
+    if _answers(path):
+        raise OSError(errno.EADDRINUSE, f"{path} is in use by another agent")
+    path.unlink(missing_ok=True)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISSOCK(status.st_mode):
+        raise OSError(errno.EEXIST, f"{path} is there and is no socket")
+    return status.st_ino
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens there, in either way of speaking."""
+    for kind in (socket.SOCK_STREAM, getattr(socket, "SOCK_SEQPACKET", socket.SOCK_STREAM)):
+        with socket.socket(socket.AF_UNIX, kind) as probe:
+            probe.setblocking(False)
+            code = probe.connect_ex(str(path))
+        if code in (0, errno.EAGAIN, errno.EINPROGRESS):
+            return True
+    return False

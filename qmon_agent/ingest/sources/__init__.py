@@ -1,0 +1,57 @@
+"""Ways in: one file each, found by folder, configured by `[sources.NAME]`.
+
+A source is a class named after its file (`unix.py` holds `UnixSource`); its fields are its options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from qmon_agent.domain.plugins import Registry
+from qmon_agent.ingest.pipeline import Intake
+from qmon_agent.vitals import Vitals
+
+
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source is given when it starts: the pipeline, its usual places, and who may enter."""
+
+    intake: Intake
+    vitals: Vitals
+    socket: Path
+    spool: Path
+    may_enter: Callable[[str], bool]
+    """Whether a token carries the scope `ingest`."""
+
+
+class Source(Protocol):
+    """A way in. All three are called on the loop, by one task; none of them may block it.
+
+    A source reads only as fast as admission allows, hands every frame to `Intake.take`, and
+    acknowledges a frame only when its outcome says so.
+    """
+
+    enabled: bool
+
+    async def start(self, door: Door) -> None:
+        """Opens the way in; raises OSError or ConfigError when that cannot be done."""
+
+    async def stop(self) -> None:
+        """Takes nothing new; what was taken is answered still. May be called twice."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """Where it listens and what is connected, for `status` and `doctor`."""
+
+
+SOURCES: Registry[Source] = Registry("qmon_agent.ingest.sources", role="Source")
+
+
+def make_sources(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Source]:
+    """Every source that is enabled, with its section as its options."""
+    for name in sections:
+        SOURCES.find(name)
+    made = {name: SOURCES.build(name, sections.get(name, {})) for name in SOURCES.names()}
+    return {name: source for name, source in made.items() if source.enabled}

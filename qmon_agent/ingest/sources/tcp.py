@@ -1,0 +1,103 @@
+"""Frames over TCP, from processes that share no file system with the agent."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.ingest.sources import Door
+from qmon_agent.ingest.streams import StreamConnections
+
+_BACKLOG = 512
+
+
+class TcpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """`[sources.tcp]`: off unless enabled; beyond loopback it wants a token, and should have TLS.
+
+    A connection that needs a token sends `qmon-token TOKEN` as its first message. The kernel says
+    who is on a unix socket; here nobody does, so only loopback may go without.
+    """
+
+    enabled: bool = False
+    listen: str = "127.0.0.1:7691"
+    token_required: bool | None = None
+    """Unset: required unless the address is a loopback one."""
+    certificate: str = ""
+    key: str = ""
+    client_authority: str = ""
+    """Certificates a client must be signed by (mutual TLS)."""
+    max_connections: int = 4_096
+
+    def __post_init__(self) -> None:
+        self._connections: StreamConnections | None = None
+        self._address = self.listen
+
+    async def start(self, door: Door) -> None:
+        host, port = _host_and_port(self.listen)
+        needs_token = self.token_required
+        if needs_token is None:
+            needs_token = not is_loopback(host)
+        listener = _listen(host, port)
+        self._address = "{}:{}".format(*listener.getsockname()[:2])
+        self._connections = StreamConnections(
+            door, limit=self.max_connections, needs_token=needs_token
+        )
+        await self._connections.serve_tcp(listener, tls=self._tls())
+
+    async def stop(self) -> None:
+        if self._connections is not None:
+            await self._connections.stop()
+
+    def describe(self) -> Mapping[str, Any]:
+        count = self._connections.count if self._connections else 0
+        return {"listen": self._address, "tls": bool(self.certificate), "connections": count}
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if not self.certificate:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self.certificate, self.key or None)
+            if self.client_authority:
+                context.load_verify_locations(self.client_authority)
+                context.verify_mode = ssl.CERT_REQUIRED
+        except (OSError, ssl.SSLError) as problem:
+            raise ConfigError("sources.tcp.certificate", str(problem)) from None
+        return context
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_and_port(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 0xFFFF:
+        raise ConfigError("sources.tcp.listen", f"{listen!r} is no HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
