@@ -1,0 +1,254 @@
+"""Reference pages written from the code at every build, so that they are never late.
+
+Each page is a function that answers Markdown; Sphinx writes it to `reference/generated/NAME.md`,
+which a page written by hand includes. `tests/house/test_house_documented.py` reads the same text.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+import msgspec
+
+OURS = ("qmon_sdk", "qmon_agent")
+# kind of plug-in -> where its registry is, and the section of the configuration file it reads.
+REGISTRIES = {
+    "source": ("qmon_agent.ingest.sources", "SOURCES", "[sources.{}]"),
+    "sampler": ("qmon_agent.monitoring.samplers", "SAMPLERS", "[samplers]"),
+    "rule": ("qmon_agent.alerting.rules", "RULES", '[[alerts]] rule = "{}"'),
+    "channel": ("qmon_agent.notify.channels", "CHANNELS", '[channels.NAME] kind = "{}"'),
+    "sink": ("qmon_agent.forward.sinks", "SINKS", "[sinks.{}]"),
+}
+COMMON = ("time", "service", "release", "environment", "host", "process", "attributes")
+
+
+def setup(app):
+    app.connect("builder-inited", write_all)
+    return {"version": "1", "parallel_read_safe": True}
+
+
+def write_all(app):
+    folder = Path(app.srcdir) / "reference" / "generated"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (folder / f"{name}.md").write_text(page(), encoding="utf-8")
+
+
+# ---------------------------------------------------------------- signals and tables
+
+
+def signals():
+    """Every signal with its fields and their roles, from the one file that defines them."""
+    from qmon_sdk.protocol.signals import FIELDS, ROLES, SIGNALS
+
+    roles = table(("role", "is"), [(f"`{name}`", meaning) for name, meaning in ROLES.items()])
+    parts = ["## Roles", "", *roles]
+    for kind, signal in SIGNALS.items():
+        rows = [(f"`{f.name}`", f"`{f.role}`", shown(f.default)) for f in FIELDS[kind]]
+        parts += ["", f"## `{kind}`", "", inspect.getdoc(signal) or "", ""]
+        parts += table(("field", "role", "default"), rows)
+    return text(parts)
+
+
+def tables():
+    """Every table with its own columns; the common ones are listed once."""
+    from qmon_sdk.protocol.signals import FIELDS, SIGNALS
+
+    parts = []
+    for kind, signal in SIGNALS.items():
+        own = [(f"`{f.name}`", f"`{f.role}`") for f in FIELDS[kind] if f.name not in COMMON]
+        parts += ["", f"## `{kind}s`", "", inspect.getdoc(signal) or "", ""]
+        parts += table(("column", "role"), own)
+    return text(parts)
+
+
+# ---------------------------------------------------------------- settings
+
+
+def settings():
+    """Every section and key of the configuration file, with default and meaning."""
+    from qmon_agent.settings.options import Settings
+
+    parts = []
+    for name, kind, repeated in sections_of(Settings):
+        head = f"[[{name}]]" if repeated else f"[{name}]"
+        parts += ["", f"## `{head}`", "", first_sentence(kind), ""]
+        parts += options_table(kind)
+    return text(parts)
+
+
+def sections_of(settings_type):
+    """The sections that are records of their own: name, record, and whether it may come again."""
+    for field in msgspec.structs.fields(settings_type):
+        for candidate in (field.type, *getattr(field.type, "__args__", ())):
+            if is_record(candidate):
+                yield field.encode_name, candidate, candidate is not field.type
+
+
+def options_table(kind):
+    meanings = sentences_below_fields(kind)
+    rows = [
+        (f"`{field.encode_name}`", default_of(field), meanings.get(field.name, ""))
+        for field in msgspec.structs.fields(kind)
+    ]
+    return table(("key", "default", "meaning"), rows) if rows else ["No options."]
+
+
+def is_record(candidate):
+    return isinstance(candidate, type) and issubclass(candidate, msgspec.Struct)
+
+
+def sentences_below_fields(kind):
+    """The string under each field, as attribute documentation is written."""
+    meanings = {}
+    for ancestor in reversed(kind.__mro__):
+        if ancestor.__module__.startswith(OURS):
+            body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(ancestor))).body[0].body
+            for field, below in zip(body, body[1:], strict=False):
+                if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+                    meanings[field.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
+    return meanings
+
+
+def default_of(field):
+    if field.default is not msgspec.NODEFAULT:
+        return shown(field.default)
+    if field.default_factory is not msgspec.NODEFAULT:
+        return shown(field.default_factory())
+    return "*required*"
+
+
+# ---------------------------------------------------------------- plug-ins
+
+
+def plugins():
+    """Every plug-in that is found, by kind, with the section it reads and its options."""
+    parts = []
+    for kind, (module, registry, section) in REGISTRIES.items():
+        found = registry_of(module, registry)
+        if found is None:
+            continue
+        parts += ["", f"## {kind.title()}s", "", first_sentence(importlib.import_module(module))]
+        for name in found.names():
+            plugin = found.find(name)
+            parts += ["", f"### {kind} `{name}`", "", first_sentence(plugin), ""]
+            parts += [f"Configured by `{section.format(name)}`.", "", *options_table(plugin)]
+    return text(parts)
+
+
+def registry_of(module, name):
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as absent:
+        if absent.name and module.startswith(absent.name):
+            return None
+        raise
+
+
+# ---------------------------------------------------------------- commands
+
+
+def commands():
+    """Every command of `qmon-agent`, with its arguments and options, from click itself."""
+    import click
+
+    from qmon_agent.cli import main
+
+    context = click.Context(main, info_name="qmon-agent")
+    parts = [main.help or "", "", *parameters(main, context)]
+    for path, command in walk(main, context, ("qmon-agent",)):
+        parts += ["", f"## `{' '.join(path)}`", "", inspect.cleandoc(command.help or ""), ""]
+        parts += parameters(command, context)
+    return text(parts)
+
+
+def walk(group, context, path):
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield (*path, name), command
+        if hasattr(command, "list_commands"):
+            yield from walk(command, context, (*path, name))
+
+
+def parameters(command, context):
+    rows = [row for each in command.params if (row := parameter_row(each, context))]
+    return table(("option", "meaning"), rows) if rows else []
+
+
+def parameter_row(parameter, context):
+    record = parameter.get_help_record(context)
+    if record:
+        return f"`{record[0]}`", record[1]
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.make_metavar(context)}`", "argument"
+    return None
+
+
+# ---------------------------------------------------------------- errors
+
+
+def errors():
+    """Every error either side raises on purpose."""
+    parts = []
+    for module in error_files():
+        parts += ["", f"## `{module.__name__}`", "", first_sentence(module), ""]
+        rows = [(f"`{each.__name__}`", parent_of(each), first_sentence(each)) for each in errors_in(module)]
+        parts += table(("error", "is a", "means"), rows)
+    return text(parts)
+
+
+def error_files():
+    """Every file called `errors.py`: a tree of errors is drawn at the top of its file."""
+    for package in map(importlib.import_module, OURS):
+        root = Path(package.__file__).parent
+        for path in sorted(root.rglob("errors.py")):
+            parts = path.relative_to(root.parent).with_suffix("").parts
+            yield importlib.import_module(".".join(parts))
+
+
+def errors_in(module):
+    return [
+        each
+        for each in vars(module).values()
+        if inspect.isclass(each) and issubclass(each, Exception) and each.__module__ == module.__name__
+    ]
+
+
+def parent_of(error):
+    return f"`{error.__bases__[0].__name__}`"
+
+
+# ---------------------------------------------------------------- Markdown
+
+
+def table(head, rows):
+    """A Markdown table; a pipe inside a cell would end it."""
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in lines]
+
+
+def shown(value):
+    if is_record(type(value)):
+        return ""
+    return f"`{value!r}`"
+
+
+def first_sentence(thing):
+    return (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def text(parts):
+    return "\n".join(parts).strip() + "\n"
+
+
+PAGES = {
+    "signals": signals,
+    "tables": tables,
+    "settings": settings,
+    "plugins": plugins,
+    "commands": commands,
+    "errors": errors,
+}
