@@ -1,0 +1,1 @@
+"""The agent's HTTP port and its control socket."""

@@ -1,0 +1,86 @@
+"""The ASGI applications of the two doors: the public port, and the control socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol, runtime_checkable
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from qmon_agent.domain.errors import QmonError
+from qmon_agent.http.access import GRANTS, TokenScopes
+from qmon_agent.http.answers import trouble_answer
+from qmon_agent.http.api import api_routes
+from qmon_agent.http.bodies import Bodies
+from qmon_agent.http.desk import Desk
+from qmon_agent.http.gate import Gate, Identities
+from qmon_agent.http.refusals import Receive, Scope, Send
+from qmon_agent.settings import Http
+
+
+@runtime_checkable
+class Mounted(Protocol):
+    """A source that comes in through our port: an ASGI application with its path and role."""
+
+    route: str
+    role: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+def make_routes(desk: Desk, sources: Iterable[object]) -> list[Route]:
+    """Every route there is, those of sources included."""
+    mounted = [source for source in sources if isinstance(source, Mounted)]
+    return [
+        *api_routes(desk),
+        *(Route(source.route, _endpoint(source), methods=["POST"]) for source in mounted),
+    ]
+
+
+def public_gate(
+    routes: list[Route], desk: Desk, *, options: Http, scope_of: TokenScopes
+) -> Gate:
+    """What strangers meet: host names, origins and roles are checked."""
+    host = options.listen.rpartition(":")[0].strip("[]")
+    return Gate(
+        _application(routes),
+        routes,
+        identities=Identities(scope_of=scope_of, sessions=desk.sessions),
+        bodies=_bodies(options),
+        hosts=(host, *options.hosts),
+    )
+
+
+def control_gate(routes: list[Route], desk: Desk, *, options: Http) -> Gate:
+    """What the owner meets: the socket has already said who is there."""
+    everyone = Identities(
+        scope_of=lambda _: None, sessions=desk.sessions, everyone=GRANTS["admin"]
+    )
+    return Gate(
+        _application(routes), routes, identities=everyone, bodies=_bodies(options), hosts=None
+    )
+
+
+def _application(routes: list[Route]) -> Starlette:
+    handlers: Mapping[type[Exception], object] = {QmonError: trouble_answer}
+    return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
+
+
+def _bodies(options: Http) -> Bodies:
+    return Bodies(
+        max_bytes=options.max_body_bytes,
+        budget_bytes=4 * options.max_body_bytes,
+        timeout_s=options.body_timeout_s,
+    )
+
+
+class _endpoint:  # noqa: N801 - used as the function it stands for
+    """Starlette takes an object for an ASGI application, and the gate asks it for its role."""
+
+    def __init__(self, source: Mounted) -> None:
+        self.role = source.role
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._source(scope, receive, send)

@@ -1,0 +1,47 @@
+"""What the routes need of the agent: one port, which `app` fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from qmon_agent.http.access import Sessions
+from qmon_agent.vitals import Vitals
+
+
+class Answer(Protocol):
+    """Rows of a query, each value fit for JSON."""
+
+    truncated: bool
+
+    def records(self) -> list[dict[str, Any]]: ...
+
+    @property
+    def columns(self) -> Sequence[Any]: ...
+
+
+class Desk(Protocol):
+    """The agent as its routes see it. Everything that waits for a disk is awaited."""
+
+    vitals: Vitals
+    sessions: Sessions
+    session_ttl_s: float
+
+    @property
+    def is_ready(self) -> bool: ...
+
+    async def status(self) -> Mapping[str, Any]: ...
+
+    async def query(
+        self, sql: str, *, limit: int | None = None, timeout_s: float | None = None
+    ) -> Answer:
+        """Answers one read-only statement; raises QueryError or StoreError."""
+
+    async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]: ...
+
+    async def tokens(self) -> list[dict[str, Any]]: ...
+
+    async def create_token(self, scope: str, *, name: str, ttl_s: float) -> dict[str, Any]:
+        """The token's text under `token`, this once; raises ConfigError."""
+
+    async def revoke_token(self, token_id: int) -> bool: ...

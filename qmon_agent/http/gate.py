@@ -1,0 +1,164 @@
+"""What every request passes before any route sees it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from starlette.routing import BaseRoute, Match, Route
+
+from qmon_agent.http.access import GRANTS, ROLES, Caller, Sessions, TokenScopes
+from qmon_agent.http.bodies import Bodies, replayed
+from qmon_agent.http.refusals import (
+    AsgiApp,
+    Receive,
+    Refusal,
+    Scope,
+    Send,
+    with_security_headers,
+)
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class UndeclaredRoleError(Exception):
+    """A route that does not say who may use it: the agent does not start with one."""
+
+
+def needs(role: str) -> Callable[[Any], Any]:
+    """Declares who may use an endpoint."""
+    if role not in ROLES:
+        raise UndeclaredRoleError(f"{role!r} is none of {', '.join(ROLES)}")
+
+    def declare(endpoint: Any) -> Any:
+        endpoint.role = role
+        return endpoint
+
+    return declare
+
+
+class Identities:
+    """Tells what a caller may do: by token, by session, or by the socket it came in on."""
+
+    def __init__(
+        self, *, scope_of: TokenScopes, sessions: Sessions, everyone: frozenset[str] = frozenset()
+    ) -> None:
+        self._scope_of = scope_of
+        self._sessions = sessions
+        self._everyone = everyone
+
+    def grants(self, caller: Caller) -> frozenset[str]:
+        if self._everyone:
+            return self._everyone
+        if token := caller.token:
+            return GRANTS.get(self._scope_of(token) or "", frozenset())
+        if (session := caller.session) and self._sessions.knows(session):
+            return GRANTS["admin"]
+        return frozenset()
+
+
+class Gate:
+    """The ASGI application around the routes: host, origin, role and body, in this order."""
+
+    def __init__(
+        self,
+        app: AsgiApp,
+        routes: Iterable[BaseRoute],
+        *,
+        identities: Identities,
+        bodies: Bodies,
+        hosts: Iterable[str] | None,
+    ) -> None:
+        self._app = app
+        self._routes = tuple((route, _role_of(route)) for route in routes)
+        self._identities = identities
+        self._bodies = bodies
+        self._hosts = None if hosts is None else {"localhost", *map(str.lower, hosts)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        guarded = with_security_headers(send)
+        try:
+            headers = _headers(scope)
+            self._check_host(headers)
+            self._check_origin(scope["method"], headers)
+            self._check_role(scope, Caller(headers))
+            if scope["method"] not in _SAFE:
+                receive = replayed(await self._bodies.read(headers, receive), receive)
+        except Refusal as refusal:
+            await refusal.send_to(guarded)
+            return
+        await self._app(scope, receive, guarded)
+
+    def _check_host(self, headers: Mapping[str, str]) -> None:
+        """A name we do not answer to is somebody else's page speaking (DNS rebinding)."""
+        if self._hosts is None:
+            return
+        name = _host_name(headers.get("host", ""))
+        if name not in self._hosts and not _is_address(name):
+            raise Refusal(421, "this host name is not served here; see http.hosts")
+
+    def _check_origin(self, method: str, headers: Mapping[str, str]) -> None:
+        origin = headers.get("origin")
+        if origin is None or method in _SAFE or self._hosts is None:
+            return
+        host = headers.get("host", "")
+        if origin not in {f"http://{host}", f"https://{host}"}:
+            raise Refusal(403, "requests from other origins are refused")
+
+    def _check_role(self, scope: Scope, caller: Caller) -> None:
+        role = self._wanted_role(scope)
+        if role == "open":
+            return
+        grants = self._identities.grants(caller)
+        if not grants:
+            raise Refusal(
+                401, "a token or a sign-in link is needed", www_authenticate='Bearer realm="qmon"'
+            )
+        if role not in grants:
+            raise Refusal(403, f"this needs the role {role}")
+
+    def _wanted_role(self, scope: Scope) -> str:
+        partial = None
+        for route, role in self._routes:
+            match, _ = route.matches(scope)
+            if match is Match.FULL:
+                return role
+            if match is Match.PARTIAL and partial is None:
+                partial = role
+        # What is not there is shown to be so only to those who may look around.
+        return partial or "read"
+
+
+def _role_of(route: BaseRoute) -> str:
+    role = getattr(getattr(route, "endpoint", None), "role", None)
+    if not isinstance(route, Route) or role not in ROLES:
+        raise UndeclaredRoleError(f"{route!r} declares no role; decorate it with @needs(...)")
+    return str(role)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name = raw_name.decode("latin-1").lower()
+        if name in headers and name in {"host", "content-length", "authorization"}:
+            raise Refusal(400, f"{name} is given twice")
+        headers[name] = raw_value.decode("latin-1")
+    return headers
+
+
+def _host_name(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+def _is_address(name: str) -> bool:
+    # Rebinding needs a name that can change its mind; an address cannot.
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,61 @@
+"""What the gate says no with, and the headers every answer carries."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SECURITY_HEADERS = tuple(
+    (name.encode(), value.encode())
+    for name, value in {
+        "cache-control": "no-store",
+        "content-security-policy": (
+            "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        ),
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+    }.items()
+)
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a failure
+    """A request that gets no further than the gate."""
+
+    def __init__(self, status: int, reason: str, **headers: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+
+    async def send_to(self, send: Send) -> None:
+        headers = [
+            (name.replace("_", "-").encode(), value.encode("latin-1"))
+            for name, value in {"content_type": "application/json", **self.headers}.items()
+        ]
+        body = msgspec.json.encode({"error": self.reason})
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def with_security_headers(send: Send) -> Send:
+    """Adds the headers to an answer, but for those it sets itself."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = {name.lower() for name, _ in message.get("headers", ())}
+            added = (pair for pair in SECURITY_HEADERS if pair[0] not in own)
+            message = {**message, "headers": [*message.get("headers", ()), *added]}
+        await send(message)
+
+    return sending

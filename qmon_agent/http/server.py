@@ -1,0 +1,95 @@
+"""uvicorn inside our loop: no signal handlers, no ticking, sockets bound by us."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.http.refusals import AsgiApp
+from qmon_agent.ingest.listening import peer_of
+
+_BACKLOG = 512
+_CONCURRENT = 512
+
+
+class HttpServer:
+    """One listening socket and the application behind it."""
+
+    def __init__(
+        self,
+        app: AsgiApp,
+        listener: socket.socket,
+        *,
+        protocol: type[HttpToolsProtocol] = HttpToolsProtocol,
+    ) -> None:
+        self._listener = listener
+        config = uvicorn.Config(
+            app,  # type: ignore[arg-type]  # uvicorn names the same shape by its own types
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            limit_concurrency=_CONCURRENT,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=2,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+        config.load()
+        self._server = uvicorn.Server(config)
+
+    async def start(self) -> None:
+        # `serve` would take over our signals and wake up ten times a second.
+        self._server.lifespan = self._server.config.lifespan_class(self._server.config)
+        await self._server.startup(sockets=[self._listener])
+
+    async def stop(self) -> None:
+        if self._server.started:
+            await self._server.shutdown(sockets=[self._listener])
+        self._listener.close()
+
+
+class OwnerOnlyProtocol(HttpToolsProtocol):
+    """HTTP for the agent's own user and root; the kernel says who is there."""
+
+    def connection_made(self, transport: Any) -> None:
+        if peer_of(transport.get_extra_info("socket")).uid in {0, None, os.getuid()}:
+            super().connection_made(transport)
+        else:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        # A stranger's bytes may come before its connection is gone.
+        if hasattr(self, "flow"):
+            super().data_received(data)
+
+
+def listen_tcp(listen: str) -> socket.socket:
+    """A listening socket at `HOST:PORT`; raises ConfigError, or OSError naming the address."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 0xFFFF:
+        raise ConfigError("http.listen", f"{listen!r} is no HOST:PORT")
+    host = host.strip("[]") or "127.0.0.1"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, int(port)))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as problem:
+        listener.close()
+        raise OSError(problem.errno, f"HTTP {listen}: {problem.strerror}") from None
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
