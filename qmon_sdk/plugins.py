@@ -1,4 +1,4 @@
-"""Plug-ins by folder: one file is one plug-in, its name is its name, and strangers join by entry point."""
+"""Plug-ins by folder: a file is a plug-in, its name is its name; strangers join by entry point."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-# Part of the interpreter's tree walk, not of ours: dunder files and private helpers are no plug-ins.
-_HIDDEN = "_"
+_HIDDEN = "_"  # how the names of files begin that are parts of plug-ins, not plug-ins
 
 
-class UnknownPlugin(KeyError):
+class UnknownPlugin(KeyError):  # noqa: N818 - the agent raises its own error from it
     """No plug-in has this name; `nearest` holds the names the caller may have meant."""
 
     def __init__(self, name: str, *, package: str, known: tuple[str, ...]) -> None:
-        from difflib import get_close_matches  # noqa: PLC0415 - only paid when somebody mistyped
+        from difflib import get_close_matches
 
         super().__init__(name)
         self.name = name
@@ -50,7 +49,7 @@ class Plugins(Mapping[str, Any]):
         """Every name in alphabetical order."""
         return tuple(sorted({*self._files, *self._strangers}))
 
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - what a plug-in is, its kind knows
+    def __getitem__(self, name: str) -> Any:
         if name in self._files:
             return self._member(name)
         if name in self._strangers:
@@ -81,11 +80,11 @@ class Plugins(Mapping[str, Any]):
         if not self.group:
             return {}
         # A scan of all installed metadata costs milliseconds: nobody pays who names no group.
-        from importlib.metadata import entry_points  # noqa: PLC0415
+        from importlib.metadata import entry_points
 
         return {point.name: point for point in entry_points(group=self.group)}
 
-    def _member(self, name: str) -> Any:  # noqa: ANN401
+    def _member(self, name: str) -> Any:
         module = importlib.import_module(f"{self.package}.{name}")
         if not self.role:
             return module
@@ -97,7 +96,7 @@ class Plugins(Mapping[str, Any]):
 
 
 def found(package: str, *, role: str = "", group: str = "") -> Plugins:
-    """The plug-ins in the folder of `package`, and those of the entry-point `group` if one is named.
+    """Find the plug-ins in the folder of `package`, and of the entry-point `group` if one is named.
 
     Ours win over strangers of the same name.
     """

@@ -1,0 +1,233 @@
+"""Who and what the running code is about: one immutable scope in one context variable."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from time import time_ns
+
+from .client import current, guarded
+from .protocol.records import Record
+from .rendering import label
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Any
+
+    from .sessions import OpenSession
+
+MAX_ENTRIES = 100  # tags, flags, contexts: each
+MAX_KEY = 200
+MAX_TEXT = 1024
+
+
+class Breadcrumb(Record):
+    """Something that happened on the way to an error."""
+
+    time: int = 0
+    message: str = ""
+    category: str = ""
+    level: str = "info"
+    type: str = ""
+    data: Mapping[str, str] = {}
+
+
+class Scope(Record):
+    """What is known about the work in hand; a change makes another one, seen by nobody outside."""
+
+    user: Mapping[str, str] = {}
+    user_id: str = ""
+    anonymous_id: str = ""
+    session_id: str = ""
+    session: OpenSession | None = None
+    tags: Mapping[str, str] = {}
+    contexts: Mapping[str, Mapping[str, Any]] = {}
+    flags: Mapping[str, str] = {}
+    breadcrumbs: tuple[Breadcrumb, ...] = ()
+    tracestate: str = ""
+    baggage: str = ""
+    block: ScopeBlock | None = None  # the `new_scope` it lives in
+
+    # Spans refer to their scope by the thousand: what it is must be cheap to ask.
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+    __hash__ = object.__hash__
+
+    def replace(self, **changes: Any) -> Scope:
+        """Make another with `changes` in it, several times faster than other records do."""
+        values = list(self)
+        for name, value in changes.items():
+            values[_PLACES[name]] = value
+        return tuple.__new__(Scope, values)
+
+
+_PLACES = {field.name: place for place, field in enumerate(Scope.FIELDS)}
+EMPTY = Scope()
+SCOPE: ContextVar[Scope] = ContextVar("qmon_scope", default=EMPTY)
+
+
+@guarded
+def set_user(user: Mapping[str, Any] | None) -> None:
+    """Say who the work is for, until the scope ends; `None` forgets.
+
+    `id` (or `user_id`) is kept with every signal, `anonymous_id` with events, the rest with errors.
+    """
+    about = labels_of(user or {})
+    user_id = about.get("id") or about.get("user_id", "")
+    scope = SCOPE.get()
+    anonymous_id = about.get("anonymous_id", scope.anonymous_id)
+    SCOPE.set(scope.replace(user=about, user_id=user_id, anonymous_id=anonymous_id))
+
+
+@guarded
+def set_tag(key: str, value: Any) -> None:
+    """Label the errors of this scope; the newest 100 tags of up to 1,024 characters stay."""
+    scope = SCOPE.get()
+    SCOPE.set(scope.replace(tags=with_entries(scope.tags, labels_of({key: value}))))
+
+
+@guarded
+def set_tags(tags: Mapping[str, Any]) -> None:
+    """Label the errors that happen in this scope with several tags at once."""
+    scope = SCOPE.get()
+    SCOPE.set(scope.replace(tags=with_entries(scope.tags, labels_of(tags))))
+
+
+@guarded
+def set_context(name: str, context: Mapping[str, Any] | None) -> None:
+    """Keep a snapshot of some facts beside the errors of this scope; `None` removes it."""
+    scope = SCOPE.get()
+    kept = {key: value for key, value in scope.contexts.items() if key != name}
+    if context is not None:
+        kept = with_entries(kept, {name: labels_of(context)})
+    SCOPE.set(scope.replace(contexts=kept))
+
+
+@guarded
+def set_flag(flag: str, value: Any, *, variant: str | None = None) -> None:
+    """Note how a feature flag was answered here; the newest 100 stay."""
+    scope = SCOPE.get()
+    answer = label(value if variant is None else variant, MAX_TEXT)
+    SCOPE.set(scope.replace(flags=with_entries(scope.flags, {flag: answer})))
+
+
+@guarded
+def add_breadcrumb(
+    message: str | None = None,
+    *,
+    category: str | None = None,
+    level: str = "info",
+    type: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    """Remember a step; the newest `max_breadcrumbs` go with every error of this scope."""
+    client = current()
+    if not client.recording:
+        return
+    scope = SCOPE.get()
+    crumb = Breadcrumb(
+        time=time_ns(),
+        message=label(message, MAX_TEXT),
+        category=label(category),
+        level=label(level),
+        type=label(type),
+        data=labels_of(data) if data else {},
+    )
+    limit = client.settings.max_breadcrumbs
+    kept = (*scope.breadcrumbs, crumb)[-limit:] if limit > 0 else ()
+    SCOPE.set(scope.replace(breadcrumbs=kept))
+
+
+def new_scope(
+    *,
+    fresh: bool = False,
+    user: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    contexts: Mapping[str, Mapping[str, Any]] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> ScopeBlock:
+    """Open a scope that ends with its `with` or `async with`: what is set inside stays inside.
+
+    It begins with what is known outside, or with nothing when it is to be `fresh`.
+    """
+    return ScopeBlock((user, tags, contexts, flags), fresh=fresh)
+
+
+class ScopeBlock:
+    """One use of `new_scope`; leaving it in a foreign context, or twice, does nothing."""
+
+    __slots__ = ("_filling", "_fresh", "before", "is_open")
+
+    def __init__(self, filling: tuple[Mapping[str, Any] | None, ...], *, fresh: bool) -> None:
+        self._filling = filling
+        self._fresh = fresh
+        self.before = EMPTY
+        self.is_open = False
+
+    def __enter__(self) -> Scope:
+        self.before = SCOPE.get()
+        self.is_open = True
+        SCOPE.set(Scope(block=self) if self._fresh else self.before.replace(block=self))
+        if any(self._filling):
+            self._fill()
+        return SCOPE.get()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.is_open = False
+        # Not `Token.reset`: a generator may be closed in another task, whose scope is not ours.
+        if SCOPE.get().block is self:
+            SCOPE.set(self._outside())
+
+    async def __aenter__(self) -> Scope:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    @guarded
+    def _fill(self) -> None:
+        user, tags, contexts, flags = self._filling
+        if user is not None:
+            set_user(user)
+        set_tags(tags or {})
+        for name, context in (contexts or {}).items():
+            set_context(name, context)
+        for flag, value in (flags or {}).items():
+            set_flag(flag, value)
+
+    def _outside(self) -> Scope:
+        """Find the nearest scope around that has not ended: blocks may close in any order."""
+        outside = self.before
+        while outside.block is not None and not outside.block.is_open:
+            outside = outside.block.before
+        return outside
+
+
+def labels_of(mapping: Mapping[str, Any]) -> dict[str, str]:
+    """Take a bounded snapshot as texts; values of `None` are left out."""
+    snapshot: dict[str, str] = {}
+    for key, value in mapping.items():
+        if len(snapshot) == MAX_ENTRIES:
+            break
+        if value is not None:
+            snapshot[label(key, MAX_KEY)] = label(value, MAX_TEXT)
+    return snapshot
+
+
+def with_entries(before: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Add entries as the newest; the oldest beyond the bound go."""
+    merged = {key: value for key, value in before.items() if key not in more} | dict(more)
+    for _ in range(len(merged) - MAX_ENTRIES):
+        del merged[next(iter(merged))]
+    return merged

@@ -1,0 +1,202 @@
+"""Text of any value, bounded in every direction, without running a line of the user's code."""
+
+from __future__ import annotations
+
+import sys
+from types import BuiltinFunctionType, CodeType, FunctionType, GetSetDescriptorType, ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+HIDDEN = "[scrubbed]"
+CUT = "…"
+_ITEMS = 12  # of one container
+_DEPTH = 3
+_HUGE_BITS = 4096  # the decimal text of a larger number takes longer than it tells
+
+# Their text is made by the standard library, which is quick and has no side effects.
+_TRUSTED = {
+    "datetime": ("datetime", "date", "time", "timedelta"),
+    "decimal": ("Decimal",),
+    "fractions": ("Fraction",),
+    "ipaddress": ("IPv4Address", "IPv6Address"),
+    "pathlib": ("PosixPath", "WindowsPath", "PurePosixPath"),
+    "pathlib._local": ("PosixPath", "WindowsPath", "PurePosixPath"),
+    "uuid": ("UUID",),
+}
+
+
+def cut(text: str, limit: int) -> str:
+    """Keep the first `limit` characters, and say so when there were more."""
+    return text if len(text) <= limit else text[: max(limit - 1, 0)] + CUT
+
+
+def label(value: Any, limit: int = 1024) -> str:
+    """Write a value as a label: a text as it is, the rest as JSON would or as `render` does."""
+    kind = type(value)
+    if kind is str:
+        return cut(value, limit)
+    if kind is bool:
+        return "true" if value else "false"
+    if value is None:
+        return ""
+    return cut(str(value) if _is_trusted(kind) else render(value, limit), limit)
+
+
+def render(value: Any, limit: int = 512, *, hides: Callable[[str], bool] | None = None) -> str:
+    """Write a value as `repr` would; what stands under a key that `hides` knows stays hidden.
+
+    Only values of built-in and a few standard-library types speak for themselves: of all others the
+    class is named and their plain attributes listed, since a `__repr__` may block, raise or query.
+    """
+    simple = _RENDERERS.get(type(value))
+    if simple is not None:
+        return cut(simple(value, limit), limit)
+    return cut(_Renderer(limit, hides or _hides_nothing).text(value, _DEPTH), limit)
+
+
+def type_name(kind: type) -> str:
+    """Name a class with its module, whatever its metaclass makes of attribute access."""
+    module, name = module_of(kind), type.__getattribute__(kind, "__qualname__")
+    return name if module in {"builtins", ""} else f"{module}.{name}"
+
+
+def module_of(kind: type) -> str:
+    """Name the module of a class; "" when the class tells something else than a text."""
+    module = type.__getattribute__(kind, "__dict__").get("__module__", "builtins")
+    return module if type(module) is str else ""
+
+
+def fields_of(value: object) -> Mapping[str, Any]:
+    """Read an instance's own attributes, unless reading them would run somebody's property."""
+    for kind in type.__getattribute__(type(value), "__mro__"):
+        reader = type.__getattribute__(kind, "__dict__").get("__dict__")
+        if type(reader) is GetSetDescriptorType:
+            found: Mapping[str, Any] = reader.__get__(value)
+            return found
+        if reader is not None:
+            break
+    return {}
+
+
+class _Renderer:
+    """Writes what has parts; the parts of one container share its limit."""
+
+    __slots__ = ("_hides", "_limit")
+
+    def __init__(self, limit: int, hides: Callable[[str], bool]) -> None:
+        self._limit = limit
+        self._hides = hides
+
+    def text(self, value: Any, depth: int) -> str:
+        kind = type(value)
+        simple = _RENDERERS.get(kind)
+        if simple is not None:
+            return simple(value, self._limit)
+        if depth <= 0:
+            return f"<{type_name(kind)}>"
+        if kind is dict:
+            return "{" + ", ".join(self._taken(self._pairs(value, depth - 1))) + "}"
+        if kind in _BRACKETS:
+            opening, closing = _BRACKETS[kind]
+            items = (self.text(item, depth - 1) for item in value)
+            return opening + ", ".join(self._taken(items)) + closing
+        return repr(value) if _is_trusted(kind) else self._object(value)
+
+    def _pairs(self, mapping: dict[Any, Any], depth: int) -> Iterable[str]:
+        for key, value in mapping.items():
+            secret = type(key) is str and self._hides(key)
+            yield f"{self.text(key, 0)}: {repr(HIDDEN) if secret else self.text(value, depth)}"
+
+    def _object(self, value: object) -> str:
+        fields = (
+            f" {key}={repr(HIDDEN) if self._hides(key) else self.text(field, 0)}"
+            for key, field in fields_of(value).items()
+            if type(key) is str
+        )
+        return f"<{type_name(type(value))}{''.join(self._taken(fields))}>"
+
+    def _taken(self, texts: Iterable[str]) -> list[str]:
+        """Take texts until there are enough of them; another thread may change their container."""
+        taken: list[str] = []
+        room = self._limit
+        try:
+            for text in texts:
+                if len(taken) == _ITEMS or room <= 0:
+                    taken.append(CUT)
+                    break
+                taken.append(text)
+                room -= len(text)
+        except RuntimeError:  # changed size during iteration
+            taken.append(CUT)
+        return taken
+
+
+def _is_trusted(kind: type) -> bool:
+    module = module_of(kind)
+    name = type.__getattribute__(kind, "__qualname__")
+    return name in _TRUSTED.get(module, ()) and vars(sys.modules[module]).get(name) is kind
+
+
+def _hides_nothing(_: str) -> bool:
+    return False
+
+
+def _text(value: str, limit: int) -> str:
+    return repr(value) if len(value) <= limit else repr(value[:limit]) + CUT
+
+
+def _bytes(value: bytes, limit: int) -> str:
+    return repr(bytes(value[:limit])) + (CUT if len(value) > limit else "")
+
+
+def _whole(value: int, _: int) -> str:
+    bits = value.bit_length()
+    return repr(value) if bits <= _HUGE_BITS else f"<int of {bits} bits>"
+
+
+def _plain(value: object, _: int) -> str:
+    return repr(value)
+
+
+def _function(value: Any, _: int) -> str:
+    return f"<function {value.__module__}.{value.__qualname__}>"
+
+
+def _builtin(value: Any, _: int) -> str:
+    return f"<function {value.__name__}>"  # its `repr` would call that of the object it is bound to
+
+
+def _module(value: ModuleType, _: int) -> str:
+    name = ModuleType.__getattribute__(value, "__dict__").get("__name__")
+    return f"<module {name}>" if type(name) is str else "<module>"
+
+
+def _class(value: type, _: int) -> str:
+    return f"<class {type_name(value)}>"
+
+
+_RENDERERS: dict[type, Callable[[Any, int], str]] = {
+    str: _text,
+    int: _whole,
+    float: _plain,
+    bool: _plain,
+    type(None): _plain,
+    complex: _plain,
+    bytes: _bytes,
+    bytearray: _bytes,
+    type(Ellipsis): _plain,
+    FunctionType: _function,
+    BuiltinFunctionType: _builtin,
+    CodeType: _plain,
+    ModuleType: _module,
+    type: _class,
+}
+_BRACKETS = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+}
