@@ -84,7 +84,7 @@ class Spool:
 
     def _begin(self) -> int:
         """Create the next file and lock it; a reader may be faster and take the empty file away."""
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)  # noqa: PTH103 - no pathlib in here
+        os.makedirs(self._directory, mode=0o700, exist_ok=True)
         for _ in range(_TRIES):
             self._number += 1
             path = f"{self._directory}/{self._process}-{self._number}{SUFFIX}"
@@ -113,7 +113,7 @@ class Spool:
             return False
         try:
             frames = frames_of(read(descriptor))
-            os.unlink(path)  # noqa: PTH108
+            os.unlink(path)
         finally:
             os.close(descriptor)
         self.dropped += len(frames)
