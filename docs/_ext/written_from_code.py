@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -107,7 +108,7 @@ def sentences_below_fields(kind):
     for ancestor in reversed(kind.__mro__):
         if ancestor.__module__.startswith(OURS):
             body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(ancestor))).body[0].body
-            for field, below in zip(body, body[1:], strict=False):
+            for field, below in pairwise(body):
                 if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
                     meanings[field.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
     return meanings
@@ -154,7 +155,6 @@ def registry_of(module, name):
 def commands():
     """Every command of `qmon-agent`, with its arguments and options, from click itself."""
     import click
-
     from qmon_agent.cli import main
 
     context = click.Context(main, info_name="qmon-agent")
@@ -195,8 +195,7 @@ def errors():
     parts = []
     for module in error_files():
         parts += ["", f"## `{module.__name__}`", "", first_sentence(module), ""]
-        rows = [(f"`{each.__name__}`", parent_of(each), first_sentence(each)) for each in errors_in(module)]
-        parts += table(("error", "is a", "means"), rows)
+        parts += table(("error", "is a", "means"), map(error_row, errors_in(module)))
     return text(parts)
 
 
@@ -210,15 +209,13 @@ def error_files():
 
 
 def errors_in(module):
-    return [
-        each
-        for each in vars(module).values()
-        if inspect.isclass(each) and issubclass(each, Exception) and each.__module__ == module.__name__
-    ]
+    classes = [each for each in vars(module).values() if inspect.isclass(each)]
+    own = [each for each in classes if each.__module__ == module.__name__]
+    return [each for each in own if issubclass(each, BaseException)]
 
 
-def parent_of(error):
-    return f"`{error.__bases__[0].__name__}`"
+def error_row(error):
+    return f"`{error.__name__}`", f"`{error.__bases__[0].__name__}`", first_sentence(error)
 
 
 # ---------------------------------------------------------------- Markdown
