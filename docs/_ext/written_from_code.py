@@ -155,6 +155,7 @@ def registry_of(module, name):
 def commands():
     """Every command of `qmon-agent`, with its arguments and options, from click itself."""
     import click
+
     from qmon_agent.cli import main
 
     context = click.Context(main, info_name="qmon-agent")
