@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 State = Literal["inactive", "pending", "firing", "recovering"]
 Verdict = Literal["breach", "clear", "unknown"]
@@ -60,7 +61,7 @@ def step(
 
 def close(episode: Episode, now: int, reason: str) -> Step:
     """End the episode whatever its state, because somebody or something decided so."""
-    return _move(episode, "inactive", now, reason) if episode.state != "inactive" else (episode, ())
+    return _become(INACTIVE, before=episode, now=now, reason=reason)
 
 
 def due_at(episode: Episode, policy: Policy) -> int | None:
@@ -77,14 +78,14 @@ def due_at(episode: Episode, policy: Policy) -> int | None:
 def _doubt(episode: Episode, now: int, reason: str) -> Step:
     if episode.unknown == reason:
         return episode, ()
-    doubted = msgspec.structs.replace(episode, unknown=reason)
+    doubted = replace(episode, unknown=reason)
     return doubted, _noted(episode, now, f"unknown:{reason}")
 
 
 def _know(episode: Episode, now: int) -> Step:
     if not episode.unknown:
         return episode, ()
-    return msgspec.structs.replace(episode, unknown=""), _noted(episode, now, "known")
+    return replace(episode, unknown=""), _noted(episode, now, "known")
 
 
 def _noted(episode: Episode, now: int, reason: str) -> tuple[Transition, ...]:
@@ -97,48 +98,34 @@ def _breach(episode: Episode, now: int, policy: Policy) -> Step:
     if episode.state == "firing":
         return episode, ()
     if episode.state == "recovering":
-        return _move(episode, "firing", now, "breach_returned")
-    pending = episode.state == "pending"
-    since = episode.since if pending else now
+        after = replace(episode, state="firing", clear_since=0)
+        return _become(after, before=episode, now=now, reason="breach_returned")
+    waited = episode.state == "pending"
+    since = episode.since if waited else now
     if now - since >= policy.for_ns:
-        return _move(episode, "firing", now, "breach_held" if pending else "breach", since=since)
-    return (episode, ()) if pending else _move(episode, "pending", now, "breach", since=now)
+        after = Episode(state="firing", since=since, fired_at=now)
+        reason = "breach_held" if waited else "breach"
+        return _become(after, before=episode, now=now, reason=reason)
+    return _become(Episode(state="pending", since=since), before=episode, now=now, reason="breach")
 
 
 def _clear(episode: Episode, now: int, policy: Policy) -> Step:
+    if episode.state == "pending":
+        return _become(INACTIVE, before=episode, now=now, reason="cleared_before_firing")
     if episode.state == "inactive":
         return episode, ()
-    if episode.state == "pending":
-        return _move(episode, "inactive", now, "cleared_before_firing")
     clear_since = episode.clear_since if episode.state == "recovering" else now
     if now - clear_since >= policy.keep_firing_ns:
-        return _move(episode, "inactive", now, "cleared")
-    return (episode, ()) if episode.state == "recovering" else _move(episode, "recovering", now, "clear")
+        return _become(INACTIVE, before=episode, now=now, reason="cleared")
+    after = replace(episode, state="recovering", clear_since=clear_since)
+    return _become(after, before=episode, now=now, reason="clear")
 
 
 _BY_VERDICT = {"breach": _breach, "clear": _clear}
 
 
-def _move(episode: Episode, after: State, now: int, reason: str, since: int = 0) -> Step:
-    moved = Transition(before=episode.state, after=after, reason=reason, at=now)
-    return _ARRIVE[after](episode, now, since), (moved,)
-
-
-def _to_firing(episode: Episode, now: int, since: int) -> Episode:
-    return msgspec.structs.replace(
-        episode,
-        state="firing",
-        since=episode.since or since,
-        fired_at=episode.fired_at or now,
-        clear_since=0,
-    )
-
-
-_ARRIVE = {
-    "inactive": lambda _episode, _now, _since: INACTIVE,
-    "pending": lambda _episode, _now, since: Episode(state="pending", since=since),
-    "firing": _to_firing,
-    "recovering": lambda episode, now, _since: msgspec.structs.replace(
-        episode, state="recovering", clear_since=now
-    ),
-}
+def _become(after: Episode, *, before: Episode, now: int, reason: str) -> Step:
+    if after.state == before.state:
+        return after, ()
+    moved = Transition(before=before.state, after=after.state, reason=reason, at=now)
+    return after, (moved,)

@@ -45,7 +45,9 @@ class Registry(Generic[T]):
 
     @staticmethod
     def _refuse_unknown(plugin: type[T], options: Mapping[str, Any], where: str) -> None:
-        known = [field.encode_name for field in msgspec.structs.fields(cast("Any", plugin))]
+        fields = msgspec.structs.fields(cast("Any", plugin))
+        # Fields that begin with an underscore are what the plug-in remembers.
+        known = [each.encode_name for each in fields if not each.name.startswith("_")]
         for key in options:
             if key not in known:
                 raise ConfigError(f"{where}.{key}", "no such option", nearest_to(key, known))

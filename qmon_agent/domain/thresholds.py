@@ -12,6 +12,9 @@ import msgspec
 from .durations import DURATION, parse_duration, print_duration
 from .errors import InvalidThresholdError
 
+EXACT = 1e15
+"""Below this a whole number is written without exponent or fraction."""
+
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
@@ -42,7 +45,8 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """The text `parse_threshold` reads back to an equal threshold."""
-        bound = int(self.bound) if abs(self.bound) < 1e15 and self.bound.is_integer() else self.bound
+        whole = self.bound.is_integer() and abs(self.bound) < EXACT
+        bound = int(self.bound) if whole else self.bound
         hold = f" for {print_duration(self.for_ns)}" if self.for_ns else ""
         keep = f" keep {print_duration(self.keep_firing_ns)}" if self.keep_firing_ns else ""
         return f"{self.operator} {bound}{hold}{keep}"

@@ -33,7 +33,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rule(Protocol):
-    """A condition, whose fields are its options. Called by one task, once per fact and per due tick.
+    """A condition, whose fields are its options; called by one task, per fact and per due tick.
 
     Pure: all memory is in what it returns (plain JSON), so that it survives a restart and replays
     to the same verdicts. A fact is a value or a happening; the service holds the verdict against

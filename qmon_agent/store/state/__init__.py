@@ -1,4 +1,4 @@
-"""State: what is small, related and must never be lost; SQLite now, PostgreSQL by the same words."""
+"""State: what is small, related and must never be lost; SQLite now, other engines later."""
 
 from .store import StateStatus as StateStatus
 from .store import StateStore as StateStore

@@ -17,7 +17,7 @@ from .tables import ALERTS, ANALYTICS, METRICS, SYSTEMS
 
 
 class Catalog:
-    """Reads and writes the four records; names are unique among systems, alerts, a system's metrics."""
+    """Reads and writes the four records; names are unique, those of metrics within a system."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -29,7 +29,11 @@ class Catalog:
     ) -> MonitoringSystem:
         """The system of this name; made now if it is new, left as it is if not."""
         self.add_systems(
-            [MonitoringSystem(name=name, description=description, created_by=created_by, status=status)]
+            [
+                MonitoringSystem(
+                    name=name, description=description, created_by=created_by, status=status
+                )
+            ]
         )
         return self.system(name)
 

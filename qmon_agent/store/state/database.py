@@ -24,4 +24,4 @@ class Database(Protocol):
 
 def record(kind: type[R], row: Row[Any]) -> R:
     """A row as a frozen record; columns the record does not know are left out."""
-    return msgspec.convert(row._mapping, kind)
+    return msgspec.convert(row._mapping, kind)  # noqa: SLF001 - SQLAlchemy's public name for it

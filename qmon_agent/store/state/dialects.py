@@ -25,7 +25,9 @@ def upsert(
     if not rows:
         return
     statement = _insert(connection, table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in {*keys, "created_at"}}
+    changed = {
+        name: statement.excluded[name] for name in rows[0] if name not in {*keys, "created_at"}
+    }
     statement = statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
     connection.execute(statement, list(rows))
 

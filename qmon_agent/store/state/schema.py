@@ -84,4 +84,6 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         try:
             command.upgrade(config, revision)
         except CommandError as error:
-            raise StoreError(f"the state database is of another version of qmon: {error}") from error
+            raise StoreError(
+                f"the state database is of another version of qmon: {error}"
+            ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import Error as SQLiteError
 from threading import RLock
 from typing import Any
 
@@ -62,7 +63,7 @@ class StateStore:
             store = cls(engine, clock)
             store.set_aside = aside
             store.backup = schema.bring_up(engine, clock.now())
-        except (SQLAlchemyError, sqlite.sqlite3.Error, OSError) as error:
+        except (SQLAlchemyError, SQLiteError, OSError) as error:
             raise StoreError(f"the state database {path} cannot be opened: {error}") from error
         return store
 

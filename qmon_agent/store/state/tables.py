@@ -1,4 +1,4 @@
-"""The tables of the state store, in words every SQL engine understands; times are nanoseconds UTC."""
+"""The tables of the state store, in words every engine knows; times are nanoseconds UTC."""
 
 from __future__ import annotations
 

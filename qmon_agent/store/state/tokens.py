@@ -38,7 +38,9 @@ class Tokens:
     def create(self, scope: str, *, name: str = "", ttl_s: float = 0) -> tuple[str, Token]:
         """A new token and its record; the text cannot be had again. A ttl of 0 never ends."""
         if scope not in SCOPES:
-            raise ConfigError("token.scope", f"no scope {scope!r}", nearest_to(scope, SCOPES) or SCOPES)
+            raise ConfigError(
+                "token.scope", f"no scope {scope!r}", nearest_to(scope, SCOPES) or SCOPES
+            )
         secret = PREFIX + secrets.token_urlsafe(32)
         now = self._database.clock.now()
         row = {

@@ -52,6 +52,8 @@ VIEWS: dict[str, Select[Any]] = {
 def read_view(connection: Connection, name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Columns and at most 10,000 newest rows; raises QueryError for a name that is no view."""
     if name not in VIEWS:
-        raise QueryError(f"no state view {name!r}; there are {', '.join(nearest_to(name, VIEWS) or VIEWS)}")
+        raise QueryError(
+            f"no state view {name!r}; there are {', '.join(nearest_to(name, VIEWS) or VIEWS)}"
+        )
     result = connection.execute(VIEWS[name])
     return tuple(result.keys()), [tuple(row) for row in result]

@@ -1,0 +1,63 @@
+"""The latest value of every metric, in memory, fed by whatever arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from qmon_agent.vitals import Vitals
+from qmon_sdk.protocol.signals import Point
+
+LIMIT = 50_000
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A value and the moment it was true."""
+
+    value: float
+    timestamp: int
+
+
+def _last(_before: Reading | None, point: Point) -> float:
+    return point.value
+
+
+def _total(before: Reading | None, point: Point) -> float:
+    return point.value + (before.value if before else 0.0)
+
+
+def _mean(_before: Reading | None, point: Point) -> float:
+    return point.value / point.count if point.count else point.value
+
+
+FOLD: dict[str, Callable[[Reading | None, Point], float]] = {
+    "gauge": _last,
+    "counter": _total,
+    "distribution": _mean,
+}
+"""A gauge is its last value, a counter its sum since the start, a distribution its last mean."""
+
+
+class LatestValues:
+    """One reading per service and metric, at most `limit` of them; the rest is counted."""
+
+    def __init__(self, *, vitals: Vitals | None = None, limit: int = LIMIT) -> None:
+        self._vitals = vitals or Vitals()
+        self._limit = limit
+        self._readings: dict[tuple[str, str], Reading] = {}
+
+    def note(self, service: str, points: Iterable[Point]) -> None:
+        """Take the points of one batch."""
+        for point in points:
+            key = (service, point.metric)
+            before = self._readings.get(key)
+            if before is None and len(self._readings) >= self._limit:
+                self._vitals.add("latest_values_overflow")
+                continue
+            self._readings[key] = Reading(FOLD.get(point.kind, _last)(before, point), point.time)
+
+    def latest(self, system: str, metrics: Sequence[str]) -> Mapping[str, Reading]:
+        """The readings there are of these metrics."""
+        found = ((name, self._readings.get((system, name))) for name in metrics)
+        return {name: reading for name, reading in found if reading is not None}
