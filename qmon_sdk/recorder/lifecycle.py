@@ -1,0 +1,78 @@
+"""What the recorder does when its process forks or ends: hooked once, for whoever records then.
+
+Fork. Before it the flush gate is taken, so that no copy is made of a half-done flush; in the child
+everything that could be shared or held is replaced, never repaired. A fork that tells nobody, as
+uWSGI's can be, is noticed by the pid at the next flush.
+
+Exit. A plain `atexit` comes late enough and early enough: the interpreter has joined every thread of
+the program by then, executors' included, and still runs our Python. Children of `multiprocessing`
+end by `os._exit`, past `atexit`, so they get a finalizer of that package. `os._exit` itself is left
+alone: what must survive it was sent before the call returned.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from time import monotonic
+
+from qmon_sdk.client import current, guarded
+
+EXIT_S = 0.04
+"""Seconds that handing over may take at exit, whatever the agent's state: 50 ms less its overhead."""
+
+_AFTER_EVERYBODY = -100  # the priority among `multiprocessing`'s finalizers
+_hooked: set[str] = set()
+
+
+def hook() -> None:
+    """Follow this process from now on; more than once is once."""
+    if _hooked:
+        return
+    _hooked.add("fork")
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_before_fork,
+            after_in_parent=_after_fork_in_parent,
+            after_in_child=_after_fork_in_child,
+        )
+    atexit.register(_at_exit)
+    _finish_with_multiprocessing()
+
+
+@guarded
+def _before_fork() -> None:
+    if recorder := current().recorder:
+        recorder.before_fork()
+
+
+@guarded
+def _after_fork_in_parent() -> None:
+    if recorder := current().recorder:
+        recorder.after_fork_in_parent()
+
+
+@guarded
+def _after_fork_in_child() -> None:
+    if recorder := current().recorder:
+        recorder.after_fork_in_child()
+    if util := sys.modules.get("multiprocessing.util"):
+        # A child of that package forgets its parent's finalizers first, and calls this afterwards.
+        util.register_after_fork(_at_exit, lambda _: _finish_with_multiprocessing())
+
+
+@guarded
+def _at_exit() -> None:
+    if recorder := current().recorder:
+        recorder.at_exit(monotonic() + EXIT_S)
+
+
+def _finish_with_multiprocessing() -> None:
+    """Be told when a child of `multiprocessing` ends; does nothing in any other process."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is None or process.parent_process() is None:
+        return
+    from multiprocessing.util import Finalize
+
+    Finalize(None, _at_exit, exitpriority=_AFTER_EVERYBODY)
