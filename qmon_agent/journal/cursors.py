@@ -1,0 +1,79 @@
+"""Named, durable places in the journal, one per reader."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from .counts import Counts
+from .disk import Disk
+from .places import Places
+from .records import Position
+from .sealed import DamagedFileError, load_sealed, save_sealed
+
+_WORD = b"qmoncur1"
+_SUFFIX = ".cursor"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+class Cursors:
+    """Saved atomically, never moved backwards. Safe from any thread.
+
+    A reader whose records must wait for it saves START before it begins: only cursors that were
+    saved hold back `trim`.
+    """
+
+    def __init__(self, places: Places, *, counts: Counts, oldest: Callable[[], Position]) -> None:
+        self._places = places
+        self._disk: Disk = places.disk
+        self._counts = counts
+        self._oldest = oldest
+        self._lock = threading.Lock()
+        self._known: dict[str, Position] = {}
+        for name in self._names():
+            self._read(name)
+
+    def load(self, name: str) -> Position | None:
+        """Where to go on; None: never saved. A damaged cursor has become the oldest kept place."""
+        return self._known.get(name)
+
+    def save(self, name: str, position: Position) -> None:
+        """Durable when it returns; raises OSError when the disk refuses, with the old one kept."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for a cursor: letters, digits, . _ -")
+        with self._lock:
+            known = self._known.get(name)
+            if known is not None and position <= known:
+                return
+            save_sealed(self._disk, self._path(name), _WORD, position)
+            self._known[name] = position
+
+    def remove(self, name: str) -> None:
+        """This reader is gone for good and holds back nothing any more."""
+        with self._lock:
+            self._known.pop(name, None)
+            self._places.remove(self._path(name))
+
+    def all(self) -> dict[str, Position]:
+        with self._lock:
+            return dict(self._known)
+
+    def _names(self) -> list[str]:
+        listed = self._places.list(self._places.cursors)
+        return [text.removesuffix(_SUFFIX) for text in listed if text.endswith(_SUFFIX)]
+
+    def _read(self, name: str) -> None:
+        path = self._path(name)
+        try:
+            self._known[name] = load_sealed(self._disk, path, _WORD, Position)
+        except FileNotFoundError:
+            return
+        except (OSError, DamagedFileError):
+            self._counts.add("damaged_cursors")
+            self._places.put_away(path)
+            self._known[name] = self._oldest()
+
+    def _path(self, name: str) -> Path:
+        return self._places.cursors / f"{name}{_SUFFIX}"

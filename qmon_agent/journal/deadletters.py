@@ -1,0 +1,109 @@
+"""Payloads nobody can take, kept for a person to look at, with the reason."""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+
+from .counts import Counts
+from .options import JournalOptions
+from .places import Places
+from .reader import JournalReader
+from .records import START, Entry
+from .segments import OpenSegment, SegmentName, segments_in
+
+_NOBODY = bytes(16)
+_SHELVES = 8
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """One buried payload; `size` tells how long it was, if only its beginning is kept."""
+
+    record_id: int
+    time: int
+    reason: str
+    size: int
+    payload: bytes
+
+
+class DeadLetters:
+    """A small journal of its own, written without waiting for the disk and bounded in bytes."""
+
+    def __init__(self, places: Places, *, options: JournalOptions, counts: Counts) -> None:
+        self._places = places
+        self._options = options
+        self._counts = counts
+        self._lock = threading.Lock()
+        self._open: OpenSegment | None = None
+        names = segments_in(places.list(places.dead))
+        self._next_number = names[-1].number + 1 if names else 1
+        self._next_id = 0
+
+    def bury(self, payload: bytes, reason: str, *, now: int) -> bool:
+        """False: the disk did not take it either, which is counted."""
+        cut = payload[: self._options.dead_payload_bytes]
+        told = msgspec.msgpack.encode((reason, len(payload), cut))
+        with self._lock:
+            try:
+                segment = self._segment()
+                segment.write([self._entry(told, now)], durably=False)
+            except OSError:
+                self._counts.add("dead_letters_lost")
+                self._close()
+                return False
+            self._next_id += 1
+        self._counts.add("dead_letters")
+        return True
+
+    def list(self, limit: int = 100) -> list[DeadLetter]:
+        """The newest ones, newest last."""
+        reader = JournalReader(self._places.dead, START, disk=self._places.disk)
+        letters: list[DeadLetter] = []
+        while records := reader.read(max_bytes=1 << 20):
+            for record in records:
+                reason, size, payload = msgspec.msgpack.decode(record.payload)
+                letters.append(
+                    DeadLetter(
+                        record_id=record.record_id,
+                        time=record.time,
+                        reason=reason,
+                        size=size,
+                        payload=payload,
+                    )
+                )
+            del letters[:-limit]
+        reader.close()
+        return letters
+
+    def close(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _entry(self, payload: bytes, now: int) -> Entry:
+        return Entry(
+            record_id=self._next_id, time=now, process=_NOBODY, sequence=0, payload=payload
+        )
+
+    def _segment(self) -> OpenSegment:
+        if self._open and self._open.size >= self._options.dead_bytes // _SHELVES:
+            self._close()
+        if self._open is None:
+            self._make_room()
+            # Ids begin anew with each segment, so that starting reads none of them.
+            self._next_id = self._next_number << 32
+            name = SegmentName.new(self._next_number, self._next_id)
+            self._next_number += 1
+            self._open = OpenSegment.create(self._places.disk, self._places.dead, name)
+        return self._open
+
+    def _make_room(self) -> None:
+        names = segments_in(self._places.list(self._places.dead))
+        for name in names[: max(0, len(names) - _SHELVES + 1)]:
+            if self._places.remove(self._places.dead / name.file_name):
+                self._counts.add("dead_segments_dropped")
+
+    def _close(self) -> None:
+        if self._open:
+            self._open.close()
+            self._open = None

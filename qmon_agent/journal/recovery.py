@@ -1,0 +1,235 @@
+"""From whatever a directory holds to a journal that takes: start never fails and never waits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typing import TypeVar
+
+import msgspec
+
+from .counts import Counts
+from .dedup import Checkpoint, DedupIndex
+from .options import JournalOptions
+from .places import Places
+from .records import HEAD_BYTES
+from .sealed import DamagedFileError, load_sealed, save_sealed
+from .segments import OpenSegment, SegmentIndex, SegmentName, segments_in
+from .survey import HOPELESS, SIDECAR, Survey, survey
+
+CHECKPOINT = b"qmondup1"
+# How far ids jump over a last segment nobody can read: more than it can have held.
+_UNKNOWN = 1 << 20
+_Body = TypeVar("_Body")
+
+
+class Recovered(msgspec.Struct, kw_only=True):
+    """What start-up knows. `unindexed` is still to be read; `settled`: not for de-duplication."""
+
+    sealed: dict[SegmentName, SegmentIndex] = {}
+    unindexed: list[SegmentName] = []
+    tail: OpenSegment | None = None
+    next_id: int = 1
+    next_number: int = 1
+    settled: bool = True
+    through: int = 0
+
+
+class Recovery:
+    """Reads checkpoint and sidecars, then the last segment, then as much as the budget allows."""
+
+    def __init__(
+        self, places: Places, *, options: JournalOptions, counts: Counts, dedup: DedupIndex
+    ) -> None:
+        self._places = places
+        self._disk = places.disk
+        self._options = options
+        self._counts = counts
+        self._dedup = dedup
+        self._bounds: dict[SegmentName, int] = {}
+        self._found = Recovered()
+
+    def run(self) -> Recovered:
+        listed = self._places.list(self._places.directory)
+        names = segments_in(listed)
+        self._remember(names)
+        self._load_checkpoint()
+        self._drop_leftovers(listed, names)
+        bare = [name for name in names[:-1] if not self._load_sidecar(name)]
+        if names and not self._load_sidecar(names[-1]):
+            self._open_tail(names[-1])
+        self._index_some(bare)
+        return self._found
+
+    def index(self, name: SegmentName) -> SegmentIndex | None:
+        """Read a whole sealed segment and write its sidecar; None: it cannot be read (now)."""
+        try:
+            found = survey(self._disk, self._places.directory, name, bound=self._bounds.get(name))
+        except OSError as error:
+            self._refuse(name, error)
+            return None
+        if found.is_garbage:
+            self._places.put_away(self._path(name))
+            return None
+        self._count(found)
+        if found.unreadable:
+            return None
+        index = found.index()
+        self._dedup.merge(index.seen)
+        save_sidecar(self._places, name, index, counts=self._counts)
+        return msgspec.structs.replace(index, seen=[])
+
+    def _remember(self, names: list[SegmentName]) -> None:
+        bound: int | None = None
+        for name in reversed(names):
+            if bound is not None:
+                self._bounds[name] = bound
+            bound = name.first_id if bound is None else min(bound, name.first_id)
+        if names:
+            self._found.next_number = names[-1].number + 1
+        self._found.next_id = max([1, *(name.first_id for name in names)])
+
+    def _load_checkpoint(self) -> None:
+        checkpoint = self._load(self._places.checkpoint, CHECKPOINT, Checkpoint)
+        if checkpoint is not None:
+            self._dedup.merge(checkpoint.rows)
+            self._found.through = checkpoint.through
+            self._pass(checkpoint.through)
+
+    def _load(self, path: Path, word: bytes, kind: type[_Body]) -> _Body | None:
+        """None: not there, or counted and out of the way."""
+        try:
+            return load_sealed(self._disk, path, word, kind)
+        except FileNotFoundError:
+            return None
+        except DamagedFileError:
+            self._counts.add("damaged_files")
+            self._places.put_away(path)
+        except OSError as error:
+            self._counts.add("unreadable_files")
+            if error.errno in HOPELESS:
+                self._places.put_away(path)
+        return None
+
+    def _drop_leftovers(self, listed: list[str], names: list[SegmentName]) -> None:
+        """Half-made files, and sidecars that outlived their segment for the sake of their index."""
+        alive = {name.index_name for name in names}
+        for text in listed:
+            path = self._places.directory / text
+            if text.endswith(".tmp"):
+                self._places.remove(path)
+            elif text.endswith(".idx") and text not in alive:
+                self._adopt(path)
+
+    def _adopt(self, path: Path) -> None:
+        index = self._load(path, SIDECAR, SegmentIndex)
+        if index is None:
+            return
+        self._dedup.merge(index.seen)
+        self._pass(index.last_id)
+        if index.last_id <= self._found.through:
+            self._places.remove(path)
+
+    def _load_sidecar(self, name: SegmentName) -> bool:
+        index = self._load(self._places.directory / name.index_name, SIDECAR, SegmentIndex)
+        if index is None:
+            return False
+        if index.last_id > self._found.through:
+            self._dedup.merge(index.seen)
+        self._found.sealed[name] = msgspec.structs.replace(index, seen=[])
+        self._pass(index.last_id)
+        return True
+
+    def _open_tail(self, name: SegmentName) -> None:
+        """The one segment that may be unfinished: cut its torn end and go on in it, if it is sound."""
+        try:
+            found = survey(self._disk, self._places.directory, name, bound=None)
+            self._pass(found.tally.last_id)
+            self._dedup.merge(found.index().seen)
+            self._count(found)
+            self._settle_tail(name, found)
+        except OSError as error:
+            self._found.next_id += _UNKNOWN
+            self._refuse(name, error)
+
+    def _settle_tail(self, name: SegmentName, found: Survey) -> None:
+        if found.torn or found.skipped or found.unreadable:
+            # Ids that may have been seen by a reader before they were damaged are not used again.
+            self._found.next_id += found.torn // HEAD_BYTES + 1
+        if found.is_garbage:
+            self._places.put_away(self._path(name))
+            return
+        if found.unreadable:
+            self._leave(name)
+            return
+        file = self._disk.open(self._path(name), "write")
+        tail = OpenSegment(file, name, tally=found.tally, size=found.end)
+        tail.skipped = found.skipped
+        try:
+            tail.rewrite(found.batch_start)
+        except OSError:
+            tail.close()
+            raise
+        if found.torn or found.skipped:
+            tail.close()
+            self._seal(name, tail.index())
+        else:
+            self._found.tail = tail
+
+    def _seal(self, name: SegmentName, index: SegmentIndex) -> None:
+        save_sidecar(self._places, name, index, counts=self._counts)
+        self._found.sealed[name] = msgspec.structs.replace(index, seen=[])
+
+    def _index_some(self, bare: list[SegmentName]) -> None:
+        """Newest first: what comes twice most likely came lately."""
+        budget = self._options.open_scan_bytes
+        for name in reversed(bare):
+            budget -= self._size(name)
+            if budget < 0:
+                self._leave(name)
+            elif index := self.index(name):
+                self._found.sealed[name] = index
+                self._pass(index.last_id)
+
+    def _leave(self, name: SegmentName) -> None:
+        self._found.unindexed.append(name)
+        if self._bounds.get(name, self._found.next_id) - 1 > self._found.through:
+            self._found.settled = False
+
+    def _refuse(self, name: SegmentName, error: OSError) -> None:
+        """What is hopeless goes out of the way; anything else stays for a better moment."""
+        self._counts.add("unreadable_segments")
+        if error.errno in HOPELESS:
+            self._places.put_away(self._path(name))
+        else:
+            self._leave(name)
+
+    def _count(self, found: Survey) -> None:
+        self._counts.add("torn_bytes", found.torn)
+        self._counts.add("torn_tails", 1 if found.torn else 0)
+        self._counts.add("skipped_bytes", found.skipped)
+        self._counts.add("damaged_segments", 1 if found.skipped or found.unreadable else 0)
+
+    def _size(self, name: SegmentName) -> int:
+        try:
+            file = self._disk.open(self._path(name), "read")
+        except OSError:
+            return 0
+        try:
+            return file.size()
+        finally:
+            file.close()
+
+    def _pass(self, record_id: int) -> None:
+        self._found.next_id = max(self._found.next_id, record_id + 1)
+
+    def _path(self, name: SegmentName) -> Path:
+        return self._places.directory / name.file_name
+
+
+def save_sidecar(places: Places, name: SegmentName, index: SegmentIndex, *, counts: Counts) -> None:
+    """A sidecar only saves time: without one the segment is read again."""
+    try:
+        save_sealed(places.disk, places.directory / name.index_name, SIDECAR, index)
+    except OSError:
+        counts.add("sidecar_errors")
