@@ -50,6 +50,22 @@ class Client:
         """Return the time, in nanoseconds since 1970 UTC."""
         return time_ns()
 
+    def before_fork(self) -> None:
+        """Make ready for the process to be copied."""
+        self.recorder.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on as before."""
+        self.recorder.after_fork_in_parent()
+
+    def after_fork_in_child(self) -> None:
+        """Become the client of a process of its own."""
+        self.recorder.after_fork_in_child()
+
+    def at_exit(self, deadline: float) -> None:
+        """Hand over what is buffered, until `deadline` in monotonic seconds."""
+        self.recorder.at_exit(deadline)
+
     def before_send(self, signal: Signal) -> Signal | None:
         """Let the application's hook see a signal; `None` means that it wants it dropped."""
         hook = self.settings.before_send

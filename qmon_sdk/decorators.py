@@ -1,0 +1,160 @@
+"""`@instrument`: every call of a function becomes a span."""
+
+from __future__ import annotations
+
+from functools import update_wrapper
+
+from .recorder.cells import WIDTH, draw
+from .recorder.generators import async_generator_wrapper, generator_wrapper
+from .recorder.rows import Site
+from .recorder.wrappers import wrapper_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import FunctionType
+    from typing import Any, TypeVar, overload
+
+    from .recorder.cells import Cell
+
+    F = TypeVar("F", bound=Callable[..., Any] | type)
+
+_GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
+_NEVER = ("__init_subclass__", "__class_getitem__", "__getattr__", "__getattribute__", "__del__", "__repr__")
+
+if TYPE_CHECKING:
+
+    @overload
+    def instrument(fn: F, /) -> F: ...
+    @overload
+    def instrument(
+        fn: F,
+        /,
+        *,
+        name: str | None = None,
+        kind: str = "internal",
+        attributes: Mapping[str, str] | None = None,
+        record_args: bool | Sequence[str] = False,
+        record_return: bool = False,
+        metrics: bool = False,
+        sample_rate: float | None = None,
+    ) -> F: ...
+    @overload
+    def instrument(
+        *,
+        name: str | None = None,
+        kind: str = "internal",
+        attributes: Mapping[str, str] | None = None,
+        record_args: bool | Sequence[str] = False,
+        record_return: bool = False,
+        metrics: bool = False,
+        sample_rate: float | None = None,
+    ) -> Callable[[F], F]: ...
+
+
+def instrument(fn: Any = None, /, **options: Any) -> Any:
+    """Record every call of a function, coroutine, generator, async generator, or of a class's methods.
+
+    `name` is the span's (by default the qualified name), `kind` OpenTelemetry's (`internal`, `server`,
+    `client`, `producer`, `consumer`), `attributes` the same for every call. `record_args` keeps all or
+    the named arguments, `record_return` the result; both are scrubbed and bounded. `metrics` also folds
+    the duration into a distribution `<name>.duration`, in seconds. `sample_rate` keeps a share of the
+    calls (0 to 1) and counts the rest. Calls through the wrapper behave exactly as without it.
+    """
+    _check(options)
+    if fn is None:
+        return lambda decorated: _instrumented(decorated, options)
+    return _instrumented(fn, options)
+
+
+_OPTIONS = ("name", "kind", "attributes", "record_args", "record_return", "metrics", "sample_rate")
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """Refuse an unknown option where it is written: when the program is imported, not when it runs."""
+    for option in options:
+        if option not in _OPTIONS:
+            message = f"instrument() has no option {option!r}; it has {', '.join(_OPTIONS)}"
+            raise TypeError(message)
+
+
+def _instrumented(target: Any, options: Mapping[str, Any]) -> Any:
+    if isinstance(target, type):
+        return _class(target, options)
+    if isinstance(target, staticmethod | classmethod):
+        return type(target)(_instrumented(target.__func__, options))
+    site = Site(
+        options.get("name") or _name_of(target),
+        kind=options.get("kind", "internal"),
+        attributes={**_place_of(target), **(options.get("attributes") or {})},
+        metric=options.get("metrics", False),
+    )
+    return update_wrapper(_wrapper(target, site, options), target)
+
+
+def _wrapper(target: Any, site: Site, options: Mapping[str, Any]) -> Callable[..., Any]:
+    code = getattr(target, "__code__", None)
+    if code is None or not hasattr(target, "__defaults__"):
+        return _wrapper(_plain(target), site, options)
+    if code.co_flags & _GENERATOR:
+        return generator_wrapper(target, site)
+    if code.co_flags & _ASYNC_GENERATOR:
+        return async_generator_wrapper(target, site)
+    return wrapper_of(
+        target,
+        site,
+        record_args=_arguments(target, options.get("record_args", False)),
+        record_return=options.get("record_return", False),
+        skip=_skipping(options.get("sample_rate")),
+    )
+
+
+def _plain(target: Callable[..., Any]) -> FunctionType:
+    """Make a function of something that is only callable: a partial, a built-in, an object."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return target(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
+
+
+def _class(owner: type, options: Mapping[str, Any]) -> type:
+    """Instrument the public methods a class defines itself."""
+    shared = {key: value for key, value in options.items() if key != "name"}
+    prefix = options.get("name") or owner.__qualname__
+    for name, member in list(vars(owner).items()):
+        method = isinstance(member, staticmethod | classmethod) or hasattr(member, "__code__")
+        if method and not name.startswith("_") and name not in _NEVER:
+            setattr(owner, name, _instrumented(member, {**shared, "name": f"{prefix}.{name}"}))
+    return owner
+
+
+def _arguments(target: Any, wanted: bool | Sequence[str]) -> tuple[str, ...]:
+    code = target.__code__
+    named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    if wanted is True:
+        return tuple(name for name in named if name not in ("self", "cls"))
+    return tuple(name for name in wanted or () if name in named)
+
+
+def _skipping(rate: float | None) -> Callable[[Cell], bool] | None:
+    if rate is None or rate >= 1:
+        return None
+    threshold = round(rate * (1 << 32))
+
+    def skip(cell: Cell) -> bool:
+        if draw(32) < threshold:
+            return False
+        cell.lane.wasted += (None,) * WIDTH
+        return True
+
+    return skip
+
+
+def _name_of(target: Any) -> str:
+    return getattr(target, "__qualname__", type(target).__qualname__).replace(".<locals>", "")
+
+
+def _place_of(target: Any) -> dict[str, str]:
+    module = getattr(target, "__module__", None) or ""
+    return {"code.function.name": f"{module}.{_name_of(target)}"}

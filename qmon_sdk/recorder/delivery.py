@@ -1,0 +1,168 @@
+"""What is on its way: kept until the agent says that it is on disk, within a budget of bytes.
+
+Connected, a message goes out at once and is kept until it is acknowledged. Not connected, it goes to
+the spool, which the next agent reads. Over budget, the oldest goes to the spool, and only if the
+spool is full too is it dropped, and counted. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+from _collections import deque
+from _thread import allocate_lock
+from itertools import count
+
+from qmon_sdk.protocol.frames import pack_length
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qmon_sdk.stats import Books
+    from qmon_sdk.transports import Transport
+    from qmon_sdk.transports.spool import Spool
+
+RESENT_AT_ONCE = 256
+"""Messages resent in one poll, so that a poll stays short after a long absence."""
+
+
+class Delivery:
+    """Messages between `deliver` and the agent's acknowledgement; `deliver` is for any thread at once."""
+
+    def __init__(
+        self, connect: Callable[[bytes], tuple[Transport, Spool]], *, books: Books, budget: int
+    ) -> None:
+        self._connect = connect
+        self._books = books
+        self._budget = budget
+        self._transport: Transport | None = None
+        self._spool: Spool | None = None
+        self._start()
+
+    def begin(self, process: bytes) -> None:
+        """Speak for a process from now on; what is held belongs to the parent it was forked from."""
+        if self._transport is not None:
+            self._transport.close()
+            self._spool.close()
+        self._start()
+        self._transport, self._spool = self._connect(process)
+
+    def _start(self) -> None:
+        self._held: dict[int, tuple[bytes, dict[str, int]]] = {}
+        self._unsent: deque[int] = deque()
+        self._sequences = count(1)
+        self._spooling = allocate_lock()
+        self._connected = False
+        self.bytes = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last poll found an agent."""
+        return self._connected
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the way to the agent closed, in words; empty while nothing does."""
+        return self._transport.trouble if self._transport is not None else ""
+
+    @property
+    def pending(self) -> int:
+        """Messages that are neither acknowledged nor spooled."""
+        return len(self._held)
+
+    def next_sequence(self) -> int:
+        """Number a frame; safe from any thread."""
+        return next(self._sequences)
+
+    def deliver(self, sequence: int, frame: bytes, counts: dict[str, int]) -> None:
+        """Send a frame, or keep it for later: `counts` says how many signals of each kind it carries."""
+        message = pack_length(frame)
+        self._held[sequence] = (message, counts)
+        self.bytes += len(message)
+        if self._unsent or not self._transport.send(message):
+            self._unsent.append(sequence)
+            if not self._connected:
+                self._to_spool(sequence)
+        if self.bytes > self._budget:
+            self._relieve()
+
+    def poll(self) -> None:
+        """Take acknowledgements, and send again what has to be; from one thread at a time."""
+        news = self._transport.poll()
+        for sequence in news.acknowledged:
+            self._settle(sequence)
+        for sequence, reason in news.rejected:
+            self._drop(sequence, reason)
+        if news.reconnected:
+            self._spool.close()
+            waiting = set(self._unsent)
+            self._unsent.extendleft(
+                sequence for sequence in sorted(self._held, reverse=True) if sequence not in waiting
+            )
+        self._connected = news.connected
+        if self._connected:
+            self._send_again()
+        else:
+            self._spool_unsent()
+        self.bytes = sum(len(message) for message, _ in list(self._held.values()))
+
+    def close(self) -> None:
+        """Leave what is not acknowledged in the spool, and let the transport go."""
+        self.spool_rest()
+        self._connected = False
+        self._transport.close()
+
+    def spool_rest(self) -> None:
+        """Leave what is not acknowledged in the spool: the agent knows a frame that it gets twice."""
+        for sequence in sorted(self._held):
+            self._to_spool(sequence)
+        self._unsent.clear()
+        self._spool.close()
+
+    def _send_again(self) -> None:
+        for _ in range(min(len(self._unsent), RESENT_AT_ONCE)):
+            held = self._held.get(self._unsent[0])
+            if held is not None and not self._transport.send(held[0]):
+                return
+            self._unsent.popleft()
+
+    def _spool_unsent(self) -> None:
+        while self._unsent and self._to_spool(self._unsent[0]):
+            self._unsent.popleft()
+
+    def _to_spool(self, sequence: int) -> bool:
+        """Write one message to the spool; what another thread is writing just now waits for the next poll."""
+        if not self._spooling.acquire(blocking=False):
+            return False
+        try:
+            held = self._held.get(sequence)
+            if held is None:
+                return True
+            if not self._spool.write(held[0]):
+                return False
+            self._held.pop(sequence, None)
+        finally:
+            self._spooling.release()
+        self.bytes -= len(held[0])
+        for kind, n in held[1].items():
+            self._books.spooled(kind, n)
+        return True
+
+    def _relieve(self) -> None:
+        """Make room by the oldest, in the spool if it can be, else by dropping."""
+        for sequence in sorted(self._held):
+            if self.bytes <= self._budget:
+                return
+            if not self._to_spool(sequence):
+                self._drop(sequence, "queue_overflow")
+
+    def _settle(self, sequence: int) -> None:
+        message, counts = self._held.pop(sequence, (b"", {}))
+        self.bytes -= len(message)
+        for kind, n in counts.items():
+            self._books.acknowledged(kind, n)
+
+    def _drop(self, sequence: int, reason: str) -> None:
+        message, counts = self._held.pop(sequence, (b"", {}))
+        self.bytes -= len(message)
+        for kind, n in counts.items():
+            self._books.dropped(kind, reason, n)

@@ -1,0 +1,72 @@
+"""How a span ends when there is more to say than that it took a while."""
+
+from __future__ import annotations
+
+from qmon_sdk.context import SCOPE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .cells import Cell
+    from .rows import Site
+
+_PLAIN = (str, int, float, bool)
+_LONGEST = 1024
+
+
+def told(  # noqa: PLR0913, PLR0917 - the fast path's other half: positional because it is called so
+    cell: Cell, site: Site, parent: int, start: int, took: int, kept: Mapping[str, object] | None
+) -> None:
+    """Record a span that somebody said more about, or whose arguments are kept."""
+    _record(cell, site, parent, start, took, _readable(kept), "")
+
+
+def failed(  # noqa: PLR0913, PLR0917
+    cell: Cell,
+    site: Site,
+    parent: int,
+    start: int,
+    took: int,
+    kept: Mapping[str, object] | None,
+    error: BaseException,
+) -> None:
+    """Record a span that an exception left; a cancellation or an exit is no error of the span's."""
+    status = "error" if isinstance(error, Exception) else "unset"
+    extra = {**_readable(kept), "error.type": type(error).__qualname__}
+    _record(cell, site, parent, start, took, extra, status)
+
+
+def _record(  # noqa: PLR0913, PLR0917
+    cell: Cell, site: Site, parent: int, start: int, took: int, extra: dict[str, object], status: str
+) -> None:
+    span = cell.span
+    said = getattr(span, "attributes", None)
+    if said is not None:
+        extra = {**extra, **said}
+        status = span.status or status  # type: ignore[attr-defined]
+        if span.name:  # type: ignore[attr-defined]
+            site = _renamed(site, span.name)  # type: ignore[attr-defined]
+    cell.rows += (
+        site, SCOPE.get(), status or "unset", cell.trace_hi, cell.trace_lo,
+        span, parent, start, took, extra or None,
+    )  # fmt: skip
+
+
+def _renamed(site: Site, name: str) -> Site:
+    from qmon_sdk.spans import site_of  # noqa: PLC0415 - spans stand on the recorder
+
+    return site_of(name, site.kind)
+
+
+def _readable(kept: Mapping[str, object] | None) -> dict[str, object]:
+    """Write values down now, since the application may change them later."""
+    return {name: _value(value) for name, value in kept.items()} if kept else {}
+
+
+def _value(value: object) -> object:
+    if type(value) in _PLAIN:
+        return value[:_LONGEST] if isinstance(value, str) else value
+    from qmon_sdk.rendering import render  # noqa: PLC0415
+
+    return render(value)

@@ -1,0 +1,68 @@
+"""The one thread of the SDK: it starts with the first signal, and only ever waits on its own lock."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock, start_new_thread
+
+from qmon_sdk.client import failed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Flusher:
+    """Calls `tick` every `interval` seconds and whenever it is woken, in a thread of its own.
+
+    The thread is a bare one: the interpreter does not wait for it at exit, and nothing the
+    application does to the `threading` module reaches it.
+    """
+
+    def __init__(self, tick: Callable[[], None], interval: float) -> None:
+        self._tick = tick
+        self._interval = interval
+        self._started = False
+        self._stopped = False
+        self._alarm = allocate_lock()
+        self._alarm.acquire()
+
+    def start(self) -> None:
+        """Begin, if it has not begun."""
+        if self._started:
+            return
+        self._started = True
+        try:
+            start_new_thread(self._run, ())
+        except RuntimeError:  # no thread to be had, or the interpreter is closing: `flush` still works
+            self._stopped = True
+
+    def wake(self) -> None:
+        """Tick soon."""
+        if self._alarm.locked():
+            try:
+                self._alarm.release()
+            except RuntimeError:  # another thread was quicker
+                return
+
+    def stop(self) -> None:
+        """Tick no more; does not wait for a tick that is under way."""
+        self._stopped = True
+        self.wake()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._alarm.acquire(timeout=self._interval)
+            if self._stopped:
+                return
+            try:
+                self._tick()
+            except Exception as error:
+                _count(error)
+
+
+def _count(error: Exception) -> None:
+    """Count it; even where failures are loud, this thread has nobody to shout at."""
+    try:
+        failed("flush", error)
+    except Exception:  # noqa: S110 - it has been counted
+        pass

@@ -1,0 +1,101 @@
+"""Finished spans, from flat rows of integers and references to a block of columns."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns, time_ns
+
+from qmon_sdk.protocol.columns import I64, U32, U64, Block, labels, packed
+
+from .cells import WIDTH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+
+class Site:
+    """Where spans come from: what all the spans of one place in the code have in common."""
+
+    __slots__ = ("attributes", "kind", "metric", "name")
+
+    def __init__(
+        self, name: str, *, kind: str = "internal", attributes: dict[str, str] | None = None, metric: bool = False
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.attributes = attributes or {}
+        self.metric = metric
+
+
+def take(rows: list[Any], most: int) -> list[Any]:
+    """Take up to `most` rows off the front, while their thread may be adding to the back."""
+    taken = rows[: most * WIDTH]
+    del rows[: len(taken)]
+    return taken
+
+
+def span_block(flat: list[Any], scrub: Callable[[dict[str, Any]], dict[str, str]]) -> Block:
+    """Write rows as a block of spans: one slice and one pass for each column, none for each row."""
+    sites, scopes, statuses, highs, lows, spans, parents, starts, durations, extras = (
+        flat[place::WIDTH] for place in range(WIDTH)
+    )
+    names, kinds = _seen(sites, ("name", "kind"))
+    users, sessions = _seen(scopes, ("user_id", "session_id"))
+    return Block(
+        kind="span",
+        rows=len(sites),
+        columns=(
+            ["o", time_ns() - perf_counter_ns(), packed(I64, starts)],
+            ["x2", packed(U64, highs), packed(U64, lows)],
+            ["x1", packed(U64, spans)],
+            ["x1", packed(U64, parents)],
+            names,
+            kinds,
+            packed(I64, durations),
+            _words(statuses),
+            users,
+            sessions,
+            _attributes(sites, extras, scrub),
+        ),
+    )
+
+
+def _seen(holders: Sequence[Any], fields: tuple[str, ...]) -> list[Any]:
+    """Write texts that belong to few objects seen many times: look at each object once.
+
+    Objects are told apart by identity, since a scope's content may not be hashable.
+    """
+    keys = list(map(id, holders))
+    if keys.count(keys[0]) == len(keys):
+        return [getattr(holders[0], field) for field in fields]
+    distinct = dict(zip(keys, holders, strict=True))
+    index = {key: place for place, key in enumerate(distinct)}
+    places = packed(U32, map(index.__getitem__, keys))
+    return [["d", places, [getattr(one, field) for one in distinct.values()]] for field in fields]
+
+
+def _words(values: Sequence[str]) -> Any:
+    if values.count(values[0]) == len(values):
+        return values[0]
+    index = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    return ["d", packed(U32, map(index.__getitem__, values)), list(index)]
+
+
+def _attributes(
+    sites: Sequence[Site], extras: Sequence[Any], scrub: Callable[[dict[str, Any]], dict[str, str]]
+) -> Any:
+    """Write attributes: a span without its own shares its site's."""
+    if extras.count(None) == len(extras):
+        distinct = list(dict.fromkeys(sites))
+        if len(distinct) == 1 or not any(site.attributes for site in distinct):
+            return distinct[0].attributes if len(distinct) == 1 else {}
+        index = {site: place for place, site in enumerate(distinct)}
+        places = packed(U32, map(index.__getitem__, sites))
+        return ["d", places, [site.attributes for site in distinct]]
+    return labels(
+        [
+            site.attributes if extra is None else {**site.attributes, **scrub(extra)}
+            for site, extra in zip(sites, extras, strict=True)
+        ]
+    )

@@ -1,0 +1,196 @@
+"""Spans by hand: `with span("charge card"):`, and the one that is open just now."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+
+from .context import SCOPE
+from .recorder.cells import CELL, here, position
+from .recorder.rows import Site
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, ParamSpec, Self, TypeVar
+
+    from .recorder.cells import Cell
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+MOST_SITES = 4096
+"""Names that spans made by hand may have before further ones share a name."""
+
+_sites: dict[tuple[str, str], Site] = {}
+
+
+class OpenSpan(int):
+    """The id of an open span that somebody wants to say more about.
+
+    It takes the plain id's place in the cell, and works wherever the id does; so a span that nobody
+    asks for costs nothing more than a number.
+    """
+
+    attributes: dict[str, Any]
+    status: str
+    name: str
+
+    def __new__(cls, span: int) -> Self:
+        """Begin with nothing to say."""
+        made = super().__new__(cls, span)
+        made.attributes, made.status, made.name = {}, "", ""
+        return made
+
+
+class Span:
+    """An open span. Every method is safe at any time, also after the end, when it does nothing."""
+
+    __slots__ = ("_open", "_place")
+
+    def __init__(self, open_span: OpenSpan | None = None, place: tuple[str, str] = ("", "")) -> None:
+        self._open = open_span
+        self._place = place
+
+    @property
+    def trace_id(self) -> str:
+        """The trace, in 32 hexadecimal digits; empty when nothing is recorded."""
+        return self._place[0]
+
+    @property
+    def span_id(self) -> str:
+        """The span, in 16 hexadecimal digits; empty when nothing is recorded."""
+        return self._place[1]
+
+    def is_recording(self) -> bool:
+        """Say whether anything said to this span is kept."""
+        return self._open is not None
+
+    def set_attribute(self, key: str, value: object) -> None:
+        """Keep one attribute; the last value of a key wins."""
+        if self._open is not None:
+            self._open.attributes[key] = value
+
+    def set_attributes(self, attributes: Mapping[str, object]) -> None:
+        """Keep several attributes."""
+        if self._open is not None:
+            self._open.attributes.update(attributes)
+
+    def set_status(self, status: str, description: str = "") -> None:
+        """Say how it went: `ok` or `error`, with a word on the error."""
+        if self._open is not None:
+            self._open.status = status
+            if description:
+                self._open.attributes["otel.status_description"] = description
+
+    def update_name(self, name: str) -> None:
+        """Rename it: a route is known only after routing."""
+        if self._open is not None:
+            self._open.name = name
+
+    def record_exception(self, error: BaseException) -> None:
+        """Note an exception on the span; `capture_exception` is for keeping it as an error."""
+        if self._open is not None:
+            self._open.attributes["exception.type"] = type(error).__qualname__
+            self._open.attributes["exception.message"] = _said(error)
+
+
+SILENT_SPAN = Span()
+
+
+def _said(error: BaseException) -> str:
+    from .rendering import message_of  # noqa: PLC0415 - only when something has gone wrong
+
+    return message_of(error)
+
+
+def site_of(name: str, kind: str = "internal") -> Site:
+    """Return the site that spans of this name share; past `MOST_SITES`, names are folded into one."""
+    key = (name, kind)
+    site = _sites.get(key)
+    if site is None:
+        if len(_sites) >= MOST_SITES:
+            key = ("(other)", kind)
+        site = _sites.setdefault(key, Site(key[0], kind=kind))
+    return site
+
+
+class span:  # noqa: N801 - used like a function: `with span("name"):`
+    """Time a block, as `with`, `async with`, or a decorator.
+
+    `name` is a template of low cardinality; further keywords are attributes, and fill the template's
+    braces only where a person reads it. Leaving by an exception marks the span as failed. Never
+    raises, and is a no-op while nobody records.
+    """
+
+    __slots__ = ("_attributes", "_inner", "_open", "_outer", "_record_exception", "_site", "_started")
+
+    def __init__(
+        self, name: str, /, *, kind: str = "internal", record_exception: bool = True, **attributes: object
+    ) -> None:
+        self._site = site_of(name, kind)
+        self._attributes = attributes
+        self._record_exception = record_exception
+        self._inner: Cell | None = None
+
+    def __enter__(self) -> Span:
+        """Begin; the span is this context's current one until it ends."""
+        outer = here()
+        identity = next(outer.ids, 0) if outer is not None else 0
+        if not identity or outer is None:
+            return SILENT_SPAN
+        self._open = opened = OpenSpan(identity)
+        if self._attributes:
+            opened.attributes.update(self._attributes)
+        inner = outer.child(opened)
+        if not outer.span:
+            inner.begin_trace(self._site.name)
+        self._outer, self._inner = outer, inner
+        CELL.set(inner)
+        self._started = perf_counter_ns()
+        return Span(opened, (f"{inner.trace_hi:016x}{inner.trace_lo:016x}", f"{identity:016x}"))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        """End, however it went."""
+        inner = self._inner
+        if inner is None:
+            return
+        duration = perf_counter_ns() - self._started
+        opened, outer = self._open, self._outer
+        if error is not None and self._record_exception:
+            opened.status = opened.status or "error"
+            opened.attributes["error.type"] = type(error).__qualname__
+        site = site_of(opened.name, self._site.kind) if opened.name else self._site
+        inner.rows += (
+            site, SCOPE.get(), opened.status or "unset", inner.trace_hi, inner.trace_lo,
+            opened, outer.span, self._started, duration, opened.attributes or None,
+        )  # fmt: skip
+        self._inner = None
+        if CELL.get() is inner:  # in another context by now: leave that one alone
+            CELL.set(outer)
+
+    async def __aenter__(self) -> Span:
+        """Begin."""
+        return self.__enter__()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
+        """End."""
+        self.__exit__(kind, error, at)
+
+    def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
+        """Time every call of a function: what `instrument` does, under this span's name."""
+        from .decorators import instrument  # noqa: PLC0415 - decorators stand on spans
+
+        attributes = {key: str(value) for key, value in self._attributes.items()}
+        return instrument(fn, name=self._site.name, kind=self._site.kind, attributes=attributes)
+
+
+def current_span() -> Span:
+    """Return the open span of this context; never `None`: outside of one, a span that keeps nothing."""
+    cell = CELL.get()
+    if not cell.span or not cell.lane.allowed:
+        return SILENT_SPAN
+    if not isinstance(cell.span, OpenSpan):
+        cell.span = OpenSpan(cell.span)
+    return Span(cell.span, position())
+
+

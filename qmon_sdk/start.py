@@ -1,0 +1,141 @@
+"""Where the SDK is put together and taken apart: `init`, `flush`, `shutdown`, `stats`."""
+
+from __future__ import annotations
+
+from .client import SILENT, Client, current, failed, guarded, install
+from .locations import default_socket, default_spool
+from .recorder import lifecycle
+from .recorder.delivery import Delivery
+from .recorder.recorder import Parts, Recorder
+from .sampling import Sampler
+from .settings import SettingsError, settle
+from .stats import Books, Stats
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .client import SilentClient
+    from .settings import Settings
+    from .transports import Transport
+
+
+def init(dsn: str | None = None, *, transport: Transport | None = None, **options: Any) -> Client | SilentClient:
+    """Begin to watch this process; calling it again replaces the client before.
+
+    `options` are the fields of `Settings`; further keywords become resource attributes. Everything is
+    optional: the service is named after the program, and the agent is found at its usual socket.
+    Reads the environment (`QMON_*`, then OpenTelemetry's and Sentry's names); `QMON_DISABLED=1` keeps
+    every verb a no-op. `transport` takes the place of what the DSN would open (tests pass
+    `transports.memory.MemoryTransport()`). Never raises outside of pytest and `debug`.
+    """
+    try:
+        settings = settle({"dsn": dsn, **options})
+    except SettingsError as error:
+        failed("init", error)
+        settings = settle({})
+    shutdown(timeout=0)
+    if not settings.enabled:
+        return SILENT
+    client = _built(settings, transport)
+    install(client)
+    lifecycle.hook()
+    _integrate(client)
+    return client
+
+
+configure = init
+
+
+def _built(settings: Settings, transport: Transport | None) -> Client:
+    from .metrics import Fold  # noqa: PLC0415 - importing qmon costs little, starting it pays the rest
+    from .scrub import Scrubber  # noqa: PLC0415
+
+    settings = settings.replace(
+        socket=settings.socket or default_socket(), spool_dir=settings.spool_dir or default_spool()
+    )
+    books = Books(settings.on_drop)
+    scrubber = Scrubber(settings)
+    metrics = Fold(settings, books)
+    delivery = Delivery(_connector(settings, transport), books=books, budget=settings.max_buffer_bytes)
+    recorder = Recorder(
+        Parts(
+            settings=settings,
+            books=books,
+            scrubber=scrubber,
+            metrics=metrics,
+            sampler=Sampler(settings.traces_sample_rate, settings.traces_sampler),
+            delivery=delivery,
+        )
+    )
+    return Client(settings=settings, books=books, scrubber=scrubber, metrics=metrics, recorder=recorder)
+
+
+def _connector(settings: Settings, transport: Transport | None) -> Any:
+    """Say how a process connects; asked again by every forked child."""
+    from .transports import open_transport  # noqa: PLC0415
+    from .transports.spool import Spool  # noqa: PLC0415
+
+    def connect(process: bytes) -> tuple[Transport, Spool]:
+        way = transport if transport is not None else open_transport(settings)
+        return way, Spool(settings.spool_dir, process, settings.max_spool_bytes)
+
+    return connect
+
+
+def _integrate(client: Client) -> None:
+    if not client.settings.integrations:
+        return
+    from .integrations import integrate  # noqa: PLC0415
+
+    integrate(client)
+
+
+@guarded
+def flush(timeout: float = 2.0) -> bool:
+    """Send everything recorded so far; blocks up to `timeout` seconds.
+
+    `True` when the agent has it on disk, or, with no agent there, when it is in the spool.
+    """
+    recorder = current().recorder
+    return True if recorder is None else recorder.flush(timeout)
+
+
+@guarded
+def shutdown(timeout: float | None = None) -> bool:
+    """Flush within `timeout` seconds (default: `shutdown_timeout`), spool the rest, and stop.
+
+    Every verb is a no-op from here on, until `init` is called again.
+    """
+    client = install(SILENT)
+    recorder = client.recorder
+    if recorder is None:
+        return True
+    for integration in list(client.integrations.values()):
+        _removed(integration)
+    return recorder.close(client.settings.shutdown_timeout if timeout is None else timeout)
+
+
+close = shutdown
+
+
+def _removed(integration: Any) -> None:
+    remove = getattr(integration, "remove", None)
+    if remove is None:
+        return
+    try:
+        remove()
+    except Exception as error:
+        failed("shutdown", error)
+
+
+def stats() -> Stats:
+    """Say what was captured, acknowledged, spooled and dropped (and why), and what troubles qmon."""
+    client = current()
+    recorder = client.recorder
+    if recorder is None:
+        return Stats(trouble=dict(client.trouble))
+    return recorder.stats().replace(
+        trouble=dict(client.trouble),
+        integrations={name: str(state) for name, state in client.integrations.items()},
+    )
