@@ -11,6 +11,8 @@ from qmon_sdk.protocol.frames import Ack, encode_ack, pack_length
 
 # Longer reasons help nobody, and they come from bytes that strangers sent.
 _REASON_CHARACTERS = 200
+# A message has to fit into the receiver's buffer, and into what a socket takes whole.
+_AT_ONCE = 250
 
 
 class Answers:
@@ -56,13 +58,13 @@ class Answers:
 
     def _tell(self) -> None:
         self._due = False
-        if not self._acknowledged and not self._rejected:
-            return
-        ack = Ack(
-            sequences=tuple(self._acknowledged),
-            credit=self._admission.credit,
-            rejected=tuple(self._rejected),
-        )
-        self._acknowledged.clear()
-        self._rejected.clear()
-        self._send(pack_length(encode_ack(ack)))
+        acknowledged, rejected = self._acknowledged, self._rejected
+        self._acknowledged, self._rejected = [], []
+        for start in range(0, max(len(acknowledged), len(rejected)), _AT_ONCE):
+            end = start + _AT_ONCE
+            ack = Ack(
+                sequences=tuple(acknowledged[start:end]),
+                credit=self._admission.credit,
+                rejected=tuple(rejected[start:end]),
+            )
+            self._send(pack_length(encode_ack(ack)))

@@ -94,10 +94,8 @@ class StreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for cut in self._cutter.feed(data):
-            if not self._may_speak:
+            if cut.frame.startswith(HELLO) or not self._may_speak:
                 self._greet(cut.frame)
-                if not self._may_speak:
-                    return
                 continue
             answer = self._home.door.intake.take(cut.frame, self._peer, size=cut.declared)
             self._answers.expect(answer)
@@ -113,15 +111,17 @@ class StreamConnection(asyncio.Protocol):
         self._close_when_answered()
 
     def _greet(self, hello: bytes) -> None:
+        """Looks at a token, where one is wanted; a stranger is told why, and goes."""
         token = hello.removeprefix(HELLO)
+        if self._may_speak or self._transport is None:
+            return
         if hello.startswith(HELLO) and self._home.door.may_enter(token.decode("latin-1")):
             self._may_speak = True
             return
         self._home.door.vitals.add("connections_refused", reason="token")
         reason = "the first message must be a token with scope ingest"
         self._send(pack_length(encode_ack(Ack(rejected=((0, reason),)))))
-        if self._transport is not None:
-            self._transport.close()
+        self._transport.close()
 
     def _give_up_on_stranger(self) -> None:
         if not self._may_speak and self._transport is not None:

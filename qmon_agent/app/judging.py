@@ -1,0 +1,93 @@
+"""What one committed record means to the books, the catalog and the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from qmon_agent.alerting.observed import Observed
+from qmon_agent.app.books import Books
+from qmon_agent.journal import Position, Record
+from qmon_agent.monitoring.discovery import Discovery
+from qmon_agent.monitoring.latest import LatestValues
+from qmon_agent.vitals import Vitals
+from qmon_sdk.protocol.columns import rows_of
+from qmon_sdk.protocol.errors import WireError
+from qmon_sdk.protocol.frames import Frame, decode_frame
+
+# What rules look at; of every other kind only the number of rows is of interest here.
+_OBSERVED = {"point": "points", "error": "errors", "session": "sessions"}
+
+
+class Observer(Protocol):
+    """The rules. Called from the walk's thread only, in the order of the journal."""
+
+    def observe(self, batch: Observed) -> None: ...
+
+
+class Judging:
+    """Decodes each record once and shows it to everybody who judges by it."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        *,
+        books: Books,
+        latest: LatestValues,
+        discovery: Discovery,
+        judged: Position,
+        vitals: Vitals,
+    ) -> None:
+        self._observer = observer
+        self._books = books
+        self._latest = latest
+        self._discovery = discovery
+        self._judged = judged
+        self._vitals = vitals
+
+    def __call__(self, records: Sequence[Record]) -> None:
+        for record in records:
+            try:
+                self._judge(record)
+            except WireError as problem:
+                self._vitals.add("walk_undecodable", reason=problem.reason)
+            except Exception as problem:  # noqa: BLE001 - one bad record must not stop the rules
+                self._vitals.add("walk_failures", error=type(problem).__name__)
+
+    def _judge(self, record: Record) -> None:
+        frame = decode_frame(record.payload)
+        self._books.enter(frame, record_id=record.record_id, time=record.time)
+        if record.record_id <= self._judged.record_id:
+            return
+        batch = observed_of(record, frame)
+        self._latest.note(batch.service, batch.points)
+        self._discovery.note(batch.service, batch.points)
+        self._observer.observe(batch)
+
+
+def observed_of(record: Record, frame: Frame) -> Observed:
+    """The signals of a record that rules look at."""
+    seen: dict[str, list[object]] = {name: [] for name in _OBSERVED.values()}
+    for block in frame.blocks:
+        if block.kind in _OBSERVED:
+            seen[_OBSERVED[block.kind]].extend(rows_of(block))
+    return Observed(
+        service=frame.resource.service,
+        time=record.time,
+        record_id=record.record_id,
+        position=text_of(record.position),
+        **seen,  # type: ignore[arg-type]  # the kind of a block is the type of its rows
+    )
+
+
+def text_of(position: Position) -> str:
+    """A place in the journal as the rules keep it, beside what they made of it."""
+    return f"{position.record_id}:{position.segment}:{position.offset}"
+
+
+def position_of(text: str) -> Position:
+    """The place again; the beginning for a text of another making."""
+    parts = text.split(":")
+    if len(parts) == len(Position.__struct_fields__) and all(part.isdigit() for part in parts):
+        return Position(*map(int, parts))
+    return Position()

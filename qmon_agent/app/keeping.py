@@ -1,0 +1,45 @@
+"""The journal as the pipeline needs it: submitted on the loop, written and buried on threads."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from qmon_agent.ingest.pipeline import Kept
+from qmon_agent.journal import GroupCommitter, Journal
+from qmon_agent.vitals import Vitals
+
+# Garbage by the thousand must not become a queue: beyond this it is counted, and not kept.
+_BURIALS = 256
+
+
+class JournalKeeper:
+    """Joins the journal, its committer, and a thread for dead letters."""
+
+    def __init__(self, journal: Journal, committer: GroupCommitter, *, vitals: Vitals) -> None:
+        self._journal = journal
+        self._committer = committer
+        self._vitals = vitals
+        self._burials = 0
+        self._undertaker = ThreadPoolExecutor(1, thread_name_prefix="qmon-burial")
+
+    def seen(self, process: bytes, sequence: int) -> bool:
+        return self._journal.seen(process, sequence)
+
+    def submit(self, payload: bytes, *, process: bytes, sequence: int) -> asyncio.Future[Kept]:
+        return self._committer.submit(payload, process=process, sequence=sequence)
+
+    async def bury(self, payload: bytes, reason: str) -> None:
+        self._vitals.add("dead_letters", reason=reason.partition(":")[0])
+        if self._burials >= _BURIALS:
+            self._vitals.add("dead_letters_not_kept")
+            return
+        self._burials += 1
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._undertaker, self._journal.bury, payload, reason)
+        finally:
+            self._burials -= 1
+
+    def close(self) -> None:
+        self._undertaker.shutdown(wait=True)

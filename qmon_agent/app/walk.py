@@ -1,0 +1,144 @@
+"""The walk over every committed record: what rules, catalog and books make of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from qmon_agent.journal import Position, Record
+from qmon_agent.vitals import Vitals
+
+# Committed records that wait in memory; beyond it they are read from the journal again.
+_HELD_BYTES = 16 << 20
+_BATCH_BYTES = 2 << 20
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """The journal from some place on. Called from the walk's thread only."""
+
+    position: Position
+
+    def read(self, until: int | None = None, max_bytes: int = 1 << 20) -> list[Record]: ...
+
+    def close(self) -> None: ...
+
+
+Judge = Callable[[Sequence[Record]], None]
+
+
+class Walk:
+    """Gives every record to `judge` once, in order, on a thread of its own.
+
+    Fresh records come from memory; what a restart or a slow judge left behind comes from the
+    journal. Nobody waits for it: a commit only leaves its records here.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        open_reader: Callable[[Position], Reader],
+        start: Position,
+        vitals: Vitals,
+    ) -> None:
+        self.position = start
+        self._judge = judge
+        self._open_reader = open_reader
+        self._vitals = vitals
+        self._committed = start
+        self._fresh: deque[Record] = deque()
+        self._fresh_bytes = 0
+        self._moved = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="qmon-rules")
+        self._task: asyncio.Task[None] | None = None
+        self._leaving = False
+
+    @property
+    def lag(self) -> int:
+        """Records committed and not judged yet."""
+        return max(0, self._committed.record_id - self.position.record_id)
+
+    def start(self, committed: Position) -> None:
+        """Begins with what the journal holds already."""
+        self._committed = max(self._committed, committed)
+        self._moved.set()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self, *, timeout_s: float) -> None:
+        """Judges what is committed, as far as the time allows; the rest waits in the journal."""
+        self._leaving = True
+        self._moved.set()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=timeout_s)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def committed(self, position: Position, records: Sequence[Record]) -> None:
+        """After each commit, on the loop."""
+        self._committed = position
+        self._fresh.extend(records)
+        self._fresh_bytes += sum(len(record.payload) for record in records)
+        while self._fresh and self._fresh_bytes > _HELD_BYTES:
+            self._fresh_bytes -= len(self._fresh.popleft().payload)
+        self._moved.set()
+
+    async def on_thread(self, work: Callable[[], T]) -> T:
+        """Runs something where nothing is being judged meanwhile: a tick, a checkpoint."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _run(self) -> None:
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            while self.lag:
+                if self._continues():
+                    await self._judge_batch(self._take_fresh())
+                else:
+                    await self._catch_up()
+            if self._leaving:
+                return
+
+    def _continues(self) -> bool:
+        """Whether memory holds the very next record."""
+        while self._fresh and self._fresh[0].record_id <= self.position.record_id:
+            self._fresh_bytes -= len(self._fresh.popleft().payload)
+        return bool(self._fresh) and self._fresh[0].record_id == self.position.record_id + 1
+
+    def _take_fresh(self) -> list[Record]:
+        batch: list[Record] = []
+        size = 0
+        while self._fresh and size < _BATCH_BYTES:
+            batch.append(self._fresh.popleft())
+            size += len(batch[-1].payload)
+        self._fresh_bytes -= size
+        return batch
+
+    async def _catch_up(self) -> None:
+        """Reads the journal until memory goes on from there."""
+        reader = self._open_reader(self.position)
+        try:
+            while self.lag and not self._continues():
+                until = self._committed.record_id
+                batch = await self.on_thread(lambda: reader.read(until, _BATCH_BYTES))
+                if not batch:
+                    # Trimmed or damaged meanwhile: the journal has counted it, we go on behind it.
+                    self._step_over(until)
+                    return
+                await self._judge_batch(batch)
+        finally:
+            await self.on_thread(reader.close)
+
+    def _step_over(self, until: int) -> None:
+        first = self._fresh[0].record_id if self._fresh else until + 1
+        self._vitals.add("walk_records_missed", first - self.position.record_id - 1)
+        self.position = Position(first - 1, self.position.segment, self.position.offset)
+
+    async def _judge_batch(self, records: list[Record]) -> None:
+        await self.on_thread(lambda: self._judge(records))
+        self.position = records[-1].position
