@@ -40,7 +40,7 @@ def no_client_left_behind():
     if after is before or _is_silent(after):
         return
     client = sys.modules["qmon_sdk.client"]
-    client.install(before if before is not None else client.SilentClient())
+    client.install(before if before is not None else client.SILENT)
     pytest.fail(f"this test left {after!r} installed: use the fixture, or call shutdown()")
 
 
