@@ -23,6 +23,7 @@ REGISTRIES = {
     "channel": ("qmon_agent.notify.channels", "CHANNELS", '[channels.NAME] kind = "{}"'),
     "sink": ("qmon_agent.forward.sinks", "SINKS", "[sinks.{}]"),
 }
+WIRE_FILES = (("Frames", "frames"), ("Columns", "columns"), ("Buckets", "buckets"))
 COMMON = ("time", "service", "release", "environment", "host", "process", "attributes")
 
 
@@ -63,6 +64,15 @@ def tables():
         own = [(f"`{f.name}`", f"`{f.role}`") for f in FIELDS[kind] if f.name not in COMMON]
         parts += ["", f"## `{kind}s`", "", inspect.getdoc(signal) or "", ""]
         parts += table(("column", "role"), own)
+    return text(parts)
+
+
+def wire():
+    """How a batch is written: the sentences that open the files which write it."""
+    parts = []
+    for title, name in WIRE_FILES:
+        module = importlib.import_module(f"qmon_sdk.protocol.{name}")
+        parts += ["", f"## {title}", "", inspect.getdoc(module)]
     return text(parts)
 
 
@@ -245,6 +255,7 @@ def text(parts):
 PAGES = {
     "signals": signals,
     "tables": tables,
+    "wire": wire,
     "settings": settings,
     "plugins": plugins,
     "commands": commands,
