@@ -27,7 +27,8 @@ class JournalKeeper:
         return self._journal.seen(process, sequence)
 
     def submit(self, payload: bytes, *, process: bytes, sequence: int) -> asyncio.Future[Kept]:
-        return self._committer.submit(payload, process=process, sequence=sequence)
+        kept: asyncio.Future[Kept] = self._committer.submit(payload, process, sequence)  # type: ignore[assignment]  # futures are invariant
+        return kept
 
     async def bury(self, payload: bytes, reason: str) -> None:
         self._vitals.add("dead_letters", reason=reason.partition(":")[0])

@@ -22,7 +22,7 @@ class Kept(Protocol):
     """How a submitted frame ended: `stored`, `duplicate`, or `refused` with a reason."""
 
     @property
-    def status(self) -> str: ...
+    def outcome(self) -> str: ...
     @property
     def reason(self) -> str: ...
 
@@ -32,24 +32,19 @@ class Keeper(Protocol):
 
     def seen(self, process: bytes, sequence: int) -> bool: ...
 
-    def submit(self, payload: bytes, *, process: bytes, sequence: int) -> Awaitable[Kept]: ...
+    def submit(self, payload: bytes, *, process: bytes, sequence: int) -> asyncio.Future[Kept]:
+        """Resolves when the frame is on disk, also for one that is on its way already."""
 
     def bury(self, payload: bytes, reason: str) -> Awaitable[None]: ...
 
 
 class Intake:
-    """The one pipeline: admitted, peeked at, de-duplicated, checked, kept, answered."""
+    """The one pipeline: peeked at, de-duplicated, checked, kept, answered."""
 
     def __init__(self, keeper: Keeper, *, admission: Admission, vitals: Vitals) -> None:
         self.admission = admission
         self._keeper = keeper
         self._vitals = vitals
-        self._flying: dict[tuple[bytes, int], Answer] = {}
-
-    @property
-    def flying(self) -> int:
-        """Frames taken and not answered yet."""
-        return len(self._flying)
 
     def take(self, frame: bytes, peer: Peer, *, size: int | None = None) -> Answer:
         """Takes one frame, without its length prefix; resolves when it is on disk or refused.
@@ -62,57 +57,54 @@ class Intake:
         try:
             head = peek(frame)
         except WireError as problem:
-            return self._reject(frame, 0, f"undecodable: {problem.reason}")
+            return self._reject(frame, 0, reason=problem.reason, peer=peer)
         if size > MAX_FRAME_BYTES:
-            return self._reject(frame, head.sequence, "oversize")
-        return self._repeated(head) or self._checked(frame, head)
-
-    def _repeated(self, head: Head) -> Answer | None:
-        """A frame we have is acknowledged again, but one under way only when it has landed."""
-        flying = self._flying.get((head.process, head.sequence))
-        if flying is None and not self._keeper.seen(head.process, head.sequence):
-            return None
-        self._vitals.add("frames_duplicate")
-        answer: Answer = asyncio.get_running_loop().create_future()
-        if flying is None:
-            answer.set_result(Outcome(fate=Fate.DUPLICATE, sequence=head.sequence))
-        else:
-            flying.add_done_callback(lambda done: _follow(answer, done))
-        return answer
-
-    def _checked(self, frame: bytes, head: Head) -> Answer:
+            return self._reject(frame, head.sequence, reason="oversize", peer=peer)
+        if self._keeper.seen(head.process, head.sequence):
+            return self._answered(Outcome(fate=Fate.DUPLICATE, sequence=head.sequence))
         try:
             decode_frame(frame)
         except WireError as problem:
-            return self._reject(frame, head.sequence, f"undecodable: {problem.reason}")
+            return self._reject(frame, head.sequence, reason=problem.reason, peer=peer)
         return self._keep(frame, head)
 
     def _keep(self, frame: bytes, head: Head) -> Answer:
         answer: Answer = asyncio.get_running_loop().create_future()
-        self._flying[head.process, head.sequence] = answer
         self.admission.hold(len(frame))
-        kept = asyncio.ensure_future(
-            self._keeper.submit(frame, process=head.process, sequence=head.sequence)
-        )
-        kept.add_done_callback(lambda done: self._landed(done, answer, head, len(frame)))
+        kept = self._keeper.submit(frame, process=head.process, sequence=head.sequence)
+
+        def landed(done: asyncio.Future[Kept]) -> None:
+            self.admission.release(len(frame))
+            outcome = _outcome_of(done, head.sequence)
+            self._vitals.add(f"frames_{outcome.fate.value}")
+            if not answer.done():
+                answer.set_result(outcome)
+
+        kept.add_done_callback(landed)
         return answer
 
-    def _landed(
-        self, kept: asyncio.Future[Kept], answer: Answer, head: Head, size: int
-    ) -> None:
-        del self._flying[head.process, head.sequence]
-        self.admission.release(size)
-        outcome = _outcome_of(kept, head.sequence)
-        self._vitals.add(f"frames_{outcome.fate.value}")
-        if not answer.done():
-            answer.set_result(outcome)
-
-    def _reject(self, frame: bytes, sequence: int, reason: str) -> Answer:
-        self._vitals.add("frames_rejected", reason=reason.partition(":")[0])
-        buried = asyncio.ensure_future(self._keeper.bury(frame[:_BURIED_BYTES], reason))
+    def _reject(self, frame: bytes, sequence: int, *, reason: str, peer: Peer) -> Answer:
+        self._vitals.add("frames_rejected", reason=reason)
         answer: Answer = asyncio.get_running_loop().create_future()
         outcome = Outcome(fate=Fate.REJECTED, sequence=sequence, reason=reason)
-        buried.add_done_callback(lambda done: _rejected(answer, done, outcome))
+        buried = asyncio.ensure_future(
+            self._keeper.bury(frame[:_BURIED_BYTES], f"{reason}: from {peer.name}")
+        )
+
+        def told(done: asyncio.Future[None]) -> None:
+            # A dead letter that cannot be written is no reason to let its sender try for ever.
+            if not done.cancelled() and done.exception() is not None:
+                self._vitals.add("dead_letters_not_kept")
+            if not answer.done():
+                answer.set_result(outcome)
+
+        buried.add_done_callback(told)
+        return answer
+
+    def _answered(self, outcome: Outcome) -> Answer:
+        self._vitals.add(f"frames_{outcome.fate.value}")
+        answer: Answer = asyncio.get_running_loop().create_future()
+        answer.set_result(outcome)
         return answer
 
 
@@ -122,21 +114,4 @@ def _outcome_of(kept: asyncio.Future[Kept], sequence: int) -> Outcome:
     if problem := kept.exception():
         return Outcome(fate=Fate.REFUSED, sequence=sequence, reason=str(problem))
     result = kept.result()
-    return Outcome(fate=Fate(result.status), sequence=sequence, reason=result.reason)
-
-
-def _follow(answer: Answer, done: Answer) -> None:
-    if answer.done():
-        return
-    outcome = done.result()
-    if outcome.fate is Fate.STORED:
-        outcome = Outcome(fate=Fate.DUPLICATE, sequence=outcome.sequence)
-    answer.set_result(outcome)
-
-
-def _rejected(answer: Answer, buried: asyncio.Future[None], outcome: Outcome) -> None:
-    # A dead letter that cannot be written is no reason to let its sender try for ever.
-    if not buried.cancelled():
-        buried.exception()
-    if not answer.done():
-        answer.set_result(outcome)
+    return Outcome(fate=Fate(result.outcome), sequence=sequence, reason=result.reason)

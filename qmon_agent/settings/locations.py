@@ -31,6 +31,11 @@ class Locations(msgspec.Struct, frozen=True, kw_only=True):
         return self.state / "journal"
 
     @property
+    def whereabouts(self) -> Path:
+        """Where a running agent writes down its sockets and its URL."""
+        return self.state / "agent.json"
+
+    @property
     def lock(self) -> Path:
         return self.state / "agent.lock"
 

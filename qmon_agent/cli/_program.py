@@ -1,0 +1,72 @@
+"""Finds the command, runs it, and turns what went wrong into an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from functools import cached_property
+from typing import Any, NoReturn
+
+import click
+
+from qmon_agent.cli._place import add_place_options
+from qmon_agent.domain.errors import ConfigError, QmonError
+
+WELL, DEGRADED, UNREACHABLE, MISCONFIGURED = range(4)
+USAGE = UNREACHABLE
+
+
+class Commands(click.Group):
+    """The commands of this folder, each imported when it is called or listed."""
+
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        folder = os.path.dirname(__file__)
+        names = [found.name for found in pkgutil.iter_modules([folder])]
+        public = [name for name in names if not name.startswith("_")]
+        parts = {name for name in public if any(name.startswith(f"{one}_") for one in public)}
+        return {name.replace("_", "-"): name for name in public if name not in parts}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(self._files)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in self._files:
+            return None
+        module = importlib.import_module(f"qmon_agent.cli.{self._files[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="qmon", prog_name="qmon-agent")
+@add_place_options
+def program(**_: Any) -> None:
+    """Take, keep and judge what instrumented programs do, and answer questions about it."""
+
+
+def main() -> NoReturn:
+    """The console script; exit codes: 0 well, 1 degraded, 2 usage or no agent, 3 configuration."""
+    try:
+        code = program.main(prog_name="qmon-agent", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except QmonError as problem:
+        click.echo(f"qmon-agent: {problem}", err=True)
+        sys.exit(exit_code_of(problem))
+    except BrokenPipeError:
+        # The reader of our output left: nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(WELL)
+    sys.exit(code if isinstance(code, int) else WELL)
+
+
+def exit_code_of(problem: QmonError) -> int:
+    if isinstance(problem, ConfigError):
+        return MISCONFIGURED
+    return int(getattr(problem, "exit_code", USAGE))

@@ -1,0 +1,27 @@
+"""`qmon-agent incidents`: what fires, and what did."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import click
+
+from qmon_agent.cli._control import find_control
+from qmon_agent.cli._place import Place, with_place
+from qmon_agent.cli._shown import show_json, show_table
+
+_COLUMNS = ("id", "alert_name", "instance", "state", "severity", "value", "since", "resolved_at")
+
+
+@click.command
+@click.option("--state-of", "states", multiple=True, help="Only this state, for example firing.")
+@click.option("--limit", default=100, show_default=True, help="At most so many, newest first.")
+@with_place
+def command(*, states: tuple[str, ...], limit: int, place: Place) -> None:
+    """List incidents, newest first."""
+    asked = urlencode([*(("state", state) for state in states), ("limit", limit)])
+    answer = find_control(place.locations).get(f"/api/incidents?{asked}")
+    if place.json:
+        show_json(answer)
+    else:
+        show_table(_COLUMNS, answer["incidents"])

@@ -1,0 +1,41 @@
+"""`qmon-agent query`: read-only SQL, on a running agent or on what a stopped one left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from qmon_agent.app.claim import is_claimed
+from qmon_agent.app.stopped import query_stopped
+from qmon_agent.cli._control import find_control
+from qmon_agent.cli._place import Place, with_place
+from qmon_agent.cli._shown import show_csv, show_json, show_table
+
+_FORMATS = ("table", "json", "csv")
+
+
+@click.command
+@click.argument("sql")
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="How to answer [table].")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many rows [10000].")
+@with_place
+def command(*, sql: str, form: str | None, limit: int | None, place: Place) -> None:
+    """Answer one read-only SQL statement over the telemetry tables and the state views."""
+    answer = _answer(sql, limit, place)
+    columns, rows = answer["columns"], answer["rows"]
+    form = form or ("json" if place.json else "table")
+    if form == "json":
+        show_json({"version": 1, "columns": columns, "rows": rows})
+    elif form == "csv":
+        show_csv(columns, rows)
+    else:
+        show_table(columns, rows)
+    if answer["truncated"]:
+        click.echo(f"only the first {len(rows)} rows; see --limit", err=True)
+
+
+def _answer(sql: str, limit: int | None, place: Place) -> dict[str, Any]:
+    if is_claimed(place.locations.lock):
+        return find_control(place.locations).post("/api/query", {"sql": sql, "limit": limit})
+    return query_stopped(place.locations, sql, limit=limit)

@@ -1,0 +1,50 @@
+"""`qmon-agent status`: how is it, and do its books add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from qmon_agent.cli._control import find_control
+from qmon_agent.cli._place import Place, with_place
+from qmon_agent.cli._shown import show_json
+
+
+@click.command
+@with_place
+def command(*, place: Place) -> int:
+    """Say how the running agent is; exit code 1 if something is not well."""
+    status = find_control(place.locations).get("/api/status")
+    if place.json:
+        show_json(status)
+    else:
+        for line in _lines(status):
+            click.echo(line)
+    return 0 if status["well"] else 1
+
+
+def _lines(status: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{'well' if status['well'] else 'DEGRADED'}: pid {status['pid']}, {status['url']}"
+    yield from (f"  {problem}" for problem in status["problems"])
+    books = status["conservation"]
+    sign = "=" if books["adds_up"] else "≠"
+    yield (
+        f"captured {books['captured']} {sign} stored {books['stored']}"
+        f" + dropped {books['dropped']} + pending {books['pending']}"
+    )
+    for reason, n in sorted(books["dropped_by_reason"].items()):
+        yield f"  dropped {n}: {reason}"
+    for reason, n in sorted(status["dead_letters"].items()):
+        yield f"  dead letters {n}: {reason}"
+    for room in ("journal", "store", "rules", "sources", "config"):
+        yield f"{room}: {_flat(status[room])}"
+
+
+def _flat(values: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} ({_flat(value)})" if isinstance(value, Mapping) else f"{name} {value}"
+        for name, value in values.items()
+        if value not in ("", None, {}, [])
+    )

@@ -1,0 +1,68 @@
+"""`qmon-agent token`: who may send, read, or administer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from qmon_agent.cli._control import find_control
+from qmon_agent.cli._place import Place, with_place
+from qmon_agent.cli._shown import show_json, show_table
+from qmon_agent.domain.durations import parse_duration
+from qmon_agent.domain.errors import ConfigError
+
+_COLUMNS = ("id", "name", "scope", "created_at", "expires_at", "revoked_at")
+
+
+@click.group
+def command() -> None:
+    """Make, list and revoke tokens."""
+
+
+@command.command
+@click.option("--scope", required=True, type=click.Choice(["ingest", "read", "admin"]))
+@click.option("--ttl", default="90d", show_default=True, help="How long it is valid; 0: for ever.")
+@click.option("--name", default="", help="What it is for.")
+@with_place
+def create(*, scope: str, ttl: str, name: str, place: Place) -> None:
+    """Make a token and show it, this once."""
+    body = {"scope": scope, "name": name, "ttl_s": _seconds(ttl)}
+    made = find_control(place.locations).post("/api/tokens", body)
+    if place.json:
+        show_json({"version": 1, "token": made["token"], "id": made["id"]})
+    else:
+        click.echo(made["token"])
+
+
+@command.command(name="list")
+@with_place
+def list_(*, place: Place) -> None:
+    """List all tokens; their text cannot be had again."""
+    answer = find_control(place.locations).get("/api/tokens")
+    if place.json:
+        show_json(answer)
+    else:
+        show_table(_COLUMNS, answer["tokens"])
+
+
+@command.command
+@click.argument("token_id", type=int)
+@with_place
+def revoke(*, token_id: int, place: Place) -> int:
+    """End a token now."""
+    answer: dict[str, Any] = find_control(place.locations).delete(f"/api/tokens/{token_id}")
+    if place.json:
+        show_json(answer)
+    elif not answer["revoked"]:
+        click.echo(f"no valid token has the id {token_id}", err=True)
+    return 0 if answer["revoked"] else 1
+
+
+def _seconds(ttl: str) -> float:
+    try:
+        return parse_duration(ttl) / 1e9
+    except ValueError as problem:
+        raise ConfigError("--ttl", str(problem)) from None
+
+
