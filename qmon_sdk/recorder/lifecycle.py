@@ -4,7 +4,7 @@ Fork. Before it the flush gate is taken, so that no copy is made of a half-done 
 everything that could be shared or held is replaced, never repaired. A fork that tells nobody, as
 uWSGI's can be, is noticed by the pid at the next flush.
 
-Exit. A plain `atexit` comes late enough and early enough: the interpreter has joined every thread of
+Exit. A plain `atexit` is late enough and early enough: the interpreter has joined every thread of
 the program by then, executors' included, and still runs our Python. Children of `multiprocessing`
 end by `os._exit`, past `atexit`, so they get a finalizer of that package. `os._exit` itself is left
 alone: what must survive it was sent before the call returned.
@@ -20,7 +20,7 @@ from time import monotonic
 from qmon_sdk.client import current, guarded
 
 EXIT_S = 0.04
-"""Seconds that handing over may take at exit, whatever the agent's state: 50 ms less its overhead."""
+"""Seconds that handing over may take at exit, whatever the agent does: 50 ms less its overhead."""
 
 _AFTER_EVERYBODY = -100  # the priority among `multiprocessing`'s finalizers
 _hooked: set[str] = set()

@@ -7,6 +7,7 @@ is the one that a `kill -9` costs up to a flush interval.
 
 from __future__ import annotations
 
+from _socket import SHUT_RDWR
 from collections import deque
 from time import monotonic
 
@@ -26,7 +27,11 @@ OUTBOX_BYTES = 1 << 20
 FIRST_PAUSE_S = 0.25
 LAST_PAUSE_S = 30.0
 _PREFIX = 4
-_OK, _BAD_REQUEST = 200, 400
+# Besides `HTTPException`: a network that fails, an answer that is no JSON, a Python without ssl,
+# and `close` in another thread taking the connection away in the middle.
+_TROUBLE = (OSError, ValueError, ImportError, AttributeError)
+_OK = 200
+_ANSWERING = (_OK, 503)  # with these come acknowledgements
 # What a person can do about an answer.
 REASONS = {
     401: "the token is missing, unknown or expired",
@@ -55,6 +60,7 @@ class HttpTransport:
         self._waiting = 0
         # Nothing is known before the first answer; taking what comes costs no more than asking.
         self._connected = True
+        self._closed = False
         self._pause_s = FIRST_PAUSE_S
         self._next = 0.0
 
@@ -70,16 +76,20 @@ class HttpTransport:
         batch = self._take()
         if self._connected and not batch:
             return Poll(connected=True)
-        if not self._connected and monotonic() < self._next:
+        if self._closed or (not self._connected and monotonic() < self._next):
             return Poll()
         return self._exchange(b"".join(batch))
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        self._connected, self._closed = False, True
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            try:
+                # Wakes a poll that waits for an answer in another thread; closing alone would not.
+                connection.sock.shutdown(SHUT_RDWR)
+            except OSError:
+                pass  # it was not connected any more
             connection.close()
-        self._connected = False
-        self._next = float("inf")
 
     def _take(self) -> list[bytes]:
         batch = []
@@ -95,7 +105,7 @@ class HttpTransport:
         was_connected = self._connected
         try:
             status, answer = self._post(body)
-        except (OSError, HTTPException, ValueError) as error:
+        except (*_TROUBLE, HTTPException) as error:
             self._fail(str(error) or type(error).__name__)
             return Poll()
         self._settle(status)
@@ -107,7 +117,7 @@ class HttpTransport:
         )
 
     def _settle(self, status: int) -> None:
-        if status == _OK:
+        if status == _OK and not self._closed:
             self._connected, self.trouble, self._pause_s = True, "", FIRST_PAUSE_S
         else:
             self._fail(REASONS.get(status, f"the answer was {status}"))
@@ -132,7 +142,7 @@ class HttpTransport:
         connection.request("POST", self._address.path.rstrip("/") + ROUTE, body, headers)
         response = connection.getresponse()
         content = response.read()
-        answer = json.loads(content) if response.status in (_OK, 503) else {}
+        answer = json.loads(content) if response.status in _ANSWERING else {}
         return response.status, answer if isinstance(answer, dict) else {}
 
     def _open(self) -> HTTPConnection:

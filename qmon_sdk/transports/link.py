@@ -25,7 +25,6 @@ REASONS = {
     errno.ENOENT: "no agent there (no such socket)",
     errno.ECONNREFUSED: "nobody listens there any more",
     errno.EACCES: "no permission to connect",
-    errno.EPERM: "no permission to connect",
     errno.EAGAIN: "the agent has no room for another connection",
     errno.EPIPE: "the agent closed the connection",
     errno.ECONNRESET: "the agent closed the connection",

@@ -44,9 +44,21 @@ def dial(address: Address) -> TcpChannel:
     except UnicodeError as error:
         raise OSError(errno.EINVAL, "no possible host name") from error
     family, kind, _, _, place = found[0]
-    cipher = TlsCipher(address.host) if address.scheme == "tls" else None
+    cipher = _tls(address.host) if address.scheme == "tls" else None
     greeting = pack_length(_GREETING + address.token.encode()) if address.token else b""
-    return TcpChannel(open_socket(family, kind), place, cipher=cipher, greeting=greeting)
+    sock = open_socket(family, kind)
+    try:
+        return TcpChannel(sock, place, cipher=cipher, greeting=greeting)
+    except OSError:
+        sock.close()
+        raise
+
+
+def _tls(host: str) -> TlsCipher:
+    try:
+        return TlsCipher(host)
+    except ImportError as error:
+        raise OSError(errno.ENOSYS, "this Python was built without ssl") from error
 
 
 class TcpChannel(StreamChannel):
@@ -79,7 +91,6 @@ class TcpChannel(StreamChannel):
             return True
         if code in _PENDING:
             return False
-        self._sock.close()
         raise OSError(code, errno.errorcode.get(code, "cannot connect"))
 
 
