@@ -53,6 +53,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     for_s: float = 0.0
     keep_firing_for_s: float = 0.0
     options: dict[str, Any] = {}
+    created_by: str = ""
 
 
 class Analytics(msgspec.Struct, frozen=True, kw_only=True):

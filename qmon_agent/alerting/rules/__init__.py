@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from qmon_agent.alerting.observed import Observed
-from qmon_agent.domain.incidents import Verdict
+from qmon_agent.domain.incidents import Policy, Verdict
 from qmon_agent.domain.plugins import Registry
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch says about one instance of a rule."""
+    """What a batch says about one instance of a rule: a value, or a happening in words."""
 
     instance: str
-    value: float = 0.0
+    value: float | None = None
     event_time: int = 0
     text: str = ""
     labels: Mapping[str, str] = {}
@@ -26,24 +26,34 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """A verdict on one instance, what to remember of it, and when to ask again without news."""
 
     verdict: Verdict
-    memory: dict[str, Any]
-    value: float | None = None
-    reason: str = ""
+    memory: Mapping[str, Any]
+    reason: str = "no_data"
     wake: int | None = None
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service must know of a rule before there is any data."""
+
+    metric: str = ""
+    """Only batches with points of this metric are of interest; empty: every batch."""
+    expected: tuple[Fact, ...] = ()
+    """Instances that are judged from the start on."""
+    policy: Policy = Policy()
+    """`for` and `keep_firing_for`, where the rule's own words say them."""
+    resolves_quietly: bool = False
+    """Nobody is told that it is over, as with a thing that merely happened."""
 
 
 class Rule(Protocol):
     """A condition, whose fields are its options; called by one task, per fact and per due tick.
 
     Pure: all memory is in what it returns (plain JSON), so that it survives a restart and replays
-    to the same verdicts. A fact is a value or a happening; the service holds the verdict against
-    `for` and `keep_firing_for`, so no rule counts time for that.
+    to the same verdicts. The service holds verdicts against `for` and `keep_firing_for`, so no
+    rule counts time for that. Anything raised makes the instance *unknown*.
     """
 
-    resolves_quietly: ClassVar[bool]
-
-    def expected(self) -> Iterable[Fact]:
-        """Instances that exist before any data does; judged from the first tick on."""
+    def about(self) -> About:
+        """The same answer each time."""
         ...
 
     def notice(self, batch: Observed) -> Iterable[Fact]:

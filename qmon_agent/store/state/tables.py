@@ -99,6 +99,7 @@ ALERTS = Table(
     Column("for_s", Float, nullable=False, server_default="0"),
     Column("keep_firing_for_s", Float, nullable=False, server_default="0"),
     _json("options", "{}"),
+    _word("created_by", index=True),
 )
 
 ANALYTICS = Table(

@@ -106,11 +106,13 @@ def _alerts() -> None:
         sa.Column("for_s", sa.Float(), server_default="0", nullable=False),
         sa.Column("keep_firing_for_s", sa.Float(), server_default="0", nullable=False),
         sa.Column("options", sa.JSON(), server_default="{}", nullable=False),
+        sa.Column("created_by", sa.String(length=64), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["metric"], ["metrics.id"], name=op.f("fk_alerts_metric")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
         sa.UniqueConstraint("name", name=op.f("uq_alerts_name")),
     )
     op.create_index(op.f("ix_alerts_created_at"), "alerts", ["created_at"], unique=False)
+    op.create_index(op.f("ix_alerts_created_by"), "alerts", ["created_by"], unique=False)
     op.create_index(op.f("ix_alerts_metric"), "alerts", ["metric"], unique=False)
     op.create_index(op.f("ix_alerts_status"), "alerts", ["status"], unique=False)
 

@@ -1,0 +1,82 @@
+"""The books of alerting: what is to be written, kept until it is on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.errors import StoreError
+from qmon_agent.store.state.incidents import Incidents
+from qmon_agent.store.state.ledger import Entry, StateRecord
+from qmon_agent.vitals import Vitals
+
+from .evaluation import Cell
+from .papers import Change, Telling, write_up
+
+Key = tuple[int, str]
+CHECKPOINT_NS = 5 * SECOND
+"""How much at most is read again after a crash, where nothing happened that was worth writing."""
+RETRY_NS = SECOND
+
+
+class Books:
+    """One open entry, written as a whole; after a failure it stays open and grows."""
+
+    def __init__(
+        self, ledger: Incidents, *, vitals: Vitals, posted: Callable[[], None] = lambda: None
+    ) -> None:
+        self.position = self.written = ledger.position()
+        self._ledger = ledger
+        self._vitals = vitals
+        self._posted = posted
+        self._entry = Entry()
+        self._cells: dict[Key, Cell | None] = {}
+        self._checkpoint_due = 0
+        self._not_before = 0
+
+    def keep(self, key: Key, cell: Cell | None) -> None:
+        """Remember an instance, or none of it."""
+        self._cells[key] = cell
+
+    def note(self, change: Change, telling: Telling) -> None:
+        """Write up what a change leads to."""
+        write_up(self._entry, change, telling)
+        for transition in change.transitions:
+            self._vitals.add("alert_transitions", after=transition.after)
+
+    def write_due(self, now: int) -> None:
+        """Write at once what happened, and every few seconds what is merely remembered."""
+        if now < self._not_before:
+            return
+        if self._entry.transitions or now >= self._checkpoint_due:
+            self.write(now)
+
+    def write(self, now: int) -> bool:
+        """Write all there is; no when the store refuses, and it is tried again later."""
+        if not self._cells and not self._entry.transitions and self.position == self.written:
+            return True
+        try:
+            self._ledger.write(self._filled())
+        except StoreError:
+            self._vitals.add("alert_write_failures")
+            self._not_before = now + RETRY_NS
+            return False
+        posted = bool(self._entry.postings)
+        self.written = self.position
+        self._entry, self._cells = Entry(), {}
+        self._checkpoint_due = now + CHECKPOINT_NS
+        if posted:
+            self._posted()
+        return True
+
+    def _filled(self) -> Entry:
+        self._entry.position = self.position
+        self._entry.states = [
+            StateRecord(alert=alert, instance=name, state=msgspec.json.encode(cell).decode())
+            for (alert, name), cell in self._cells.items()
+            if cell is not None
+        ]
+        self._entry.forgotten = [key for key, cell in self._cells.items() if cell is None]
+        return self._entry

@@ -1,0 +1,86 @@
+"""The `[[alerts]]` of the configuration, brought into the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from qmon_agent.domain.catalog import SEVERITIES, Alert, Metric, MonitoringSystem
+from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.durations import parse_duration
+from qmon_agent.domain.errors import ConfigError, nearest_to
+from qmon_agent.settings import AlertOptions
+
+from .watch import build_rule
+
+CREATED_BY = "config"
+
+
+class Catalog(Protocol):
+    """What declaring needs of the catalog."""
+
+    def add_system(self, name: str, *, created_by: str = "") -> MonitoringSystem: ...
+    def add_metric(self, metric: Metric) -> Metric: ...
+    def put_alert(self, alert: Alert) -> Alert: ...
+    def alerts(self) -> list[Alert]: ...
+    def set_alert_status(self, names: Sequence[str], status: str) -> None: ...
+
+
+def check_alerts_of(options: Sequence[AlertOptions]) -> None:
+    """Raise ConfigError for the first table that cannot work; touches nothing."""
+    names = [each.name for each in options]
+    for each in options:
+        where = f"alerts.{each.name}"
+        if names.count(each.name) > 1:
+            raise ConfigError(where, "there is more than one alert of this name")
+        if each.severity not in SEVERITIES:
+            known = nearest_to(each.severity, SEVERITIES) or SEVERITIES
+            raise ConfigError(f"{where}.severity", f"no severity {each.severity!r}", known)
+        build_rule(_alert(each), system=each.system, metric=each.metric)
+
+
+def declare(catalog: Catalog, options: Sequence[AlertOptions]) -> None:
+    """Add or change the declared alerts, and switch those off that are declared no more."""
+    check_alerts_of(options)
+    for each in options:
+        catalog.put_alert(_alert(each, metric=_metric(catalog, each)))
+    declared = {each.name for each in options}
+    gone = [
+        alert.name
+        for alert in catalog.alerts()
+        if alert.created_by == CREATED_BY and alert.name not in declared
+    ]
+    catalog.set_alert_status(gone, "inactive")
+
+
+def _metric(catalog: Catalog, options: AlertOptions) -> int | None:
+    if not (options.system and options.metric):
+        return None
+    system = catalog.add_system(options.system, created_by=CREATED_BY)
+    return catalog.add_metric(Metric(name=options.metric, monitoring_system=system.id)).id
+
+
+def _alert(options: AlertOptions, metric: int | None = None) -> Alert:
+    # Without a system the catalog has no metric to point at: the rule keeps what was said.
+    said = {"system": options.system, "metric": options.metric}
+    kept = {name: value for name, value in said.items() if value and metric is None}
+    return Alert(
+        name=options.name,
+        description=options.description,
+        metric=metric,
+        threshold=str(options.threshold),
+        severity=options.severity,
+        channels=options.channels,
+        rule=options.rule,
+        for_s=_seconds(options, options.for_, key="for"),
+        keep_firing_for_s=_seconds(options, options.keep_firing_for, key="keep_firing_for"),
+        options=kept | options.options,
+        created_by=CREATED_BY,
+    )
+
+
+def _seconds(options: AlertOptions, text: str | float, *, key: str) -> float:
+    try:
+        return parse_duration(text) / SECOND
+    except ValueError as error:
+        raise ConfigError(f"alerts.{options.name}.{key}", str(error)) from None

@@ -1,0 +1,80 @@
+"""One evaluation: a rule's verdict on one instance, and the step of its incident that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from qmon_agent.domain.incidents import Episode, Policy, Transition, due_at, step
+
+from .rules import Fact, Judgement, Rule
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All there is to know of one instance of one alert; what a restart brings back."""
+
+    episode: Episode = Episode()
+    memory: Mapping[str, Any] = {}
+    incident: str = ""
+    episodes: int = 0
+    labels: Mapping[str, str] = {}
+    value: float | None = None
+    event_time: int = 0
+    text: str = ""
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
+    """The cell after it, what changed, and when time alone could change more."""
+
+    cell: Cell
+    transitions: tuple[Transition, ...]
+    wake: int | None
+    failed: str = ""
+
+
+def evaluate(
+    cell: Cell, fact: Fact | None, now: int, *, rule: Rule, policy: Policy, name: str
+) -> Evaluated:
+    """Judge and step; `name` is the alert's and the instance's, of which incidents get their id."""
+    judged, failed = _judge(rule, cell.memory, fact=fact, now=now)
+    episode, transitions = step(
+        cell.episode, judged.verdict, now, policy=policy, reason=judged.reason
+    )
+    began = bool(transitions) and transitions[0].before == "inactive"
+    episodes = cell.episodes + began
+    after = Cell(
+        episode=episode,
+        memory=judged.memory,
+        incident=incident_id(name, now, episodes) if began else cell.incident,
+        episodes=episodes,
+        labels=fact.labels if fact else cell.labels,
+        value=fact.value if fact else cell.value,
+        event_time=_event_time(fact, now) if began else cell.event_time,
+        text=fact.text if fact and fact.text else cell.text,
+    )
+    wakes = [moment for moment in (judged.wake, due_at(episode, policy)) if moment is not None]
+    wake = min(wakes, default=None)
+    return Evaluated(cell=after, transitions=transitions, wake=wake, failed=failed)
+
+
+def _event_time(fact: Fact | None, now: int) -> int:
+    # The event a message is about is the one that began the breach, not the latest.
+    return fact.event_time if fact else now
+
+
+def _judge(
+    rule: Rule, memory: Mapping[str, Any], *, fact: Fact | None, now: int
+) -> tuple[Judgement, str]:
+    try:
+        return rule.judge(memory, fact, now), ""
+    except Exception as error:  # noqa: BLE001 - a rule that fails must leave every other one alone
+        doubt = Judgement(verdict="unknown", memory=memory, reason="error")
+        return doubt, f"{type(error).__name__}: {error}"
+
+
+def incident_id(name: str, began: int, episode: int) -> str:
+    """The same after any replay, as all it is made of comes from the journal."""
+    return sha256(f"{name}\0{began}\0{episode}".encode()).hexdigest()[:16]

@@ -1,0 +1,133 @@
+"""The papers of a step: the incident's row, its transitions, and what is to be told to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from qmon_agent.domain.catalog import Alert
+from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.incidents import ACTIVE, Transition
+from qmon_agent.domain.notices import Notice
+from qmon_agent.store.state.ledger import Entry, IncidentRecord, Posting, TransitionRecord
+
+from .evaluation import Cell
+
+Status = Literal["firing", "resolved"]
+
+KEEP_TRYING_NS = 24 * 3_600 * SECOND
+REMOVED = "alert_removed"
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance of one alert that changed."""
+
+    alert: Alert
+    system: str = ""
+    metric: str = ""
+    instance: str
+    before: Cell
+    after: Cell
+    transitions: tuple[Transition, ...]
+
+
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to tell, and whether also that it is over."""
+
+    channels: tuple[str, ...]
+    ends_too: bool = True
+
+
+def write_up(entry: Entry, change: Change, telling: Telling) -> None:
+    """Add to the entry all that follows from a change."""
+    incident = _incident(change)
+    entry.incidents[incident.id] = incident
+    for transition in change.transitions:
+        entry.transitions.append(_transition(incident, transition))
+        entry.postings += _postings(change, incident, transition, telling=telling)
+
+
+def _incident(change: Change) -> IncidentRecord:
+    last = change.transitions[-1]
+    over = change.after.episode.state == "inactive"
+    # An episode that is over has forgotten its times; the one before it still knows them.
+    episode = change.before.episode if over else change.after.episode
+    return IncidentRecord(
+        id=change.after.incident,
+        alert=change.alert.id,
+        instance=change.instance,
+        labels=dict(change.after.labels),
+        state=change.after.episode.state,
+        unknown=change.after.episode.unknown,
+        severity=change.alert.severity,
+        value=change.after.value,
+        event_time=change.after.event_time,
+        since=episode.since,
+        fired_at=episode.fired_at,
+        resolved_at=last.at if over else 0,
+        updated_at=last.at,
+    )
+
+
+def _transition(incident: IncidentRecord, transition: Transition) -> TransitionRecord:
+    return TransitionRecord(
+        incident=incident.id,
+        before=transition.before,
+        after=transition.after,
+        reason=transition.reason,
+        value=incident.value,
+        at=transition.at,
+    )
+
+
+def _postings(
+    change: Change, incident: IncidentRecord, transition: Transition, *, telling: Telling
+) -> Iterator[Posting]:
+    status = _worth_telling(transition, telling)
+    if status is None:
+        return
+    notice = msgspec.json.encode(_notice(change, incident, transition, status=status)).decode()
+    for channel in telling.channels:
+        yield Posting(
+            key=f"{incident.id}.{status}.{channel}",
+            incident=incident.id,
+            channel=channel,
+            notice=notice,
+            created_at=transition.at,
+            due_at=transition.at,
+            deadline=transition.at + KEEP_TRYING_NS,
+        )
+
+
+def _worth_telling(transition: Transition, telling: Telling) -> Status | None:
+    before, after = transition.before in ACTIVE, transition.after in ACTIVE
+    if after and not before:
+        return "firing"
+    ended = before and not after
+    return "resolved" if ended and telling.ends_too and transition.reason != REMOVED else None
+
+
+def _notice(
+    change: Change, incident: IncidentRecord, transition: Transition, *, status: Status
+) -> Notice:
+    return Notice(
+        incident=incident.id,
+        status=status,
+        reason=transition.reason,
+        alert=change.alert.name,
+        description=change.alert.description,
+        severity=change.alert.severity,
+        rule=change.alert.rule,
+        system=change.system or incident.labels.get("service", ""),
+        metric=change.metric,
+        threshold=change.alert.threshold,
+        value=incident.value,
+        text=change.after.text,
+        labels=incident.labels,
+        event_time=incident.event_time,
+        since=incident.since,
+        fired_at=incident.fired_at,
+        resolved_at=incident.resolved_at,
+    )

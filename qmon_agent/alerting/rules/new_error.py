@@ -1,0 +1,67 @@
+"""An error of a kind never seen before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from qmon_agent.alerting.observed import Observed
+from qmon_agent.domain.durations import parse_duration
+from qmon_sdk.protocol.signals import Error
+
+from . import About, Fact, Judgement
+from ._series import series
+
+SHOWN = 500
+
+
+class NewErrorRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Breached by the first error of each grouping of a service, and for `lasts` after it."""
+
+    system: str = ""
+    levels: tuple[str, ...] = ("error", "fatal", "critical")
+    lasts: str | float = "5m"
+    _lasts_ns: int = 0
+
+    def __post_init__(self) -> None:
+        self._lasts_ns = parse_duration(self.lasts)
+
+    def about(self) -> About:
+        return About(resolves_quietly=True)
+
+    def notice(self, batch: Observed) -> Iterator[Fact]:
+        if self.system and batch.service != self.system:
+            return
+        first: dict[str, Error] = {}
+        for error in batch.errors:
+            if error.level in self.levels:
+                first.setdefault(_grouping(error), error)
+        for grouping, error in first.items():
+            yield _fact(batch.service, grouping, error)
+
+    def judge(self, memory: Mapping[str, Any], fact: Fact | None, now: int) -> Judgement:
+        if not memory:
+            if fact is None:
+                return Judgement(verdict="unknown", memory=memory)
+            memory = {"first": now}
+        over = memory["first"] + self._lasts_ns
+        if now >= over:
+            return Judgement(verdict="clear", memory=memory)
+        return Judgement(verdict="breach", memory=memory, wake=over)
+
+
+def _grouping(error: Error) -> str:
+    return error.grouping or f"{error.type}@{error.culprit}"
+
+
+def _fact(service: str, grouping: str, error: Error) -> Fact:
+    name, _ = series(service, {"grouping": grouping})
+    named = {"service": service, "type": error.type, "culprit": error.culprit, "level": error.level}
+    return Fact(
+        instance=name,
+        event_time=error.time,
+        text=f"{error.type}: {error.message[:SHOWN]}",
+        labels=named,
+    )

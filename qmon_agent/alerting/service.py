@@ -1,0 +1,217 @@
+"""The alert service: shows what arrives to the rules and keeps the books of what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import RLock
+
+import msgspec
+
+from qmon_agent.domain.catalog import Alert
+from qmon_agent.domain.clock import Clock, SystemClock
+from qmon_agent.domain.incidents import close
+from qmon_agent.settings import AlertOptions
+from qmon_agent.store.state import StateStore
+from qmon_agent.vitals import Vitals
+from qmon_sdk.protocol.signals import Point
+
+from . import declaring
+from .books import Books, Key
+from .evaluation import Cell, evaluate
+from .observed import Observed
+from .papers import REMOVED, Change, Telling
+from .rules import Fact
+from .standing import Standing, standings
+from .wakes import Wakes
+from .watch import Watch
+from .watches import Watches
+
+
+class AlertService:
+    """Rules over what arrives; all methods may be called from any thread, and block briefly.
+
+    What a record causes is written in one transaction with the reader's place after it, so that
+    reading on from `resume()` after any crash neither repeats nor leaves out a transition.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        *,
+        channels: Sequence[str] = (),
+        clock: Clock | None = None,
+        vitals: Vitals | None = None,
+        posted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`channels`: who is told by alerts that name none; `posted`: called after new postings."""
+        self._store = store
+        self._channels = tuple(channels)
+        self._clock = clock or SystemClock()
+        self._vitals = vitals or Vitals()
+        self._lock = RLock()
+        self._books = Books(store.incidents, vitals=self._vitals, posted=posted)
+        self._watches = Watches(store.catalog)
+        self._wakes: Wakes[Key] = Wakes()
+        self._watches.refresh()
+        for alert, instance, cell in self._watches.restore(store.incidents.states()):
+            self._retire(alert, instance, cell)
+        self._start()
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Alerts that cannot work, and why."""
+        return dict(self._watches.problems)
+
+    def declare(self, options: Sequence[AlertOptions]) -> None:
+        """Make these the configured alerts; raises ConfigError before anything is changed."""
+        declaring.declare(self._store.catalog, options)
+        self.reload()
+
+    def reload(self) -> None:
+        """Take up what the catalog says now; incidents of alerts that are gone end silently."""
+        with self._lock:
+            for watch in self._watches.refresh():
+                for instance, cell in list(watch.cells.items()):
+                    self._retire(watch.alert, instance, cell)
+            self._start()
+
+    def resume(self) -> str:
+        """The position up to which everything is written; read on from there."""
+        return self._books.written
+
+    def observe(self, batch: Observed) -> None:
+        """Judge one record's signals."""
+        with self._lock:
+            for watch in self._watches.concerned_by(batch):
+                self._show(watch, batch)
+            self._books.position = batch.position or self._books.position
+            self._books.write_due(batch.time)
+
+    def tick(self, now: int | None = None) -> None:
+        """Let time pass: call about once a second, whether anything arrives or not."""
+        with self._lock:
+            now = self._clock.now() if now is None else now
+            for number, instance in self._wakes.due(now):
+                watch = self._watches.get(number)
+                if watch and instance in watch.cells:
+                    self._evaluate(watch, instance, None, now=now)
+            self._books.write_due(now)
+
+    def checkpoint(self) -> bool:
+        """Write down everything now, as before stopping; no when the store refuses."""
+        with self._lock:
+            return self._books.write(self._clock.now())
+
+    def check_alerts(self, metric_id: int) -> list[Standing]:
+        """Judge a metric's newest collected value now; raises MetricNotFoundError."""
+        metric = self._store.catalog.metric(metric_id)
+        system = self._store.catalog.system(metric.monitoring_system)
+        newest = self._store.catalog.newest_analytics(metric_id)
+        now = self._clock.now()
+        points = (
+            [Point(time=newest.timestamp, metric=metric.name, value=newest.value)] if newest else []
+        )
+        with self._lock:
+            watches = [each for each in self._watches if each.alert.metric == metric_id]
+            for watch in watches:
+                self._show(watch, Observed(service=system.name, time=now, points=points))
+            self.tick(now)
+            return [standing for watch in watches for standing in standings(watch)]
+
+    def standings(self) -> list[Standing]:
+        """Every instance of every alert."""
+        with self._lock:
+            return [standing for watch in self._watches for standing in standings(watch)]
+
+    def resolve(self, incident: str, *, reason: str = "resolved_by_hand") -> bool:
+        """End an incident; no if there is none of this id. A breach begins another."""
+        with self._lock:
+            for watch in self._watches:
+                for instance, cell in watch.cells.items():
+                    if cell.incident == incident and cell.episode.state != "inactive":
+                        after = self._close(watch.alert, instance, cell, reason=reason)
+                        watch.put(instance, after)
+                        self._books.keep((watch.alert.id, instance), after)
+                        return self._books.write(self._clock.now())
+        return False
+
+    # What follows is called with the lock held.
+
+    def _start(self) -> None:
+        now = self._clock.now()
+        for watch in self._watches:
+            for fact in watch.about.expected:
+                watch.cells.setdefault(fact.instance, Cell(labels=fact.labels))
+            for instance in watch.cells:
+                self._wakes.wish((watch.alert.id, instance), now)
+        self._books.write_due(now)
+
+    def _show(self, watch: Watch, batch: Observed) -> None:
+        try:
+            for fact in watch.rule.notice(batch):
+                self._evaluate(watch, fact.instance, fact, now=batch.time)
+        except Exception:  # noqa: BLE001 - a rule that fails must leave every other one alone
+            self._vitals.add("alert_rule_failures", alert=watch.alert.name)
+
+    def _evaluate(self, watch: Watch, instance: str, fact: Fact | None, *, now: int) -> None:
+        if not self._has_room(watch, instance):
+            return
+        before = watch.cell(instance)
+        name = f"{watch.alert.name}\0{instance}"
+        done = evaluate(before, fact, now, rule=watch.rule, policy=watch.policy, name=name)
+        key = (watch.alert.id, instance)
+        watch.put(instance, done.cell)
+        if done.wake is not None:
+            self._wakes.wish(key, done.wake)
+        if done.failed:
+            self._vitals.add("alert_rule_failures", alert=watch.alert.name)
+        if done.cell != before:
+            self._books.keep(key, done.cell)
+        if done.transitions:
+            self._note(
+                Change(
+                    alert=watch.alert,
+                    system=watch.system,
+                    metric=watch.metric,
+                    instance=instance,
+                    before=before,
+                    after=done.cell,
+                    transitions=done.transitions,
+                ),
+                ends_too=not watch.about.resolves_quietly,
+            )
+
+    def _has_room(self, watch: Watch, instance: str) -> bool:
+        leaves = watch.make_room(instance)
+        if leaves is None:
+            return True
+        self._vitals.add("alert_instances_overflow", alert=watch.alert.name)
+        if leaves == instance:
+            return False
+        del watch.cells[leaves]
+        self._wakes.forget((watch.alert.id, leaves))
+        self._books.keep((watch.alert.id, leaves), None)
+        return True
+
+    def _note(self, change: Change, *, ends_too: bool = True) -> None:
+        channels = change.alert.channels or self._channels
+        self._books.note(change, Telling(channels=channels, ends_too=ends_too))
+
+    def _retire(self, alert: Alert, instance: str, cell: Cell) -> None:
+        self._close(alert, instance, cell, reason=REMOVED)
+        self._books.keep((alert.id, instance), None)
+
+    def _close(self, alert: Alert, instance: str, cell: Cell, *, reason: str) -> Cell:
+        episode, transitions = close(cell.episode, self._clock.now(), reason)
+        after = msgspec.structs.replace(cell, episode=episode)
+        if transitions:
+            self._note(
+                Change(
+                    alert=alert,
+                    instance=instance,
+                    before=cell,
+                    after=after,
+                    transitions=transitions,
+                )
+            )
+        return after

@@ -1,0 +1,45 @@
+"""Where an alert stands, for whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from .watch import Watch
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance of one alert, now; zero times mean `not yet`."""
+
+    alert: str
+    instance: str
+    state: str
+    unknown: str = ""
+    severity: str = "warning"
+    value: float | None = None
+    incident: str = ""
+    since: int = 0
+    fired_at: int = 0
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether somebody has been told and nobody that it is over."""
+        return self.fired_at > 0
+
+
+def standings(watch: Watch) -> Iterator[Standing]:
+    """One for each instance."""
+    for instance, cell in watch.cells.items():
+        episode = cell.episode
+        yield Standing(
+            alert=watch.alert.name,
+            instance=instance,
+            state=episode.state,
+            unknown=episode.unknown,
+            severity=watch.alert.severity,
+            value=cell.value,
+            incident=cell.incident if episode.state != "inactive" else "",
+            since=episode.since,
+            fired_at=episode.fired_at,
+        )

@@ -1,0 +1,75 @@
+"""One alert at work: its rule, and a cell for each instance it has met, within a bound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from qmon_agent.domain.catalog import Alert, Metric, MonitoringSystem
+from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.errors import ConfigError, InvalidThresholdError
+from qmon_agent.domain.incidents import Policy
+
+from .evaluation import Cell
+from .rules import RULES, About, Rule
+
+MAX_INSTANCES = 10_000
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """What an alert is on: a metric of a system, or nothing in particular."""
+
+    metric: Metric | None = None
+    system: MonitoringSystem | None = None
+
+
+class Watch:
+    """Cells by instance, in the order they were last heard of."""
+
+    def __init__(self, alert: Alert, subject: Subject, *, limit: int = MAX_INSTANCES) -> None:
+        """Build the rule; raises ConfigError naming what is wrong with the alert."""
+        self.alert = alert
+        self.system = subject.system.name if subject.system else ""
+        self.metric = subject.metric.name if subject.metric else ""
+        self.rule = build_rule(alert, system=self.system, metric=self.metric)
+        self.about: About = self.rule.about()
+        self.policy = _policy(alert, self.about.policy)
+        self.cells: dict[str, Cell] = {}
+        self._limit = limit
+
+    def cell(self, instance: str) -> Cell:
+        """The cell of an instance, a new one if it was never heard of."""
+        return self.cells.get(instance) or Cell()
+
+    def put(self, instance: str, cell: Cell) -> None:
+        """Keep a cell as the one heard of last."""
+        self.cells.pop(instance, None)
+        self.cells[instance] = cell
+
+    def make_room(self, instance: str) -> str | None:
+        """An instance to be forgotten for a new one, or itself when all others are needed."""
+        if instance in self.cells or len(self.cells) < self._limit:
+            return None
+        quiet = (name for name, cell in self.cells.items() if cell.episode.state == "inactive")
+        return next(quiet, instance)
+
+
+def build_rule(alert: Alert, *, system: str, metric: str) -> Rule:
+    """The alert's rule with its options; raises ConfigError or UnknownPluginError."""
+    where = f"alerts.{alert.name}"
+    said: dict[str, Any] = {"system": system, "metric": metric, "threshold": alert.threshold}
+    known = RULES.find(alert.rule).__annotations__
+    options = {name: value for name, value in said.items() if value and name in known}
+    try:
+        return RULES.build(alert.rule, options | alert.options, path=where)
+    except InvalidThresholdError as error:
+        raise ConfigError(f"{where}.threshold", str(error)) from None
+
+
+def _policy(alert: Alert, words: Policy) -> Policy:
+    # What the alert says beside its threshold is said on purpose, and wins.
+    return Policy(
+        for_ns=round(alert.for_s * SECOND) or words.for_ns,
+        keep_firing_ns=round(alert.keep_firing_for_s * SECOND) or words.keep_firing_ns,
+    )

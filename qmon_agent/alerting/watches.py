@@ -1,0 +1,90 @@
+"""All alerts at work, found by the metric they look at."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+import msgspec
+
+from qmon_agent.domain.catalog import Alert, Metric, MonitoringSystem
+from qmon_agent.domain.errors import QmonError
+from qmon_agent.store.state.ledger import StateRecord
+
+from .evaluation import Cell
+from .observed import Observed
+from .watch import Subject, Watch
+
+
+class Catalog(Protocol):
+    """What watches need of the catalog."""
+
+    def alerts(self) -> list[Alert]: ...
+    def metric(self, metric_id: int) -> Metric: ...
+    def system(self, key: int | str) -> MonitoringSystem: ...
+
+
+class Watches:
+    """Watches by alert; an alert that cannot work is a problem, and no other alert's."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.problems: dict[str, str] = {}
+        self._catalog = catalog
+        self._by_alert: dict[int, Watch] = {}
+        self._by_metric: dict[str, list[Watch]] = {}
+
+    def __iter__(self) -> Iterator[Watch]:
+        return iter(list(self._by_alert.values()))
+
+    def get(self, alert_id: int) -> Watch | None:
+        """The watch of an alert, if it is at work."""
+        return self._by_alert.get(alert_id)
+
+    def concerned_by(self, batch: Observed) -> list[Watch]:
+        """Those that look at a metric of the batch, or at every batch."""
+        metrics = {point.metric for point in batch.points}
+        found = [watch for metric in metrics for watch in self._by_metric.get(metric, ())]
+        return found + self._by_metric.get("", [])
+
+    def refresh(self) -> list[Watch]:
+        """Take up the catalog as it is now; the answer are watches whose alert is gone."""
+        before, self._by_alert, self.problems = self._by_alert, {}, {}
+        for alert in self._catalog.alerts():
+            if alert.status == "active":
+                self._take_up(alert, before.pop(alert.id, None))
+        self._by_metric = defaultdict(list)
+        for watch in self:
+            self._by_metric[watch.about.metric].append(watch)
+        return list(before.values())
+
+    def restore(self, states: Iterable[StateRecord]) -> Iterator[tuple[Alert, str, Cell]]:
+        """Give the cells back what they knew; the answer are those of alerts switched off since."""
+        off = {alert.id: alert for alert in self._catalog.alerts() if alert.status != "active"}
+        for state in states:
+            cell = msgspec.json.decode(state.state, type=Cell)
+            if watch := self._by_alert.get(state.alert):
+                watch.put(state.instance, cell)
+            elif alert := off.get(state.alert):
+                yield alert, state.instance, cell
+
+    def _take_up(self, alert: Alert, before: Watch | None) -> None:
+        if before and before.alert == alert:
+            self._by_alert[alert.id] = before
+            return
+        try:
+            watch = Watch(alert, self._subject(alert))
+        except QmonError as error:
+            self.problems[alert.name] = str(error)
+            if before:
+                self._by_alert[alert.id] = before
+            return
+        if before:
+            watch.cells = before.cells
+        self._by_alert[alert.id] = watch
+
+    def _subject(self, alert: Alert) -> Subject:
+        if alert.metric is None:
+            return Subject()
+        metric = self._catalog.metric(alert.metric)
+        return Subject(metric=metric, system=self._catalog.system(metric.monitoring_system))
