@@ -1,7 +1,6 @@
 """The telemetry store: signals in tables, kept by a worker process of their own."""
 
 from .answers import Column as Column
-from .answers import Place as Place
 from .answers import QueryResult as QueryResult
 from .answers import StateTable as StateTable
 from .answers import StoreStatus as StoreStatus

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.journal import Position
+
 
 class Column(msgspec.Struct, frozen=True):
     """One column of an answer: its name and the engine's name of its type."""
@@ -38,24 +40,16 @@ class StateTable(msgspec.Struct, frozen=True, kw_only=True):
     rows: Sequence[Mapping[str, Any]] = ()
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """A place in the journal as the store remembers it: just after this record."""
-
-    record_id: int = 0
-    segment: int = 0
-    offset: int = 0
-
-
 class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How the store is."""
 
     state: str
     """starting, running, restarting or stopped"""
-    stored: Place = Place()
+    stored: Position = Position()
     """Read and committed up to here."""
-    exported: Place = Place()
+    exported: Position = Position()
     """Safe in Parquet up to here: the journal may be trimmed below."""
-    committed: Place = Place()
+    committed: Position = Position()
     """What the journal holds for certain."""
     rows: Mapping[str, int] = {}
     """Table → rows kept, hot and in segments."""

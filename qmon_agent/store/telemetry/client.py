@@ -9,9 +9,10 @@ from typing import Protocol
 import msgspec
 
 from qmon_agent.domain.errors import QueryError, StoreError
+from qmon_agent.journal import Position
 
 from . import link
-from .answers import Place, QueryResult, StateTable, StoreStatus
+from .answers import QueryResult, StateTable, StoreStatus
 from .options import TelemetryOptions
 from .process import WorkerProcess
 
@@ -19,17 +20,6 @@ BACKOFF_S = (0.05, 0.2, 1.0, 5.0)
 HEALTHY_S = 10.0
 NOTICE_S = 0.02
 STOP_S = 10.0
-
-
-class JournalPosition(Protocol):
-    """A place in the journal, as the journal says it."""
-
-    @property
-    def record_id(self) -> int: ...
-    @property
-    def segment(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
 
 
 class Counters(Protocol):
@@ -42,9 +32,9 @@ class Counters(Protocol):
 class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     """Whom the store tells; each is called on the loop and must not block."""
 
-    exported: Callable[[Place], None] = lambda _: None
+    exported: Callable[[Position], None] = lambda _: None
     """The journal may be trimmed up to here; comes again after every start."""
-    stored: Callable[[Place], None] = lambda _: None
+    stored: Callable[[Position], None] = lambda _: None
     """Queries see everything up to here."""
     buried: Callable[[bytes, str], None] = lambda _payload, _reason: None
     """A frame no table takes, and why: for the dead letters. May come twice after a crash."""
@@ -65,8 +55,8 @@ class TelemetryStore:
         self._vitals = vitals
         self._worker: WorkerProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._committed = Place()
-        self._progress = link.Progress(stored=Place(), exported=Place(), counts={})
+        self._committed = Position()
+        self._progress = link.Progress(stored=Position(), exported=Position(), counts={})
         self._moved = asyncio.Event()
         self._waiting: dict[int, asyncio.Future[link.Answer]] = {}
         self._numbers = 0
@@ -94,9 +84,9 @@ class TelemetryStore:
             self._notice.cancel()
         self._give_up_waiting()
 
-    def committed(self, position: JournalPosition) -> None:
+    def committed(self, position: Position) -> None:
         """Say how far the journal may be read; cheap enough for every group commit."""
-        self._committed = Place(position.record_id, position.segment, position.offset)
+        self._committed = position
         if self._notice is None:
             loop = asyncio.get_running_loop()
             self._notice = loop.call_later(NOTICE_S, self._announce)
@@ -237,7 +227,7 @@ class TelemetryStore:
         if isinstance(message, link.Answer):
             future.set_result(message)
         else:
-            future.set_exception(QueryError(message.message, nearest=message.nearest))
+            future.set_exception(QueryError(message.message))
 
     def _give_up_waiting(self) -> None:
         for future in self._waiting.values():

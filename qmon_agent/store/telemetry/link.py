@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from .answers import Place, QueryResult, StateTable, StoreStatus
+from qmon_agent.journal import Position
+
+from .answers import QueryResult, StateTable, StoreStatus
 from .options import TelemetryOptions
 
 LENGTH_BYTES = 4
@@ -22,12 +24,14 @@ class Begin(Said):
     """To the worker, first: be this store."""
 
     options: TelemetryOptions
+    careful: bool = False
+    """It died several times without getting on: take one frame at a time and find the culprit."""
 
 
 class Committed(Said):
     """To the worker: the journal may be read up to here."""
 
-    place: Place
+    place: Position
 
 
 class Ask(Said):
@@ -65,8 +69,8 @@ class Stop(Said):
 class Progress(Said):
     """From the worker: stored and exported up to here."""
 
-    stored: Place
-    exported: Place
+    stored: Position
+    exported: Position
     counts: Mapping[str, int]
 
 
@@ -83,7 +87,6 @@ class Refusal(Said):
 
     number: int
     message: str
-    nearest: str = ""
 
 
 class Buried(Said):

@@ -49,8 +49,8 @@ def directory_of(dsn: str) -> Path:
     parts = urlsplit(dsn)
     if parts.scheme not in SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise ConfigError(f"telemetry store {dsn!r} is not one of {known}", path="store.telemetry")
+        raise ConfigError("store.telemetry", f"{dsn!r} does not begin with {known}", SCHEMES)
     directory = parts.netloc + parts.path
     if not directory:
-        raise ConfigError(f"{dsn!r} names no directory", path="store.telemetry")
+        raise ConfigError("store.telemetry", f"{dsn!r} names no directory")
     return Path(directory).expanduser()

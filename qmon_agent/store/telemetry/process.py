@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from . import link
 
 WORKER = "qmon_agent.store.telemetry.worker"
 KILL_AFTER_S = 3.0
+PACKAGES = Path(__file__).parents[3]
+"""Where `qmon_agent` was imported from: the worker must run the same code, from any folder."""
 
 
 class WorkerProcess:
@@ -35,10 +39,12 @@ class WorkerProcess:
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",
                 "-m",
                 WORKER,
                 str(theirs.fileno()),
                 pass_fds=[theirs.fileno()],
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
@@ -76,3 +82,9 @@ class WorkerProcess:
         if not await self.gone(KILL_AFTER_S):
             self._process.kill()
             await self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    before = os.environ.get("PYTHONPATH", "")
+    paths = [str(PACKAGES), *filter(None, before.split(os.pathsep))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

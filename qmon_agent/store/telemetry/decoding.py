@@ -1,0 +1,92 @@
+"""Journal payloads as record batches, one per kind of signal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+import pyarrow as pa
+
+from qmon_sdk.protocol.columns import Block
+from qmon_sdk.protocol.errors import WireError
+from qmon_sdk.protocol.frames import Frame, decode_frame
+from qmon_sdk.protocol.signals import FIELDS
+
+from .arrays import TYPES, array_of, constant
+from .schema import PROCESS, RESOURCE, TABLES, Table
+
+SCHEMAS: dict[str, pa.Schema] = {
+    kind: pa.schema([(column.name, TYPES[column.role]) for column in table.columns])
+    for kind, table in TABLES.items()
+}
+"""Kind → the shape of its batches."""
+
+MISSING = object()
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Rows to be stored together, by kind."""
+
+    tables: dict[str, pa.Table]
+
+    @property
+    def rows(self) -> int:
+        return sum(table.num_rows for table in self.tables.values())
+
+
+def decode(payload: bytes, tally: Counter[str]) -> dict[str, pa.RecordBatch]:
+    """Read one frame; raises `ValueError` with the reason if any part of it cannot be read.
+
+    Kinds and trailing columns of a newer writer are counted and skipped: the journal keeps them.
+    """
+    try:
+        frame = decode_frame(payload)
+    except WireError as error:
+        raise ValueError(str(error)) from error
+    found: dict[str, pa.RecordBatch] = {}
+    for block in frame.blocks:
+        table = TABLES.get(block.kind)
+        if table is None:
+            tally["skipped_rows"] += block.rows
+        elif block.rows:
+            found[block.kind] = _join(found.get(block.kind), _batch(frame, block, table))
+            tally["newer_columns"] += max(0, len(block.columns) - len(FIELDS[block.kind]))
+    return found
+
+
+def together(frames: Sequence[dict[str, pa.RecordBatch]]) -> Batch:
+    """Many frames as one table per kind."""
+    kinds = dict.fromkeys(kind for frame in frames for kind in frame)
+    return Batch(
+        {
+            kind: pa.Table.from_batches([frame[kind] for frame in frames if kind in frame])
+            for kind in kinds
+        }
+    )
+
+
+def _batch(frame: Frame, block: Block, table: Table) -> pa.RecordBatch:
+    """The kind's own columns as they were sent, defaults for those an older writer did not know."""
+    once = {each.name: getattr(frame.resource, each.name) for each in RESOURCE}
+    once[PROCESS.name] = frame.process.hex()
+    sent = iter(block.columns)
+    arrays = []
+    for column in table.columns:
+        if column.name in once:
+            arrays.append(constant(once[column.name], column.role, block.rows))
+            continue
+        written = next(sent, MISSING)
+        if written is MISSING:
+            arrays.append(constant(column.default, column.role, block.rows))
+        else:
+            arrays.append(array_of(written, column.role, block.rows))
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMAS[block.kind])
+
+
+def _join(before: pa.RecordBatch | None, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A frame may say one kind in several blocks."""
+    if before is None:
+        return batch
+    joined = pa.Table.from_batches([before, batch]).unify_dictionaries().combine_chunks()
+    return joined.to_batches()[0]

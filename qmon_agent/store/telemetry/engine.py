@@ -1,0 +1,76 @@
+"""What a telemetry engine must do for the worker, and the list of engines there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from qmon_agent.journal import Position
+
+from .answers import QueryResult, StateTable
+from .decoding import Batch
+from .options import TelemetryOptions
+
+
+class RefusedError(Exception):
+    """The engine will not take these rows, whatever the weather: one of them is wrong."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A query as the engine gets it."""
+
+    sql: str
+    limit: int
+    timeout_s: float
+    state: Mapping[str, StateTable] = {}
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine holds."""
+
+    rows: Mapping[str, int]
+    segments: int
+    segment_bytes: int
+    hot_bytes: int
+
+
+class Engine(Protocol):
+    """A place for signals. `append`, `tend` and `close` come from one thread, the rest from any."""
+
+    @property
+    def stored(self) -> Position:
+        """Everything up to here is kept, exactly once."""
+
+    @property
+    def exported(self) -> Position:
+        """Everything up to here survives the loss of what can be rebuilt from the journal."""
+
+    def append(self, batch: Batch, place: Position) -> None:
+        """Keep the rows and the place together or not at all; RefusedError if a row is wrong."""
+
+    def tend(self, *, now: int, everything: bool = False) -> None:
+        """Do what is due, without keeping anybody waiting: export, clear, expire."""
+
+    def busy(self) -> bool:
+        """Say whether something begun by `tend` still runs."""
+
+    def ask(self, question: Question, running: Callable[[Callable[[], None]], None]) -> QueryResult:
+        """Answer, or raise QueryError; `running` is told how to interrupt it."""
+
+    def kept(self) -> Kept:
+        """Count what is there."""
+
+    def counts(self) -> Mapping[str, int]:
+        """What happened since it was opened."""
+
+    def close(self) -> None:
+        """Put everything away."""
+
+
+def open_engine(options: TelemetryOptions) -> Engine:
+    """Open the engine the options name; damage is repaired or set aside, never an obstacle."""
+    from .engines.duckdb.engine import DuckEngine
+
+    return DuckEngine.open(options)

@@ -1,0 +1,116 @@
+"""One question answered: checked, run on a connection of its own within its time, read to its limit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from qmon_agent.domain.errors import QueryError
+from qmon_agent.store.telemetry.answers import Column, QueryResult
+from qmon_agent.store.telemetry.engine import Question
+from qmon_agent.store.telemetry.manifest import Manifest
+from qmon_agent.store.telemetry.schema import BY_NAME
+
+from . import views
+from .guard import checked
+from .plain import plain
+
+BATCH_ROWS = 2_048
+MAX_BYTES = 64 << 20
+"""How large an answer may be, as Arrow has it; more is cut, and said to be."""
+WIDE = ("HUGEINT", "UHUGEINT")
+
+
+def answer(
+    connection: duckdb.DuckDBPyConnection,
+    question: Question,
+    *,
+    manifest: Callable[[], Manifest],
+    directory: Path,
+    running: Callable[[Callable[[], None]], None],
+) -> QueryResult:
+    """Answer, or raise QueryError; the connection is the caller's to close."""
+    began = time.perf_counter()
+    statement = checked(connection, question.sql, tables=(*BY_NAME, *question.state))
+    wanted = BY_NAME.keys() if statement.tables is None else statement.tables & BY_NAME.keys()
+    with _stopped_after(connection, question.timeout_s), _said_plainly(question):
+        running(connection.interrupt)
+        views.hand_in(connection, question.state)
+        views.begin_reading(connection)
+        views.create(connection, sorted(wanted), manifest=manifest(), directory=directory)
+        relation = connection.sql(statement.sql)
+        rows, truncated = _read(relation, question.limit)
+        columns = _columns(relation)
+    return QueryResult(
+        columns=columns,
+        rows=rows,
+        truncated=truncated,
+        elapsed_ms=round((time.perf_counter() - began) * 1000, 3),
+    )
+
+
+def _read(relation: duckdb.DuckDBPyRelation, limit: int) -> tuple[list[list[Any]], bool]:
+    """Rows as they come, never more than are wanted; and whether there would have been more."""
+    kinds, rows, size = [str(kind) for kind in relation.types], [], 0
+    with relation.to_arrow_reader(BATCH_ROWS) as reader:
+        for batch in reader:
+            columns = [
+                _whole(plain(column)) if kind in WIDE else plain(column)
+                for column, kind in zip(batch.columns, kinds, strict=True)
+            ]
+            rows.extend(map(list, zip(*columns, strict=True)))
+            size += batch.nbytes
+            if len(rows) > limit or size > MAX_BYTES:
+                return rows[:limit], True
+    return rows, False
+
+
+def _whole(values: list[Any]) -> list[Any]:
+    """Sums of integers come out of Arrow as floats."""
+    return [int(value) if isinstance(value, float) else value for value in values]
+
+
+def _columns(relation: duckdb.DuckDBPyRelation) -> tuple[Column, ...]:
+    """Names made different, for rows are shown as objects."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name, kind in zip(relation.columns, relation.types, strict=True):
+        seen[name] += 1
+        unique = name if seen[name] == 1 else f"{name}_{seen[name]}"
+        found.append(Column(unique, str(kind)))
+    return tuple(found)
+
+
+@contextmanager
+def _stopped_after(connection: duckdb.DuckDBPyConnection, timeout_s: float) -> Iterator[None]:
+    timer = threading.Timer(timeout_s, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _said_plainly(question: Question) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise QueryError(f"stopped: it took longer than {question.timeout_s:g} s") from error
+    except duckdb.OutOfMemoryException as error:
+        raise QueryError(
+            "the query needs more memory than the store may use: narrow its time range, group by "
+            "less, or raise `memory_limit_mb`"
+        ) from error
+    except duckdb.FatalException:
+        raise
+    except (duckdb.Error, ValueError, TypeError) as error:
+        raise QueryError(str(error)) from error

@@ -1,0 +1,148 @@
+"""DuckDB as a telemetry engine: the hot file, the segments, and the moving from one to the other."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+
+from qmon_agent.domain.errors import StoreError
+from qmon_agent.journal import Position
+from qmon_agent.store.telemetry import manifest as manifests
+from qmon_agent.store.telemetry.answers import QueryResult
+from qmon_agent.store.telemetry.decoding import Batch
+from qmon_agent.store.telemetry.engine import Kept, Question
+from qmon_agent.store.telemetry.options import TelemetryOptions
+
+from . import asking, recovery, views
+from .export import FOLDER
+from .hot import Hot, count_rows
+from .moving import Mover, sweep
+
+LOCK = "store.lock"
+LOCK_WAIT_S = 15.0
+NS = 10**9
+
+
+class DuckEngine:
+    """Keeps signals in DuckDB; the contract is `engine.Engine`."""
+
+    def __init__(
+        self, options: TelemetryOptions, lock: TextIO, *, mover: Mover, counts: Counter[str]
+    ) -> None:
+        self._options = options
+        self._directory = Path(options.directory)
+        self._lock = lock
+        self._mover = mover
+        self._counts = counts
+        self._hot, self._connection = recovery.open_hot(options, mover.manifest, counts)
+        self._live_rows = self._count_live()
+
+    @classmethod
+    def open(cls, options: TelemetryOptions) -> DuckEngine:
+        """Open the directory for writing, alone; raises StoreError while somebody else has it."""
+        directory = Path(options.directory)
+        (directory / FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = _locked(directory / LOCK)
+        try:
+            manifest, counts = manifests.load(directory), Counter[str]()
+            sweep(directory, manifest)
+            mover = Mover(options, manifest, counts)
+            return cls(options, lock, mover=mover, counts=counts)
+        except BaseException:
+            lock.close()
+            raise
+
+    @property
+    def stored(self) -> Position:
+        return self._hot.live.reached
+
+    @property
+    def exported(self) -> Position:
+        return self._mover.manifest.exported
+
+    def append(self, batch: Batch, place: Position) -> None:
+        self._hot.append(batch, place)
+        self._live_rows += batch.rows
+
+    def tend(self, *, now: int, everything: bool = False) -> None:
+        for generation in self._hot.sealed:
+            if generation.number <= self._mover.manifest.generation:
+                self._hot.drop(generation)
+        if self._mover.busy():
+            return
+        if not self._hot.sealed and self._is_due(now, everything=everything):
+            self._hot.seal()
+            self._live_rows = 0
+        if self._hot.sealed:
+            self._mover.begin(self._connection, self._hot.sealed[0], now=now)
+        else:
+            self._mover.expire(now=now)
+
+    def busy(self) -> bool:
+        return self._mover.busy()
+
+    def ask(self, question: Question, running: Callable[[Callable[[], None]], None]) -> QueryResult:
+        with self._connection.cursor() as own:
+            return asking.answer(
+                own,
+                question,
+                manifest=lambda: self._mover.manifest,
+                directory=self._directory,
+                running=running,
+            )
+
+    def kept(self) -> Kept:
+        with self._connection.cursor() as own:
+            views.begin_reading(own)
+            manifest = self._mover.manifest
+            rows = Counter({segment.table: 0 for segment in manifest.segments})
+            for generation in views.hot(own, manifest):
+                rows.update(count_rows(own, generation))
+        for segment in manifest.segments:
+            rows[segment.table] += segment.rows
+        return Kept(
+            rows=rows,
+            segments=len(manifest.segments),
+            segment_bytes=sum(segment.bytes for segment in manifest.segments),
+            hot_bytes=sum(path.stat().st_size for path in self._directory.glob("hot.duckdb*")),
+        )
+
+    def counts(self) -> Mapping[str, int]:
+        return self._counts
+
+    def close(self) -> None:
+        self._mover.wait()
+        self._connection.close()
+        self._lock.close()
+
+    def _is_due(self, now: int, *, everything: bool) -> bool:
+        if not self._live_rows:
+            return everything and self.stored != self.exported
+        age_s = (now - self._hot.live.opened) / NS
+        limits = self._options.exporting
+        return everything or self._live_rows >= limits.rows or age_s >= limits.age_s
+
+    def _count_live(self) -> int:
+        return sum(count_rows(self._connection, self._hot.live).values())
+
+
+def _locked(path: Path) -> TextIO:
+    """Wait a while for the last worker to be gone; it may still be finishing a transaction."""
+    file = path.open("w")
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except OSError:
+            if time.monotonic() > deadline:
+                file.close()
+                raise StoreError(f"{path.parent} is used by another process") from None
+            time.sleep(0.05)
+
+

@@ -1,0 +1,171 @@
+"""The hot file: recent rows, in generations, each saying which stretch of the journal it holds.
+
+A generation is a schema with every table. Rows are added to the last one, in the same transaction
+as the place in the journal they reach to; the one before it may be on its way into Parquet. Nothing
+here is precious: what a lost file held is read from the journal again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import msgspec
+
+from qmon_agent.domain.errors import StoreError
+from qmon_agent.journal import Position
+from qmon_agent.store.telemetry.decoding import Batch
+from qmon_agent.store.telemetry.engine import RefusedError
+from qmon_agent.store.telemetry.schema import TABLES
+
+from . import ddl
+
+LAYOUT = 1
+META = f"""
+CREATE SCHEMA qmon;
+CREATE TABLE qmon.layout AS SELECT {LAYOUT} AS version;
+CREATE TABLE qmon.generations (
+  number BIGINT, opened BIGINT,
+  start_record BIGINT, start_segment BIGINT, start_offset BIGINT,
+  record BIGINT, segment BIGINT, "offset" BIGINT);
+"""
+GENERATIONS = "FROM qmon.generations ORDER BY number"
+ADVANCE = 'UPDATE qmon.generations SET record = ?, segment = ?, "offset" = ? WHERE number = ?'
+
+WRONG_ROWS = (
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.InvalidInputException,
+    duckdb.NotSupportedError,
+)
+"""What DuckDB raises for rows it will never take; anything else is about the machine."""
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """One stretch of the journal, as rows: what lies behind `start`, up to `reached`."""
+
+    number: int
+    opened: int
+    start: Position
+    reached: Position
+
+    @property
+    def schema(self) -> str:
+        return f"g{self.number}"
+
+
+class Hot:
+    """Writes generations. One thread at a time."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.generations = generations(connection)
+
+    @property
+    def live(self) -> Generation:
+        return self.generations[-1]
+
+    @property
+    def sealed(self) -> tuple[Generation, ...]:
+        return self.generations[:-1]
+
+    @classmethod
+    def create(cls, connection: duckdb.DuckDBPyConnection, number: int, start: Position) -> Hot:
+        """Begin an empty hot file behind this place of the journal."""
+        with transaction(connection):
+            connection.execute(META)
+            _begin(connection, number, start)
+        return cls(connection)
+
+    def append(self, batch: Batch, place: Position) -> None:
+        """Add the rows and move the place, or neither."""
+        live = self.live
+        with registered(self._connection, batch), transaction(self._connection):
+            for kind in batch.tables:
+                target = f"{live.schema}.{ddl.quoted(TABLES[kind].name)}"
+                self._connection.execute(f"INSERT INTO {target} BY NAME FROM incoming_{kind}")
+            self._connection.execute(
+                ADVANCE, [place.record_id, place.segment, place.offset, live.number]
+            )
+        moved = msgspec.structs.replace(live, reached=place)
+        self.generations = (*self.generations[:-1], moved)
+
+    def seal(self) -> None:
+        """Begin a new generation: the one before it will not change any more."""
+        with transaction(self._connection):
+            _begin(self._connection, self.live.number + 1, self.live.reached)
+        self.generations = generations(self._connection)
+
+    def drop(self, gone: Generation) -> None:
+        """Forget a generation whose rows are safe elsewhere."""
+        with transaction(self._connection):
+            self._connection.execute(f"DROP SCHEMA {gone.schema} CASCADE")
+            self._connection.execute("DELETE FROM qmon.generations WHERE number = ?", [gone.number])
+        self.generations = generations(self._connection)
+
+
+def count_rows(
+    connection: duckdb.DuckDBPyConnection, generation: Generation
+) -> dict[str, int]:
+    """Table → rows, of one generation."""
+    return {
+        table.name: _count(connection, f"{generation.schema}.{ddl.quoted(table.name)}")
+        for table in TABLES.values()
+    }
+
+
+def generations(connection: duckdb.DuckDBPyConnection) -> tuple[Generation, ...]:
+    """The generations as a transaction of this connection sees them."""
+    return tuple(
+        Generation(number, opened, Position(*places[:3]), Position(*places[3:]))
+        for number, opened, *places in connection.execute(GENERATIONS).fetchall()
+    )
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing; RefusedError for wrong rows, StoreError when the machine is to blame."""
+    try:
+        connection.begin()
+        yield
+        connection.commit()
+    except duckdb.Error as error:
+        _roll_back(connection)
+        if isinstance(error, WRONG_ROWS) and not isinstance(error, duckdb.FatalException):
+            raise RefusedError(str(error)) from error
+        raise StoreError(f"the hot file: {error}") from error
+
+
+@contextmanager
+def registered(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Iterator[None]:
+    """The batch as `incoming_KIND`, for as long as it lasts."""
+    for kind, table in batch.tables.items():
+        connection.register(f"incoming_{kind}", table)
+    try:
+        yield
+    finally:
+        for kind in batch.tables:
+            connection.unregister(f"incoming_{kind}")
+
+
+def _begin(connection: duckdb.DuckDBPyConnection, number: int, start: Position) -> None:
+    place = [start.record_id, start.segment, start.offset]
+    connection.execute(f"CREATE SCHEMA g{number}")
+    connection.execute(ddl.script(f"g{number}"))
+    connection.execute(
+        "INSERT INTO qmon.generations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [number, time.time_ns(), *place, *place],
+    )
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.rollback()
+    except duckdb.Error:  # the transaction is gone already, which is what was wanted
+        return
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])

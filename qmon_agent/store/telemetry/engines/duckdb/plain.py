@@ -1,0 +1,110 @@
+"""Arrow values as JSON has them: times as ISO 8601 with nanoseconds, maps as objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+BIGGEST = 2**63
+EPOCH = date(1970, 1, 1)
+EARLIEST, LATEST = (date.min - EPOCH).days, (date.max - EPOCH).days
+NANOS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+"""Unit → nanoseconds."""
+
+
+def plain(column: pa.Array) -> list[Any]:
+    """The values of a column, each fit for JSON."""
+    if pa.types.is_timestamp(column.type):
+        return _moments(column)
+    if _holds_moments(column.type):
+        return [_deep(scalar) for scalar in column]
+    return [_leaf(value) for value in column.to_pylist(maps_as_pydicts="lossy")]
+
+
+def _moments(column: pa.Array) -> list[Any]:
+    """Nine decimals whatever the unit, so that texts sort as the times do."""
+    per_second = 10**9 // NANOS[column.type.unit]
+    return [
+        None if count is None else _moment(count, per_second)
+        for count in column.cast(pa.int64()).to_pylist()
+    ]
+
+
+def _moment(count: int, per_second: int) -> str:
+    seconds, rest = divmod(count, per_second)
+    days, second = divmod(seconds, 86_400)
+    if not EARLIEST <= days <= LATEST:
+        return "infinity" if days > 0 else "-infinity"
+    hour, minute = divmod(second // 60, 60)
+    decimals = rest * (10**9 // per_second)
+    return f"{_day(days)}T{hour:02}:{minute:02}:{second % 60:02}.{decimals:09}Z"
+
+
+@lru_cache(maxsize=64)
+def _day(days: int) -> str:
+    return (EPOCH + timedelta(days=days)).isoformat()
+
+
+def _holds_moments(kind: pa.DataType) -> bool:
+    if pa.types.is_timestamp(kind):
+        return True
+    return any(_holds_moments(kind.field(place).type) for place in range(kind.num_fields))
+
+
+def _deep(scalar: Any) -> Any:
+    """A value inside which there are times: Arrow's own conversion would cut them to µs."""
+    if not scalar.is_valid:
+        return None
+    for kind, read in _DEEP:
+        if isinstance(scalar, kind):
+            return read(scalar)
+    return _leaf(scalar.as_py())
+
+
+_DEEP: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (pa.TimestampScalar, lambda scalar: _moment(scalar.value, 10**9 // NANOS[scalar.type.unit])),
+    (pa.MapScalar, lambda scalar: {str(_deep(key)): _deep(value) for key, value in _pairs(scalar)}),
+    (pa.StructScalar, lambda scalar: {name: _deep(value) for name, value in scalar.items()}),
+    (pa.ListScalar, lambda scalar: [_deep(value) for value in scalar.values]),
+    (pa.FixedSizeListScalar, lambda scalar: [_deep(value) for value in scalar.values]),
+)
+
+
+def _pairs(scalar: Any) -> Any:
+    pairs = scalar.values
+    return zip(pairs.field(0), pairs.field(1), strict=True)
+
+
+def _leaf(value: Any) -> Any:
+    """Any other value; what JSON has no word for becomes text, what is no number becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool | str | None):
+        return value
+    if isinstance(value, int):
+        return value if -BIGGEST <= value < BIGGEST else str(value)
+    if type(value) in _OTHERS:
+        return _OTHERS[type(value)](value)
+    if isinstance(value, list | tuple):
+        return [_leaf(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _leaf(each) for key, each in value.items()}
+    return str(value)
+
+
+def _interval(value: Any) -> str:
+    months, days, nanoseconds = value
+    return f"P{months}M{days}DT{nanoseconds / 10**9:.9f}S"
+
+
+_OTHERS: dict[type, Callable[[Any], Any]] = {
+    Decimal: float,
+    bytes: bytes.hex,
+    pa.MonthDayNano: _interval,
+}

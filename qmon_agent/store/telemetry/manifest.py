@@ -1,0 +1,88 @@
+"""The list of Parquet segments and how far the journal is in them: one file, replaced whole."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import msgspec
+
+from qmon_agent.domain.errors import StoreError
+from qmon_agent.journal import Position
+
+from . import durable
+
+VERSION = 1
+FILE = "manifest.json"
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """One Parquet file: rows of one table and one day, sorted by time."""
+
+    file: str
+    """Relative to the store's directory."""
+    table: str
+    day: str
+    rows: int
+    bytes: int
+    sha256: str
+    oldest: int
+    newest: int
+    """Nanoseconds since 1970, of the first and the last row."""
+    written: int
+    columns: tuple[str, ...]
+    """So that files from before a column was added can be read beside newer ones."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is safe in segments: everything of the journal up to `exported`."""
+
+    version: int = VERSION
+    exported: Position = Position()
+    generation: int = 0
+    """The last part of the hot file that was exported."""
+    segments: tuple[Segment, ...] = ()
+
+    def having(self, fresh: tuple[Segment, ...], *, exported: Position, generation: int) -> Manifest:
+        """The manifest after an export."""
+        return msgspec.structs.replace(
+            self,
+            segments=(*self.segments, *fresh),
+            exported=exported,
+            generation=generation,
+        )
+
+    def without(self, gone: frozenset[str]) -> Manifest:
+        """The manifest after these files were given up."""
+        kept = tuple(segment for segment in self.segments if segment.file not in gone)
+        return msgspec.structs.replace(self, segments=kept)
+
+
+def load(directory: Path) -> Manifest:
+    """Read the manifest; none is an empty one, a damaged one is a StoreError."""
+    path = directory / FILE
+    try:
+        head, body = path.read_bytes().split(b"\n", 1)
+    except FileNotFoundError:
+        return Manifest()
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged: it has no checksum") from error
+    if head != _checksum(body):
+        raise StoreError(f"{path} is damaged: its checksum does not fit")
+    try:
+        manifest = msgspec.json.decode(body, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    if manifest.version > VERSION:
+        raise StoreError(f"{path} was written by a newer qmon (version {manifest.version})")
+    return manifest
+
+
+def save(directory: Path, manifest: Manifest) -> None:
+    """Write the manifest so that a crash leaves the old or the new one."""
+    body = msgspec.json.encode(manifest)
+    durable.replace(directory / FILE, _checksum(body) + b"\n" + body)
+
+
+def _checksum(body: bytes) -> bytes:
+    return b"crc32 %08x" % zlib.crc32(body)

@@ -1,0 +1,208 @@
+"""The store worker: `python -m qmon_agent.store.telemetry.worker FD`, spawned by the main process.
+
+One thread writes, one listens to the link, a few answer queries. It leaves when the other end of
+the link is closed, whatever the reason: a worker without its agent would hold the store's lock.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from qmon_agent.domain.errors import StoreError
+from qmon_agent.journal import Position, Record
+
+from . import link
+from .answers import StoreStatus
+from .desk import Desk
+from .engine import Engine, open_engine
+from .following import Follower
+from .memory import rss_bytes, spare
+from .options import TelemetryOptions
+from .suspect import Suspect
+
+TEND_S = 0.25
+FAILED = 3
+
+
+class Worker:
+    """Follows the journal, tends the engine, and says how far it is."""
+
+    def __init__(self, wire: socket.socket, begin: link.Begin) -> None:
+        self._options = begin.options
+        self._wire = wire
+        self._saying = threading.Lock()
+        self._news = threading.Condition()
+        self._committed = Position()
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self._exports: list[int] = []
+        self._told: link.Progress | None = None
+        self._engine: Engine = open_engine(begin.options)
+        self._follower = Follower(
+            Path(begin.options.journal),
+            self._engine,
+            bury=self._bury,
+            suspect=Suspect(Path(begin.options.directory), careful=begin.careful),
+        )
+        self._desk = Desk(self._engine, say=self.say, fail=self._fail)
+
+    def run(self) -> None:
+        """Work until told to stop; raises what makes going on pointless."""
+        threading.Thread(target=self._listen, name="link", daemon=True).start()
+        self._tell()
+        while self._failure is None:
+            began = time.monotonic()
+            moved = self._follower.follow(
+                self._committed, max_bytes=self._options.batching.max_bytes
+            )
+            self._engine.tend(now=time.time_ns(), everything=bool(self._exports))
+            self._tell()
+            self._answer_exports()
+            if self._stopping and not moved:
+                break
+            self._rest(began, moved=moved)
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        self._desk.close()
+        self._follower.close()
+        self._engine.close()
+
+    def say(self, message: link.Said) -> None:
+        """Send; if nobody listens any more the link thread notices."""
+        try:
+            with self._saying:
+                self._wire.sendall(link.packed(message))
+        except OSError:
+            return
+
+    # Writing
+
+    def _rest(self, began: float, *, moved: bool) -> None:
+        """Gather for a while when little comes; go on at once when much is waiting."""
+        if moved and self._behind():
+            return
+        gather = began + self._options.batching.interval_s - time.monotonic()
+        with self._news:
+            if gather > 0 and not self._stopping:
+                self._news.wait_for(lambda: self._stopping, timeout=gather)
+            self._news.wait_for(self._has_work, timeout=TEND_S)
+        if not self._behind():
+            spare()
+
+    def _behind(self) -> bool:
+        return self._engine.stored.record_id < self._committed.record_id
+
+    def _has_work(self) -> bool:
+        wanted = self._exports and not self._engine.busy()
+        return bool(self._stopping or self._behind() or self._failure or wanted)
+
+    def _tell(self) -> None:
+        progress = link.Progress(
+            stored=self._engine.stored,
+            exported=self._engine.exported,
+            counts={**self._engine.counts(), **self._follower.counts},
+        )
+        if progress != self._told:
+            self._told = progress
+            self.say(progress)
+
+    def _answer_exports(self) -> None:
+        if self._exports and not self._engine.busy() and self._engine.exported == self._engine.stored:
+            for number in self._exports:
+                self.say(link.Answer(number=number))
+            self._exports.clear()
+
+    def _bury(self, record: Record, reason: str) -> None:
+        self.say(link.Buried(record_id=record.record_id, payload=record.payload, reason=reason))
+
+    # Listening
+
+    def _listen(self) -> None:
+        try:
+            while (body := link.receive(self._wire)) is not None:
+                self._hear(link.decode_to_worker(body))
+        finally:
+            os._exit(0)  # without the agent there is nothing to finish: the journal has it all
+
+    def _hear(self, message: link.ToWorker) -> None:
+        match message:
+            case link.Ask():
+                self._desk.ask(message)
+            case link.Cancel():
+                self._desk.cancel(message.number)
+            case link.Inspect():
+                self.say(link.Answer(number=message.number, status=self._status()))
+            case _:
+                self._take_news(message)
+
+    def _take_news(self, message: link.ToWorker) -> None:
+        with self._news:
+            match message:
+                case link.Committed():
+                    self._committed = message.place
+                case link.Export():
+                    self._exports.append(message.number)
+                case link.Stop():
+                    self._stopping = True
+            self._news.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._news:
+            self._failure = error
+            self._news.notify_all()
+
+    def _status(self) -> StoreStatus:
+        kept = self._engine.kept()
+        return StoreStatus(
+            state="running",
+            stored=self._engine.stored,
+            exported=self._engine.exported,
+            committed=self._committed,
+            rows=kept.rows,
+            counts={**self._engine.counts(), **self._follower.counts},
+            segments=kept.segments,
+            segment_bytes=kept.segment_bytes,
+            hot_bytes=kept.hot_bytes,
+            rss_bytes=rss_bytes(),
+            pid=os.getpid(),
+        )
+
+
+def main(descriptor: int) -> int:
+    """Be told who to be, work, leave."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the agent's to handle
+    wire = socket.socket(fileno=descriptor)
+    body = link.receive(wire)
+    if body is None:
+        return 0
+    begin = link.decode_to_worker(body)
+    if not isinstance(begin, link.Begin):
+        raise StoreError(f"told {type(begin).__name__} before Begin")
+    _step_back(begin.options)
+    worker = Worker(wire, begin)
+    try:
+        worker.run()
+    except Exception as error:  # noqa: BLE001 - whatever it is: say so, and be started anew
+        print(f"qmon store worker: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return FAILED
+    finally:
+        worker.close()
+    return 0
+
+
+def _step_back(options: TelemetryOptions) -> None:
+    """The application and the agent's main process go first."""
+    os.nice(options.nice)
+
+
+if __name__ == "__main__":
+    # Left at once: nothing is open any more, and the interpreter's own end takes a tenth of a second.
+    os._exit(main(int(sys.argv[1])))
