@@ -197,7 +197,7 @@ def _labels_from_dictionary(places: bytes, maps: list[dict[str, str]]) -> pa.Arr
     return pairs.take(_u32(places))
 
 
-def _labels_from_pairs(
+def _labels_from_pairs(  # noqa: PLR0917 - in the wire's order
     counts: bytes, places: bytes, keys: list[str], values: list[str]
 ) -> pa.Array:
     texts = pa.array(values, TEXT)

@@ -1,4 +1,4 @@
-"""The telemetry store as the main process sees it: a worker process it feeds, asks, and restarts."""
+"""The telemetry store as the main process sees it: a worker it feeds, asks, and restarts."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Desk:
             self._say(link.Answer(number=asked.number, result=result))
         except QmonError as error:
             self._say(link.Refusal(number=asked.number, message=str(error)))
-        except Exception as error:  # the engine is broken, not the question
+        except Exception as error:  # noqa: BLE001 - the engine is broken, not the question
             self._say(link.Refusal(number=asked.number, message=f"the store failed: {error}"))
             self._fail(error)
         finally:

@@ -20,7 +20,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Anything said over the link."""
 
 
-class Begin(Said):
+class Begin(Said, frozen=True, kw_only=True):
     """To the worker, first: be this store."""
 
     options: TelemetryOptions
@@ -28,13 +28,13 @@ class Begin(Said):
     """It died several times without getting on: take one frame at a time and find the culprit."""
 
 
-class Committed(Said):
+class Committed(Said, frozen=True, kw_only=True):
     """To the worker: the journal may be read up to here."""
 
     place: Position
 
 
-class Ask(Said):
+class Ask(Said, frozen=True, kw_only=True):
     """To the worker: answer this query."""
 
     number: int
@@ -44,29 +44,29 @@ class Ask(Said):
     state: Mapping[str, StateTable]
 
 
-class Cancel(Said):
+class Cancel(Said, frozen=True, kw_only=True):
     """To the worker: nobody waits for this answer any more."""
 
     number: int
 
 
-class Inspect(Said):
+class Inspect(Said, frozen=True, kw_only=True):
     """To the worker: how are you."""
 
     number: int
 
 
-class Export(Said):
+class Export(Said, frozen=True, kw_only=True):
     """To the worker: move everything hot into segments now."""
 
     number: int
 
 
-class Stop(Said):
+class Stop(Said, frozen=True, kw_only=True):
     """To the worker: finish what is committed, close, leave."""
 
 
-class Progress(Said):
+class Progress(Said, frozen=True, kw_only=True):
     """From the worker: stored and exported up to here."""
 
     stored: Position
@@ -74,7 +74,7 @@ class Progress(Said):
     counts: Mapping[str, int]
 
 
-class Answer(Said):
+class Answer(Said, frozen=True, kw_only=True):
     """From the worker: what was asked for."""
 
     number: int
@@ -82,14 +82,14 @@ class Answer(Said):
     status: StoreStatus | None = None
 
 
-class Refusal(Said):
+class Refusal(Said, frozen=True, kw_only=True):
     """From the worker: why a query has no answer."""
 
     number: int
     message: str
 
 
-class Buried(Said):
+class Buried(Said, frozen=True, kw_only=True):
     """From the worker: a frame that no table takes."""
 
     record_id: int

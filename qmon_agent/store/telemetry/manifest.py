@@ -43,7 +43,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The last part of the hot file that was exported."""
     segments: tuple[Segment, ...] = ()
 
-    def having(self, fresh: tuple[Segment, ...], *, exported: Position, generation: int) -> Manifest:
+    def having(
+        self, fresh: tuple[Segment, ...], *, exported: Position, generation: int
+    ) -> Manifest:
         """The manifest after an export."""
         return msgspec.structs.replace(
             self,

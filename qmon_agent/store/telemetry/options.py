@@ -1,4 +1,4 @@
-"""What the telemetry store may be told: where it is kept, how much it may use, how long it keeps."""
+"""What the telemetry store may be told: where it is, what it may use, how long it keeps."""
 
 from __future__ import annotations
 

@@ -115,7 +115,11 @@ class Worker:
             self.say(progress)
 
     def _answer_exports(self) -> None:
-        if self._exports and not self._engine.busy() and self._engine.exported == self._engine.stored:
+        if (
+            self._exports
+            and not self._engine.busy()
+            and self._engine.exported == self._engine.stored
+        ):
             for number in self._exports:
                 self.say(link.Answer(number=number))
             self._exports.clear()
@@ -204,5 +208,5 @@ def _step_back(options: TelemetryOptions) -> None:
 
 
 if __name__ == "__main__":
-    # Left at once: nothing is open any more, and the interpreter's own end takes a tenth of a second.
+    # Left at once: nothing is open any more, and the interpreter's own end takes a while.
     os._exit(main(int(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""One question answered: checked, run on a connection of its own within its time, read to its limit."""
+"""One question answered: checked, run within its time, read to its limit."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def answer(
 
 def _read(relation: duckdb.DuckDBPyRelation, limit: int) -> tuple[list[list[Any]], bool]:
     """Rows as they come, never more than are wanted; and whether there would have been more."""
-    kinds, rows, size = [str(kind) for kind in relation.types], [], 0
+    rows: list[list[Any]] = []
+    kinds, size = [str(kind) for kind in relation.types], 0
     with relation.to_arrow_reader(BATCH_ROWS) as reader:
         for batch in reader:
             columns = [

@@ -1,4 +1,4 @@
-"""DuckDB as a telemetry engine: the hot file, the segments, and the moving from one to the other."""
+"""DuckDB as a telemetry engine: the hot file, the segments, and what moves between them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
-
 
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
@@ -20,7 +19,7 @@ from qmon_agent.store.telemetry.options import TelemetryOptions
 
 from . import asking, recovery, views
 from .export import FOLDER
-from .hot import Hot, count_rows
+from .hot import count_rows
 from .moving import Mover, sweep
 
 LOCK = "store.lock"
@@ -144,5 +143,3 @@ def _locked(path: Path) -> TextIO:
                 file.close()
                 raise StoreError(f"{path.parent} is used by another process") from None
             time.sleep(0.05)
-
-

@@ -46,18 +46,18 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def export(
-    connection: duckdb.DuckDBPyConnection, generation: Generation, directory: Path
+    connection: duckdb.DuckDBPyConnection, generation: Generation, *, directory: Path
 ) -> tuple[Segment, ...]:
-    """Write a generation into segments that are on the disk, whole and counted, when this returns."""
+    """Write a generation into segments: on the disk, whole and counted when this returns."""
     return tuple(
-        _write(connection, generation, piece, directory)
+        _write(connection, generation, piece=piece, directory=directory)
         for table in TABLES.values()
-        for piece in _slices(connection, generation, table)
+        for piece in _slices(connection, generation, table=table)
     )
 
 
 def _slices(
-    connection: duckdb.DuckDBPyConnection, generation: Generation, table: Table
+    connection: duckdb.DuckDBPyConnection, generation: Generation, *, table: Table
 ) -> Iterator[Slice]:
     source = f"{generation.schema}.{ddl.quoted(table.name)}"
     days = connection.execute(DAYS.format(source=source)).fetchall()
@@ -72,7 +72,11 @@ def _slices(
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, generation: Generation, piece: Slice, directory: Path
+    connection: duckdb.DuckDBPyConnection,
+    generation: Generation,
+    *,
+    piece: Slice,
+    directory: Path,
 ) -> Segment:
     file = f"{FOLDER}/{piece.table.name}/{piece.day}/{generation.number:08}.parquet"
     path = directory / file
@@ -80,9 +84,7 @@ def _write(
     target = ddl.text(str(path))
     source = f"{generation.schema}.{ddl.quoted(piece.table.name)}"
     connection.execute(
-        COPY.format(
-            source=source, condition=piece.condition, target=target, row_group=ROW_GROUP
-        )
+        COPY.format(source=source, condition=piece.condition, target=target, row_group=ROW_GROUP)
     )
     durable.sync(path)
     durable.sync(path.parent)

@@ -49,9 +49,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     tables: frozenset[str] | None
 
 
-def checked(
-    connection: duckdb.DuckDBPyConnection, sql: str, *, tables: Collection[str]
-) -> Checked:
+def checked(connection: duckdb.DuckDBPyConnection, sql: str, *, tables: Collection[str]) -> Checked:
     """Pass a statement that only reads `tables`, or raise QueryError that says why not."""
     _one_reading_statement(connection, sql)
     tree = _tree(connection, EXPLAIN.sub("", _uncommented(sql), count=1))

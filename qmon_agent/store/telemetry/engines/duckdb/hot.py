@@ -106,9 +106,7 @@ class Hot:
         self.generations = generations(self._connection)
 
 
-def count_rows(
-    connection: duckdb.DuckDBPyConnection, generation: Generation
-) -> dict[str, int]:
+def count_rows(connection: duckdb.DuckDBPyConnection, generation: Generation) -> dict[str, int]:
     """Table → rows, of one generation."""
     return {
         table.name: _count(connection, f"{generation.schema}.{ddl.quoted(table.name)}")
@@ -168,4 +166,4 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608 - our names

@@ -41,6 +41,6 @@ def connect(
 
 def _replacement_setting(connection: duckdb.DuckDBPyConnection) -> str:
     names = ", ".join(text(name) for name in RENAMED)
-    found = connection.execute(f"SELECT name FROM duckdb_settings() WHERE name IN ({names})")
+    found = connection.execute(f"SELECT name FROM duckdb_settings() WHERE name IN ({names})")  # noqa: S608
     (name,) = found.fetchall()[0]
     return str(name)

@@ -29,9 +29,7 @@ class Mover:
     clear what was exported.
     """
 
-    def __init__(
-        self, options: TelemetryOptions, manifest: Manifest, counts: Counter[str]
-    ) -> None:
+    def __init__(self, options: TelemetryOptions, manifest: Manifest, counts: Counter[str]) -> None:
         self.manifest = manifest
         self._directory = Path(options.directory)
         self._keep_s = options.keep_s
@@ -64,7 +62,7 @@ class Mover:
     def _export(self, connection: duckdb.DuckDBPyConnection, generation: Generation) -> None:
         try:
             with connection.cursor() as own:
-                fresh = export(own, generation, self._directory)
+                fresh = export(own, generation, directory=self._directory)
             moved = self.manifest.having(
                 fresh, exported=generation.reached, generation=generation.number
             )

@@ -83,19 +83,7 @@ def _pairs(scalar: Any) -> Any:
 
 def _leaf(value: Any) -> Any:
     """Any other value; what JSON has no word for becomes text, what is no number becomes null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, bool | str | None):
-        return value
-    if isinstance(value, int):
-        return value if -BIGGEST <= value < BIGGEST else str(value)
-    if type(value) in _OTHERS:
-        return _OTHERS[type(value)](value)
-    if isinstance(value, list | tuple):
-        return [_leaf(each) for each in value]
-    if isinstance(value, dict):
-        return {str(key): _leaf(each) for key, each in value.items()}
-    return str(value)
+    return _LEAVES.get(type(value), str)(value)
 
 
 def _interval(value: Any) -> str:
@@ -103,8 +91,16 @@ def _interval(value: Any) -> str:
     return f"P{months}M{days}DT{nanoseconds / 10**9:.9f}S"
 
 
-_OTHERS: dict[type, Callable[[Any], Any]] = {
+_LEAVES: dict[type, Callable[[Any], Any]] = {
+    type(None): lambda value: value,
+    bool: bool,
+    str: str,
+    int: lambda value: value if -BIGGEST <= value < BIGGEST else str(value),
+    float: lambda value: value if math.isfinite(value) else None,
     Decimal: float,
     bytes: bytes.hex,
+    list: lambda value: [_leaf(each) for each in value],
+    tuple: lambda value: [_leaf(each) for each in value],
+    dict: lambda value: {str(key): _leaf(each) for key, each in value.items()},
     pa.MonthDayNano: _interval,
 }

@@ -45,14 +45,16 @@ def create(
     recent = hot(connection, manifest)
     for name in tables:
         segments = [each for each in manifest.segments if each.table == name]
-        query = _union(BY_NAME[name], recent, segments, directory)
+        query = _union(BY_NAME[name], recent, segments=segments, directory=directory)
         connection.execute(f"CREATE TEMP VIEW {ddl.quoted(name)} AS {query}")
 
 
 def begin_reading(connection: duckdb.DuckDBPyConnection) -> None:
     """Begin a transaction that may not write, and fix what it sees by a first look."""
     for name in NOW:
-        connection.execute(f"CREATE TEMP MACRO {name}() AS CAST(transaction_timestamp() AS TIMESTAMP)")
+        connection.execute(
+            f"CREATE TEMP MACRO {name}() AS CAST(transaction_timestamp() AS TIMESTAMP)"
+        )
     connection.execute("BEGIN TRANSACTION READ ONLY")
     generations(connection)
 
@@ -74,11 +76,12 @@ def hand_in(connection: duckdb.DuckDBPyConnection, state: Mapping[str, StateTabl
 
 
 def _union(
-    table: Table, recent: Iterable[Generation], segments: Iterable[Segment], directory: Path
+    table: Table, recent: Iterable[Generation], *, segments: Iterable[Segment], directory: Path
 ) -> str:
     columns = ", ".join(map(ddl.quoted, table.column_names))
     parts = [
-        f"SELECT {columns} FROM {each.schema}.{ddl.quoted(table.name)}" for each in recent
+        f"SELECT {columns} FROM {each.schema}.{ddl.quoted(table.name)}"  # noqa: S608 - our names
+        for each in recent
     ]
     by_shape: dict[tuple[str, ...], list[str]] = {}
     for segment in segments:
@@ -96,7 +99,7 @@ def _from_files(table: Table, shape: tuple[str, ...], files: list[str]) -> str:
         else f"{ddl.literal(column)} AS {ddl.quoted(column.name)}"
         for column in table.columns
     )
-    return f"SELECT {columns} FROM read_parquet([{', '.join(files)}])"
+    return f"SELECT {columns} FROM read_parquet([{', '.join(files)}])"  # noqa: S608 - quoted
 
 
 def _type(role: str) -> pa.DataType:
