@@ -1,0 +1,166 @@
+"""One request and its response: a server span, a fresh scope, and the error that came of it."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+
+from qmon_sdk.client import current, guarded
+from qmon_sdk.context import EMPTY, SCOPE
+from qmon_sdk.protocol.records import Record
+from qmon_sdk.recorder.cells import CELL, here
+from qmon_sdk.spans import OpenSpan
+
+from . import semantics
+from .carriers import MAX_CARRIED, header_of, parent_of, take_place
+from .sites import site_of, told
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from qmon_sdk.context import Scope
+    from qmon_sdk.recorder.cells import Cell
+
+KEY = "qmon.exchange"
+"""Where the exchange stands in an ASGI scope or a WSGI environ, for integrations to find it."""
+
+
+class Options(Record):
+    """How one application is watched."""
+
+    route: Callable[[Any], str | None] | None = None
+    ignore: frozenset[str] = frozenset()
+    traceresponse: bool = False
+
+
+DEFAULTS = Options()
+
+
+class Exchange:
+    """What is known of one request while it is answered.
+
+    An integration finds it under `KEY`, tells it the `route` once routing is done (or sets `asked`,
+    which is called with the scope or environ at the end), and `note`s an error that the framework is
+    about to turn into a response.
+    """
+
+    __slots__ = (
+        "_cell", "_noted", "_outer_cell", "_outer_scope", "_parent", "_started", "asked",
+        "extra", "failed", "method", "path", "prefix", "route", "scheme", "status", "traceresponse",
+    )  # fmt: skip
+
+    def __init__(self, options: Options) -> None:
+        self.asked = options.route
+        self.traceresponse = options.traceresponse
+        self.prefix = ""
+        self.route = ""
+        self.status = 0
+        self.failed = False
+        self.extra: dict[str, Any] | None = None
+        self._noted: BaseException | None = None
+        self._cell: Cell | None = None
+
+    def begin(self, carrier: Mapping[str, str] | None) -> bool:
+        """Open the span and a fresh scope; `False` when nobody records."""
+        outer = here()
+        span = next(outer.ids, 0) if outer is not None else 0
+        if not span or outer is None:
+            return False
+        self._outer_cell = outer
+        self._outer_scope = SCOPE.get()
+        self._parent = 0
+        # A trace of its own, or the caller's: what this thread did before is never the cause.
+        self._cell = cell = outer.child(span)
+        place = parent_of(carrier.get("traceparent", "")) if carrier else None
+        if place is None:
+            cell.begin_trace(self.method)
+        else:
+            self._parent = take_place(cell, place)
+        scope = _scope_of(carrier) if carrier else EMPTY
+        if scope is not self._outer_scope:
+            SCOPE.set(scope)
+        CELL.set(cell)
+        self._started = perf_counter_ns()
+        return True
+
+    def say(self, key: str, value: object) -> None:
+        """Keep one attribute on the span."""
+        if self.extra is None:
+            self.extra = {}
+        self.extra[key] = value
+
+    def say_query(self, query: str) -> None:
+        """Keep the query string, without the values the scrubber takes out."""
+        self.say(semantics.QUERY, semantics.scrubbed_query(query, current().scrubber))
+
+    def say_client(self, address: str) -> None:
+        """Keep who asked, if the application said that it may be kept."""
+        if current().settings.send_default_pii:
+            self.say(semantics.CLIENT, address)
+
+    def note(self, error: BaseException) -> None:
+        """Remember what a handler of the framework answers to: it is kept if the answer is a 5xx."""
+        self._noted = error
+
+    @guarded
+    def responding(self, status: int) -> None:
+        """Take the response's status, and keep the noted error if that makes it a failure of ours."""
+        self.status = status
+        if self._noted is not None:
+            noted, self._noted = self._noted, None
+            if status >= semantics.SERVER_ERROR:
+                self.capture(noted, handled=True)
+
+    @guarded
+    def fail(self, error: BaseException) -> None:
+        """Keep an error that nobody handled; being cancelled or told to stop is none."""
+        if isinstance(error, Exception):
+            self.failed = True
+            self.status = self.status or semantics.SERVER_ERROR
+            self.say("error.type", type(error).__qualname__)
+            self.capture(error, handled=False)
+
+    def capture(self, error: BaseException, *, handled: bool) -> None:
+        """Keep an error together with what was asked for; one error is kept once."""
+        from qmon_sdk.capture import capture_exception  # noqa: PLC0415 - paid when something breaks
+
+        facts = {semantics.METHOD: self.method, semantics.PATH: self.path}
+        if self.route:
+            facts[semantics.ROUTE] = self.route
+        if self.status:
+            facts[semantics.STATUS] = semantics.status_text(self.status)
+        capture_exception(error, handled=handled, attributes=facts)
+
+    @guarded
+    def end(self, source: Any) -> None:
+        """Close the span and leave the scope; further calls do nothing."""
+        cell, self._cell = self._cell, None
+        if cell is None:
+            return
+        duration = perf_counter_ns() - self._started
+        if self.asked is not None and not self.route:
+            self.route = self.asked(source) or ""
+        status = "error" if self.failed or self.status >= semantics.SERVER_ERROR else "unset"
+        site, extra = site_of(self), self.extra
+        if isinstance(cell.span, OpenSpan):
+            site, status, extra = told(cell.span, site, status, extra)
+        cell.rows += (
+            site, SCOPE.get(), status, cell.trace_hi, cell.trace_lo,
+            cell.span, self._parent, self._started, duration, extra,
+        )  # fmt: skip
+        if CELL.get() is cell:  # else: ended in a foreign context, which is not ours to change
+            CELL.set(self._outer_cell)
+            SCOPE.set(self._outer_scope)
+
+    def trace_header(self) -> str:
+        """Say which trace this is, in the form of a `traceparent`."""
+        return header_of(self._cell) if self._cell is not None else ""
+
+
+def _scope_of(carrier: Mapping[str, str]) -> Scope:
+    """Begin with what the caller passes on, and nothing else."""
+    tracestate, baggage = carrier.get("tracestate", ""), carrier.get("baggage", "")
+    if not tracestate and not baggage:
+        return EMPTY
+    return EMPTY.replace(tracestate=tracestate[:MAX_CARRIED], baggage=baggage[:MAX_CARRIED])

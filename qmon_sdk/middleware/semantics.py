@@ -1,0 +1,53 @@
+"""The words of a request: attribute names, span names and status texts, after OpenTelemetry's conventions."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qmon_sdk.scrub import Scrubber
+
+METHOD = "http.request.method"
+ROUTE = "http.route"
+STATUS = "http.response.status_code"
+PATH = "url.path"
+QUERY = "url.query"
+SCHEME = "url.scheme"
+CLIENT = "client.address"
+
+# Anybody can send any method: only these may become part of a name.
+METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+)
+OTHER_METHOD = "_OTHER"
+SERVER_ERROR = 500
+
+_VERBS = {"ws": "WEBSOCKET", "wss": "WEBSOCKET"}
+MAX_QUERY_LENGTH = 2048
+
+_STATUS_TEXTS = {status: str(status) for status in range(100, 600)}
+
+
+def method_of(text: str) -> str:
+    """Return a method we know, or the one word that stands for all others."""
+    return text if text in METHODS else OTHER_METHOD
+
+
+def name_of(method: str, route: str, scheme: str) -> str:
+    """Return the span's name: the route's template if routing found one, never the path as it was sent."""
+    verb = _VERBS.get(scheme) or ("HTTP" if method == OTHER_METHOD else method)
+    return f"{verb} {route}" if route else verb
+
+
+def status_text(status: int) -> str:
+    """Return the status as text without making a new one each time."""
+    return _STATUS_TEXTS.get(status) or str(status)
+
+
+def scrubbed_query(query: str, scrubber: Scrubber) -> str:
+    """Return the query string with the values that the scrubber would not let pass taken out."""
+    pairs = (pair.partition("=") for pair in query[:MAX_QUERY_LENGTH].split("&"))
+    return "&".join(name + sign + _shown(name, value, scrubber) for name, sign, value in pairs)
+
+
+def _shown(name: str, value: str, scrubber: Scrubber) -> str:
+    return scrubber.labels({name: value}).get(name, "") if value else ""

@@ -1,0 +1,163 @@
+"""WSGI: `app = qmon.wsgi(app)` opens a server span around every request, until its body is closed."""
+
+from __future__ import annotations
+
+from qmon_sdk.client import current, failed, guarded
+
+from .exchange import DEFAULTS, KEY, Exchange, Options
+from .semantics import method_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from typing import Any
+
+    Environ = dict[str, Any]
+    StartResponse = Callable[..., Callable[[bytes], object]]
+    App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_PASSED_ON = (
+    ("HTTP_TRACEPARENT", "traceparent"),
+    ("HTTP_TRACESTATE", "tracestate"),
+    ("HTTP_BAGGAGE", "baggage"),
+)
+
+
+def wsgi(
+    app: App,
+    *,
+    route: Callable[[Environ], str | None] | None = None,
+    ignore: Collection[str] = (),
+    traceresponse: bool = False,
+) -> App:
+    """Watch a WSGI application: returns the one to serve. Integrations do it for their frameworks.
+
+    A span is named by method and route. Without an integration, `route` may tell the template of a
+    finished request from its environ; with neither, the method alone is the name, since paths hold
+    ids. Requests to the paths in `ignore` are not watched. `traceresponse` tells the caller the trace
+    in a response header of that name; it is off because the caller may be anybody. Inside an
+    application that is watched already, and before `init`, everything passes through.
+    """
+    options = Options(route=route, ignore=frozenset(ignore), traceresponse=traceresponse)
+
+    def watched(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        return serve(app, environ, start_response, options=options)
+
+    return watched
+
+
+def serve(
+    app: App, environ: Environ, start_response: StartResponse, *, options: Options = DEFAULTS
+) -> Iterable[bytes]:
+    """Answer one request under a span that ends when the server closes the body."""
+    exchange = _begin(environ, start_response, options)
+    if exchange is None:
+        return app(environ, start_response)
+    try:
+        body = app(environ, exchange.start_response)
+    except BaseException as error:
+        exchange.fail(error)
+        exchange.leave()
+        raise
+    if _is_finished(body, environ):
+        exchange.leave()
+        return body
+    return Body(body, exchange)
+
+
+def _begin(environ: Environ, start_response: StartResponse, options: Options) -> WsgiExchange | None:
+    """Open the exchange, unless the request is watched already or to be ignored."""
+    try:
+        if KEY in environ or not current().recording:
+            return None
+        exchange = WsgiExchange(environ, start_response, options)
+        if exchange.path in options.ignore or not exchange.begin(_carrier(environ)):
+            return None
+        environ[KEY] = exchange
+        return exchange
+    except Exception as error:
+        failed("wsgi", error)
+        return None
+
+
+def _carrier(environ: Environ) -> dict[str, str] | None:
+    if "HTTP_TRACEPARENT" not in environ and "HTTP_BAGGAGE" not in environ:
+        return None
+    return {name: environ[key] for key, name in _PASSED_ON if key in environ}
+
+
+def _is_finished(body: Iterable[bytes], environ: Environ) -> bool:
+    """Say whether nothing of the application runs any more while the server sends this body.
+
+    A file wrapper must reach the server as it is, or the server cannot let the kernel send it.
+    """
+    if type(body) is list or type(body) is tuple:
+        return True
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(body, wrapper)
+
+
+class WsgiExchange(Exchange):
+    """An exchange that listens to `start_response`."""
+
+    __slots__ = ("_environ", "_forward")
+
+    def __init__(self, environ: Environ, start_response: StartResponse, options: Options) -> None:
+        super().__init__(options)
+        self._environ = environ
+        self._forward = start_response
+        self.method = method_of(environ["REQUEST_METHOD"])
+        self.path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
+        self.scheme = environ["wsgi.url_scheme"]
+        if environ.get("QUERY_STRING"):
+            self.say_query(environ["QUERY_STRING"])
+        if "REMOTE_ADDR" in environ:
+            self.say_client(environ["REMOTE_ADDR"])
+
+    def start_response(self, status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+        """Hear the status, and pass everything on."""
+        return self._forward(status, self._heard(status, headers) or headers, *error)
+
+    @guarded
+    def _heard(self, status: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]] | None:
+        self.responding(int(status[:3]))
+        return [*headers, ("traceresponse", self.trace_header())] if self.traceresponse else None
+
+    def leave(self) -> None:
+        """End, and let go of the environ, which holds this exchange too."""
+        self.end(self._environ)
+        self._environ.pop(KEY, None)
+
+
+def _text(path: str) -> str:
+    """Undo what WSGI does to paths: bytes that it shows as Latin-1."""
+    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+class Body:
+    """The body of a response that may still be in the making: its errors count, its close is the end."""
+
+    __slots__ = ("_body", "_exchange")
+
+    def __init__(self, body: Iterable[bytes], exchange: WsgiExchange) -> None:
+        self._body = body
+        self._exchange = exchange
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._body
+        except Exception as error:
+            self._exchange.fail(error)
+            raise
+
+    def close(self) -> None:
+        """Close the application's body, as the server must, and end the span whatever that does."""
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        except BaseException as error:
+            self._exchange.fail(error)
+            raise
+        finally:
+            self._exchange.leave()
