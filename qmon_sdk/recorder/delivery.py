@@ -78,7 +78,7 @@ class Delivery:
         message = pack_length(frame)
         self._held[sequence] = (message, counts)
         self.bytes += len(message)
-        if self._unsent or not self._transport.send(message):
+        if self._unsent or not self._post(sequence, message):
             self._unsent.append(sequence)
             if not self._connected:
                 self._to_spool(sequence)
@@ -93,7 +93,7 @@ class Delivery:
         for sequence, reason in news.rejected:
             self._drop(sequence, reason)
         if news.reconnected:
-            self._spool.close()
+            self._finish_spool()
             waiting = set(self._unsent)
             self._unsent.extendleft(
                 sequence for sequence in sorted(self._held, reverse=True) if sequence not in waiting
@@ -116,18 +116,32 @@ class Delivery:
         for sequence in sorted(self._held):
             self._to_spool(sequence)
         self._unsent.clear()
-        self._spool.close()
+        self._finish_spool()
 
     def _send_again(self) -> None:
         for _ in range(min(len(self._unsent), RESENT_AT_ONCE)):
             held = self._held.get(self._unsent[0])
-            if held is not None and not self._transport.send(held[0]):
+            if held is not None and not self._post(self._unsent[0], held[0]):
                 return
             self._unsent.popleft()
+
+    def _post(self, sequence: int, message: bytes) -> bool:
+        """Give a message to the transport, or to the spool if it is larger than the way is wide."""
+        if self._transport.send(message):
+            return True
+        if not self._connected or len(message) <= self._transport.largest:
+            return False
+        return self._to_spool(sequence) and self._finish_spool()
 
     def _spool_unsent(self) -> None:
         while self._unsent and self._to_spool(self._unsent[0]):
             self._unsent.popleft()
+
+    def _finish_spool(self) -> bool:
+        """Close the spool's file, so that the agent takes it; no thread may be writing to it then."""
+        with self._spooling:
+            self._spool.close()
+        return True
 
     def _to_spool(self, sequence: int) -> bool:
         """Write one message to the spool; what another thread is writing just now waits for the next poll."""

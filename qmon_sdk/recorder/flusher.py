@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock, start_new_thread
-
 from qmon_sdk.client import failed
+from qmon_sdk.transports.originals import allocate_lock, start_new_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ class Flusher:
     """Calls `tick` every `interval` seconds and whenever it is woken, in a thread of its own.
 
     The thread is a bare one: the interpreter does not wait for it at exit, and nothing the
-    application does to the `threading` module reaches it.
+    application, or gevent, does to the `threading` module reaches it.
     """
 
     def __init__(self, tick: Callable[[], None], interval: float) -> None:

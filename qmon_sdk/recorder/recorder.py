@@ -36,6 +36,7 @@ ROWS_PER_FRAME = 1024
 """Rows one frame takes from a lane: its bytes stay below what a unix datagram can carry."""
 
 _NO_LEDGER = pack(None)
+_FORK_PATIENCE_S = 0.05
 _BYTES_PER_ROW = 8 * WIDTH + 5 * 32  # the list's places, and the integers they point to
 
 
@@ -62,6 +63,7 @@ class Recorder:
         self._logs: list[Signal] = []
         self._lanes: dict[int, Lane] = {}
         self._gate = allocate_lock()
+        self._paused = False
         self._flusher = Flusher(self.tick, parts.settings.flush_interval_s)
         self._room = max(parts.settings.max_buffer_bytes // _BYTES_PER_ROW, ROWS_PER_FRAME)
         self._begin_process()
@@ -91,6 +93,8 @@ class Recorder:
     def refill(self, lane: Lane) -> int:
         """Grant a lane `PERMITS` more spans from the returned id on, and keep it within its bound."""
         self._wake_up()
+        if not lane.allowed:
+            return 0
         waiting = len(lane.rows) // WIDTH
         if waiting >= ROWS_PER_FRAME:
             self._flusher.wake()
@@ -101,7 +105,8 @@ class Recorder:
         return draw(63) + 1
 
     def _wake_up(self) -> None:
-        """Connect and start the flusher, once, when there is something to carry."""
+        """Connect and start the flusher, once in each process, when there is something to carry."""
+        self._notice_fork()
         if self._awake:
             return
         self._awake = True
@@ -139,8 +144,6 @@ class Recorder:
         if not self._gate.acquire(blocking=False):
             return
         try:
-            if os.getpid() != self.pid:  # a fork that told nobody, as uWSGI's
-                self._renew()
             self._delivery.poll()
             self._flush(metrics=monotonic() >= self._metrics_due)
         finally:
@@ -149,6 +152,7 @@ class Recorder:
     def flush(self, timeout: float) -> bool:
         """Send everything and wait until it is acknowledged or spooled; `False` if it is not in time."""
         deadline = monotonic() + timeout
+        self._notice_fork()
         if not self._gate.acquire(timeout=max(timeout, 0)):
             return False
         try:
@@ -249,16 +253,23 @@ class Recorder:
 
     def before_fork(self) -> None:
         """Hold the gate, so that nothing is half sent when the process is copied."""
-        self._gate.acquire(timeout=0.05)
+        self._paused = self._gate.acquire(timeout=_FORK_PATIENCE_S)
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
-        if self._gate.locked():
+        if self._paused:
+            self._paused = False
             self._gate.release()
+
+    def _notice_fork(self) -> None:
+        """Look for a fork that told nobody, as uWSGI's can be."""
+        if os.getpid() != self.pid:
+            self.after_fork_in_child()
 
     def after_fork_in_child(self) -> None:
         """Become a process of its own: nothing that was recorded before belongs to it."""
         self._gate = allocate_lock()
+        self._paused = False
         self._flusher = Flusher(self.tick, self._settings.flush_interval_s)
         self._renew()
 

@@ -7,6 +7,7 @@ is the one that a `kill -9` costs up to a flush interval.
 
 from __future__ import annotations
 
+import os
 from _socket import SHUT_RDWR
 from collections import deque
 from time import monotonic
@@ -55,6 +56,7 @@ class HttpTransport:
     def __init__(self, address: Address) -> None:
         self.trouble = ""
         self._address = address
+        self._pid = os.getpid()
         self._connection: HTTPConnection | None = None
         self._outbox: deque[bytes] = deque()
         self._waiting = 0
@@ -83,13 +85,15 @@ class HttpTransport:
     def close(self) -> None:
         self._connected, self._closed = False, True
         connection = self._connection
-        if connection is not None and connection.sock is not None:
+        if connection is None or connection.sock is None:
+            return
+        if os.getpid() == self._pid:  # a forked child would end its parent's connection
             try:
                 # Wakes a poll that waits for an answer in another thread; closing alone would not.
                 connection.sock.shutdown(SHUT_RDWR)
             except OSError:
                 pass  # it was not connected any more
-            connection.close()
+        connection.close()
 
     def _take(self) -> list[bytes]:
         batch = []
