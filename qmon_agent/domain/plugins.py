@@ -42,6 +42,9 @@ class Registry(Generic[T]):
             return msgspec.convert(dict(options), plugin)
         except msgspec.ValidationError as error:
             raise ConfigError(where, str(error)) from None
+        except ConfigError as error:
+            # The plug-in knows only its own table.
+            raise ConfigError(f"{where}.{error.path}", error.reason, error.nearest) from None
 
     @staticmethod
     def _refuse_unknown(plugin: type[T], options: Mapping[str, Any], where: str) -> None:

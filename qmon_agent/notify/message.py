@@ -2,18 +2,113 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from unicodedata import category
+
 import msgspec
 
+from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.notices import Notice
+
+MAX_FIELD = 1_000
+MAX_LABELS = 50
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A notice on its way: `key` is the same however often it is sent."""
 
     key: str
+    channel: str
     notice: Notice
     title: str
     text: str
+    link: str = ""
     attempt: int = 1
     sent_at: int = 0
-    link: str = ""
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message carries outside of its words."""
+
+    key: str
+    channel: str
+    link_base: str = ""
+    attempt: int = 1
+    sent_at: int = 0
+
+
+def compose(notice: Notice, address: Address) -> Message:
+    """Put a notice into words; everything in it is made safe first, as anybody may have sent it."""
+    safe = _made_safe(notice)
+    link = f"{address.link_base}/incidents/{safe.incident}" if address.link_base else ""
+    return Message(
+        key=address.key,
+        channel=address.channel,
+        notice=safe,
+        title=_title(safe),
+        text="\n".join(_lines(safe, link)),
+        link=link,
+        attempt=address.attempt,
+        sent_at=address.sent_at,
+    )
+
+
+def clean(text: str, limit: int = MAX_FIELD) -> str:
+    """One line without control, format or direction characters, which are shown as escapes."""
+    shown = "".join(_shown(character) for character in text[:limit])
+    return shown if len(text) <= limit else f"{shown}…"
+
+
+def moment(nanos: int) -> str:
+    """A time as people and programs read it: RFC 3339 in UTC, with milliseconds."""
+    whole, rest = divmod(nanos, SECOND)
+    stamp = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{stamp}.{rest // 1_000_000:03d}Z"
+
+
+def _shown(character: str) -> str:
+    # C: control, format (direction, zero width), surrogates; Zl and Zp: line ends to some readers.
+    if category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
+        return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+    return character
+
+
+def _made_safe(notice: Notice) -> Notice:
+    texts = {
+        name: clean(value)
+        for name, value in msgspec.structs.asdict(notice).items()
+        if isinstance(value, str)
+    }
+    pairs = list(notice.labels.items())[:MAX_LABELS]
+    labels = {clean(name): clean(value) for name, value in pairs}
+    return msgspec.structs.replace(notice, labels=labels, **texts)
+
+
+def _title(notice: Notice) -> str:
+    where = f" on {notice.system}" if notice.system else ""
+    return f"[{notice.status.upper()}] {notice.severity}: {notice.alert}{where}{_measured(notice)}"
+
+
+def _measured(notice: Notice) -> str:
+    if notice.text:
+        return f": {notice.text}"
+    if notice.value is None or not notice.metric:
+        return ""
+    against = f" ({notice.threshold})" if notice.threshold else ""
+    return f": {notice.metric} = {notice.value:g}{against}"
+
+
+def _lines(notice: Notice, link: str) -> list[str]:
+    labels = ", ".join(f"{name}={value}" for name, value in sorted(notice.labels.items()))
+    said = {
+        "": notice.description,
+        "since": moment(notice.since) if notice.since else "",
+        "fired": moment(notice.fired_at) if notice.fired_at else "",
+        "resolved": moment(notice.resolved_at) if notice.resolved_at else "",
+        "value": "" if notice.value is None else f"{notice.value:g}",
+        "threshold": notice.threshold,
+        "labels": labels,
+        "reason": notice.reason,
+        "incident": link or notice.incident,
+    }
+    return [f"{name}: {value}" if name else value for name, value in said.items() if value]

@@ -1,0 +1,163 @@
+"""The notifier: leases messages from the outbox and sends them until each has arrived or died."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from random import Random
+from typing import Protocol
+
+import msgspec
+
+from qmon_agent.domain.clock import SECOND, Clock, SystemClock
+from qmon_agent.domain.errors import StoreError
+from qmon_agent.domain.notices import Notice
+from qmon_agent.store.state.outbox import Leased, Settled
+from qmon_agent.vitals import Vitals
+
+from .channels import Channel, Delivery
+from .message import Address, compose
+from .retrying import Sending, settle_as
+
+STORE_PAUSE_S = 1.0
+LONGEST_SLEEP_S = 30.0
+
+
+class Outbox(Protocol):
+    """Where messages wait. Every call is one transaction; called from threads."""
+
+    def lease(self, channel: str, *, owner: str, until: int, limit: int = 10) -> list[Leased]: ...
+    def settle(self, leased: Leased, became: Settled) -> bool: ...
+    def release(self, owner: str) -> int: ...
+    def bury_strangers(self, known: list[str]) -> int: ...
+    def next_due(self, channel: str) -> int | None: ...
+
+
+class AlertNotifier:
+    """One task per channel, so that a slow one holds up nobody.
+
+    A crash between any two steps leaves a lease that ends: the message is sent again with the same
+    key, and never lost.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        channels: Mapping[str, Channel],
+        *,
+        clock: Clock | None = None,
+        vitals: Vitals | None = None,
+        sending: Sending | None = None,
+    ) -> None:
+        self._outbox = outbox
+        self._channels = dict(channels)
+        self._clock = clock or SystemClock()
+        self._vitals = vitals or Vitals()
+        self._sending = sending or Sending()
+        self._chance = Random()
+        self._news = {name: asyncio.Event() for name in channels}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self) -> None:
+        """Send until cancelled; what is leased then is given back."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            await self._begin()
+            async with asyncio.TaskGroup() as tasks:
+                for name in self._channels:
+                    tasks.create_task(self._serve(name))
+        finally:
+            self._loop = None
+            self._outbox.release(self._sending.owner)
+
+    def wake(self) -> None:
+        """There is something new in the outbox; from any thread, running or not."""
+        if (loop := self._loop) is not None:
+            loop.call_soon_threadsafe(self._tell_all)
+
+    async def send_due(self) -> int:
+        """Send what is due now, once, without running; how many attempts that were."""
+        await self._begin()
+        return sum([await self._pass(name) for name in self._channels])
+
+    def _tell_all(self) -> None:
+        for news in self._news.values():
+            news.set()
+
+    async def _begin(self) -> None:
+        if freed := await asyncio.to_thread(self._outbox.release, self._sending.owner):
+            self._vitals.add("notify_leases_recovered", freed)
+        if buried := await asyncio.to_thread(self._outbox.bury_strangers, list(self._channels)):
+            self._vitals.add("notify_dead", buried, channel="unknown")
+
+    async def _serve(self, name: str) -> None:
+        while True:
+            self._news[name].clear()
+            try:
+                if await self._pass(name):
+                    continue
+                pause_s = await self._pause_s(name)
+            except StoreError:
+                self._vitals.add("notify_store_failures", channel=name)
+                pause_s = STORE_PAUSE_S
+            await self._sleep(name, pause_s)
+
+    async def _sleep(self, name: str, pause_s: float) -> None:
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._news[name].wait()
+        except TimeoutError:
+            pass
+
+    async def _pause_s(self, name: str) -> float:
+        due = await asyncio.to_thread(self._outbox.next_due, name)
+        if due is None:
+            return LONGEST_SLEEP_S
+        return min(max((due - self._clock.now()) / SECOND, 0.001), LONGEST_SLEEP_S)
+
+    async def _pass(self, name: str) -> int:
+        until = self._clock.now() + round(self._sending.lease_s * SECOND)
+        leased = await asyncio.to_thread(
+            self._outbox.lease,
+            name,
+            owner=self._sending.owner,
+            until=until,
+            limit=self._sending.at_once,
+        )
+        for each in leased:
+            await self._send(each)
+        return len(leased)
+
+    async def _send(self, leased: Leased) -> None:
+        started = time.perf_counter_ns()
+        delivery = await self._attempt(leased)
+        became = settle_as(
+            leased, delivery, self._clock.now(), pace=self._sending, chance=self._chance
+        )
+        spent = time.perf_counter_ns() - started
+        became = msgspec.structs.replace(became, duration_ns=spent)
+        # Shielded: what has arrived should be known to have, also when we are asked to stop.
+        if not await asyncio.shield(asyncio.to_thread(self._outbox.settle, leased, became)):
+            self._vitals.add("notify_leases_lost", channel=leased.channel)
+        self._vitals.add(f"notify_{became.status}", channel=leased.channel)
+
+    async def _attempt(self, leased: Leased) -> Delivery:
+        try:
+            notice = msgspec.json.decode(leased.notice, type=Notice)
+        except msgspec.MsgspecError as error:
+            return Delivery(outcome="refused", detail=f"unreadable notice: {error}")
+        address = Address(
+            key=leased.key,
+            channel=leased.channel,
+            link_base=self._sending.link_base,
+            attempt=leased.attempts,
+            sent_at=self._clock.now(),
+        )
+        try:
+            async with asyncio.timeout(self._sending.timeout_s):
+                return await self._channels[leased.channel].send(compose(notice, address))
+        except TimeoutError:
+            return Delivery(outcome="retry", detail=f"no answer in {self._sending.timeout_s:g} s")
+        except Exception as error:  # noqa: BLE001 - a channel may raise anything; the message waits
+            return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")

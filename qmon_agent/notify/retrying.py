@@ -1,0 +1,52 @@
+"""When a message is tried again: exponentially later, jittered, until its deadline."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+
+from qmon_agent.domain.clock import SECOND
+from qmon_agent.store.state.outbox import Leased, Settled
+
+from .channels import Delivery
+
+MOST_RETRY_AFTER_S = 3_600.0
+
+
+class Sending(msgspec.Struct, frozen=True, kw_only=True):
+    """How messages are sent: the pace of a channel's attempts, and what all of them carry.
+
+    `owner` names who leases; two notifiers on one outbox need different names.
+    """
+
+    first_s: float = 1.0
+    factor: float = 2.0
+    most_s: float = 300.0
+    jitter: float = 0.2
+    timeout_s: float = 20.0
+    lease_s: float = 60.0
+    at_once: int = 10
+    owner: str = "agent"
+    link_base: str = ""
+
+
+def settle_as(
+    leased: Leased, delivery: Delivery, now: int, *, pace: Sending, chance: Random
+) -> Settled:
+    """What becomes of a message after an attempt."""
+    if delivery.outcome == "delivered":
+        return Settled(status="sent", at=now, detail=delivery.detail)
+    if delivery.outcome == "refused":
+        return Settled(status="dead", at=now, detail=delivery.detail)
+    due_at = now + round(_wait_s(leased.attempts, delivery, pace=pace, chance=chance) * SECOND)
+    if due_at >= leased.deadline:
+        return Settled(status="dead", at=now, detail=f"gave up at the deadline: {delivery.detail}")
+    return Settled(status="waiting", at=now, detail=delivery.detail, due_at=due_at)
+
+
+def _wait_s(attempt: int, delivery: Delivery, *, pace: Sending, chance: Random) -> float:
+    grown = pace.first_s * pace.factor ** min(attempt - 1, 40)
+    spread = 1 + chance.uniform(-pace.jitter, pace.jitter)
+    asked = min(delivery.retry_after_s, MOST_RETRY_AFTER_S)
+    return max(min(grown, pace.most_s) * spread, asked)
