@@ -8,3 +8,5 @@ from .client import Listeners as Listeners
 from .client import TelemetryStore as TelemetryStore
 from .options import TelemetryOptions as TelemetryOptions
 from .options import directory_of as directory_of
+from .readonly import ReadOnlyStore as ReadOnlyStore
+from .readonly import open_readonly as open_readonly

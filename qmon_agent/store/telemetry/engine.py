@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -74,3 +75,10 @@ def open_engine(options: TelemetryOptions) -> Engine:
     from .engines.duckdb.engine import DuckEngine
 
     return DuckEngine.open(options)
+
+
+def borrow_engine(options: TelemetryOptions, room: Path) -> Engine:
+    """Read the store of an agent that is not running; what must be written goes into `room`."""
+    from .engines.duckdb.engine import DuckEngine
+
+    return DuckEngine.borrow(options, room)

@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from qmon_agent.domain.errors import StoreError
@@ -28,6 +29,7 @@ from .suspect import Suspect
 
 TEND_S = 0.25
 FAILED = 3
+NOT_EXPORTED = "the segments could not be written; is the disk full? It will be tried again."
 
 
 class Worker:
@@ -42,6 +44,7 @@ class Worker:
         self._stopping = False
         self._failure: BaseException | None = None
         self._exports: list[int] = []
+        self._failures = 0
         self._told: link.Progress | None = None
         self._engine: Engine = open_engine(begin.options)
         self._follower = Follower(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.answers import QueryResult
 from qmon_agent.store.telemetry.decoding import Batch
 from qmon_agent.store.telemetry.engine import Kept, Question
+from qmon_agent.store.telemetry.manifest import Manifest
 from qmon_agent.store.telemetry.options import TelemetryOptions
 
 from . import asking, recovery, views
@@ -31,14 +33,16 @@ class DuckEngine:
     """Keeps signals in DuckDB; the contract is `engine.Engine`."""
 
     def __init__(
-        self, options: TelemetryOptions, lock: TextIO, *, mover: Mover, counts: Counter[str]
+        self, options: TelemetryOptions, lock: TextIO, *, manifest: Manifest, room: Path
     ) -> None:
         self._options = options
         self._directory = Path(options.directory)
         self._lock = lock
-        self._mover = mover
-        self._counts = counts
-        self._hot, self._connection = recovery.open_hot(options, mover.manifest, counts)
+        self._counts: Counter[str] = Counter()
+        self._mover = Mover(options, manifest, self._counts)
+        self._hot, self._connection = recovery.open_hot(
+            options, manifest, room=room, counts=self._counts
+        )
         self._live_rows = self._count_live()
 
     @classmethod
@@ -48,13 +52,24 @@ class DuckEngine:
         (directory / FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _locked(directory / LOCK)
         try:
-            manifest, counts = manifests.load(directory), Counter[str]()
+            manifest = manifests.load(directory)
             sweep(directory, manifest)
-            mover = Mover(options, manifest, counts)
-            return cls(options, lock, mover=mover, counts=counts)
+            return cls(options, lock, manifest=manifest, room=directory)
         except BaseException:
             lock.close()
             raise
+
+    @classmethod
+    def borrow(cls, options: TelemetryOptions, room: Path) -> DuckEngine:
+        """Read a store that is somebody else's: what would be written goes into `room`.
+
+        Neither `tend` nor anything else may change the segments: they are read where they are.
+        """
+        directory = Path(options.directory)
+        manifest = manifests.load(directory)
+        for path in directory.glob(f"{recovery.FILE}*"):
+            shutil.copy2(path, room / path.name)
+        return cls(options, _locked(room / LOCK), manifest=manifest, room=room)
 
     @property
     def stored(self) -> Position:
@@ -78,7 +93,7 @@ class DuckEngine:
             self._hot.seal()
             self._live_rows = 0
         if self._hot.sealed:
-            self._mover.begin(self._connection, self._hot.sealed[0], now=now)
+            self._mover.begin(self._connection, self._hot.sealed[0], now=now, at_once=everything)
         else:
             self._mover.expire(now=now)
 

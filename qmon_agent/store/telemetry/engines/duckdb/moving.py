@@ -44,7 +44,12 @@ class Mover:
         return self._thread is not None and self._thread.is_alive()
 
     def begin(
-        self, connection: duckdb.DuckDBPyConnection, generation: Generation, *, now: int
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        generation: Generation,
+        *,
+        now: int,
+        at_once: bool,
     ) -> None:
         """Begin to export, unless the last try failed a moment ago; StoreError after too many."""
         if self._failed:
@@ -53,7 +58,7 @@ class Mover:
             self._not_before = now + RETRY_NS
         if self._failures >= MAX_FAILURES:
             raise StoreError("the export fails again and again: open the hot file anew")
-        if now >= self._not_before:
+        if at_once or now >= self._not_before:
             self._thread = threading.Thread(
                 target=self._export, args=(connection, generation), name="export", daemon=True
             )

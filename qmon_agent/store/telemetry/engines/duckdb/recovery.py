@@ -29,10 +29,10 @@ class DamagedError(Exception):
 
 
 def open_hot(
-    options: TelemetryOptions, manifest: Manifest, counts: Counter[str]
+    options: TelemetryOptions, manifest: Manifest, *, room: Path, counts: Counter[str]
 ) -> tuple[Hot, duckdb.DuckDBPyConnection]:
-    """Open the hot file; one that is damaged, foreign or kills its reader is set aside."""
-    path = Path(options.directory) / FILE
+    """Open the hot file in `room`; what is damaged, foreign or kills its reader is set aside."""
+    path = room / FILE
     mark = path.with_name(OPENING)
     if mark.exists():  # whoever opened it last did not live to say how it went
         _set_aside(path)
