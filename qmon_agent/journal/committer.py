@@ -28,7 +28,7 @@ class CommitResult(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_kept(self) -> bool:
-        """May it be acknowledged?"""
+        """Whether it may be acknowledged."""
         return self.outcome != "refused"
 
 
@@ -114,8 +114,7 @@ class GroupCommitter:
         pause = 0.0
         while True:
             queue, closing = self._next(pause)
-            if queue:
-                self._journal.settled.wait()
+            if queue and self._is_settled():
                 self._append(queue)
             while records := self._journal.commit_batch():
                 self._post(records)
@@ -132,6 +131,13 @@ class GroupCommitter:
                 self._wake.wait_for(lambda: bool(self._queue) or self._closing)
             queue, self._queue = self._queue, []
             return queue, self._closing
+
+    def _is_settled(self) -> bool:
+        """Wait until `seen` can be believed; False: closing came first."""
+        while not self._journal.wait_until_settled(_FIRST_PAUSE_S):
+            if self._closing:
+                return False
+        return True
 
     def _append(self, queue: list[tuple[Key, bytes]]) -> None:
         repeated: list[Key] = []

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from .counts import Counts
 from .disk import Disk
 from .places import Places
 from .records import Position
-from .sealed import DamagedFileError, load_sealed, save_sealed
+from .sealed import DamagedFileError, SealedFile
 
-_WORD = b"qmoncur1"
+_FILE = SealedFile(b"qmoncur1", Position)
 _SUFFIX = ".cursor"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
@@ -25,15 +24,20 @@ class Cursors:
     saved hold back `trim`.
     """
 
-    def __init__(self, places: Places, *, counts: Counts, oldest: Callable[[], Position]) -> None:
+    def __init__(self, places: Places, *, counts: Counts) -> None:
         self._places = places
         self._disk: Disk = places.disk
         self._counts = counts
-        self._oldest = oldest
         self._lock = threading.Lock()
         self._known: dict[str, Position] = {}
-        for name in self._names():
-            self._read(name)
+
+    def restore(self, oldest: Position) -> None:
+        """Read what is saved; what is damaged becomes `oldest`. Raises OSError: no list of them."""
+        listed = self._places.list(self._places.cursors)
+        with self._lock:
+            for text in listed:
+                if text.endswith(_SUFFIX):
+                    self._read(text.removesuffix(_SUFFIX), oldest)
 
     def load(self, name: str) -> Position | None:
         """Where to go on; None: never saved. A damaged cursor has become the oldest kept place."""
@@ -47,7 +51,7 @@ class Cursors:
             known = self._known.get(name)
             if known is not None and position <= known:
                 return
-            save_sealed(self._disk, self._path(name), _WORD, position)
+            _FILE.save(self._disk, self._path(name), body=position)
             self._known[name] = position
 
     def remove(self, name: str) -> None:
@@ -60,20 +64,16 @@ class Cursors:
         with self._lock:
             return dict(self._known)
 
-    def _names(self) -> list[str]:
-        listed = self._places.list(self._places.cursors)
-        return [text.removesuffix(_SUFFIX) for text in listed if text.endswith(_SUFFIX)]
-
-    def _read(self, name: str) -> None:
+    def _read(self, name: str, oldest: Position) -> None:
         path = self._path(name)
         try:
-            self._known[name] = load_sealed(self._disk, path, _WORD, Position)
+            self._known[name] = _FILE.load(self._disk, path)
         except FileNotFoundError:
             return
         except (OSError, DamagedFileError):
             self._counts.add("damaged_cursors")
             self._places.put_away(path)
-            self._known[name] = self._oldest()
+            self._known[name] = oldest
 
     def _path(self, name: str) -> Path:
         return self._places.cursors / f"{name}{_SUFFIX}"

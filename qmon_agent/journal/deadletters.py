@@ -36,8 +36,6 @@ class DeadLetters:
         self._counts = counts
         self._lock = threading.Lock()
         self._open: OpenSegment | None = None
-        names = segments_in(places.list(places.dead))
-        self._next_number = names[-1].number + 1 if names else 1
         self._next_id = 0
 
     def bury(self, payload: bytes, reason: str, *, now: int) -> bool:
@@ -89,19 +87,20 @@ class DeadLetters:
         if self._open and self._open.size >= self._options.dead_bytes // _SHELVES:
             self._close()
         if self._open is None:
-            self._make_room()
+            number = self._make_room()
             # Ids begin anew with each segment, so that starting reads none of them.
-            self._next_id = self._next_number << 32
-            name = SegmentName.new(self._next_number, self._next_id)
-            self._next_number += 1
+            self._next_id = number << 32
+            name = SegmentName.new(number, self._next_id)
             self._open = OpenSegment.create(self._places.disk, self._places.dead, name)
         return self._open
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> int:
+        """Drop the oldest; answers the next number."""
         names = segments_in(self._places.list(self._places.dead))
         for name in names[: max(0, len(names) - _SHELVES + 1)]:
             if self._places.remove(self._places.dead / name.file_name):
                 self._counts.add("dead_segments_dropped")
+        return names[-1].number + 1 if names else 1
 
     def _close(self) -> None:
         if self._open:

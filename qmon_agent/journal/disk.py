@@ -8,8 +8,9 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
+_Answer = TypeVar("_Answer")
 Mode = Literal["read", "write", "create"]
 
 _FLAGS: dict[Mode, int] = {
@@ -33,7 +34,7 @@ class DiskFile(Protocol):
 
 
 class Disk(Protocol):
-    """Where a journal lives. Everything raises OSError; a name is durable after `sync_directory`."""
+    """Where a journal lives. All raise OSError; a name is durable after `sync_directory`."""
 
     def open(self, path: Path, mode: Mode, /) -> DiskFile: ...
     def list(self, directory: Path, /) -> list[str]: ...
@@ -111,6 +112,18 @@ class OsFile:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def patiently(action: Callable[[], _Answer]) -> _Answer:
+    """Ask a third time before a disk error is taken for an answer; a missing file is one."""
+    for _ in range(2):
+        try:
+            return action()
+        except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError):
+            raise
+        except OSError:
+            continue
+    return action()
 
 
 def write_all(file: DiskFile, data: bytes, offset: int) -> None:

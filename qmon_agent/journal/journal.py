@@ -19,7 +19,7 @@ from .disk import Disk, OsDisk
 from .errors import JournalFullError, JournalInUseError
 from .options import JournalOptions
 from .places import Places
-from .records import HEAD_BYTES, Entry, Position, Record
+from .records import HEAD_BYTES, START, Entry, Position, Record
 from .recovery import Recovery
 from .retention import Trimmed
 from .segments import SegmentName
@@ -39,7 +39,7 @@ class JournalStatus(msgspec.Struct, frozen=True, kw_only=True):
     pending_bytes: int
     free_bytes: int
     trouble: str
-    settled: bool
+    is_settled: bool
     processes: int
     counts: dict[str, int]
     lost: dict[str, int]
@@ -48,8 +48,8 @@ class JournalStatus(msgspec.Struct, frozen=True, kw_only=True):
 class Journal:
     """One writer's journal in one directory. `append` and `seen` never wait for the disk.
 
-    While `settled` is not set, old segments whose sidecars were damaged are still being read in
-    the background: a False from `seen` is not final then. `GroupCommitter` keeps what arrives in
+    While `is_settled` is False, old segments whose sidecars were damaged are still being read in
+    the background, and a False from `seen` is not final. `GroupCommitter` keeps what arrives in
     that time in memory, unacknowledged, instead of storing it twice.
     """
 
@@ -57,33 +57,25 @@ class Journal:
         self, directory: Path, *, options: JournalOptions, disk: Disk, clock: Clock
     ) -> None:
         self.options = options
-        self.settled = threading.Event()
         self._clock = clock
         self._counts = Counts()
         self._places = Places(disk, directory, counts=self._counts)
         self._places.prepare()
         self._unlock = _lock(self._places)
         self._dedup = DedupIndex(options)
-        self._recovery = Recovery(
-            self._places, options=options, counts=self._counts, dedup=self._dedup
-        )
-        recovered = self._recovery.run()
-        self._writer = Writer(
-            self._places, recovered, options=options, counts=self._counts, dedup=self._dedup
-        )
-        self.cursors = Cursors(self._places, counts=self._counts, oldest=self._writer.oldest)
+        self.cursors = Cursors(self._places, counts=self._counts)
         self._dead = DeadLetters(self._places, options=options, counts=self._counts)
         self._gate = threading.Lock()
         self._commit_lock = threading.Lock()
         self._pending: list[Entry] = []
         self._pending_bytes = 0
-        self._next_id = max(
-            [recovered.next_id, *(at.record_id + 1 for at in self.cursors.all().values())]
-        )
-        self._committed = self._writer.end()
+        self._next_id = 1
+        self._committed = START
         self._trouble = ""
+        self._settled = threading.Event()
         self._closing = threading.Event()
-        self._indexer = self._index_in_background(recovered.unindexed)
+        self._indexer: threading.Thread | None = None
+        self._writer = self._recover()
 
     @classmethod
     def open(
@@ -103,14 +95,25 @@ class Journal:
         )
 
     def seen(self, process: bytes, sequence: int) -> bool:
-        """Is it stored, that is durable, already?"""
+        """Whether it is stored already, that is durable."""
         return (process, sequence) in self._dedup
+
+    @property
+    def is_settled(self) -> bool:
+        return self._settled.is_set()
+
+    def wait_until_settled(self, timeout: float) -> bool:
+        """Whether `seen` can be believed by then."""
+        with self._gate:
+            self._awake()
+        return self._settled.wait(timeout)
 
     def append(self, payload: bytes, *, process: bytes, sequence: int) -> int:
         """Take a record into memory and answer its id; raises JournalFullError at the bound."""
         size = HEAD_BYTES + len(payload)
         with self._gate:
-            if self._pending and self._pending_bytes + size > self.options.memory_bytes:
+            over = self._pending_bytes + size > self.options.memory_bytes
+            if (over and self._pending) or not self._awake():
                 raise JournalFullError(self._trouble or "busy")
             entry = Entry(
                 record_id=self._next_id,
@@ -137,7 +140,7 @@ class Journal:
         """One write, one sync. Nothing: nothing was pending, or the disk did not take it."""
         with self._commit_lock:
             batch = self._next_batch()
-            if not batch:
+            if not batch or not self._writer:
                 return []
             try:
                 records = self._writer.store(batch)
@@ -176,25 +179,30 @@ class Journal:
 
     def trim(self) -> Trimmed:
         """Delete whole segments which every cursor has passed, or which are over a bound."""
+        with self._commit_lock, self._gate:
+            writer = self._awake()
+            if not writer:
+                return Trimmed()
         with self._commit_lock:
-            return self._writer.trim(self.cursors.all(), now=self._clock.now())
+            return writer.trim(self.cursors.all(), now=self._clock.now())
 
     def status(self) -> JournalStatus:
         with self._commit_lock:
-            segments, size = self._writer.sizes()
+            writer = self._writer
+            segments, size = writer.sizes() if writer else (0, 0)
             return JournalStatus(
                 bytes=size,
                 segments=segments,
-                oldest=self._writer.oldest(),
+                oldest=writer.oldest() if writer else START,
                 committed=self._committed,
                 pending_records=len(self._pending),
                 pending_bytes=self._pending_bytes,
-                free_bytes=self._writer.free(),
+                free_bytes=writer.free() if writer else -1,
                 trouble=self._trouble,
-                settled=self.settled.is_set(),
+                is_settled=self.is_settled,
                 processes=len(self._dedup),
                 counts=self.vitals,
-                lost=dict(self._writer.lost),
+                lost=dict(writer.lost) if writer else {},
             )
 
     @property
@@ -204,11 +212,23 @@ class Journal:
 
     def close(self) -> None:
         """Commit what the disk takes and let go. What it does not take was never acknowledged."""
+        self._stop_indexing()
+        self.commit()
+        self._let_go()
+
+    def halt(self) -> None:
+        """Let go without a word to the disk, as a kill would; what is pending is gone."""
+        self._stop_indexing()
+        self._let_go()
+
+    def _stop_indexing(self) -> None:
         self._closing.set()
         if self._indexer:
             self._indexer.join()
-        self.commit()
-        self._writer.close()
+
+    def _let_go(self) -> None:
+        if self._writer:
+            self._writer.close()
         self._dead.close()
         self._unlock()
 
@@ -223,26 +243,61 @@ class Journal:
                 batch.append(entry)
         return batch
 
-    def _index_in_background(self, names: list[SegmentName]) -> threading.Thread | None:
-        if not names:
-            self.settled.set()
-            return None
-        thread = threading.Thread(
-            target=self._index, args=(names,), name="qmon-journal-index", daemon=True
-        )
-        thread.start()
-        return thread
+    def _awake(self) -> Writer | None:
+        """The writer; None while the directory cannot be listed, which is tried again here."""
+        if self._writer is None:
+            self._places.prepare()
+            self._writer = self._recover()
+        return self._writer
 
-    def _index(self, names: list[SegmentName]) -> None:
+    def _recover(self) -> Writer | None:
+        recovery = Recovery(
+            self._places, options=self.options, counts=self._counts, dedup=self._dedup
+        )
+        try:
+            recovered = recovery.run()
+            writer = Writer(
+                self._places,
+                recovered,
+                options=self.options,
+                counts=self._counts,
+                dedup=self._dedup,
+            )
+            self.cursors.restore(writer.oldest())
+        except OSError:
+            self._counts.add("failed_starts")
+            self._trouble = "disk_error"
+            return None
+        self._trouble = ""
+        self._committed = writer.end()
+        known = [place.record_id for place in self.cursors.all().values()]
+        self._next_id = max([recovered.next_id, *(last + 1 for last in known)])
+        self._index_in_background(recovery, writer, recovered.unindexed)
+        return writer
+
+    def _index_in_background(
+        self, recovery: Recovery, writer: Writer, names: list[SegmentName]
+    ) -> None:
+        if not names:
+            self._settled.set()
+            return
+        self._indexer = threading.Thread(
+            target=self._index,
+            args=(recovery, writer, names),
+            name="qmon-journal-index",
+            daemon=True,
+        )
+        self._indexer.start()
+
+    def _index(self, recovery: Recovery, writer: Writer, names: list[SegmentName]) -> None:
         for name in names:
             if self._closing.is_set():
                 return
-            index = self._recovery.index(name)
-            if index:
+            if index := recovery.index(name):
                 with self._commit_lock:
-                    self._writer.sealed[name] = index
-        self._writer.settled = True
-        self.settled.set()
+                    writer.sealed[name] = index
+        writer.settled = True
+        self._settled.set()
 
 
 def _lock(places: Places) -> Callable[[], None]:

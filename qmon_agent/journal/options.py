@@ -8,8 +8,10 @@ MIB = 1024 * 1024
 
 
 class JournalOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The bounds of one journal. The smallest disk it is content with is about
-    `max_bytes + dead_bytes + reserve_bytes + emergency_bytes`."""
+    """The bounds of one journal.
+
+    Its disk should have about `max_bytes + dead_bytes + reserve_bytes + emergency_bytes`.
+    """
 
     segment_bytes: int = 64 * MIB
     # Also by count, so that the scan of the last segment stays short when frames are tiny.

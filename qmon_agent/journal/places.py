@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .counts import Counts
-from .disk import Disk
+from .disk import Disk, patiently
 
 
 class Places:
@@ -30,11 +31,8 @@ class Places:
             self._ensure(place, away=self._free_name(place.name))
 
     def list(self, directory: Path) -> list[str]:
-        try:
-            return self.disk.list(directory)
-        except OSError:
-            self._counts.add("list_errors")
-            return []
+        """Raises OSError: a folder that cannot be listed is not an empty one."""
+        return patiently(lambda: self.disk.list(directory))
 
     def put_away(self, path: Path) -> bool:
         """Move something unreadable into quarantine; True: it is no longer in the way."""
@@ -80,6 +78,4 @@ class Places:
             self._counts.add("directory_errors")
 
     def _free_name(self, name: str) -> Path:
-        taken = set(self.list(self.quarantine))
-        numbered = (f"{name}.{n}" for n in range(len(taken) + 1))
-        return self.quarantine / next(free for free in numbered if free not in taken)
+        return self.quarantine / f"{name}.{os.urandom(4).hex()}"

@@ -20,7 +20,7 @@ _ATTEMPTS = 3
 
 
 class Position(msgspec.Struct, frozen=True, order=True, gc=False):
-    """A place between two records: behind `record_id`, at `offset` of the segment of that number."""
+    """A place between records: behind `record_id`, at `offset` of the segment so numbered."""
 
     record_id: int = 0
     segment: int = 0

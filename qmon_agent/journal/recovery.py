@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-
 from typing import TypeVar
 
 import msgspec
@@ -13,11 +12,11 @@ from .dedup import Checkpoint, DedupIndex
 from .options import JournalOptions
 from .places import Places
 from .records import HEAD_BYTES
-from .sealed import DamagedFileError, load_sealed, save_sealed
+from .sealed import DamagedFileError, SealedFile
 from .segments import OpenSegment, SegmentIndex, SegmentName, segments_in
 from .survey import HOPELESS, SIDECAR, Survey, survey
 
-CHECKPOINT = b"qmondup1"
+CHECKPOINT = SealedFile(b"qmondup1", Checkpoint)
 # How far ids jump over a last segment nobody can read: more than it can have held.
 _UNKNOWN = 1 << 20
 _Body = TypeVar("_Body")
@@ -90,16 +89,16 @@ class Recovery:
         self._found.next_id = max([1, *(name.first_id for name in names)])
 
     def _load_checkpoint(self) -> None:
-        checkpoint = self._load(self._places.checkpoint, CHECKPOINT, Checkpoint)
+        checkpoint = self._load(self._places.checkpoint, CHECKPOINT)
         if checkpoint is not None:
             self._dedup.merge(checkpoint.rows)
             self._found.through = checkpoint.through
             self._pass(checkpoint.through)
 
-    def _load(self, path: Path, word: bytes, kind: type[_Body]) -> _Body | None:
+    def _load(self, path: Path, file: SealedFile[_Body]) -> _Body | None:
         """None: not there, or counted and out of the way."""
         try:
-            return load_sealed(self._disk, path, word, kind)
+            return file.load(self._disk, path)
         except FileNotFoundError:
             return None
         except DamagedFileError:
@@ -122,7 +121,7 @@ class Recovery:
                 self._adopt(path)
 
     def _adopt(self, path: Path) -> None:
-        index = self._load(path, SIDECAR, SegmentIndex)
+        index = self._load(path, SIDECAR)
         if index is None:
             return
         self._dedup.merge(index.seen)
@@ -131,7 +130,7 @@ class Recovery:
             self._places.remove(path)
 
     def _load_sidecar(self, name: SegmentName) -> bool:
-        index = self._load(self._places.directory / name.index_name, SIDECAR, SegmentIndex)
+        index = self._load(self._places.directory / name.index_name, SIDECAR)
         if index is None:
             return False
         if index.last_id > self._found.through:
@@ -141,7 +140,7 @@ class Recovery:
         return True
 
     def _open_tail(self, name: SegmentName) -> None:
-        """The one segment that may be unfinished: cut its torn end and go on in it, if it is sound."""
+        """The segment that may be unfinished: cut its torn end; go on in it if it is sound."""
         try:
             found = survey(self._disk, self._places.directory, name, bound=None)
             self._pass(found.tally.last_id)
@@ -230,6 +229,6 @@ class Recovery:
 def save_sidecar(places: Places, name: SegmentName, index: SegmentIndex, *, counts: Counts) -> None:
     """A sidecar only saves time: without one the segment is read again."""
     try:
-        save_sealed(places.disk, places.directory / name.index_name, SIDECAR, index)
+        SIDECAR.save(places.disk, places.directory / name.index_name, body=index)
     except OSError:
         counts.add("sidecar_errors")

@@ -18,7 +18,7 @@ class Reserve:
         self._disk = places.disk
         self._options = options
         self._counts = counts
-        self._is_held = places.reserve.name in places.list(places.directory)
+        self._is_held = self._is_there()
         self.refill()
 
     def claim(self, size: int) -> None:
@@ -52,3 +52,13 @@ class Reserve:
             self._places.remove(self._places.reserve)
         else:
             self._is_held = True
+
+    def _is_there(self) -> bool:
+        try:
+            file = self._disk.open(self._places.reserve, "read")
+            try:
+                return file.size() >= self._options.emergency_bytes
+            finally:
+                file.close()
+        except OSError:
+            return False

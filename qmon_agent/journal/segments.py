@@ -53,7 +53,7 @@ def segments_in(names: Iterable[str]) -> list[SegmentName]:
 
 
 class SegmentIndex(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What a segment holds; the body of its sidecar. `checksum` runs over its records' checksums."""
+    """What a segment holds, as in its sidecar; `checksum` is over its records' checksums."""
 
     first_id: int = 0
     last_id: int = 0
@@ -102,7 +102,7 @@ class Tally:
 
 
 class SyncFailedError(OSError):
-    """The disk took the bytes and would not promise them: nothing in its cache is to be believed."""
+    """The disk took the bytes and would not promise them: its cache is not to be believed."""
 
 
 class OpenSegment:

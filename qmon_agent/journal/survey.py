@@ -9,9 +9,10 @@ import msgspec
 
 from .disk import Disk
 from .records import LEADS_BATCH, Salt, Walk
+from .sealed import SealedFile
 from .segments import SegmentIndex, SegmentName, Tally
 
-SIDECAR = b"qmonidx1"
+SIDECAR = SealedFile(b"qmonidx1", SegmentIndex)
 # What no second try will mend. Anything else (EIO, EMFILE) may pass: the file stays where it is.
 HOPELESS = frozenset({errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR})
 

@@ -15,8 +15,7 @@ from .records import HEAD_BYTES, Entry, Position, Record
 from .recovery import CHECKPOINT, Recovered, save_sidecar
 from .reserve import Reserve
 from .retention import Trimmed, lost_to, to_drop
-from .sealed import save_sealed
-from .segments import OpenSegment, SegmentIndex, SegmentName, SyncFailedError
+from .segments import OpenSegment, SegmentName, SyncFailedError
 
 
 class Writer:
@@ -158,15 +157,14 @@ class Writer:
         through = max(self.end().record_id, self._through)
         checkpoint = Checkpoint(through, self._dedup.rows())
         try:
-            save_sealed(self._disk, self._places.checkpoint, CHECKPOINT, checkpoint)
+            CHECKPOINT.save(self._disk, self._places.checkpoint, body=checkpoint)
         except OSError:
             self._counts.add("checkpoint_errors")
         else:
             self._through = through
 
     def _drop(self, name: SegmentName) -> bool:
-        """Without a checkpoint that covers it, a segment's sidecar stays: what came must not
-        come again."""
+        """Remove a segment; its sidecar stays until a checkpoint covers what it has seen."""
         directory = self._places.directory
         if self.sealed[name].last_id > self._through:
             self._save_checkpoint()
