@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 HIDDEN = "[scrubbed]"
+_module_of = type.__dict__["__module__"].__get__  # as the interpreter itself asks
+_name_of = type.__dict__["__qualname__"].__get__
 CUT = "…"
 _ITEMS = 12  # of one container
 _DEPTH = 3
@@ -59,13 +61,16 @@ def render(value: Any, limit: int = 512, *, hides: Callable[[str], bool] | None 
 
 def type_name(kind: type) -> str:
     """Name a class with its module, whatever its metaclass makes of attribute access."""
-    module, name = module_of(kind), type.__getattribute__(kind, "__qualname__")
+    module, name = module_of(kind), _name_of(kind)
     return name if module in {"builtins", ""} else f"{module}.{name}"
 
 
 def module_of(kind: type) -> str:
     """Name the module of a class; "" when the class tells something else than a text."""
-    module = type.__getattribute__(kind, "__dict__").get("__module__", "builtins")
+    try:
+        module = _module_of(kind)
+    except AttributeError:
+        return ""
     return module if type(module) is str else ""
 
 
@@ -135,8 +140,7 @@ class _Renderer:
 
 
 def _is_trusted(kind: type) -> bool:
-    module = module_of(kind)
-    name = type.__getattribute__(kind, "__qualname__")
+    module, name = module_of(kind), _name_of(kind)
     return name in _TRUSTED.get(module, ()) and vars(sys.modules[module]).get(name) is kind
 
 

@@ -1,0 +1,185 @@
+"""Metrics of one client, added up in place: only what changed travels, within a bound."""
+
+from __future__ import annotations
+
+from time import time_ns
+
+from .client import current
+from .rendering import label
+from .series import COUNTER, DISTRIBUTION, GAUGE, Series
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from .protocol.signals import Point
+    from .scrub import Scrubber
+    from .settings import Settings
+    from .stats import Books
+
+OVERFLOW = {"otel.metric.overflow": "true"}
+MAX_SERIES = 20_000  # of all metrics together
+MAX_NAME = 255
+OVER_LIMIT = "cardinality_limit"
+NO_NUMBER = "invalid_value"
+
+NOWHERE = Series(COUNTER, "")
+"""Keeps nothing of what is added."""
+
+BOUND: dict[tuple[Any, ...], Series] = {}
+"""Series the application holds on to; they outlive clients, and begin again with each."""
+
+
+class Family:
+    """The series of one kind, by what the application says.
+
+    Labels that are equal in Python (`1`, `1.0` and `True`) lead to the same series.
+    """
+
+    __slots__ = ("_fold", "_kind", "_known")
+
+    def __init__(self, kind: str, fold: Fold) -> None:
+        self._kind = kind
+        self._fold = fold
+        self._known: dict[Any, Series] = {}
+
+    def add(
+        self,
+        name: str,
+        value: float = 1,
+        *,
+        unit: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add a value to the series it belongs to."""
+        key = (name, *attributes, *attributes.values()) if attributes else name
+        try:
+            series = self._known[key]
+        except (KeyError, TypeError):
+            series, is_its_own = self._fold.find(self._kind, name, unit=unit, attributes=attributes)
+            if is_its_own and len(self._known) < MAX_SERIES:
+                self._learn(key, series)
+        series.add(value)
+
+    def _learn(self, key: Any, series: Series) -> None:
+        try:
+            self._known[key] = series
+        except TypeError:  # a label that cannot be hashed goes the slow way each time
+            pass
+
+
+class Fold:
+    """Every series of one client. Any thread adds; one at a time drains."""
+
+    def __init__(self, settings: Settings, books: Books, scrubber: Scrubber | None = None) -> None:
+        self.wake: Callable[[], Any] = _nothing
+        """Called when there is something to drain for the first time, and again after a fork."""
+        self._settings = settings
+        self._books = books
+        self._scrubber = scrubber
+        self._series: dict[tuple[str, ...], Series] = {}
+        self._sizes: dict[tuple[str, ...], int] = {}
+        self.count = Family(COUNTER, self).add
+        self.gauge = Family(GAUGE, self).add
+        self.distribution = Family(DISTRIBUTION, self).add
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget every value; for a start, and for a forked child, whose parent keeps its own."""
+        for series in (*self._series.values(), *BOUND.values()):
+            series.begin(self._wake)
+        for identity, series in BOUND.items():
+            self._series[identity] = series
+
+    def find(
+        self, kind: str, name: str, *, unit: str | None, attributes: Mapping[str, Any] | None
+    ) -> tuple[Series, bool]:
+        """Find or open a series, and say whether it is its own or stands in for too many."""
+        labels = self._labels(attributes or {})
+        identity = identity_of(kind, name, labels)
+        series = self._series.get(identity)
+        if series is not None:
+            return series, True
+        if self._has_room(identity[:2]):
+            return self._open(identity, unit or "", labels), True
+        self._books.captured("point")
+        self._books.dropped("point", OVER_LIMIT)
+        overflow = identity_of(kind, name, OVERFLOW)
+        if overflow in self._series or len(self._series) < 2 * MAX_SERIES:
+            return self._series.get(overflow) or self._open(overflow, unit or "", OVERFLOW), False
+        return NOWHERE, False
+
+    def drain(self) -> list[Point]:
+        """Take what changed since the last time as points; what was refused is counted."""
+        now = time_ns()
+        points: list[Point] = []
+        for series in list(self._series.values()):
+            part = series.take()
+            if part is None:
+                continue
+            self._count_dropped(NO_NUMBER, part.refused)
+            if part.count:
+                points.append(series.point(part, now))
+        hook = self._settings.before_send_metric
+        return points if hook is None else self._filtered(points, hook)
+
+    def _wake(self) -> None:
+        self.wake()
+
+    def _labels(self, attributes: Mapping[str, Any]) -> dict[str, str]:
+        if self._scrubber is not None:
+            return self._scrubber.labels(attributes)
+        return {label(key): label(value) for key, value in attributes.items()}
+
+    def _has_room(self, metric: tuple[str, ...]) -> bool:
+        taken = self._sizes.get(metric, 0)
+        return taken < self._settings.cardinality_limit and len(self._series) < MAX_SERIES
+
+    def _open(self, identity: tuple[str, ...], unit: str, labels: Mapping[str, str]) -> Series:
+        kind, name = metric = identity[:2]
+        made = Series(kind, name, unit=label(unit), attributes=labels)
+        made.begin(self._wake)
+        series = self._series.setdefault(identity, made)  # another thread may have been quicker
+        if series is made:
+            self._sizes[metric] = self._sizes.get(metric, 0) + 1
+        return series
+
+    def _filtered(self, points: list[Point], hook: Callable[[Point], Any]) -> list[Point]:
+        kept = [seen for point in points if (seen := hook(point)) is not None]
+        self._count_dropped("before_send", len(points) - len(kept))
+        return kept
+
+    def _count_dropped(self, reason: str, number: int) -> None:
+        if number:
+            self._books.captured("point", number)
+            self._books.dropped("point", reason, number)
+
+
+def identity_of(kind: str, name: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Name a series: its kind, its metric, its labels in alphabetical order."""
+    return (
+        kind,
+        label(name, MAX_NAME),
+        *(text for pair in sorted(labels.items()) for text in pair),
+    )
+
+
+def bound(
+    kind: str, name: str, *, unit: str | None, attributes: Mapping[str, Any] | None
+) -> Series:
+    """Open a series for the application to hold on to, whether or not there is a client yet."""
+    labels = {label(key): label(value) for key, value in (attributes or {}).items()}
+    identity = identity_of(kind, name, labels)
+    fold = current().metrics
+    if fold:
+        series, _ = fold.find(kind, name, unit=unit, attributes=labels)
+    else:
+        series = Series(kind, label(name, MAX_NAME), unit=label(unit), attributes=labels)
+    if len(BOUND) < MAX_SERIES:
+        series = BOUND.setdefault(identity, series)
+    return series
+
+
+def _nothing() -> None:
+    return None

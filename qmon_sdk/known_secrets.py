@@ -1,0 +1,153 @@
+"""What secrets are called and what they look like: tables to read and to add to."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from .rendering import HIDDEN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# fmt: off
+STRONG = frozenset((
+    "accesskey", "apikey", "cardnumber", "credential", "credentials", "creditcard",
+    "csrf", "csrftoken", "cvc", "cvv", "cvv2", "iban", "jwt", "otp", "passcode",
+    "passphrase", "passport", "passwd", "password", "passwords", "privatekey", "pwd",
+    "secret", "secretkey", "secrets", "sessionid", "sessionkey", "setcookie", "ssn",
+    "xsrf", "xsrftoken",
+))
+"""A key with one of these words in it is secret."""
+
+WEAK = frozenset((
+    "auth", "authorization", "bearer", "card", "cookie", "cookies", "pan", "pin",
+    "session", "token",
+))
+"""A key is secret in which one of `FOLLOWERS`, or nothing, comes after one of these."""
+
+FOLLOWERS = frozenset((
+    "", "data", "hash", "header", "id", "key", "no", "number", "string", "value",
+))
+# fmt: on
+
+PAIRS = frozenset(
+    {
+        ("access", "key"),
+        ("account", "number"),
+        ("api", "key"),
+        ("credit", "card"),
+        ("encryption", "key"),
+        ("private", "key"),
+        ("secret", "key"),
+        ("set", "cookie"),
+        ("signing", "key"),
+        ("social", "security"),
+    }
+)
+"""A key in which these two words follow each other is secret."""
+
+STRONG_ENDINGS = ("password", "passwd", "secret", "apikey", "sessionid")
+WEAK_ENDINGS = ("token", "cookie")
+"""What such words end with when words are written together: `dbpassword`."""
+
+_NAMED = r"pass(?:word|wd|phrase|code)|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
+_VALUE = r"""(?!["']?\[scrubbed\])(?:"[^"]{0,1024}"|'[^']{0,1024}'|[^\s&,;"'<>]{1,1024})"""
+_ALONE = r"(?<![A-Za-z0-9_-])"
+
+SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (
+        ("private key-----",),
+        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}KEY-----|\Z)",
+        HIDDEN,
+    ),
+    (("://",), r"(?<=://)[^\s/@:]{0,256}+:[^\s/@]{1,256}@", f"{HIDDEN}@"),
+    (
+        ("bearer ", "basic "),
+        r"(?i)\b(bearer|basic) {1,4}(?=\S{0,64}[\d=])[\w.~+/=-]{8,}+",
+        rf"\1 {HIDDEN}",
+    ),
+    (("eyj",), _ALONE + r"eyJ[\w-]{5,}+\.[\w-]{5,}+(?:\.[\w-]*+)?", HIDDEN),
+    (("akia", "asia"), r"(?<![A-Z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Z0-9])", HIDDEN),
+    (("gh", "glpat-"), _ALONE + r"(?:gh[pousr]_|github_pat_|glpat-)[\w-]{20,}+", HIDDEN),
+    (("npm_", "pypi-"), _ALONE + r"(?:npm_|pypi-)[\w-]{20,}+", HIDDEN),
+    (("xox", "xapp-"), _ALONE + r"(?:xox[abeoprs]|xapp)-[\w-]{10,}+", HIDDEN),
+    (("sk_", "rk_", "sk-"), _ALONE + r"(?:[sr]k_(?:live|test)_|sk-)[\w-]{16,}+", HIDDEN),
+    (("aiza",), _ALONE + r"AIza[\w-]{35}", HIDDEN),
+    (
+        ("pass", "pwd", "secret", "token", "key"),
+        rf"(?i)((?:{_NAMED})[\"']?\s{{0,4}}[=:]\s{{0,4}}){_VALUE}",
+        rf"\1{HIDDEN}",
+    ),
+)
+"""What a text in lower case must hold, the pattern (of linear time), what takes its place."""
+
+ADDRESS = (("@",), r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", HIDDEN)
+"""An e-mail address."""
+
+SHORTEST_TOKEN = 16
+NEEDLES_OF_ANY = ("@", "pass", "pwd", "secret", "token", "key")
+NEEDLES = tuple({needle for needles, _, _ in SHAPES for needle in needles} - {*NEEDLES_OF_ANY})
+"""What tells that a pattern may match: the first in any text, the rest in longer ones only."""
+
+CARD_DIGITS = range(13, 20)
+CARD_GROUPS = 5  # as cards are printed: 4-4-4-4, 4-6-5, 4-4-4-4-3
+DIGITS = r"(?<![\w.-])\d(?:[ -]?\d){12,}+"
+"""Digits among which may be a card number."""
+
+
+def hides_key(key: str, extra: frozenset[str] = frozenset()) -> bool:
+    """Say whether a key names a secret, however it is written: `apiKey`, `API_KEY`, `x-api-key`."""
+    words = [*_words(key), ""]
+    return any(
+        word in STRONG
+        or word in extra
+        or word.endswith(STRONG_ENDINGS)
+        or (word, following) in PAIRS
+        or ((word in WEAK or word.endswith(WEAK_ENDINGS)) and following in FOLLOWERS)
+        for word, following in pairwise(words)
+    )
+
+
+def _words(key: str) -> Iterator[str]:
+    word = ""
+    for before, letter in zip(" " + key, key, strict=False):
+        begins = letter.isupper() and before.islower()
+        if word and (begins or not letter.isalpha()):
+            yield word
+            word = ""
+        if letter.isalpha():
+            word += letter.lower()
+    if word:
+        yield word
+
+
+def without_cards(digits: str) -> str:
+    """Hide the groups of digits that make a card number; times do not, they begin with 1."""
+    groups = digits.replace("-", " ").split(" ")
+    kept, place, at = "", 0, 0
+    while place < len(groups):
+        length = _card_at(groups, place)
+        size = sum(map(len, groups[place : place + max(length, 1)])) + max(length, 1) - 1
+        kept += (HIDDEN if length else digits[at : at + size]) + digits[at + size : at + size + 1]
+        at += size + 1
+        place += max(length, 1)
+    return kept
+
+
+def _card_at(groups: list[str], first: int) -> int:
+    """Count the groups, from this one on, that make a card number; 0 when none does."""
+    number = ""
+    for place, group in enumerate(groups[first : first + CARD_GROUPS]):
+        number += group
+        if len(number) in CARD_DIGITS and number[0] in "23456" and _passes_luhn(number):
+            return place + 1
+    return 0
+
+
+def _passes_luhn(digits: str) -> bool:
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + place % 2)
+        total += value - 9 if value > 9 else value  # noqa: PLR2004 - the sum of its two digits
+    return total % 10 == 0

@@ -1,0 +1,146 @@
+"""Numbers: counters, gauges, distributions and timers, added up here and sent as deltas."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+
+from .around import around
+from .client import current, failed
+from .fold import Fold, bound
+from .series import COUNTER, DISTRIBUTION, GAUGE
+
+__all__ = ["Fold", "count", "distribution", "gauge", "histogram", "timer"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, Protocol, Self, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+    class Adding(Protocol):
+        """What `bind` gives: the verb with all but the value settled."""
+
+        def __call__(self, value: float = 1) -> None: ...
+
+    class Verb(Protocol):
+        """`count`, `gauge` or `distribution`."""
+
+        def __call__(
+            self,
+            name: str,
+            value: float = 1,
+            *,
+            unit: str | None = None,
+            attributes: Mapping[str, Any] | None = None,
+        ) -> None: ...
+
+        def bind(
+            self,
+            name: str,
+            *,
+            unit: str | None = None,
+            attributes: Mapping[str, Any] | None = None,
+        ) -> Adding:
+            """Settle everything but the value, for the hottest of loops."""
+
+
+def _bindable(kind: str) -> Callable[[Callable[..., None]], Verb]:
+    def decorate(verb: Callable[..., None]) -> Verb:
+        def bind(
+            name: str, *, unit: str | None = None, attributes: Mapping[str, Any] | None = None
+        ) -> Adding:
+            return bound(kind, name, unit=unit, attributes=attributes).add
+
+        verb.bind = bind  # type: ignore[attr-defined]
+        return verb  # type: ignore[return-value]
+
+    return decorate
+
+
+@_bindable(COUNTER)
+def count(
+    name: str,
+    value: float = 1,
+    *,
+    unit: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> None:
+    """Add to a counter; the sum of each second is kept per set of attributes.
+
+    `unit` is a UCUM code ("By", "s", "{order}"); the first one that is said stays. Up to
+    `cardinality_limit` sets of attributes are told apart. `count.bind(name, ...)` gives a function
+    of the value alone, which is the cheapest.
+    """
+    try:
+        current().metrics.count(name, value, unit=unit, attributes=attributes)
+    except Exception as error:  # noqa: BLE001 - the guard, without the price of a wrapper
+        failed("count", error)
+
+
+@_bindable(GAUGE)
+def gauge(
+    name: str,
+    value: float = 1,
+    *,
+    unit: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> None:
+    """Set a gauge; of each second the last, lowest and highest value are kept."""
+    try:
+        current().metrics.gauge(name, value, unit=unit, attributes=attributes)
+    except Exception as error:  # noqa: BLE001
+        failed("gauge", error)
+
+
+@_bindable(DISTRIBUTION)
+def distribution(
+    name: str,
+    value: float = 1,
+    *,
+    unit: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> None:
+    """Add one value to a distribution; any quantile of it is kept to within 2 %."""
+    try:
+        current().metrics.distribution(name, value, unit=unit, attributes=attributes)
+    except Exception as error:  # noqa: BLE001
+        failed("distribution", error)
+
+
+histogram = distribution
+
+
+class timer:  # noqa: N801 - a context manager reads like a function
+    """Measure how long a block or every call of a function takes, as a distribution in seconds.
+
+    `with`, `async with` or a decorator, of functions, coroutines and generators of both kinds.
+    """
+
+    __slots__ = ("_attributes", "_name", "_started")
+
+    def __init__(self, name: str, *, attributes: Mapping[str, Any] | None = None) -> None:
+        self._name = name
+        self._attributes = attributes
+
+    def __enter__(self) -> Self:
+        """Start the clock."""
+        self._started = perf_counter_ns()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the clock and keep what it shows, whether or not the block failed."""
+        seconds = (perf_counter_ns() - self._started) / 1e9
+        distribution(self._name, seconds, unit="s", attributes=self._attributes)
+
+    async def __aenter__(self) -> Self:
+        """Start the clock."""
+        return self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop the clock."""
+        self.__exit__()
+
+    def __call__(self, function: F) -> F:
+        """Measure every call of `function`."""
+        return around(function, lambda: timer(self._name, attributes=self._attributes))

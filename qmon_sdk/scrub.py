@@ -1,0 +1,122 @@
+"""Secrets never leave the process: judged by the name they have, and by what they look like."""
+
+from __future__ import annotations
+
+from .known_secrets import (
+    ADDRESS,
+    DIGITS,
+    NEEDLES,
+    NEEDLES_OF_ANY,
+    SHAPES,
+    SHORTEST_TOKEN,
+    hides_key,
+    without_cards,
+)
+from .rendering import HIDDEN, cut, label, render
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from re import Match, Pattern
+    from typing import Any
+
+    from .settings import Settings
+
+MAX_LABELS = 256
+MAX_KEY = 200
+_REMEMBERED = 4096
+_ROUNDS = 8  # what is left of two secrets may look like a third
+_CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+
+
+class Scrubber:
+    """Makes bounded copies in which what must stay secret reads `[scrubbed]`; mutates nothing.
+
+    Scrubbing what was scrubbed changes nothing. The setting `scrub` turns it off (the bounds stay),
+    or adds words that make a key secret; e-mail addresses are hidden unless `send_default_pii`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        scrub = settings.scrub
+        self._is_on = bool(scrub)
+        self._words = frozenset() if isinstance(scrub, bool) else frozenset(map(str.lower, scrub))
+        self._limit = settings.max_value_length
+        self._shapes = SHAPES if settings.send_default_pii else (*SHAPES, ADDRESS)
+        self._hidden_keys: dict[str, bool] = {}
+        self._compiled: dict[str, Pattern[str]] = {}
+
+    def hides(self, key: str) -> bool:
+        """Say whether what stands under this key is secret: a word of it decides."""
+        known = self._hidden_keys.get(key)
+        if known is None:
+            known = self._is_on and hides_key(key[:MAX_KEY], self._words)
+            if len(self._hidden_keys) < _REMEMBERED:
+                self._hidden_keys[key] = known
+        return known
+
+    def text(self, text: str) -> str:
+        """Hide what looks like a secret; at most `max_value_length` characters stay."""
+        if len(text) > self._limit:
+            text = cut(text, self._limit)
+        if not self._is_on or not self._is_suspect(text):
+            return text
+        for _ in range(_ROUNDS):
+            before, text = text, cut(self._scrubbed(text), self._limit)
+            if text == before:
+                return text
+        return HIDDEN  # it never comes to rest: better nothing than half a secret
+
+    def labels(self, mapping: Mapping[Any, Any]) -> dict[str, str]:
+        """Write attributes as text to text; what is `None` or beyond the first 256 is left out."""
+        labels: dict[str, str] = {}
+        for name, value in mapping.items():
+            if value is None:
+                continue
+            if len(labels) == MAX_LABELS:
+                break
+            key = name if type(name) is str and len(name) <= MAX_KEY else label(name, MAX_KEY)
+            labels[key] = HIDDEN if self.hides(key) else self.value(value)
+        return labels
+
+    def value(self, value: Any) -> str:
+        """Write any value as text, without its secrets."""
+        kind = type(value)
+        if kind is int or kind is float or kind is bool:
+            return label(value)
+        if kind is str:
+            return self.text(value)
+        if kind in _CONTAINERS:
+            return self.text(render(value, self._limit, hides=self.hides))
+        return self.text(label(value, self._limit))
+
+    def _is_suspect(self, text: str) -> bool:
+        """Say, quickly, whether any pattern may match."""
+        lowered = text.lower()
+        for needle in NEEDLES_OF_ANY:
+            if needle in lowered:
+                return True
+        if len(text) < SHORTEST_TOKEN - 3:  # no card number is shorter
+            return False
+        for needle in NEEDLES:
+            if needle in lowered:
+                return True
+        return self._pattern(DIGITS).search(text) is not None
+
+    def _scrubbed(self, text: str) -> str:
+        lowered = text.lower()
+        for needles, pattern, instead in self._shapes:
+            if any(needle in lowered for needle in needles):
+                text = self._pattern(pattern).sub(instead, text)
+        return self._pattern(DIGITS).sub(_hide_cards, text)
+
+    def _pattern(self, source: str) -> Pattern[str]:
+        pattern = self._compiled.get(source)
+        if pattern is None:
+            import re  # imported, and patterns compiled, by the first text that needs it
+
+            pattern = self._compiled[source] = re.compile(source)
+        return pattern
+
+
+def _hide_cards(match: Match[str]) -> str:
+    return without_cards(match[0])
