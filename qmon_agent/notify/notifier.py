@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ from qmon_agent.vitals import Vitals
 from .channels import Channel, Delivery
 from .message import Address, compose
 from .retrying import Sending, settle_as
+
+T = TypeVar("T")
 
 STORE_PAUSE_S = 1.0
 LONGEST_SLEEP_S = 30.0
@@ -86,6 +88,13 @@ class AlertNotifier:
             news.set()
 
     async def _begin(self) -> None:
+        try:
+            await self._tidy()
+        except StoreError:
+            # Leases end by themselves, and strangers can wait.
+            self._vitals.add("notify_failures", channel="", error="StoreError")
+
+    async def _tidy(self) -> None:
         if freed := await asyncio.to_thread(self._outbox.release, self._sending.owner):
             self._vitals.add("notify_leases_recovered", freed)
         if buried := await asyncio.to_thread(self._outbox.bury_strangers, list(self._channels)):
@@ -98,8 +107,8 @@ class AlertNotifier:
                 if await self._pass(name):
                     continue
                 pause_s = await self._pause_s(name)
-            except StoreError:
-                self._vitals.add("notify_store_failures", channel=name)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it may pass, and a sender stays
+                self._vitals.add("notify_failures", channel=name, error=type(error).__name__)
                 pause_s = STORE_PAUSE_S
             await self._sleep(name, pause_s)
 
@@ -137,8 +146,7 @@ class AlertNotifier:
         )
         spent = time.perf_counter_ns() - started
         became = msgspec.structs.replace(became, duration_ns=spent)
-        # Shielded: what has arrived should be known to have, also when we are asked to stop.
-        if not await asyncio.shield(asyncio.to_thread(self._outbox.settle, leased, became)):
+        if not await surely(asyncio.to_thread(self._outbox.settle, leased, became)):
             self._vitals.add("notify_leases_lost", channel=leased.channel)
         self._vitals.add(f"notify_{became.status}", channel=leased.channel)
 
@@ -161,3 +169,13 @@ class AlertNotifier:
             return Delivery(outcome="retry", detail=f"no answer in {self._sending.timeout_s:g} s")
         except Exception as error:  # noqa: BLE001 - a channel may raise anything; the message waits
             return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
+
+
+async def surely(work: Coroutine[Any, Any, T]) -> T:
+    """Finish the work also when we are told to stop: what has arrived shall be known to have."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
