@@ -27,8 +27,14 @@ class Client:
 
     recording = True
 
-    def __init__(  # noqa: PLR0913 - the joints of the whole SDK, given by name in one place
-        self, *, settings: Settings, books: Books, scrubber: Scrubber, metrics: Fold, recorder: Recorder
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        books: Books,
+        scrubber: Scrubber,
+        metrics: Fold,
+        recorder: Recorder,
     ) -> None:
         self.settings = settings
         self.ledger = books
@@ -73,7 +79,7 @@ class Client:
 
 
 class _Silence:
-    """Something that accepts every call and does nothing: numbers, names and the rest of a client."""
+    """Something that accepts every call and does nothing."""
 
     def __getattr__(self, name: str) -> Any:
         return _nothing
@@ -102,7 +108,7 @@ class SilentClient:
     @property
     def settings(self) -> Settings:
         """The defaults."""
-        from .settings import Settings  # noqa: PLC0415 - nobody asks a silent client often
+        from .settings import Settings
 
         return Settings()
 
@@ -132,7 +138,7 @@ def current() -> Client | SilentClient:
 
 def install(client: Client | SilentClient) -> Client | SilentClient:
     """Put a client in charge and return the one it replaces."""
-    global _client  # noqa: PLW0603 - the one address of global state
+    global _client
     before, _client = _client, client
     return before
 
@@ -144,7 +150,7 @@ def guarded(verb: Callable[P, R]) -> Callable[P, R | None]:
     def guard(*args: P.args, **kwargs: P.kwargs) -> R | None:
         try:
             return verb(*args, **kwargs)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the guard: nothing of ours reaches the program
             failed(verb.__name__, error)
             return None
 

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any] | type)
 
 _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
-_NEVER = ("__init_subclass__", "__class_getitem__", "__getattr__", "__getattribute__", "__del__", "__repr__")
+_NEVER = (
+    "__init_subclass__",
+    "__class_getitem__",
+    "__getattr__",
+    "__getattribute__",
+    "__del__",
+    "__repr__",
+)
 
 if TYPE_CHECKING:
 
@@ -53,13 +60,15 @@ if TYPE_CHECKING:
 
 
 def instrument(fn: Any = None, /, **options: Any) -> Any:
-    """Record every call of a function, coroutine, generator, async generator, or of a class's methods.
+    """Record every call of a function, coroutine, generator, async generator, or of a class's
+    methods.
 
-    `name` is the span's (by default the qualified name), `kind` OpenTelemetry's (`internal`, `server`,
-    `client`, `producer`, `consumer`), `attributes` the same for every call. `record_args` keeps all or
-    the named arguments, `record_return` the result; both are scrubbed and bounded. `metrics` also folds
-    the duration into a distribution `<name>.duration`, in seconds. `sample_rate` keeps a share of the
-    calls (0 to 1) and counts the rest. Calls through the wrapper behave exactly as without it.
+    `name` is the span's (by default the qualified name), `kind` OpenTelemetry's (`internal`,
+    `server`, `client`, `producer`, `consumer`), `attributes` the same for every call. `record_args`
+    keeps all or the named arguments, `record_return` the result; both are scrubbed and bounded.
+    `metrics` also folds the duration into a distribution `<name>.duration`, in seconds.
+    `sample_rate` keeps a share of the calls (0 to 1) and counts the rest. Calls through the wrapper
+    behave exactly as without it.
     """
     _check(options)
     if fn is None:
@@ -71,7 +80,7 @@ _OPTIONS = ("name", "kind", "attributes", "record_args", "record_return", "metri
 
 
 def _check(options: Mapping[str, Any]) -> None:
-    """Refuse an unknown option where it is written: when the program is imported, not when it runs."""
+    """Refuse an unknown option where it is written: at import, not at the first call."""
     for option in options:
         if option not in _OPTIONS:
             message = f"instrument() has no option {option!r}; it has {', '.join(_OPTIONS)}"
@@ -129,7 +138,7 @@ def _class(owner: type, options: Mapping[str, Any]) -> type:
     return owner
 
 
-def _arguments(target: Any, wanted: bool | Sequence[str]) -> tuple[str, ...]:
+def _arguments(target: Any, wanted: Any) -> tuple[str, ...]:
     code = target.__code__
     named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     if wanted is True:

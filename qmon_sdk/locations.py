@@ -32,4 +32,4 @@ def _is_root() -> bool:
 
 
 def _home() -> str:
-    return os.environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - pathlib costs 5 ms
+    return os.environ.get("HOME") or os.path.expanduser("~")

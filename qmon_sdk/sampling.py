@@ -1,7 +1,7 @@
 """Which traces are kept: decided once, at the root, by the trace's own random bits.
 
-The rule is OpenTelemetry's consistent probability sampling: a trace is kept when the lowest 56 bits of
-its id are at least (1 − rate) · 2^56, so that every process that sees the trace decides alike.
+The rule is OpenTelemetry's consistent probability sampling: a trace is kept when the lowest 56 bits
+of its id are at least (1 − rate) · 2^56, so that every process that sees the trace decides alike.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ class Sampler:
 
     __slots__ = ("_choose", "_threshold", "always")
 
-    def __init__(self, rate: float, choose: Callable[[Mapping[str, Any]], float] | None = None) -> None:
+    def __init__(
+        self, rate: float, choose: Callable[[Mapping[str, Any]], float] | None = None
+    ) -> None:
         self._threshold = _threshold(rate)
         self._choose = choose
         self.always = rate >= 1.0 and choose is None

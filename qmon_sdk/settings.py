@@ -51,7 +51,7 @@ class Settings(Record):
 
 
 class SettingsError(ValueError):
-    """An option of `init` that cannot be: raised only under `debug`, else counted and defaulted."""
+    """An option of `init` that cannot be: raised only under `debug`, else counted."""
 
 
 SOURCES = {
@@ -72,11 +72,14 @@ RESOURCE_KEYS = {
 }
 """Keys of `OTEL_RESOURCE_ATTRIBUTES` that are options of ours."""
 
+_LISTS = ("integrations", "scrub")
+"""Options that may also be a list of names."""
+
 _TRUE = ("1", "true", "yes", "on")
 
 
 def settle(given: Mapping[str, Any]) -> Settings:
-    """Complete what was given: arguments win over `QMON_*`, these over OpenTelemetry's and Sentry's.
+    """Complete what was given: arguments win over `QMON_*`, these over what others define.
 
     Raises `SettingsError` naming the option for an unknown name or a wrong type.
     """
@@ -88,32 +91,37 @@ def settle(given: Mapping[str, Any]) -> Settings:
     found |= {option: value for option, names in SOURCES.items() if (value := _first(names))}
     found |= {name: value for name, value in told.items() if name in known}
     extra = {name: str(value) for name, value in told.items() if name not in known}
-    return Settings(**{**_guessed(), **found, "resource": {**resource, **extra, **told.get("resource", {})}}).replace(
-        enabled=bool(told.get("enabled", True)) and not _disabled()
-    )
+    settled: dict[str, Any] = {**_guessed(), **found}
+    settled["resource"] = {**resource, **extra, **told.get("resource", {})}
+    settled["enabled"] = told.get("enabled", True) and not _disabled()
+    return Settings(**settled)
 
 
 def _check(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for name, value in given.items():
-        if name in known and value is not None and not _fits(value, known[name].default):
+        if name in known and value is not None and not _fits(name, value, known[name].default):
             wanted = type(known[name].default).__name__
             message = f"qmon.init({name}=...) takes {wanted}, not {type(value).__name__}"
             raise SettingsError(message)
 
 
-def _fits(value: Any, default: Any) -> bool:
+def _fits(name: str, value: Any, default: Any) -> bool:
     if default is None:
         return callable(value)
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) or not isinstance(default, int | float)
-    if isinstance(default, float):
-        return isinstance(value, float | int)
-    return isinstance(value, type(default)) or isinstance(value, tuple | list)
+    if name in _LISTS and isinstance(value, tuple | list):
+        return True
+    wanted = type(default)
+    if wanted is bool or isinstance(value, bool):
+        return wanted is type(value)
+    return isinstance(value, (float, int) if wanted is float else wanted)
 
 
 def _guessed() -> dict[str, str]:
-    program = os.path.basename(sys.argv[0] if sys.argv else "").removesuffix(".py")  # noqa: PTH119 - pathlib costs 5 ms
-    return {"service": program or "python", "host": os.uname().nodename if hasattr(os, "uname") else ""}
+    program = os.path.basename(sys.argv[0] if sys.argv else "").removesuffix(".py")
+    return {
+        "service": program or "python",
+        "host": os.uname().nodename if hasattr(os, "uname") else "",
+    }
 
 
 def _first(names: tuple[str, ...]) -> str:
@@ -134,6 +142,6 @@ def _resource_attributes() -> dict[str, str]:
 def _unquoted(text: str) -> str:
     if "%" not in text:
         return text
-    from urllib.parse import unquote  # noqa: PLC0415 - 10 ms that nearly nobody needs
+    from urllib.parse import unquote
 
     return unquote(text)

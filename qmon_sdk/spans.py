@@ -47,7 +47,9 @@ class Span:
 
     __slots__ = ("_open", "_place")
 
-    def __init__(self, open_span: OpenSpan | None = None, place: tuple[str, str] = ("", "")) -> None:
+    def __init__(
+        self, open_span: OpenSpan | None = None, place: tuple[str, str] = ("", "")
+    ) -> None:
         self._open = open_span
         self._place = place
 
@@ -98,13 +100,14 @@ SILENT_SPAN = Span()
 
 
 def _said(error: BaseException) -> str:
-    from .rendering import message_of  # noqa: PLC0415 - only when something has gone wrong
+    """Write what an exception says, without running its `__str__`."""
+    from .rendering import label  # only when something has gone wrong
 
-    return message_of(error)
+    return label(error.args[0]) if error.args else ""
 
 
 def site_of(name: str, kind: str = "internal") -> Site:
-    """Return the site that spans of this name share; past `MOST_SITES`, names are folded into one."""
+    """Return the site that spans of this name share; past `MOST_SITES`, one for all others."""
     key = (name, kind)
     site = _sites.get(key)
     if site is None:
@@ -117,15 +120,29 @@ def site_of(name: str, kind: str = "internal") -> Site:
 class span:  # noqa: N801 - used like a function: `with span("name"):`
     """Time a block, as `with`, `async with`, or a decorator.
 
-    `name` is a template of low cardinality; further keywords are attributes, and fill the template's
-    braces only where a person reads it. Leaving by an exception marks the span as failed. Never
-    raises, and is a no-op while nobody records.
+    `name` is a template of low cardinality; further keywords are attributes, and fill the
+    template's braces only where a person reads it. Leaving by an exception marks the span as
+    failed. Never raises, and is a no-op while nobody records.
     """
 
-    __slots__ = ("_attributes", "_inner", "_open", "_outer", "_record_exception", "_site", "_started")
+    __slots__ = (
+        "_attributes",
+        "_inner",
+        "_open",
+        "_outer",
+        "_record_exception",
+        "_site",
+        "_started",
+    )
 
     def __init__(
-        self, name: str, /, *, kind: str = "internal", record_exception: bool = True, **attributes: object
+        self,
+        name: str,
+        /,
+        *,
+        kind: str = "internal",
+        record_exception: bool = True,
+        **attributes: object,
     ) -> None:
         self._site = site_of(name, kind)
         self._attributes = attributes
@@ -149,7 +166,9 @@ class span:  # noqa: N801 - used like a function: `with span("name"):`
         self._started = perf_counter_ns()
         return Span(opened, (f"{inner.trace_hi:016x}{inner.trace_lo:016x}", f"{identity:016x}"))
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
         """End, however it went."""
         inner = self._inner
         if inner is None:
@@ -172,25 +191,25 @@ class span:  # noqa: N801 - used like a function: `with span("name"):`
         """Begin."""
         return self.__enter__()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: object
+    ) -> None:
         """End."""
         self.__exit__(kind, error, at)
 
     def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
         """Time every call of a function: what `instrument` does, under this span's name."""
-        from .decorators import instrument  # noqa: PLC0415 - decorators stand on spans
+        from .decorators import instrument
 
         attributes = {key: str(value) for key, value in self._attributes.items()}
         return instrument(fn, name=self._site.name, kind=self._site.kind, attributes=attributes)
 
 
 def current_span() -> Span:
-    """Return the open span of this context; never `None`: outside of one, a span that keeps nothing."""
+    """Return the open span of this context, or one that keeps nothing; never `None`."""
     cell = CELL.get()
     if not cell.span or not cell.lane.allowed:
         return SILENT_SPAN
     if not isinstance(cell.span, OpenSpan):
         cell.span = OpenSpan(cell.span)
     return Span(cell.span, position())
-
-

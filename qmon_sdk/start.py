@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from .transports import Transport
 
 
-def init(dsn: str | None = None, *, transport: Transport | None = None, **options: Any) -> Client | SilentClient:
+def init(
+    dsn: str | None = None, *, transport: Transport | None = None, **options: Any
+) -> Client | SilentClient:
     """Begin to watch this process; calling it again replaces the client before.
 
-    `options` are the fields of `Settings`; further keywords become resource attributes. Everything is
-    optional: the service is named after the program, and the agent is found at its usual socket.
-    Reads the environment (`QMON_*`, then OpenTelemetry's and Sentry's names); `QMON_DISABLED=1` keeps
-    every verb a no-op. `transport` takes the place of what the DSN would open (tests pass
+    `options` are the fields of `Settings`; further keywords become resource attributes. Everything
+    is optional: the service is named after the program, and the agent is found at its usual socket.
+    Reads the environment (`QMON_*`, then OpenTelemetry's and Sentry's names); `QMON_DISABLED=1`
+    keeps every verb a no-op. `transport` takes the place of what the DSN would open (tests pass
     `transports.memory.MemoryTransport()`). Never raises outside of pytest and `debug`.
     """
     try:
@@ -48,8 +50,8 @@ configure = init
 
 
 def _built(settings: Settings, transport: Transport | None) -> Client:
-    from .metrics import Fold  # noqa: PLC0415 - importing qmon costs little, starting it pays the rest
-    from .scrub import Scrubber  # noqa: PLC0415
+    from .metrics import Fold
+    from .scrub import Scrubber
 
     settings = settings.replace(
         socket=settings.socket or default_socket(), spool_dir=settings.spool_dir or default_spool()
@@ -57,7 +59,9 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
     books = Books(settings.on_drop)
     scrubber = Scrubber(settings)
     metrics = Fold(settings, books)
-    delivery = Delivery(_connector(settings, transport), books=books, budget=settings.max_buffer_bytes)
+    delivery = Delivery(
+        _connector(settings, transport), books=books, budget=settings.max_buffer_bytes
+    )
     recorder = Recorder(
         Parts(
             settings=settings,
@@ -68,13 +72,15 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
             delivery=delivery,
         )
     )
-    return Client(settings=settings, books=books, scrubber=scrubber, metrics=metrics, recorder=recorder)
+    return Client(
+        settings=settings, books=books, scrubber=scrubber, metrics=metrics, recorder=recorder
+    )
 
 
 def _connector(settings: Settings, transport: Transport | None) -> Any:
     """Say how a process connects; asked again by every forked child."""
-    from .transports import open_transport  # noqa: PLC0415
-    from .transports.spool import Spool  # noqa: PLC0415
+    from .transports import open_transport
+    from .transports.spool import Spool
 
     def connect(process: bytes) -> tuple[Transport, Spool]:
         way = transport if transport is not None else open_transport(settings)
@@ -86,7 +92,7 @@ def _connector(settings: Settings, transport: Transport | None) -> Any:
 def _integrate(client: Client) -> None:
     if not client.settings.integrations:
         return
-    from .integrations import integrate  # noqa: PLC0415
+    from .integrations import integrate
 
     integrate(client)
 
@@ -125,12 +131,12 @@ def _removed(integration: Any) -> None:
         return
     try:
         remove()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one integration must not keep the rest
         failed("shutdown", error)
 
 
 def stats() -> Stats:
-    """Say what was captured, acknowledged, spooled and dropped (and why), and what troubles qmon."""
+    """Say what was captured, acknowledged, spooled, dropped and why, and what troubles qmon."""
     client = current()
     recorder = client.recorder
     if recorder is None:

@@ -1,8 +1,8 @@
-"""The books: what was captured, and what was dropped and why, so that nothing goes missing unsaid."""
+"""The books: what was captured, and what was dropped and why; nothing goes missing unsaid."""
 
 from __future__ import annotations
 
-from _collections import deque
+from collections import deque
 
 from .protocol.frames import Ledger
 from .protocol.records import Record
@@ -31,7 +31,7 @@ class Stats(Record):
 
 
 class Books:
-    """Counters that any thread may add to without a lock: entries are appended, and summed when read."""
+    """Counters that any thread may add to without a lock: appended to, and summed when read."""
 
     def __init__(self, on_drop: Callable[[str, str, int], Any] | None = None) -> None:
         self._entries: deque[tuple[str, str, int]] = deque()

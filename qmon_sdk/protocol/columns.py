@@ -1,4 +1,4 @@
-"""A block: many signals of one kind, column by column, each column saying how it is written.
+"""A block: many signals of one kind, column by column, each saying how it is written.
 
 How a column may be written, by the role of its field (`n` rows; numbers are little-endian):
 
@@ -7,13 +7,16 @@ How a column may be written, by the role of its field (`n` rows; numbers are lit
 | time, duration, whole | an integer | bytes of n × i64 · `["o", base, bytes]`, base added to each |
 | number                | a float    | bytes of n × f64 |
 | flag                  | a boolean  | bytes of n × u8 |
-| key, word, text       | a string   | `["d", n × u32, [text, …]]` places in a dictionary |
-|                       |            | `["x", width, bytes]` binary ids, shown in hex, all zero = "" |
-|                       |            | `["x1", n × u64]` and `["x2", n × u64 high, n × u64 low]`: the same as numbers |
+| key, word, text       | a string   | `["d", n × u32, [text, …]]` places in a list |
+|                       |            | `["x", width, bytes]` ids, in hex; all zero = "" |
+|                       |            | `["x1", n × u64]`, `["x2", n × u64, n × u64]` the same |
 |                       |            | `["t", [text, …]]` |
 | labels                | a map      | `["d", n × u32, [map, …]]` |
-|                       |            | `["k", n × u32 pairs per row, u32 keys, [key, …], [value, …]]` |
-| buckets               | a map      | `["b", n × u32 pairs per row, i32 indexes, i64 counts]` |
+|                       |            | `["k", n × u32, u32 keys, [key, …], [value, …]]` |
+| buckets               | a map      | `["b", n × u32, i32 indexes, i64 counts]` |
+
+In `k` and `b` the first numbers say how many pairs each row has; the high half of an `x2` id comes
+first.
 
 The store reads the bytes as they are; nothing between the recorder and the table visits a row.
 """
@@ -45,7 +48,7 @@ F64 = "d"
 
 
 class Block(Record):
-    """Rows of one kind; a newer writer's extra columns, and kinds we do not know, stay as they are."""
+    """Rows of one kind; columns of newer writers, and kinds we do not know, stay as they are."""
 
     kind: str = ""
     rows: int = 0
@@ -165,7 +168,8 @@ def rows_of(block: Block) -> list[Signal]:
         for field, column in zip(fields, block.columns, strict=False)
     ]
     columns += [[field.default] * block.rows for field in fields[len(columns) :]]
-    return [tuple.__new__(signal, row) for row in zip(*columns, strict=True)]
+    made: Callable[..., Signal] = tuple.__new__  # as it is: `signal(**...)` would name each value
+    return [made(signal, row) for row in zip(*columns, strict=True)]
 
 
 def decode_column(column: Any, role: str, rows: int) -> list[Any]:
@@ -248,7 +252,8 @@ def _read_labels(column: Any, rows: int) -> list[dict[str, str]]:
     return [_labels(value) for value in _LABEL_READERS[column[0]](*column[1:])]
 
 
-def _from_pairs(counts: bytes, places: bytes, keys: list[str], values: list[str]) -> list[Any]:
+def _from_pairs(counts: bytes, *flat: Any) -> list[Any]:
+    places, keys, values = flat
     pairs = zip(_from_dictionary(places, keys), values, strict=True)
     return [dict(_take(pairs, count)) for count in unpacked(U32, counts)]
 

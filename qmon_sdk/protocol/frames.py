@@ -1,4 +1,4 @@
-"""A frame: one batch from one process, whole in itself, the same bytes on every transport and on disk.
+"""A frame: one batch from one process, the same bytes on every transport and on disk.
 
     message = length (4 bytes, big-endian) + frame
     frame   = msgpack [version, process, sequence, sent, resource, blocks, ledger, …]
@@ -75,7 +75,7 @@ class Head(Record):
 
 
 class Ack(Record):
-    """The agent's answer: what is on disk, what never will be and why, and how much more may come."""
+    """The answer: what is on disk, what never will be and why, and how many bytes may come."""
 
     sequences: tuple[int, ...] = ()
     credit: int = 0
@@ -99,7 +99,7 @@ def encode_frame(frame: Frame) -> bytes:
 def assemble(
     *, head: tuple[bytes, int, int], resource: bytes, blocks: Sequence[bytes], ledger: bytes
 ) -> bytes:
-    """Join parts that are written already: the way of the recorder, which writes its resource once."""
+    """Join parts that are written already: the recorder writes its resource only once."""
     process, sequence, sent = head
     frame = b"".join(
         (
@@ -184,17 +184,17 @@ def decode_ack(data: bytes) -> Ack:
 
 
 def split_messages(data: bytes) -> Iterator[bytes]:
-    """Take the frames out of a run of messages; raises `TornError` or `OversizeError` where it breaks."""
+    """Take the frames out of a run of messages; raises `TornError` or `OversizeError`."""
     place, end = 0, len(data)
     while place < end:
         if end - place < _LENGTH.size:
-            raise TornError(f"{end - place} bytes are no length")  # noqa: EM102, TRY003
+            raise TornError(f"{end - place} bytes are no length")
         (length,) = _LENGTH.unpack_from(data, place)
         if length > MAX_FRAME_BYTES:
-            raise OversizeError(f"a frame of {length} bytes")  # noqa: EM102, TRY003
+            raise OversizeError(f"a frame of {length} bytes")
         place += _LENGTH.size
         if place + length > end:
-            raise TornError(f"{end - place} bytes of {length}")  # noqa: EM102, TRY003
+            raise TornError(f"{end - place} bytes of {length}")
         yield data[place : place + length]
         place += length
 
@@ -225,7 +225,7 @@ def _block_of(kind: Any, rows: Any, columns: Any, *_: Any) -> Block:
     if not isinstance(kind, str) or not 0 <= _number(rows) <= MAX_ROWS:
         message = f"a block of {rows!r} rows of {kind!r}"
         raise FrameError(message)
-    return Block(kind=kind, rows=rows, columns=tuple(list(columns)))
+    return Block(kind=kind, rows=rows, columns=tuple(columns))
 
 
 def _resource_of(parts: Any) -> Resource:

@@ -1,6 +1,7 @@
-"""How both sides say "record": a tuple with named fields, defaults, and roles read from the annotations.
+"""How both sides say "record": a tuple with named fields, defaults and roles.
 
 A record is a tuple, so it is immutable, cheap to make, and `zip(*records)` turns rows into columns.
+A field's role is its annotation.
 `dataclasses` would say the same, but importing it costs more than the whole SDK may.
 """
 
@@ -10,15 +11,26 @@ from _collections import _tuplegetter  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False  # the type checker knows better, and `import typing` costs milliseconds
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, Self, dataclass_transform
-else:
 
-    def dataclass_transform(**_):
+    class Values:
+        """What a tuple of any values does; said so, because a field may be called `count`."""
+
+        def __new__(cls, *_: Any, **__: Any) -> Self: ...
+        def __iter__(self) -> Iterator[Any]: ...
+        def __len__(self) -> int: ...
+        def __getitem__(self, place: Any) -> Any: ...
+
+else:
+    Values = tuple
+
+    def dataclass_transform(**_):  # noqa: ANN003, ANN201 - never seen by a type checker
         """Stand in for `typing.dataclass_transform`, which only type checkers read."""
         return lambda decorated: decorated
 
 
-class Field(tuple):  # noqa: SLOT001 - the getters below are its slots
+class Field(Values):
     """One field of a record: its name, its role, and the value it has when nobody gives one."""
 
     name: str = _tuplegetter(0, "The field's name, which is also its column's.")
@@ -58,7 +70,7 @@ def _constructor(name: str, fields: tuple[Field, ...]) -> Any:
     return made
 
 
-class Record(tuple, metaclass=RecordType):
+class Record(Values, metaclass=RecordType):
     """A value of named fields: built by keyword, compared by type and content, never changed."""
 
     def replace(self, **changes: Any) -> Self:
@@ -71,7 +83,7 @@ class Record(tuple, metaclass=RecordType):
 
     def __eq__(self, other: object) -> bool:
         """Say whether the other is of the same type and content."""
-        return type(self) is type(other) and tuple.__eq__(self, other)  # type: ignore[arg-type]
+        return type(self) is type(other) and tuple.__eq__(self, other)  # type: ignore[operator]
 
     def __ne__(self, other: object) -> bool:
         """Say the opposite of `==`; a bare tuple would compare by content only."""

@@ -1,13 +1,14 @@
 """Where each context stands in its trace, and the rows that finished spans are appended to.
 
 A span costs nothing but a handful of integers in a flat list, `WIDTH` values to a row. There is one
-list to a *lane*, one lane to a thread; the flusher takes a slice off the front while the thread goes
-on appending at the back, and both are single operations of the interpreter, so no lock is needed.
+list to a *lane*, one lane to a thread; the flusher takes a slice off the front while the thread
+goes on appending at the back, and both are single operations of the interpreter, so no lock is
+needed.
 
-Span ids are handed out in ranges. The iterator that hands them out asks the lane for the next range,
-and that question, asked once in `PERMITS` spans, is where bounds are kept and recording ends: a lane
-that may not record gives no range, `next(ids, 0)` is 0, and 0 means "do not record". The hot path
-therefore checks nothing.
+Span ids are handed out in ranges. The iterator that hands them out asks the lane for the next
+range, and that question, asked once in `PERMITS` spans, is where bounds are kept and recording
+ends: a lane that may not record gives no range, `next(ids, 0)` is 0, and 0 means "do not record".
+The hot path therefore checks nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ WIDTH = 10
 
 PERMITS = 512
 
-_RANDOM = Random()  # noqa: S311 - ids, not secrets; `import random` costs 5 ms
+_RANDOM = Random()  # for ids, not secrets; `import random` costs 5 ms
 draw = _RANDOM.getrandbits
 
 
@@ -61,7 +62,7 @@ class Lane:
 
 
 class _Permits:
-    """Ranges of span ids, one for every `PERMITS` spans, for as long as the lane is allowed to record."""
+    """Ranges of span ids, one for every `PERMITS` spans, while the lane is allowed to record."""
 
     __slots__ = ("lane",)
 
@@ -80,10 +81,18 @@ class _Permits:
 
 
 class Cell:
-    """One context's place in its trace. It is changed in place by calls that cannot be interleaved, and
-    replaced in its context by those that can: coroutines, generators and `with span()` blocks."""
+    """One context's place in its trace.
+
+    It is changed in place by calls that cannot be interleaved, and replaced in its context by those
+    that can: coroutines, generators and `with span()` blocks.
+    """
 
     __slots__ = ("always", "ids", "lane", "rows", "span", "thread", "trace_hi", "trace_lo")
+
+    lane: Lane
+    ids: Iterator[int]
+    rows: list[Any]
+    always: bool
 
     def __init__(self, thread: int = 0) -> None:
         self.thread = thread
@@ -121,7 +130,7 @@ CELL: ContextVar[Cell] = ContextVar("qmon.cell", default=NOWHERE)
 
 
 def adopt() -> Cell | None:
-    """Give this context a cell of this thread, at the same place in the trace; `None`: nobody records."""
+    """Give this context a cell of this thread, at the same place; `None` if nobody records."""
     recorder = current().recorder
     if recorder is None:
         return None
@@ -140,7 +149,7 @@ def adopt() -> Cell | None:
 
 
 def here() -> Cell | None:
-    """Return this context's cell if somebody records, making one if there is none of this thread."""
+    """Return this context's cell if somebody records, making one where there is none."""
     cell = CELL.get()
     if cell.thread == get_ident() and cell.lane.allowed:
         return cell

@@ -1,14 +1,14 @@
 """What is on its way: kept until the agent says that it is on disk, within a budget of bytes.
 
-Connected, a message goes out at once and is kept until it is acknowledged. Not connected, it goes to
-the spool, which the next agent reads. Over budget, the oldest goes to the spool, and only if the
+Connected, a message goes out at once and is kept until it is acknowledged. Not connected, it goes
+to the spool, which the next agent reads. Over budget, the oldest goes to the spool, and only if the
 spool is full too is it dropped, and counted. Nothing here waits.
 """
 
 from __future__ import annotations
 
-from _collections import deque
 from _thread import allocate_lock
+from collections import deque
 from itertools import count
 
 from qmon_sdk.protocol.frames import pack_length
@@ -26,7 +26,7 @@ RESENT_AT_ONCE = 256
 
 
 class Delivery:
-    """Messages between `deliver` and the agent's acknowledgement; `deliver` is for any thread at once."""
+    """Messages between `deliver`, which any thread may call, and their acknowledgement."""
 
     def __init__(
         self, connect: Callable[[bytes], tuple[Transport, Spool]], *, books: Books, budget: int
@@ -34,17 +34,19 @@ class Delivery:
         self._connect = connect
         self._books = books
         self._budget = budget
-        self._transport: Transport | None = None
-        self._spool: Spool | None = None
+        self._begun = False
+        self._transport: Transport
+        self._spool: Spool
         self._start()
 
     def begin(self, process: bytes) -> None:
-        """Speak for a process from now on; what is held belongs to the parent it was forked from."""
-        if self._transport is not None:
+        """Speak for a process from now on; what is held belongs to the one it was forked from."""
+        if self._begun:
             self._transport.close()
             self._spool.close()
         self._start()
         self._transport, self._spool = self._connect(process)
+        self._begun = True
 
     def _start(self) -> None:
         self._held: dict[int, tuple[bytes, dict[str, int]]] = {}
@@ -62,7 +64,7 @@ class Delivery:
     @property
     def trouble(self) -> str:
         """What keeps the way to the agent closed, in words; empty while nothing does."""
-        return self._transport.trouble if self._transport is not None else ""
+        return self._transport.trouble if self._begun else ""
 
     @property
     def pending(self) -> int:
@@ -74,7 +76,7 @@ class Delivery:
         return next(self._sequences)
 
     def deliver(self, sequence: int, frame: bytes, counts: dict[str, int]) -> None:
-        """Send a frame, or keep it for later: `counts` says how many signals of each kind it carries."""
+        """Send a frame or keep it for later; `counts` says how many of each kind it carries."""
         message = pack_length(frame)
         self._held[sequence] = (message, counts)
         self.bytes += len(message)
@@ -112,7 +114,7 @@ class Delivery:
         self._transport.close()
 
     def spool_rest(self) -> None:
-        """Leave what is not acknowledged in the spool: the agent knows a frame that it gets twice."""
+        """Leave what is not acknowledged in the spool: the agent knows what it gets twice."""
         for sequence in sorted(self._held):
             self._to_spool(sequence)
         self._unsent.clear()
@@ -126,7 +128,7 @@ class Delivery:
             self._unsent.popleft()
 
     def _post(self, sequence: int, message: bytes) -> bool:
-        """Give a message to the transport, or to the spool if it is larger than the way is wide."""
+        """Give a message to the transport, or to the spool if it is too large for the way."""
         if self._transport.send(message):
             return True
         if not self._connected or len(message) <= self._transport.largest:
@@ -138,13 +140,13 @@ class Delivery:
             self._unsent.popleft()
 
     def _finish_spool(self) -> bool:
-        """Close the spool's file, so that the agent takes it; no thread may be writing to it then."""
+        """Close the spool's file, so that the agent takes it, when no thread is writing to it."""
         with self._spooling:
             self._spool.close()
         return True
 
     def _to_spool(self, sequence: int) -> bool:
-        """Write one message to the spool; what another thread is writing just now waits for the next poll."""
+        """Write one message to the spool, unless another thread is writing: then at a poll."""
         if not self._spooling.acquire(blocking=False):
             return False
         try:

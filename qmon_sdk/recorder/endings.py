@@ -15,7 +15,7 @@ _PLAIN = (str, int, float, bool)
 _LONGEST = 1024
 
 
-def told(  # noqa: PLR0913, PLR0917 - the fast path's other half: positional because it is called so
+def told(  # noqa: PLR0917 - the fast path's other half: positional because it is called so
     cell: Cell, site: Site, parent: int, start: int, took: int, kept: Mapping[str, object] | None
 ) -> None:
     """Record a span that somebody said more about, or whose arguments are kept."""
@@ -38,7 +38,13 @@ def failed(  # noqa: PLR0913, PLR0917
 
 
 def _record(  # noqa: PLR0913, PLR0917
-    cell: Cell, site: Site, parent: int, start: int, took: int, extra: dict[str, object], status: str
+    cell: Cell,
+    site: Site,
+    parent: int,
+    start: int,
+    took: int,
+    extra: dict[str, object],
+    status: str,
 ) -> None:
     span = cell.span
     said = getattr(span, "attributes", None)
@@ -54,7 +60,7 @@ def _record(  # noqa: PLR0913, PLR0917
 
 
 def _renamed(site: Site, name: str) -> Site:
-    from qmon_sdk.spans import site_of  # noqa: PLC0415 - spans stand on the recorder
+    from qmon_sdk.spans import site_of
 
     return site_of(name, site.kind)
 
@@ -67,6 +73,6 @@ def _readable(kept: Mapping[str, object] | None) -> dict[str, object]:
 def _value(value: object) -> object:
     if type(value) in _PLAIN:
         return value[:_LONGEST] if isinstance(value, str) else value
-    from qmon_sdk.rendering import render  # noqa: PLC0415
+    from qmon_sdk.rendering import render
 
     return render(value)

@@ -1,4 +1,4 @@
-"""The one thread of the SDK: it starts with the first signal, and only ever waits on its own lock."""
+"""The one thread of the SDK: it starts with the first signal, and waits on nothing but its lock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ class Flusher:
         self._started = True
         try:
             start_new_thread(self._run, ())
-        except RuntimeError:  # no thread to be had, or the interpreter is closing: `flush` still works
+        except (
+            RuntimeError
+        ):  # no thread to be had, or the interpreter is closing: `flush` still works
             self._stopped = True
 
     def wake(self) -> None:
@@ -51,11 +53,9 @@ class Flusher:
     def _run(self) -> None:
         while not self._stopped:
             self._alarm.acquire(timeout=self._interval)
-            if self._stopped:
-                return
             try:
                 self._tick()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the thread has to go on
                 _count(error)
 
 
@@ -63,5 +63,5 @@ def _count(error: Exception) -> None:
     """Count it; even where failures are loud, this thread has nobody to shout at."""
     try:
         failed("flush", error)
-    except Exception:  # noqa: S110 - it has been counted
-        pass
+    except Exception:  # noqa: BLE001 - it has been counted
+        return

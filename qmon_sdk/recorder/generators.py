@@ -1,4 +1,4 @@
-"""Generators as spans: open from the first step to the last, and current only while the body runs."""
+"""Generators as spans: open from the first step to the last, current only while the body runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Stay:
-    """The place inside a generator's span, entered for every step and left again at every `yield`."""
+    """The place inside a generator's span: entered for every step, left at every `yield`."""
 
     __slots__ = ("_inner", "_outer", "_parent", "_site", "_started")
 
@@ -55,7 +55,9 @@ class _Stay:
             failed(inner, self._site, self._parent, self._started, took, None, error)
 
 
-def generator_wrapper(fn: Callable[..., Generator[Any, Any, Any]], site: Site) -> Callable[..., Any]:
+def generator_wrapper(
+    fn: Callable[..., Generator[Any, Any, Any]], site: Site
+) -> Callable[..., Any]:
     """Wrap a generator function; values, `send`, `throw`, `close` and the result pass through."""
 
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
@@ -72,8 +74,8 @@ def generator_wrapper(fn: Callable[..., Generator[Any, Any, Any]], site: Site) -
                 except GeneratorExit:
                     source.close()
                     raise
-                except BaseException as error:
-                    step, given = source.throw, error  # type: ignore[assignment]
+                except BaseException as error:  # noqa: BLE001 - it is the generator's to see
+                    step, given = source.throw, error
         except StopIteration as stop:
             stay.end()
             return stop.value
@@ -84,7 +86,9 @@ def generator_wrapper(fn: Callable[..., Generator[Any, Any, Any]], site: Site) -
     return wrapper
 
 
-def async_generator_wrapper(fn: Callable[..., AsyncGenerator[Any, Any]], site: Site) -> Callable[..., Any]:
+def async_generator_wrapper(
+    fn: Callable[..., AsyncGenerator[Any, Any]], site: Site
+) -> Callable[..., Any]:
     """Wrap an async generator function; `asend`, `athrow` and `aclose` pass through."""
 
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
@@ -101,8 +105,8 @@ def async_generator_wrapper(fn: Callable[..., AsyncGenerator[Any, Any]], site: S
                 except GeneratorExit:
                     await source.aclose()
                     raise
-                except BaseException as error:
-                    step, given = source.athrow, error  # type: ignore[assignment]
+                except BaseException as error:  # noqa: BLE001 - it is the generator's to see
+                    step, given = source.athrow, error
         except StopAsyncIteration:
             stay.end()
         except BaseException as error:

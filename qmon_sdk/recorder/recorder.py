@@ -91,7 +91,7 @@ class Recorder:
         return lane
 
     def refill(self, lane: Lane) -> int:
-        """Grant a lane `PERMITS` more spans from the returned id on, and keep it within its bound."""
+        """Grant a lane `PERMITS` more spans from the returned id on, and keep it in bounds."""
         self._wake_up()
         if not lane.allowed:
             return 0
@@ -150,7 +150,7 @@ class Recorder:
             self._gate.release()
 
     def flush(self, timeout: float) -> bool:
-        """Send everything and wait until it is acknowledged or spooled; `False` if it is not in time."""
+        """Send everything and wait until it is acknowledged or spooled; `False` if that is late."""
         deadline = monotonic() + timeout
         self._notice_fork()
         if not self._gate.acquire(timeout=max(timeout, 0)):
@@ -163,7 +163,7 @@ class Recorder:
             self._gate.release()
 
     def _drain(self, deadline: float) -> bool:
-        from time import sleep  # noqa: PLC0415 - patched by gevent in between, if at all
+        from time import sleep
 
         while self._delivery.pending:
             if monotonic() >= deadline:
@@ -199,7 +199,9 @@ class Recorder:
             site = flat[place]
             if not site.metric:
                 continue
-            self._parts.metrics.distribution(f"{site.name}.duration", flat[place + 8] / 1e9, unit="s")
+            self._parts.metrics.distribution(
+                f"{site.name}.duration", flat[place + 8] / 1e9, unit="s"
+            )
 
     def _send_rows(self, flat: list[Any]) -> None:
         block = span_block(flat, self._parts.scrubber.labels)
@@ -215,7 +217,7 @@ class Recorder:
 
     def _filtered(self, block: Block, hook: Callable[[Any], Any]) -> Block:
         """Let the application see each signal, for the few that want to."""
-        from qmon_sdk.protocol.columns import rows_of  # noqa: PLC0415
+        from qmon_sdk.protocol.columns import rows_of
 
         rows = rows_of(block)
         kept = [seen for row in rows if (seen := hook(row)) is not None]
@@ -233,7 +235,9 @@ class Recorder:
             self._told = ledger
             self._send([], {}, ledger=pack(list(ledger)))
 
-    def _send(self, blocks: list[bytes], counts: dict[str, int], ledger: bytes = _NO_LEDGER) -> None:
+    def _send(
+        self, blocks: list[bytes], counts: dict[str, int], ledger: bytes = _NO_LEDGER
+    ) -> None:
         sequence = self._delivery.next_sequence()
         head = (self.process, sequence, time_ns())
         try:
@@ -288,7 +292,10 @@ class Recorder:
         with self._gate:
             sums = self._books.read()
             return Stats(
-                **{name: dict(counts) for name, counts in sums.items()},
+                captured=dict(sums["captured"]),
+                dropped=dict(sums["dropped"]),
+                acknowledged=dict(sums["acknowledged"]),
+                spooled=dict(sums["spooled"]),
                 pending_bytes=self._delivery.bytes,
                 connected=self._delivery.connected,
                 transport=self._delivery.trouble,
@@ -320,4 +327,3 @@ def _resource(settings: Settings, pid: int) -> Resource:
         sdk="qmon.python",
         attributes=dict(settings.resource),
     )
-

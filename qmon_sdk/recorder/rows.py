@@ -20,7 +20,12 @@ class Site:
     __slots__ = ("attributes", "kind", "metric", "name")
 
     def __init__(
-        self, name: str, *, kind: str = "internal", attributes: dict[str, str] | None = None, metric: bool = False
+        self,
+        name: str,
+        *,
+        kind: str = "internal",
+        attributes: dict[str, str] | None = None,
+        metric: bool = False,
     ) -> None:
         self.name = name
         self.kind = kind

@@ -1,9 +1,9 @@
 """Wrappers compiled for one function each, with exactly its signature.
 
-A wrapper that takes `*args, **kwargs` costs three times as much as one that repeats the signature, so
-the source below is filled in with the function's own parameters and compiled. The local names start
-with `_q_`, which no parameter may. `cells` explains why nothing here locks, checks bounds, or asks
-which process this is.
+A wrapper that takes `*args, **kwargs` costs three times as much as one that repeats the signature,
+so the source below is filled in with the function's own parameters and compiled. The local names
+start with `_q_`, which no parameter may. `cells` explains why nothing here locks, checks bounds, or
+asks which process this is.
 """
 
 from __future__ import annotations
@@ -138,8 +138,15 @@ def wrapper_of(
         extra=late if record_args or record_return else "None",
         early="_q_kept" if record_args or record_return else "None",
     )
-    names = {**_NAMES, "_q_call": fn, "_q_site": site, "_q_name": site.name, "_q_skip": skip, "_q_keeps": True}
-    wrapper = _made(source, names)
+    names = {
+        **_NAMES,
+        "_q_call": fn,
+        "_q_site": site,
+        "_q_name": site.name,
+        "_q_skip": skip,
+        "_q_keeps": True,
+    }
+    wrapper: FunctionType = _made(source, names)
     wrapper.__defaults__ = fn.__defaults__
     wrapper.__kwdefaults__ = fn.__kwdefaults__
     return wrapper
@@ -155,7 +162,8 @@ def signature_of(fn: FunctionType) -> tuple[str, str]:
     positional, only = code.co_argcount, code.co_posonlyargcount
     with_default = positional - len(fn.__defaults__ or ())
     parameters = [
-        f"{name}=None" if place >= with_default else name for place, name in enumerate(names[:positional])
+        f"{name}=None" if place >= with_default else name
+        for place, name in enumerate(names[:positional])
     ]
     arguments = list(names[:positional])
     if only:
@@ -188,7 +196,7 @@ def _made(source: str, names: dict[str, Any]) -> Any:
 
 
 def _names() -> dict[str, Any]:
-    from _thread import get_ident  # noqa: PLC0415
+    from _thread import get_ident
 
     return {
         "_q_get": CELL.get,

@@ -82,15 +82,15 @@ class TestEveryKind:
             frame = decode_frame((generation / f"{kind}-{rows}.frame").read_bytes())
 
             assert rows_of(frame.blocks[0]) == sample(kind, rows)
-            assert frame.ledger == Ledger(
-                captured={kind: rows}, dropped={f"{kind}/sample_rate": 1}
-            )
+            assert frame.ledger == Ledger(captured={kind: rows}, dropped={f"{kind}/sample_rate": 1})
 
 
 class TestTheDefinitions:
     def test_only_ever_grow_at_the_end(self):
         golden = WIRE.parent / "wire_fields.json"
-        now = {kind: [[f.name, f.role, f.default] for f in fields] for kind, fields in FIELDS.items()}
+        now = {
+            kind: [[f.name, f.role, f.default] for f in fields] for kind, fields in FIELDS.items()
+        }
         if WRITE:
             golden.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
 

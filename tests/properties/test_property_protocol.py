@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -164,10 +166,8 @@ def read_everything(data):
 
 
 def read_rows(block):
-    try:
+    with contextlib.suppress(WireError):
         rows_of(block)
-    except WireError as error:
-        assert error.reason
 
 
 class TestMessages:

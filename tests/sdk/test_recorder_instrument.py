@@ -266,7 +266,11 @@ class TestASpan:
             open_span.set_status("error", "declined")
 
         charge = told.span("charge")
-        assert (charge.kind, charge.status, charge.span_id) == ("client", "error", open_span.span_id)
+        assert (charge.kind, charge.status, charge.span_id) == (
+            "client",
+            "error",
+            open_span.span_id,
+        )
         assert charge.attributes["provider"] == "acme"
         assert charge.attributes["amount"] == "12"
         assert charge.attributes["currency"] == "EUR"
