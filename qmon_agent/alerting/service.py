@@ -67,6 +67,11 @@ class AlertService:
         declaring.declare(self._store.catalog, options)
         self.reload()
 
+    def tell(self, channels: Sequence[str]) -> None:
+        """Let alerts that name no channel use these from now on."""
+        with self._lock:
+            self._channels = tuple(channels)
+
     def reload(self) -> None:
         """Take up what the catalog says now; incidents of alerts that are gone end silently."""
         with self._lock:
