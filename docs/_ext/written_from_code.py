@@ -166,11 +166,11 @@ def commands():
     """Every command of `qmon-agent`, with its arguments and options, from click itself."""
     import click
 
-    from qmon_agent.cli import main
+    from qmon_agent.cli._program import program
 
-    context = click.Context(main, info_name="qmon-agent")
-    parts = [main.help or "", "", *parameters(main, context)]
-    for path, command in walk(main, context, ("qmon-agent",)):
+    context = click.Context(program, info_name="qmon-agent")
+    parts = [program.help or "", "", *parameters(program, context)]
+    for path, command in walk(program, context, ("qmon-agent",)):
         parts += ["", f"## `{' '.join(path)}`", "", inspect.cleandoc(command.help or ""), ""]
         parts += parameters(command, context)
     return text(parts)
