@@ -51,6 +51,8 @@ def array_of(column: Any, role: str, rows: int) -> pa.Array:
         raise ValueError(f"a {role} column cannot be read: {error}") from error
     if len(read) != rows:
         raise ValueError(f"a {role} column has {len(read)} rows, not {rows}")
+    if _nulls(read):
+        raise ValueError(f"a {role} column has rows without a value")
     return read
 
 
@@ -76,6 +78,14 @@ def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
     return pa.array([value], kind)[0]
 
 
+def _nulls(read: pa.Array) -> int:
+    if isinstance(read, pa.DictionaryArray):
+        return int(read.null_count + read.dictionary.null_count)
+    if isinstance(read, pa.MapArray):
+        return int(read.null_count + read.items.null_count)
+    return int(read.null_count)
+
+
 # Numbers
 
 
@@ -83,7 +93,7 @@ def _numbers(column: Any, role: str, rows: int) -> pa.Array:
     kind = TYPES[role]
     if isinstance(column, bytes):
         return _from_buffer(column, kind, rows)
-    if isinstance(column, bool | int | float):
+    if isinstance(column, int) or (role == "Number" and isinstance(column, float)):
         return constant(column, role, rows)
     tag, base, data = column
     if tag != "o":

@@ -98,4 +98,4 @@ class Follower:
     def _put_aside(self, record: Record, reason: str) -> None:
         """Told before it is passed: after a crash it may be told twice, never not at all."""
         self.counts["buried"] += 1
-        self._bury(record, reason)
+        self._bury(record, reason.encode("ascii", "backslashreplace").decode())

@@ -36,6 +36,8 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit_mb: int = 140
     threads: int = 1
     nice: int = 5
+    lock_wait_s: float = 15.0
+    """How long the last worker may take to be gone."""
     query_timeout_s: float = 30.0
     query_rows: int = 10_000
     batching: Batching = Batching()

@@ -118,14 +118,20 @@ class Worker:
             self.say(progress)
 
     def _answer_exports(self) -> None:
-        if (
-            self._exports
-            and not self._engine.busy()
-            and self._engine.exported == self._engine.stored
-        ):
-            for number in self._exports:
-                self.say(link.Answer(number=number))
-            self._exports.clear()
+        if not self._exports or self._engine.busy():
+            return
+        failures = self._engine.counts().get("export_failures", 0)
+        if failures > self._failures:
+            self._failures = failures
+            self._end_exports(lambda number: link.Refusal(number=number, message=NOT_EXPORTED))
+        elif self._engine.exported == self._engine.stored:
+            self._end_exports(lambda number: link.Answer(number=number))
+
+    def _end_exports(self, answer: Callable[[int], link.Said]) -> None:
+        with self._news:
+            asked, self._exports = self._exports, []
+        for number in asked:
+            self.say(answer(number))
 
     def _bury(self, record: Record, reason: str) -> None:
         self.say(link.Buried(record_id=record.record_id, payload=record.payload, reason=reason))

@@ -25,7 +25,6 @@ from .hot import count_rows
 from .moving import Mover, sweep
 
 LOCK = "store.lock"
-LOCK_WAIT_S = 15.0
 NS = 10**9
 
 
@@ -50,7 +49,7 @@ class DuckEngine:
         """Open the directory for writing, alone; raises StoreError while somebody else has it."""
         directory = Path(options.directory)
         (directory / FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = _locked(directory / LOCK)
+        lock = _locked(directory / LOCK, wait_s=options.lock_wait_s)
         try:
             manifest = manifests.load(directory)
             sweep(directory, manifest)
@@ -69,7 +68,7 @@ class DuckEngine:
         manifest = manifests.load(directory)
         for path in directory.glob(f"{recovery.FILE}*"):
             shutil.copy2(path, room / path.name)
-        return cls(options, _locked(room / LOCK), manifest=manifest, room=room)
+        return cls(options, _locked(room / LOCK, wait_s=0), manifest=manifest, room=room)
 
     @property
     def stored(self) -> Position:
@@ -145,10 +144,10 @@ class DuckEngine:
         return sum(count_rows(self._connection, self._hot.live).values())
 
 
-def _locked(path: Path) -> TextIO:
+def _locked(path: Path, *, wait_s: float) -> TextIO:
     """Wait a while for the last worker to be gone; it may still be finishing a transaction."""
     file = path.open("w")
-    deadline = time.monotonic() + LOCK_WAIT_S
+    deadline = time.monotonic() + wait_s
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
