@@ -33,7 +33,7 @@ class HostProcess:
         )
 
     def submit(self, points: Sequence[Point]) -> None:
-        """Sends one batch; called on the loop. What the agent itself refuses is booked as dropped."""
+        """Sends one batch; called on the loop. What the agent refuses is booked as dropped."""
         if not points:
             return
         self._captured += len(points)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from qmon_agent.alerting.observed import Observed
-from qmon_agent.app.books import Books
+from qmon_agent.app.conservation import Conservation
 from qmon_agent.journal import Position, Record
 from qmon_agent.monitoring.discovery import Discovery
 from qmon_agent.monitoring.latest import LatestValues
@@ -32,14 +32,14 @@ class Judging:
         self,
         observer: Observer,
         *,
-        books: Books,
+        conservation: Conservation,
         latest: LatestValues,
         discovery: Discovery,
         judged: Position,
         vitals: Vitals,
     ) -> None:
         self._observer = observer
-        self._books = books
+        self._conservation = conservation
         self._latest = latest
         self._discovery = discovery
         self._judged = judged
@@ -56,7 +56,7 @@ class Judging:
 
     def _judge(self, record: Record) -> None:
         frame = decode_frame(record.payload)
-        self._books.enter(frame, record_id=record.record_id, time=record.time)
+        self._conservation.enter(frame, record_id=record.record_id, time=record.time)
         if record.record_id <= self._judged.record_id:
             return
         batch = observed_of(record, frame)

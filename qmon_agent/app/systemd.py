@@ -24,7 +24,7 @@ def notify(state: str) -> None:
 
 
 async def keep_watchdog(is_well: Callable[[], bool]) -> None:
-    """Proves life twice per `$WATCHDOG_USEC`, as long as the agent is well; else until cancelled."""
+    """Proves life twice per `$WATCHDOG_USEC`, as long as the agent is well."""
     interval = int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000
     while interval:
         if is_well():

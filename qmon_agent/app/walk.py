@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol, TypeVar
 
 from qmon_agent.journal import Position, Record
@@ -56,7 +57,7 @@ class Walk:
         self._moved = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="qmon-rules")
         self._task: asyncio.Task[None] | None = None
-        self._leaving = False
+        self._judged = asyncio.Event()
 
     @property
     def lag(self) -> int:
@@ -69,12 +70,15 @@ class Walk:
         self._moved.set()
         self._task = asyncio.create_task(self._run())
 
-    async def stop(self, *, timeout_s: float) -> None:
-        """Judges what is committed, as far as the time allows; the rest waits in the journal."""
-        self._leaving = True
-        self._moved.set()
+    async def drain(self) -> None:
+        """Waits until everything committed has been judged."""
+        while self.lag and self._task is not None and not self._task.done():
+            self._judged.clear()
+            await self._judged.wait()
+
+    async def stop(self) -> None:
+        """Judges no more; what is left waits in the journal."""
         if self._task is not None:
-            await asyncio.wait([self._task], timeout=timeout_s)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._thread.shutdown(wait=True, cancel_futures=True)
@@ -101,8 +105,6 @@ class Walk:
                     await self._judge_batch(self._take_fresh())
                 else:
                     await self._catch_up()
-            if self._leaving:
-                return
 
     def _continues(self) -> bool:
         """Whether memory holds the very next record."""
@@ -125,7 +127,7 @@ class Walk:
         try:
             while self.lag and not self._continues():
                 until = self._committed.record_id
-                batch = await self.on_thread(lambda: reader.read(until, _BATCH_BYTES))
+                batch = await self.on_thread(partial(reader.read, until, _BATCH_BYTES))
                 if not batch:
                     # Trimmed or damaged meanwhile: the journal has counted it, we go on behind it.
                     self._step_over(until)
@@ -140,5 +142,6 @@ class Walk:
         self.position = Position(first - 1, self.position.segment, self.position.offset)
 
     async def _judge_batch(self, records: list[Record]) -> None:
-        await self.on_thread(lambda: self._judge(records))
+        await self.on_thread(partial(self._judge, records))
         self.position = records[-1].position
+        self._judged.set()

@@ -7,6 +7,7 @@ import os
 import pkgutil
 import sys
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -23,8 +24,8 @@ class Commands(click.Group):
 
     @cached_property
     def _files(self) -> dict[str, str]:
-        folder = os.path.dirname(__file__)
-        names = [found.name for found in pkgutil.iter_modules([folder])]
+        folder = Path(__file__).parent
+        names = [found.name for found in pkgutil.iter_modules([str(folder)])]
         public = [name for name in names if not name.startswith("_")]
         parts = {name for name in public if any(name.startswith(f"{one}_") for one in public)}
         return {name.replace("_", "-"): name for name in public if name not in parts}

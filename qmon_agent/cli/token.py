@@ -64,5 +64,3 @@ def _seconds(ttl: str) -> float:
         return parse_duration(ttl) / 1e9
     except ValueError as problem:
         raise ConfigError("--ttl", str(problem)) from None
-
-

@@ -47,7 +47,7 @@ async def question(request: Request, kind: type[T]) -> T:
 async def trouble_answer(_: Request, problem: Exception) -> Response:
     """What went wrong, in the words of the error."""
     status = next((code for kind, code in STATUSES.items() if isinstance(problem, kind)), 500)
-    document = {"error": str(problem), "kind": type(problem).__name__}
+    document: dict[str, Any] = {"error": str(problem), "kind": type(problem).__name__}
     if nearest := getattr(problem, "nearest", ()):
         document["nearest"] = list(nearest)
     return json_answer(document, status)

@@ -38,9 +38,7 @@ def make_routes(desk: Desk, sources: Iterable[object]) -> list[Route]:
     ]
 
 
-def public_gate(
-    routes: list[Route], desk: Desk, *, options: Http, scope_of: TokenScopes
-) -> Gate:
+def public_gate(routes: list[Route], desk: Desk, *, options: Http, scope_of: TokenScopes) -> Gate:
     """What strangers meet: host names, origins and roles are checked."""
     host = options.listen.rpartition(":")[0].strip("[]")
     return Gate(
@@ -54,9 +52,7 @@ def public_gate(
 
 def control_gate(routes: list[Route], desk: Desk, *, options: Http) -> Gate:
     """What the owner meets: the socket has already said who is there."""
-    everyone = Identities(
-        scope_of=lambda _: None, sessions=desk.sessions, everyone=GRANTS["admin"]
-    )
+    everyone = Identities(scope_of=lambda _: None, sessions=desk.sessions, everyone=GRANTS["admin"])
     return Gate(
         _application(routes), routes, identities=everyone, bodies=_bodies(options), hosts=None
     )

@@ -12,7 +12,8 @@ from qmon_agent.vitals import Vitals
 class Answer(Protocol):
     """Rows of a query, each value fit for JSON."""
 
-    truncated: bool
+    @property
+    def truncated(self) -> bool: ...
 
     def records(self) -> list[dict[str, Any]]: ...
 

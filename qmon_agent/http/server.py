@@ -9,11 +9,9 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from qmon_agent.domain.errors import ConfigError
 from qmon_agent.http.refusals import AsgiApp
 from qmon_agent.ingest.listening import peer_of
 
-_BACKLOG = 512
 _CONCURRENT = 512
 
 
@@ -29,7 +27,7 @@ class HttpServer:
     ) -> None:
         self._listener = listener
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type]  # uvicorn names the same shape by its own types
+            app,
             http=protocol,
             ws="none",
             lifespan="off",
@@ -69,25 +67,6 @@ class OwnerOnlyProtocol(HttpToolsProtocol):
         # A stranger's bytes may come before its connection is gone.
         if hasattr(self, "flow"):
             super().data_received(data)
-
-
-def listen_tcp(listen: str) -> socket.socket:
-    """A listening socket at `HOST:PORT`; raises ConfigError, or OSError naming the address."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 0xFFFF:
-        raise ConfigError("http.listen", f"{listen!r} is no HOST:PORT")
-    host = host.strip("[]") or "127.0.0.1"
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, int(port)))
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except OSError as problem:
-        listener.close()
-        raise OSError(problem.errno, f"HTTP {listen}: {problem.strerror}") from None
-    return listener
 
 
 def url_of(listener: socket.socket) -> str:

@@ -1,4 +1,4 @@
-"""A unix socket in the file system: taking a stale one's place, never a living one's."""
+"""Listening sockets; a unix one takes a stale one's place, never a living one's."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from qmon_agent.ingest.outcome import Peer
 # The kernel's sockaddr_un holds 108 bytes, the last of them a zero.
 _LONGEST_PATH = 107
 _BACKLOG = 512
+_HIGHEST_PORT = 0xFFFF
 _CREDENTIALS = struct.Struct("3i")
 
 
 def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.socket:
     """A listening, non-blocking socket at `path`, which only `mode` may open."""
     if len(os.fsencode(path)) > _LONGEST_PATH:
-        raise ConfigError(str(path), f"a socket path has at most {_LONGEST_PATH} bytes; use --socket")
+        reason = f"a socket path has at most {_LONGEST_PATH} bytes; use --socket"
+        raise ConfigError(str(path), reason)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, kind)
@@ -37,6 +39,25 @@ def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.soc
         raise
     finally:
         os.umask(before)
+    return listener
+
+
+def listen_tcp(listen: str, *, path: str) -> socket.socket:
+    """A listening socket at `HOST:PORT`; raises ConfigError for `path`, or OSError."""
+    host, _, port = listen.rpartition(":")
+    if not port.isdigit() or int(port) > _HIGHEST_PORT:
+        raise ConfigError(path, f"{listen!r} is no HOST:PORT")
+    host = host.strip("[]") or "127.0.0.1"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, int(port)))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as problem:
+        listener.close()
+        raise ConfigError(path, f"{listen}: {problem.strerror or problem}") from None
     return listener
 
 

@@ -19,7 +19,12 @@ class Pace:
     """Pauses and resumes one connection; the kernel's buffer, filling up, tells the sender."""
 
     def __init__(
-        self, peer: Peer, *, admission: Admission, pause: Callable[[], None], resume: Callable[[], None]
+        self,
+        peer: Peer,
+        *,
+        admission: Admission,
+        pause: Callable[[], None],
+        resume: Callable[[], None],
     ) -> None:
         self._peer = peer
         self._admission = admission

@@ -19,7 +19,7 @@ _MESSAGES_A_TURN = 64
 
 
 class PacketReader:
-    """What all packet connections share: the pipeline, and one buffer, for reading is never shared."""
+    """What all packet connections share: the pipeline, and one buffer, as one reads at a time."""
 
     def __init__(self, door: Door) -> None:
         self.door = door
@@ -47,9 +47,7 @@ class PacketConnection:
         self._unsent: deque[bytes] = deque()
         self._is_open = self._is_reading = True
         self._answers = Answers(self._send, refuse=self._refuse, admission=admission)
-        self._pace = Pace(
-            self._peer, admission=admission, pause=self._pause, resume=self._resume
-        )
+        self._pace = Pace(self._peer, admission=admission, pause=self._pause, resume=self._resume)
         self._loop.add_reader(connection.fileno(), self._read)
 
     def stop_reading(self) -> None:

@@ -80,9 +80,7 @@ class StreamConnection(asyncio.Protocol):
         self._peer = _peer(transport)
         admission = self._home.door.intake.admission
         self._answers = Answers(self._send, refuse=self._refuse, admission=admission)
-        self._pace = Pace(
-            self._peer, admission=admission, pause=self._pause, resume=self._resume
-        )
+        self._pace = Pace(self._peer, admission=admission, pause=self._pause, resume=self._resume)
         if not self._home.opened(self):
             transport.close()
         elif not self._may_speak:
@@ -158,5 +156,3 @@ def _peer(transport: asyncio.Transport) -> Peer:
         return peer_of(connection)
     address = transport.get_extra_info("peername") or ("tcp",)
     return Peer(name=f"ip:{address[0]}")
-
-

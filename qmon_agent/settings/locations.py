@@ -31,6 +31,10 @@ class Locations(msgspec.Struct, frozen=True, kw_only=True):
         return self.state / "journal"
 
     @property
+    def conservation(self) -> Path:
+        return self.state / "conservation.json"
+
+    @property
     def whereabouts(self) -> Path:
         """Where a running agent writes down its sockets and its URL."""
         return self.state / "agent.json"
@@ -80,19 +84,18 @@ def _chosen(*candidates: tuple[str | None, str]) -> tuple[str, str]:
 def _default_state(environ: Mapping[str, str], *, root: bool) -> str:
     if root:
         return "/var/lib/qmon"
-    home = environ.get("XDG_STATE_HOME") or os.path.join(
-        environ.get("HOME") or os.path.expanduser("~"), ".local", "state"
-    )
-    return os.path.join(home, "qmon")
+    if home := environ.get("XDG_STATE_HOME"):
+        return f"{home}/qmon"
+    return f"{environ.get('HOME') or Path.home()}/.local/state/qmon"
 
 
 def _default_socket(environ: Mapping[str, str], state: str, *, root: bool) -> str:
     if root:
         return "/run/qmon/agent.sock"
     runtime = environ.get("XDG_RUNTIME_DIR")
-    return os.path.join(runtime, "qmon", "agent.sock") if runtime else f"{state}/agent.sock"
+    return f"{runtime}/qmon/agent.sock" if runtime else f"{state}/agent.sock"
 
 
 def _default_config(state: str) -> str | None:
-    file = os.path.join(state, "qmon.toml")
-    return file if os.path.exists(file) else None
+    file = Path(state, "qmon.toml")
+    return str(file) if file.exists() else None

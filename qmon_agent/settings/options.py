@@ -14,7 +14,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A section: its fields are its keys, and any other key is an error."""
 
 
-class Http(Options):
+class Http(Options, frozen=True, kw_only=True):
     """`[http]`: the one public port."""
 
     listen: str = "127.0.0.1:7690"
@@ -26,7 +26,7 @@ class Http(Options):
     session_ttl_s: float = 43_200.0
 
 
-class Admission(Options):
+class Admission(Options, frozen=True, kw_only=True):
     """`[admission]`: what one peer, and all of them together, may ask of the agent."""
 
     frames_per_s: float = 5_000.0
@@ -36,7 +36,7 @@ class Admission(Options):
     peer_credit_bytes: int = 8 * MIB
 
 
-class JournalSection(Options):
+class JournalSection(Options, frozen=True, kw_only=True):
     """`[journal]`: how much is kept for readers that are behind."""
 
     max_bytes: int = 4_096 * MIB
@@ -45,7 +45,7 @@ class JournalSection(Options):
     trim_interval_s: float = 10.0
 
 
-class Store(Options):
+class Store(Options, frozen=True, kw_only=True):
     """`[store]`: where signals and state are kept; empty means under the state directory."""
 
     telemetry: str = ""
@@ -54,7 +54,7 @@ class Store(Options):
     query_rows: int = 10_000
 
 
-class Samplers(Options):
+class Samplers(Options, frozen=True, kw_only=True):
     """`[samplers]`: which readings of this host are taken, and how often."""
 
     enabled: bool = True
@@ -62,7 +62,7 @@ class Samplers(Options):
     only: tuple[str, ...] = ()
 
 
-class AlertOptions(Options):
+class AlertOptions(Options, frozen=True, kw_only=True):
     """One `[[alerts]]` table: a threshold on a metric, or a rule by name."""
 
     name: str
@@ -78,7 +78,7 @@ class AlertOptions(Options):
     options: dict[str, Any] = {}
 
 
-class Settings(Options):
+class Settings(Options, frozen=True, kw_only=True):
     """The whole file. Plug-in sections stay tables: the plug-in's own fields say what fits."""
 
     http: Http = Http()

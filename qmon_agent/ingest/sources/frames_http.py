@@ -22,7 +22,7 @@ _MOST_FRAMES = 10_000
 
 
 class FramesHttpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """`[sources.frames_http]`: a body is prefixed frames; the answer comes when they are on disk."""
+    """`[sources.frames_http]`: bodies of prefixed frames, answered when they are on disk."""
 
     route: ClassVar[str] = "/api/qmon/frames"
     role: ClassVar[str] = "ingest"

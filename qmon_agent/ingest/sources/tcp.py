@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +10,9 @@ from typing import Any
 import msgspec
 
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.ingest.listening import listen_tcp
 from qmon_agent.ingest.sources import Door
 from qmon_agent.ingest.streams import StreamConnections
-
-_BACKLOG = 512
 
 
 class TcpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -39,11 +37,11 @@ class TcpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=T
         self._address = self.listen
 
     async def start(self, door: Door) -> None:
-        host, port = _host_and_port(self.listen)
+        listener = listen_tcp(self.listen, path="sources.tcp.listen")
+        host = listener.getsockname()[0]
         needs_token = self.token_required
         if needs_token is None:
             needs_token = not is_loopback(host)
-        listener = _listen(host, port)
         self._address = "{}:{}".format(*listener.getsockname()[:2])
         self._connections = StreamConnections(
             door, limit=self.max_connections, needs_token=needs_token
@@ -80,24 +78,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _host_and_port(listen: str) -> tuple[str, int]:
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 0xFFFF:
-        raise ConfigError("sources.tcp.listen", f"{listen!r} is no HOST:PORT")
-    return host.strip("[]"), int(port)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except BaseException:
-        listener.close()
-        raise
-    return listener

@@ -27,8 +27,8 @@ class Account(msgspec.Struct, kw_only=True, omit_defaults=True):
     last: int = 0
 
 
-class Books(msgspec.Struct, kw_only=True):
-    """A fold over the journal; kept with the record it has read up to, so that none counts twice."""
+class Conservation(msgspec.Struct, kw_only=True):
+    """A fold over the journal; kept with the last record in it, so that none counts twice."""
 
     record_id: int = 0
     accounts: dict[str, Account] = {}
@@ -52,10 +52,13 @@ class Books(msgspec.Struct, kw_only=True):
             account.captured = dict(frame.ledger.captured)
             account.dropped = dict(frame.ledger.dropped)
 
-    def bury(self, frame: Frame) -> None:
-        """Books a frame the store gave up on; again changes nothing."""
+    def bury(self, frame: Frame) -> bool:
+        """Books a frame the store gave up on; no, and nothing changes, for one booked before."""
         key = f"{frame.process.hex()}/{frame.sequence}"
+        if key in self.dead:
+            return False
         self.dead[key] = sum(block.rows for block in frame.blocks)
+        return True
 
     def totals(self) -> Totals:
         return Totals.of([self.closed, *self.accounts.values()])
@@ -101,11 +104,11 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
             frames += account.frames
         return cls(captured=captured, dropped=dropped, received=received, frames=frames)
 
-    def balance(self, *, stored: int, dead: int = 0, lag: int = 0) -> dict[str, Any]:
+    def balance(self, *, stored: int, dead: int = 0, exact: bool = False) -> dict[str, Any]:
         """The books as `status` shows them.
 
-        `dead` are rows no table takes. `pending` is still in its process or in the journal: what
-        is neither, once the store has no lag, would be lost, and the books do not add up.
+        `dead` are rows no table takes. `exact` says that the store has read just what is booked
+        here: then a row that is neither stored nor dead would be lost, and nothing adds up.
         """
         captured = sum(self.captured.values())
         dropped = sum(self.dropped.values())
@@ -120,7 +123,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
             "pending": in_processes + in_journal,
             "pending_in_processes": in_processes,
             "pending_in_journal": in_journal,
-            "adds_up": in_processes >= 0 and (in_journal == 0 if lag == 0 else in_journal >= 0),
+            "adds_up": in_processes >= 0 and (in_journal == 0 or not exact),
             "captured_by_kind": self.captured,
             "dropped_by_reason": self.dropped,
         }

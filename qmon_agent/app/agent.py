@@ -1,0 +1,143 @@
+"""The agent's life: it takes within a second of its start, and stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+from collections.abc import Awaitable
+from typing import Any
+
+from qmon_agent.app.config import LiveConfig
+from qmon_agent.app.desk import AgentDesk
+from qmon_agent.app.doors import Doors
+from qmon_agent.app.housekeeping import Housekeeping
+from qmon_agent.app.journals import STORE, save_cursor
+from qmon_agent.app.parts import Hears, Plan, build
+from qmon_agent.app.reload import Services
+from qmon_agent.app.status import StatusReport
+from qmon_agent.app.systemd import keep_watchdog, notify
+from qmon_agent.app.tasks import Tasks
+from qmon_agent.journal import Position
+from qmon_agent.store.telemetry import Listeners
+from qmon_sdk.protocol.errors import WireError
+from qmon_sdk.protocol.frames import decode_frame
+
+# What each step of stopping may take; what is not done by then waits in the journal.
+STEP_S = 5.0
+STORE_S = 12.0
+
+
+class Agent:
+    """Everything running; built, started and stopped on one loop."""
+
+    def __init__(self, plan: Plan) -> None:
+        listeners = Listeners(exported=self._exported, buried=self._buried)
+        self.parts = build(plan, Hears(posted=self._posted, listeners=listeners))
+        self._plan = plan
+        self._config = LiveConfig(plan.locations, plan.settings, plan.plugins)
+        self._tasks = Tasks(self.parts.vitals)
+        self.services = Services(plan, self.parts, config=self._config, tasks=self._tasks)
+        self._report = StatusReport(plan, self.parts, config=self._config)
+        self.desk = AgentDesk(plan, self.parts, report=self._report)
+        self._doors = Doors(self.desk, plan.settings.http, scope_of=self.parts.judged.tokens)
+        self._housekeeping = Housekeeping(plan, self.parts)
+        self._errands: set[asyncio.Future[Any]] = set()
+
+    async def start(self) -> str:
+        """Opens every door; answers the line that says so."""
+        self.parts.judged.walk.start(self.parts.taking.journal.committed)
+        await self.services.start()
+        await self._doors.start(self._plan.locations, self._config.plugins.sources.values())
+        self._report.url = self._doors.url
+        self._housekeeping.start()
+        self._tasks.run("watchdog", lambda: keep_watchdog(self._housekeeping.is_well))
+        self._write_whereabouts()
+        self.desk.is_ready = True
+        notify("READY=1")
+        code = self.desk.sessions.new_code()
+        return (
+            f"qmon-agent ready socket={self._plan.locations.socket} url={self._doors.url}"
+            f" signin={self._doors.url}/signin?code={code}"
+        )
+
+    async def settle(self) -> None:
+        """What can wait until after the agent is ready."""
+        if self.parts.store is not None:
+            await self.parts.store.start()
+            self.parts.store.committed(self.parts.taking.journal.committed)
+        # What is here now stays: the collector need not look at it at every full run.
+        gc.collect()
+        gc.freeze()
+
+    async def stop(self) -> None:
+        """In order: take no more, commit, judge, store, write down, close."""
+        notify("STOPPING=1")
+        self.desk.is_ready = False
+        taking, judged = self.parts.taking, self.parts.judged
+        await self._tasks.cancel("samplers", "watchdog")
+        await self._step("sources", self.services.stop_sources())
+        await self._step("journal", taking.committer.close())
+        await self._step("rules", judged.walk.drain())
+        await self._housekeeping.stop()
+        await self._step("checkpoint", self._housekeeping.checkpoint())
+        await self._tasks.cancel("notifier")
+        if self.parts.store is not None:
+            await self._step("store", self.parts.store.stop(), within_s=STORE_S)
+        await self._step("http", self._doors.stop())
+        await judged.walk.stop()
+        await self._close()
+
+    async def _close(self) -> None:
+        await asyncio.gather(*self._errands, return_exceptions=True)
+        self.parts.taking.keeper.close()
+        await asyncio.to_thread(self.parts.taking.journal.close)
+        self.parts.judged.state.close()
+        self._plan.locations.whereabouts.unlink(missing_ok=True)
+
+    async def _step(self, name: str, step: Awaitable[object], *, within_s: float = STEP_S) -> None:
+        """One step of stopping: whatever happens in it, the next one comes."""
+        try:
+            async with asyncio.timeout(within_s):
+                await step
+        except Exception as problem:  # noqa: BLE001 - the journal has to be closed in any case
+            self.parts.vitals.add("stop_failures", step=name, error=type(problem).__name__)
+
+    def _posted(self) -> None:
+        self.services.notifier.wake()
+
+    def _exported(self, position: Position) -> None:
+        journal = self.parts.taking.journal
+        known = journal.cursors.load(STORE)
+        if known is None or known < position:
+            self._on_thread(save_cursor, journal, STORE, position)
+
+    def _buried(self, payload: bytes, reason: str) -> None:
+        """A frame that the journal took, and no table does."""
+        try:
+            frame = decode_frame(payload)
+        except WireError:
+            return
+        if self.parts.judged.conservation.bury(frame):
+            self._keep(asyncio.ensure_future(self.parts.taking.keeper.bury(payload, reason)))
+
+    def _on_thread(self, work: Any, *arguments: object) -> None:
+        self._keep(asyncio.get_running_loop().run_in_executor(None, work, *arguments))
+
+    def _keep(self, errand: asyncio.Future[Any]) -> None:
+        # The loop itself holds its tasks only weakly.
+        self._errands.add(errand)
+        errand.add_done_callback(self._errands.discard)
+
+    def _write_whereabouts(self) -> None:
+        whereabouts = {
+            "pid": os.getpid(),
+            "socket": str(self._plan.locations.socket),
+            "control": str(self._doors.control),
+            "url": self._doors.url,
+        }
+        path = self._plan.locations.whereabouts
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(whereabouts))
+        fresh.replace(path)

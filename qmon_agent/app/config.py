@@ -1,0 +1,55 @@
+"""The configuration in force, how it came to be, and what a reload would change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from qmon_agent.app.checking import Plugins
+from qmon_agent.monitoring.sampling import SamplerHealth
+from qmon_agent.settings import Locations, Settings
+
+# What the agent stands on: read when it starts, and not again.
+FIXED = ("http", "admission", "journal", "store", "retention")
+
+
+class LiveConfig:
+    """The last good configuration; generation 1 is the one the agent started with."""
+
+    def __init__(self, locations: Locations, settings: Settings, plugins: Plugins) -> None:
+        self.settings = settings
+        self.plugins = plugins
+        self.health: Mapping[str, SamplerHealth] = {}
+        self.generation = 1
+        self.error = ""
+        self.needs_restart: tuple[str, ...] = ()
+        self._locations = locations
+
+    def take(self, settings: Settings, plugins: Plugins) -> None:
+        """This is in force from now on."""
+        self.needs_restart = tuple(
+            name for name in FIXED if getattr(settings, name) != getattr(self.settings, name)
+        )
+        kept = {name: getattr(self.settings, name) for name in self.needs_restart}
+        self.settings = _replaced(settings, kept)
+        self.plugins = plugins
+        self.generation += 1
+        self.error = ""
+
+    def problems(self) -> Iterator[str]:
+        if self.error:
+            yield f"config: the file is wrong, the last good one is in force: {self.error}"
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "file": os.fspath(self._locations.config or ""),
+            "generation": self.generation,
+            "error": self.error,
+            "needs_restart": list(self.needs_restart),
+        }
+
+
+def _replaced(settings: Settings, kept: Mapping[str, Any]) -> Settings:
+    values = {name: getattr(settings, name) for name in settings.__struct_fields__}
+    return Settings(**{**values, **kept})

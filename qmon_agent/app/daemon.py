@@ -1,0 +1,96 @@
+"""The process around an agent: one per state directory, its loop, its signals, its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from qmon_agent.app.agent import Agent
+from qmon_agent.app.checking import make_plugins
+from qmon_agent.app.claim import Claim
+from qmon_agent.app.parts import Plan
+from qmon_agent.domain.clock import SystemClock
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.settings import Locations, load_settings
+
+# A stop that hangs is ended by the kernel: what was acknowledged is on disk anyway.
+_DEADLINE_S = 40.0
+
+Say = Callable[[str], None]
+
+
+def run_agent(
+    locations: Locations, *, say: Say, http: str | None = None, with_store: bool = True
+) -> int:
+    """Runs until SIGTERM or SIGINT; raises ConfigError and AlreadyRunningError before it begins."""
+    plan = make_plan(locations, http=http, with_store=with_store)
+    claim = Claim(locations.lock)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_live(plan, say))
+    finally:
+        claim.release()
+    return 0
+
+
+def make_plan(locations: Locations, *, http: str | None = None, with_store: bool = True) -> Plan:
+    settings = load_settings(locations.config)
+    if http is not None:
+        options = _replaced(settings.http, listen=http)
+        settings = _replaced(settings, http=options)
+    return Plan(
+        locations=locations,
+        settings=settings,
+        plugins=make_plugins(settings),
+        clock=SystemClock(),
+        with_store=with_store,
+    )
+
+
+async def _live(plan: Plan, say: Say) -> None:
+    try:
+        agent = Agent(plan)
+        ready = await agent.start()
+    except OSError as problem:
+        # An address in use, a directory without rights: something only its user can change.
+        raise ConfigError("run", str(problem)) from problem
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = asyncio.create_task(agent.services.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    say(ready)
+    await agent.settle()
+    await stopping.wait()
+    signal.alarm(int(_DEADLINE_S))
+    await agent.stop()
+    signal.alarm(0)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The loop of uvloop where that is, and where nobody says `QMON_NO_UVLOOP=1`."""
+    if os.environ.get("QMON_NO_UVLOOP") == "1" or sys.platform == "win32":
+        return None
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _replaced(options: Any, **changes: Any) -> Any:
+    from msgspec.structs import replace
+
+    return replace(options, **changes)

@@ -1,0 +1,67 @@
+"""The agent as its HTTP routes see it; whatever waits for a disk is done on a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from qmon_agent.app.parts import Parts, Plan
+from qmon_agent.app.state_views import state_tables
+from qmon_agent.app.status import StatusReport
+from qmon_agent.domain.errors import StoreError
+from qmon_agent.http.access import Sessions
+from qmon_agent.store.telemetry import QueryResult
+
+
+class AgentDesk:
+    """Fits the agent to the port the routes ask for."""
+
+    def __init__(self, plan: Plan, parts: Parts, *, report: StatusReport) -> None:
+        options = plan.settings.http
+        self.vitals = parts.vitals
+        self.sessions = Sessions(code_ttl_s=options.sign_in_ttl_s, ttl_s=options.session_ttl_s)
+        self.session_ttl_s = options.session_ttl_s
+        self.is_ready = False
+        self._parts = parts
+        self._report = report
+
+    async def status(self) -> dict[str, Any]:
+        return await self._report.make()
+
+    async def query(
+        self, sql: str, *, limit: int | None = None, timeout_s: float | None = None
+    ) -> QueryResult:
+        store = self._parts.store
+        if store is None:
+            raise StoreError("this agent runs without a telemetry store (--no-store)")
+        tables = await asyncio.to_thread(state_tables, self._parts.judged.state, sql)
+        return await store.query(sql, limit=limit, timeout_s=timeout_s, state_tables=tables)
+
+    async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
+        return await asyncio.to_thread(self._incidents, states, limit)
+
+    async def tokens(self) -> list[dict[str, Any]]:
+        known = await asyncio.to_thread(self._parts.judged.state.tokens.all)
+        return [msgspec.to_builtins(token) for token in known]
+
+    async def create_token(self, scope: str, *, name: str, ttl_s: float) -> dict[str, Any]:
+        tokens = self._parts.judged.state.tokens
+        secret, token = await asyncio.to_thread(tokens.create, scope, name=name, ttl_s=ttl_s)
+        self._parts.judged.tokens.forget()
+        return {"token": secret, **msgspec.to_builtins(token)}
+
+    async def revoke_token(self, token_id: int) -> bool:
+        ended = await asyncio.to_thread(self._parts.judged.state.tokens.revoke, token_id)
+        self._parts.judged.tokens.forget()
+        return ended
+
+    def _incidents(self, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
+        state = self._parts.judged.state
+        names = {alert.id: alert.name for alert in state.catalog.alerts()}
+        return [
+            {"alert_name": names.get(found.alert, ""), **msgspec.to_builtins(found)}
+            for found in state.incidents.find(states=states, limit=limit)
+        ]

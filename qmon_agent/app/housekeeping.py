@@ -1,0 +1,86 @@
+"""What is done over and over while the agent runs: ticks, checkpoints, trimming, gauges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from qmon_agent.app.conservation import Conservation
+from qmon_agent.app.journals import RULES, save_conservation, save_cursor
+from qmon_agent.app.judging import position_of
+from qmon_agent.app.parts import Parts, Plan
+from qmon_agent.journal import Journal
+from qmon_agent.vitals import Vitals
+
+TICK_S = 1.0
+CHECKPOINT_S = 10.0
+
+
+class Housekeeping:
+    """A handful of loops; what goes wrong in one turn is counted, and the next turn comes."""
+
+    def __init__(self, plan: Plan, parts: Parts) -> None:
+        self._plan = plan
+        self._parts = parts
+        self._tasks: list[asyncio.Task[None]] = []
+        self._turns: dict[str, float] = {}
+
+    def start(self) -> None:
+        turns: dict[str, tuple[float, Callable[[], Awaitable[object]]]] = {
+            "tick": (TICK_S, self._tick),
+            "checkpoint": (CHECKPOINT_S, self.checkpoint),
+            "trim": (self._plan.settings.journal.trim_interval_s, self._trim),
+        }
+        for name, (interval_s, turn) in turns.items():
+            task = asyncio.create_task(self._repeat(name, interval_s, turn), name=f"qmon-{name}")
+            self._tasks.append(task)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def is_well(self) -> bool:
+        """Whether the rules' thread still takes its turns: what systemd's watchdog asks."""
+        now = asyncio.get_running_loop().time()
+        return now - self._turns.get("tick", now) < 30 * TICK_S
+
+    async def checkpoint(self) -> None:
+        """Everything the walk has made of the journal, on disk: from here a restart goes on."""
+        await self._parts.judged.walk.on_thread(self._write_down)
+
+    async def _tick(self) -> None:
+        await self._parts.judged.walk.on_thread(self._parts.judged.alerting.tick)
+
+    async def _trim(self) -> None:
+        await asyncio.to_thread(_trim, self._parts.taking.journal, self._parts.vitals)
+
+    def _write_down(self) -> None:
+        judged = self._parts.judged
+        judged.alerting.checkpoint()
+        conservation: Conservation = judged.conservation
+        save_conservation(conservation, self._plan.locations.conservation)
+        done = min(judged.walk.position, position_of(judged.alerting.resume()))
+        save_cursor(self._parts.taking.journal, RULES, done)
+
+    async def _repeat(
+        self, name: str, interval_s: float, turn: Callable[[], Awaitable[object]]
+    ) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                await turn()
+            except Exception as problem:  # noqa: BLE001 - a full disk now is no reason to stop for ever
+                kind = type(problem).__name__
+                self._parts.vitals.add("housekeeping_failures", turn=name, error=kind)
+            self._turns[name] = asyncio.get_running_loop().time()
+
+
+def _trim(journal: Journal, vitals: Vitals) -> None:
+    trimmed = journal.trim()
+    vitals.add("journal_segments_trimmed", trimmed.segments)
+    for reader, records in trimmed.lost.items():
+        vitals.add("journal_records_lost", records, reader=reader)
+    status = journal.status()
+    for name in ("bytes", "segments", "pending_bytes", "free_bytes"):
+        vitals.gauge(f"journal_{name}", getattr(status, name))

@@ -1,0 +1,108 @@
+"""SIGHUP: the file as it is now, or, where it is wrong, everything as it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from qmon_agent.app.checking import Plugins, make_plugins
+from qmon_agent.app.config import LiveConfig
+from qmon_agent.app.parts import Parts, Plan, make_notifier
+from qmon_agent.app.systemd import notify
+from qmon_agent.app.tasks import Tasks
+from qmon_agent.domain.errors import QmonError
+from qmon_agent.ingest.sources import Source
+from qmon_agent.monitoring.sampling import Pace, SamplerRunner
+from qmon_agent.notify import AlertNotifier
+from qmon_agent.settings import Settings, load_settings
+
+
+class Services:
+    """What a reload may exchange while everything else goes on: notifier, samplers, sources."""
+
+    def __init__(self, plan: Plan, parts: Parts, *, config: LiveConfig, tasks: Tasks) -> None:
+        self.notifier: AlertNotifier = make_notifier(plan, parts.judged.state, parts.vitals)
+        self._plan = plan
+        self._parts = parts
+        self._config = config
+        self._tasks = tasks
+        self._one_at_a_time = asyncio.Lock()
+
+    async def start(self) -> None:
+        self._parts.judged.alerting.declare(self._config.settings.alerts)
+        for source in self._config.plugins.sources.values():
+            await source.start(self._parts.taking.door)
+        self._tasks.run("notifier", self.notifier.run)
+        self._start_samplers()
+
+    async def reload(self, load: Callable[[], Settings] | None = None) -> None:
+        """Never raises; what was wrong with the file is in the status until it is right."""
+        notify("RELOADING=1")
+        async with self._one_at_a_time:
+            try:
+                settings = await asyncio.to_thread(load or self._load)
+                plugins = await asyncio.to_thread(make_plugins, settings)
+                await self._switch(settings, plugins)
+            except (QmonError, OSError) as problem:
+                self._config.error = str(problem)
+                self._parts.vitals.add("config_reload_failures")
+            else:
+                self._parts.vitals.add("config_reloads")
+        notify("READY=1")
+
+    async def stop_sources(self) -> None:
+        for source in self._config.plugins.sources.values():
+            await source.stop()
+
+    def _load(self) -> Settings:
+        return load_settings(self._plan.locations.config)
+
+    async def _switch(self, settings: Settings, plugins: Plugins) -> None:
+        before = self._config.settings
+        self._parts.judged.alerting.declare(settings.alerts)
+        sources = await self._switch_sources(before, settings, plugins=plugins)
+        self._config.take(settings, msgspec.structs.replace(plugins, sources=sources))
+        if settings.samplers != before.samplers:
+            await self._tasks.cancel("samplers")
+            self._start_samplers()
+        if settings.channels != before.channels:
+            await self._switch_notifier(plugins)
+
+    async def _switch_sources(
+        self, before: Settings, after: Settings, *, plugins: Plugins
+    ) -> dict[str, Source]:
+        """Those whose section changed are opened anew; nobody notices at the others."""
+        running = dict(self._config.plugins.sources)
+        for name in {*running, *plugins.sources}:
+            if before.sources.get(name) == after.sources.get(name):
+                continue
+            if old := running.pop(name, None):
+                await old.stop()
+            if new := plugins.sources.get(name):
+                await new.start(self._parts.taking.door)
+                running[name] = new
+        return running
+
+    async def _switch_notifier(self, plugins: Plugins) -> None:
+        await self._tasks.cancel("notifier")
+        plan = msgspec.structs.replace(self._plan, plugins=plugins)
+        self._parts.judged.alerting.tell(tuple(plugins.channels))
+        self.notifier = make_notifier(plan, self._parts.judged.state, self._parts.vitals)
+        self._tasks.run("notifier", self.notifier.run)
+
+    def _start_samplers(self) -> None:
+        samplers = self._config.plugins.samplers
+        if not samplers:
+            self._config.health = {}
+            return
+        runner = SamplerRunner(
+            samplers,
+            self._parts.taking.host.submit,
+            pace=Pace(interval_s=self._config.settings.samplers.interval_s),
+            clock=self._plan.clock,
+            vitals=self._parts.vitals,
+        )
+        self._config.health = runner.health
+        self._tasks.run("samplers", runner.run)

@@ -1,0 +1,62 @@
+"""The state store's views, as a query on the telemetry store may join them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from qmon_agent.store.state import VIEWS, StateStore
+from qmon_agent.store.telemetry import StateTable
+
+_WORD = re.compile(r"[A-Za-z_]+")
+# What a column holds is known by its name, for all views alike; any other is text.
+_ROLES = {
+    "created_at": "time",
+    "updated_at": "time",
+    "due_at": "time",
+    "sent_at": "time",
+    "timestamp": "time",
+    "event_time": "time",
+    "since": "time",
+    "fired_at": "time",
+    "resolved_at": "time",
+    "value": "number",
+    "for_s": "number",
+    "keep_firing_for_s": "number",
+    "id": "whole",
+    "monitoring_system": "whole",
+    "metric": "whole",
+    "alert": "whole",
+    "attempts": "whole",
+    "labels": "labels",
+}
+_OWN_ROLES = {"incidents": {"id": "text"}}
+
+
+def state_tables(store: StateStore, sql: str) -> dict[str, StateTable]:
+    """The views a statement names; blocks for reading them."""
+    named = {word.lower() for word in _WORD.findall(sql)}
+    return {name: _table(store, name) for name in VIEWS if name in named}
+
+
+def _table(store: StateStore, name: str) -> StateTable:
+    columns, rows = store.view(name)
+    roles = {column: _ROLES.get(column, "text") for column in columns} | _OWN_ROLES.get(name, {})
+    return StateTable(
+        columns=roles,
+        rows=[
+            {name: _value(value, roles[name]) for name, value in zip(columns, row, strict=True)}
+            for row in rows
+        ],
+    )
+
+
+def _value(value: Any, role: str) -> Any:
+    # A time of zero is one that has not come.
+    if role == "time":
+        return value or None
+    if role == "text" and value is not None and not isinstance(value, str):
+        return msgspec.json.encode(value).decode()
+    return value

@@ -1,0 +1,103 @@
+"""How the agent is: every room's own word, what is wrong, and whether the books add up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import psutil
+
+from qmon_agent.app.config import LiveConfig
+from qmon_agent.app.parts import Parts, Plan
+from qmon_agent.journal import JournalStatus
+from qmon_agent.store.telemetry import StoreStatus
+
+Document = dict[str, Any]
+
+
+class StatusReport:
+    """Asks every room; nothing here is remembered between two reports."""
+
+    def __init__(self, plan: Plan, parts: Parts, *, config: LiveConfig) -> None:
+        self.url = ""
+        self._plan = plan
+        self._parts = parts
+        self._config = config
+        self._began = time.monotonic()
+
+    async def make(self) -> Document:
+        parts = self._parts
+        store = await parts.store.status() if parts.store else StoreStatus(state="off")
+        journal = await asyncio.to_thread(parts.taking.journal.status)
+        conservation = self._conservation(store)
+        problems = [*self._problems(store, journal, conservation)]
+        return {
+            "well": not problems,
+            "problems": problems,
+            "pid": os.getpid(),
+            "url": self.url,
+            "socket": str(self._plan.locations.socket),
+            "state": str(self._plan.locations.state),
+            "uptime_s": round(time.monotonic() - self._began, 3),
+            "rss_bytes": psutil.Process().memory_info().rss,
+            "conservation": conservation,
+            "dead_letters": self._dead_letters(),
+            "journal": msgspec.to_builtins(journal),
+            "store": {**msgspec.to_builtins(store), "lag": store.lag},
+            "rules": self._rules(),
+            "sources": {
+                name: dict(source.describe())
+                for name, source in self._config.plugins.sources.items()
+            },
+            "samplers": {
+                name: msgspec.to_builtins(health) for name, health in self._config.health.items()
+            },
+            "config": self._config.describe(),
+            "vitals": parts.vitals.read(),
+        }
+
+    def _conservation(self, store: StoreStatus) -> Document:
+        judged = self._parts.judged
+        # The two readers of the journal are compared only where both have read the same.
+        same = store.stored.record_id == judged.conservation.record_id
+        return judged.conservation.totals().balance(
+            stored=sum(store.rows.values()),
+            dead=sum(judged.conservation.dead.values()),
+            exact=same and store.state == "running",
+        )
+
+    def _dead_letters(self) -> dict[str, int]:
+        return {
+            dict(labels)["reason"]: n
+            for (name, labels), n in self._parts.vitals.counters().items()
+            if name == "dead_letters"
+        }
+
+    def _rules(self) -> Document:
+        judged = self._parts.judged
+        states: dict[str, int] = {}
+        for standing in judged.alerting.standings():
+            states[standing.state] = states.get(standing.state, 0) + 1
+        return {"lag": judged.walk.lag, "instances": states, "problems": judged.alerting.problems}
+
+    def _problems(
+        self, store: StoreStatus, journal: JournalStatus, conservation: Document
+    ) -> Iterator[str]:
+        if journal.trouble:
+            yield f"journal: {journal.trouble}"
+        if any(journal.lost.values()):
+            yield f"journal: records lost to readers that were too slow: {journal.lost}"
+        if store.state not in {"off", "running", "starting"}:
+            yield f"store: the worker is {store.state}"
+        if not conservation["adds_up"]:
+            yield "conservation: the books do not add up"
+        for name, problem in self._parts.judged.alerting.problems.items():
+            yield f"alert {name}: {problem}"
+        for name, health in self._config.health.items():
+            if health.disabled:
+                yield f"sampler {name}: {health.last_error}"
+        yield from self._config.problems()

@@ -1,0 +1,36 @@
+"""Questions to an agent that does not run: its state directory answers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qmon_agent.app.state_views import state_tables
+from qmon_agent.settings import Locations, load_settings
+from qmon_agent.store.state import StateStore
+from qmon_agent.store.telemetry import StateTable, directory_of, open_readonly
+
+
+def query_stopped(locations: Locations, sql: str, *, limit: int | None) -> dict[str, Any]:
+    """The same answer a running agent gives; raises StoreError if there is nothing to ask."""
+    section = load_settings(locations.config).store
+    telemetry = directory_of(section.telemetry) if section.telemetry else None
+    dsn = section.state or f"sqlite:///{locations.state}/state.db"
+    with open_readonly(locations.state, telemetry=telemetry) as store:
+        result = store.query(sql, limit=limit, state_tables=_views(dsn, sql))
+    return {
+        "columns": [column.name for column in result.columns],
+        "rows": result.records(),
+        "truncated": result.truncated,
+    }
+
+
+def _views(dsn: str, sql: str) -> dict[str, StateTable]:
+    # Opening makes the file; a question must leave nothing behind.
+    if not Path(dsn.removeprefix("sqlite:///")).exists():
+        return {}
+    state = StateStore.open(dsn)
+    try:
+        return state_tables(state, sql)
+    finally:
+        state.close()
