@@ -18,64 +18,96 @@ class Http(Options, frozen=True, kw_only=True):
     """`[http]`: the one public port."""
 
     listen: str = "127.0.0.1:7690"
+    """Address of the port; port 0 picks a free one."""
     hosts: tuple[str, ...] = ()
     """Host names besides the loopback ones and the listening address that may be asked for."""
     max_body_bytes: int = 16 * MIB
+    """The largest body that is taken."""
     body_timeout_s: float = 10.0
+    """How long a body may take to arrive."""
     sign_in_ttl_s: float = 600.0
+    """How long the one-time sign-in link is valid."""
     session_ttl_s: float = 43_200.0
+    """How long a browser stays signed in."""
 
 
 class Admission(Options, frozen=True, kw_only=True):
     """`[admission]`: what one peer, and all of them together, may ask of the agent."""
 
     frames_per_s: float = 5_000.0
+    """Frames of one peer, each second."""
     bytes_per_s: int = 256 * MIB
+    """Bytes of one peer, each second."""
     burst_s: float = 2.0
+    """How many seconds' worth may come at once."""
     memory_bytes: int = 64 * MIB
+    """Bytes of all peers that may wait for the journal."""
     peer_credit_bytes: int = 8 * MIB
+    """Bytes one peer may have on the way without an acknowledgement."""
 
 
 class JournalSection(Options, frozen=True, kw_only=True):
     """`[journal]`: how much is kept for readers that are behind."""
 
     max_bytes: int = 4_096 * MIB
+    """Beyond this the oldest segments are dropped, and counted, read or not."""
     max_age_s: float = 7 * DAY_S
+    """The same for segments older than this."""
     segment_bytes: int = 64 * MIB
+    """Size at which a new segment is begun."""
     trim_interval_s: float = 10.0
+    """How often segments that everybody has read are deleted."""
 
 
 class Store(Options, frozen=True, kw_only=True):
     """`[store]`: where signals and state are kept; empty means under the state directory."""
 
     telemetry: str = ""
+    """Where signals are kept, as `duckdb://DIRECTORY`."""
     state: str = ""
+    """Where systems, alerts and incidents are kept, as `sqlite:///FILE`."""
     query_timeout_s: float = 30.0
+    """How long one query may run."""
     query_rows: int = 10_000
+    """The most rows one query answers."""
 
 
 class Samplers(Options, frozen=True, kw_only=True):
     """`[samplers]`: which readings of this host are taken, and how often."""
 
     enabled: bool = True
+    """Whether this host is measured at all."""
     interval_s: float = 1.0
+    """Time between two readings."""
     only: tuple[str, ...] = ()
+    """Samplers to run; empty means all of them."""
 
 
 class AlertOptions(Options, frozen=True, kw_only=True):
     """One `[[alerts]]` table: a threshold on a metric, or a rule by name."""
 
     name: str
+    """What it is called in messages."""
     rule: str = "threshold"
+    """Which rule judges; the plug-ins list them."""
     system: str = ""
+    """The service it is about."""
     metric: str = ""
+    """The metric that `threshold` is compared with."""
     threshold: str | float = ""
+    """The line: `> 0.5`, `> 0.5 for 10s`; a bare number means at least."""
     for_: str = msgspec.field(default="", name="for")
+    """How long the condition must hold before it fires."""
     keep_firing_for: str = ""
+    """How long it goes on firing after the condition has ended."""
     severity: str = "warning"
+    """How bad it is, in your words."""
     description: str = ""
+    """Said in the message: what it means and what to do."""
     channels: tuple[str, ...] = ()
+    """Who is told: names of sections under `[channels]`."""
     options: dict[str, Any] = {}
+    """Further options of the rule."""
 
 
 class Settings(Options, frozen=True, kw_only=True):

@@ -18,9 +18,13 @@ class AbsenceRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Breached when no point of the metric came for `after`; a named system is expected at once."""
 
     metric: str
+    """The metric that should keep coming."""
     system: str = ""
+    """The service it should come from; empty means any, once it was seen."""
     where: dict[str, str] = {}
+    """Only points with these attributes."""
     after: str | float = "5m"
+    """How long its silence may last."""
     _after_ns: int = 0
 
     def __post_init__(self) -> None:

@@ -21,8 +21,11 @@ class NewErrorRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Breached by the first error of each grouping of a service, and for `lasts` after it."""
 
     system: str = ""
+    """Only errors of this service; empty means all."""
     levels: tuple[str, ...] = ("error", "fatal", "critical")
+    """Only errors of these levels."""
     lasts: str | float = "5m"
+    """How long the incident stays open."""
     _lasts_ns: int = 0
 
     def __post_init__(self) -> None:

@@ -48,11 +48,17 @@ class ThresholdRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Compares each series' newest point; without points for `stale_after` it is unknown."""
 
     metric: str
+    """The metric to compare."""
     threshold: str | float
+    """The line, as `> 0.5 for 10s`; a bare number means at least."""
     system: str = ""
+    """Only points of this service; empty means each service by itself."""
     where: dict[str, str] = {}
+    """Only points with these attributes."""
     measure: str = "value"
+    """What of a point: value, sum, count, minimum, maximum, p50, p95 or p99."""
     stale_after: str | float = "5m"
+    """How long without a point until the state is unknown."""
     _line: Threshold = Threshold(bound=0.0)
     _stale_ns: int = 0
 

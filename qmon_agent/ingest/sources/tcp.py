@@ -24,13 +24,17 @@ class TcpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=T
 
     enabled: bool = False
     listen: str = "127.0.0.1:7691"
+    """Address to listen at."""
     token_required: bool | None = None
     """Unset: required unless the address is a loopback one."""
     certificate: str = ""
+    """File of the certificate chain; with it, the source speaks TLS."""
     key: str = ""
+    """File of the certificate's private key."""
     client_authority: str = ""
     """Certificates a client must be signed by (mutual TLS)."""
     max_connections: int = 4_096
+    """More are turned away."""
 
     def __post_init__(self) -> None:
         self._connections: StreamConnections | None = None

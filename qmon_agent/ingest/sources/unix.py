@@ -21,9 +21,13 @@ class UnixSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=
 
     enabled: bool = True
     path: str = ""
+    """Path of the socket; empty means the usual place."""
     mode: str = "0660"
+    """Permissions of the socket: who may write to it."""
     kind: Literal["auto", "packets", "stream"] = "auto"
+    """Packets where the platform has them, else a stream."""
     max_connections: int = 4_096
+    """More are turned away."""
 
     def __post_init__(self) -> None:
         self._listener: socket.socket | None = None

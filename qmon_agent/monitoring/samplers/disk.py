@@ -23,9 +23,13 @@ class DiskSampler(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`system.disk.*` per device, `system.filesystem.*` per mount point."""
 
     ignore_devices: tuple[str, ...] = ("loop", "ram", "zram")
+    """Devices whose names begin with one of these are left out."""
     ignore_types: tuple[str, ...] = ("squashfs", "overlay", "tmpfs", "devtmpfs")
+    """Types of file system that are left out."""
     max_devices: int = 64
+    """The most devices that are told apart."""
     filesystems_every_s: float = 10.0
+    """Time between two looks at how full file systems are."""
     _totals: Totals = msgspec.field(default_factory=Totals)
     _filesystems_due: int = 0
 

@@ -22,7 +22,9 @@ class NetworkSampler(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`system.network.*` per interface and direction."""
 
     ignore_interfaces: tuple[str, ...] = ("veth",)
+    """Interfaces whose names begin with one of these are left out."""
     max_interfaces: int = 64
+    """The most interfaces that are told apart."""
     _totals: Totals = msgspec.field(default_factory=Totals)
 
     def sample(self, now: int) -> list[Point]:

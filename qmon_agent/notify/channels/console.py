@@ -17,6 +17,7 @@ class ConsoleChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Writes one line per message; standard error unless told otherwise."""
 
     stream: Literal["stderr", "stdout"] = "stderr"
+    """Which of the agent's outputs."""
 
     async def send(self, message: Message) -> Delivery:
         """Whoever reads the stream may be slow, so a thread does it."""

@@ -19,7 +19,9 @@ class FileChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Appends to `path`; a message counts as told when it is on disk."""
 
     path: str
+    """The file, made if it is not there."""
     mode: int = 0o640
+    """Permissions of a new file."""
 
     async def send(self, message: Message) -> Delivery:
         """A full or missing disk is worth trying again."""

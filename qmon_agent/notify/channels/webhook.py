@@ -33,10 +33,15 @@ class WebhookChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """`secrets` sign by Standard Webhooks, each with one signature so that they can be rotated."""
 
     url: str
+    """Where to."""
     secrets: tuple[str, ...] = ()
+    """Keys to sign with, `whsec_` and base64 each; all of them sign."""
     headers: dict[str, str] = {}
+    """Further headers, for example `Authorization`."""
     timeout_s: float = 10.0
+    """How long the receiver may take to answer."""
     proxy_from_environment: bool = False
+    """Whether `HTTPS_PROXY` and its like are followed."""
     _keys: tuple[bytes, ...] = ()
     _pool: ThreadPoolExecutor = msgspec.field(default_factory=_threads)
 
