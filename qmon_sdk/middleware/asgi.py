@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from qmon_sdk.client import current, failed, guarded
+from qmon_sdk.client import current, failed
 
 from .exchange import DEFAULTS, KEY, Exchange, Options
 from .semantics import method_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, MutableMapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
     from typing import Any
 
     Scope = MutableMapping[str, Any]
@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 _SWITCHING_PROTOCOLS = 101
 _FORBIDDEN = 403
 _NORMAL_CLOSURE = 1000
-_PASSED_ON = (
-    (b"traceparent", "traceparent"),
-    (b"tracestate", "tracestate"),
-    (b"baggage", "baggage"),
-)
+_PASSED_ON = frozenset((b"traceparent", b"tracestate", b"baggage"))
 
 
 def asgi(
@@ -76,7 +72,7 @@ def _begin(scope: Scope, send: Send, options: Options) -> AsgiExchange | None:
             return None
         if scope["path"] in options.ignore:
             return None
-        exchange = AsgiExchange(send, options)
+        exchange = AsgiExchange(options, send)
         exchange.ask(scope, method or scope["method"])
         if not exchange.begin(_carrier(scope["headers"])):
             return None
@@ -91,24 +87,22 @@ _METHODS = {"http": "", "websocket": "GET"}
 """Kinds of connection → their method, where it goes without saying."""
 
 
-def _carrier(headers: Any) -> dict[str, str] | None:
-    found = dict(headers)
-    if b"traceparent" not in found and b"baggage" not in found:
-        return None
-    return {name: found[key].decode("latin-1") for key, name in _PASSED_ON if key in found}
+def _carrier(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str] | None:
+    found = None
+    for name, value in headers:
+        if name in _PASSED_ON:
+            found = found or {}
+            found[name.decode()] = value.decode("latin-1")
+    return found
 
 
 class AsgiExchange(Exchange):
     """An exchange that listens to what the application sends."""
 
-    __slots__ = ("_forward",)
-
-    def __init__(self, send: Send, options: Options) -> None:
-        super().__init__(options)
-        self._forward = send
+    __slots__ = ()
 
     def ask(self, scope: Scope, method: str) -> None:
-        """Take in the question."""
+        """Take the request in."""
         self.method = method_of(method)
         self.path = scope["path"]
         self.scheme = scope.get("scheme") or "http"
@@ -121,31 +115,36 @@ class AsgiExchange(Exchange):
         """Pass a message on. Not a coroutine itself: that would cost one more for every chunk."""
         listener = _LISTENERS.get(message["type"])
         if listener is not None:
-            message = listener(self, message) or message
-        return self._forward(message)
-
-    @guarded
-    def _response_start(self, message: Message) -> Message | None:
-        self.responding(message["status"])
-        if not self.traceresponse:
-            return None
-        header = (b"traceresponse", self.trace_header().encode())
-        return {**message, "headers": [*message.get("headers", ()), header]}
-
-    @guarded
-    def _websocket_accept(self, _: Message) -> None:
-        self.responding(_SWITCHING_PROTOCOLS)
-
-    @guarded
-    def _websocket_close(self, message: Message) -> None:
-        if not self.status:
-            self.responding(_FORBIDDEN)
-        self.say("websocket.close_code", message.get("code", _NORMAL_CLOSURE))
+            try:
+                message = listener(self, message)
+            except Exception as error:
+                failed("asgi", error)
+        return self.forward(message)
 
 
-_LISTENERS: dict[str, Callable[[AsgiExchange, Message], Message | None]] = {
-    "http.response.start": AsgiExchange._response_start,  # noqa: SLF001 - a table of its methods
-    "websocket.http.response.start": AsgiExchange._response_start,  # noqa: SLF001
-    "websocket.accept": AsgiExchange._websocket_accept,  # noqa: SLF001
-    "websocket.close": AsgiExchange._websocket_close,  # noqa: SLF001
+def _response_start(exchange: AsgiExchange, message: Message) -> Message:
+    exchange.responding(message["status"])
+    if not exchange.options.traceresponse:
+        return message
+    header = (b"traceresponse", exchange.trace_header().encode())
+    return {**message, "headers": [*message.get("headers", ()), header]}
+
+
+def _websocket_accept(exchange: AsgiExchange, message: Message) -> Message:
+    exchange.responding(_SWITCHING_PROTOCOLS)
+    return message
+
+
+def _websocket_close(exchange: AsgiExchange, message: Message) -> Message:
+    if not exchange.status:
+        exchange.responding(_FORBIDDEN)
+    exchange.say("websocket.close_code", message.get("code", _NORMAL_CLOSURE))
+    return message
+
+
+_LISTENERS: dict[str, Callable[[AsgiExchange, Message], Message]] = {
+    "http.response.start": _response_start,
+    "websocket.http.response.start": _response_start,
+    "websocket.accept": _websocket_accept,
+    "websocket.close": _websocket_close,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter_ns
 
-from qmon_sdk.client import current, guarded
+from qmon_sdk.client import current, failed, guarded
 from qmon_sdk.context import EMPTY, SCOPE
 from qmon_sdk.protocol.records import Record
 from qmon_sdk.recorder.cells import CELL, here
@@ -46,16 +46,16 @@ class Exchange:
     """
 
     __slots__ = (
-        "_cell", "_noted", "_outer_cell", "_outer_scope", "_parent", "_started", "asked",
-        "extra", "failed", "method", "path", "prefix", "route", "scheme", "status", "traceresponse",
+        "_cell", "_noted", "_outer_cell", "_outer_scope", "_parent", "_started", "asked", "extra",
+        "failed", "forward", "method", "options", "path", "prefix", "route", "scheme", "status",
     )  # fmt: skip
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, forward: Callable[..., Any]) -> None:
+        self.options = options
+        self.forward = forward  # where what this exchange listens to goes on
         self.asked = options.route
-        self.traceresponse = options.traceresponse
-        self.prefix = ""
-        self.route = ""
-        self.status = 0
+        self.prefix = self.route = ""
+        self.status = self._parent = 0
         self.failed = False
         self.extra: dict[str, Any] | None = None
         self._noted: BaseException | None = None
@@ -69,7 +69,6 @@ class Exchange:
             return False
         self._outer_cell = outer
         self._outer_scope = SCOPE.get()
-        self._parent = 0
         # A trace of its own, or the caller's: what this thread did before is never the cause.
         self._cell = cell = outer.child(span)
         place = parent_of(carrier.get("traceparent", "")) if carrier else None
@@ -103,7 +102,6 @@ class Exchange:
         """Remember what a handler of the framework answers to: it is kept if the answer is a 5xx."""
         self._noted = error
 
-    @guarded
     def responding(self, status: int) -> None:
         """Take the response's status, and keep the noted error if that makes it a failure of ours."""
         self.status = status
@@ -132,13 +130,22 @@ class Exchange:
             facts[semantics.STATUS] = semantics.status_text(self.status)
         capture_exception(error, handled=handled, attributes=facts)
 
-    @guarded
     def end(self, source: Any) -> None:
         """Close the span and leave the scope; further calls do nothing."""
         cell, self._cell = self._cell, None
         if cell is None:
             return
         duration = perf_counter_ns() - self._started
+        try:
+            self._record(cell, duration, source)
+        except Exception as error:
+            failed("exchange", error)
+        if CELL.get() is cell:  # else: ended in a foreign context, which is not ours to change
+            CELL.set(self._outer_cell)
+            if SCOPE.get() is not self._outer_scope:
+                SCOPE.set(self._outer_scope)
+
+    def _record(self, cell: Cell, duration: int, source: Any) -> None:
         if self.asked is not None and not self.route:
             self.route = self.asked(source) or ""
         status = "error" if self.failed or self.status >= semantics.SERVER_ERROR else "unset"
@@ -149,9 +156,6 @@ class Exchange:
             site, SCOPE.get(), status, cell.trace_hi, cell.trace_lo,
             cell.span, self._parent, self._started, duration, extra,
         )  # fmt: skip
-        if CELL.get() is cell:  # else: ended in a foreign context, which is not ours to change
-            CELL.set(self._outer_cell)
-            SCOPE.set(self._outer_scope)
 
     def trace_header(self) -> str:
         """Say which trace this is, in the form of a `traceparent`."""

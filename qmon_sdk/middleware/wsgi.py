@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qmon_sdk.client import current, failed, guarded
+from qmon_sdk.client import current, failed
 
 from .exchange import DEFAULTS, KEY, Exchange, Options
 from .semantics import method_of
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Environ = dict[str, Any]
+    Headers = list[tuple[str, str]]
     StartResponse = Callable[..., Callable[[bytes], object]]
     App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
@@ -70,7 +71,8 @@ def _begin(environ: Environ, start_response: StartResponse, options: Options) ->
     try:
         if KEY in environ or not current().recording:
             return None
-        exchange = WsgiExchange(environ, start_response, options)
+        exchange = WsgiExchange(options, start_response)
+        exchange.ask(environ)
         if exchange.path in options.ignore or not exchange.begin(_carrier(environ)):
             return None
         environ[KEY] = exchange
@@ -100,12 +102,13 @@ def _is_finished(body: Iterable[bytes], environ: Environ) -> bool:
 class WsgiExchange(Exchange):
     """An exchange that listens to `start_response`."""
 
-    __slots__ = ("_environ", "_forward")
+    __slots__ = ("environ",)
 
-    def __init__(self, environ: Environ, start_response: StartResponse, options: Options) -> None:
-        super().__init__(options)
-        self._environ = environ
-        self._forward = start_response
+    environ: Environ
+
+    def ask(self, environ: Environ) -> None:
+        """Take the request in."""
+        self.environ = environ
         self.method = method_of(environ["REQUEST_METHOD"])
         self.path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
         self.scheme = environ["wsgi.url_scheme"]
@@ -114,19 +117,20 @@ class WsgiExchange(Exchange):
         if "REMOTE_ADDR" in environ:
             self.say_client(environ["REMOTE_ADDR"])
 
-    def start_response(self, status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+    def start_response(self, status: str, headers: Headers, *error: Any) -> Any:
         """Hear the status, and pass everything on."""
-        return self._forward(status, self._heard(status, headers) or headers, *error)
-
-    @guarded
-    def _heard(self, status: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]] | None:
-        self.responding(int(status[:3]))
-        return [*headers, ("traceresponse", self.trace_header())] if self.traceresponse else None
+        try:
+            self.responding(int(status[:3]))
+            if self.options.traceresponse:
+                headers = [*headers, ("traceresponse", self.trace_header())]
+        except Exception as trouble:
+            failed("wsgi", trouble)
+        return self.forward(status, headers, *error)
 
     def leave(self) -> None:
         """End, and let go of the environ, which holds this exchange too."""
-        self.end(self._environ)
-        self._environ.pop(KEY, None)
+        self.end(self.environ)
+        self.environ.pop(KEY, None)
 
 
 def _text(path: str) -> str:
