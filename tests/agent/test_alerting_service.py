@@ -1,0 +1,310 @@
+"""The alert service: from what arrives to the outbox, through every restart."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmon_agent.alerting import AlertService, Observed
+from qmon_agent.domain.catalog import Alert, Analytics, Metric
+from qmon_agent.domain.clock import SECOND, HandClock
+from qmon_agent.domain.errors import ConfigError, MetricNotFoundError
+from qmon_agent.settings import AlertOptions
+from qmon_agent.store.state import StateStore
+from qmon_agent.vitals import Vitals
+from qmon_sdk.protocol.signals import Error, Point
+
+HOT = AlertOptions(name="hot", metric="temp", system="shop", threshold="> 5 for 2s")
+AT_ONCE = AlertOptions(name="at-once", metric="temp", threshold=5)
+
+
+class Desk:
+    """An alert service with a turned clock, and what one wants to know of it."""
+
+    def __init__(self, path):
+        self.clock = HandClock()
+        self.store = StateStore.open(f"sqlite:///{path}", self.clock)
+        self.vitals = Vitals()
+        self.restart()
+
+    def restart(self):
+        self.service = AlertService(
+            self.store, channels=("console",), clock=self.clock, vitals=self.vitals
+        )
+
+    def point(self, value, *, service="shop", **attributes):
+        now = self.clock.now()
+        points = [Point(metric="temp", value=value, time=now, attributes=attributes)]
+        self.service.observe(Observed(service=service, time=now, points=points, position=str(now)))
+
+    def error(self, grouping, service="shop"):
+        now = self.clock.now()
+        errors = [Error(type="Boom", message="it broke", grouping=grouping, time=now)]
+        self.service.observe(Observed(service=service, time=now, errors=errors, position=str(now)))
+
+    def tick(self, seconds):
+        self.clock.turn(seconds)
+        self.service.tick()
+
+    def states(self):
+        return [each.state for each in self.service.standings()]
+
+    def told(self):
+        return [row[1].split(".")[1] for row in reversed(self.store.view("notifications")[1])]
+
+
+@pytest.fixture
+def desk(tmp_path):
+    desk = Desk(tmp_path / "state.db")
+    yield desk
+    desk.store.close()
+
+
+class TestThresholds:
+    def test_fire_when_held_long_enough_and_not_before(self, desk):
+        desk.service.declare([HOT])
+        desk.point(6.0)
+        desk.tick(1)
+        before = desk.told()
+
+        desk.tick(1)
+
+        assert [[], ["firing"]] == [before, desk.told()]
+
+    def test_resolve_when_the_value_returns(self, desk):
+        desk.service.declare([AT_ONCE])
+
+        for value in (6.0, 7.0, 1.0, 1.0):
+            desk.point(value)
+
+        assert ["firing", "resolved"] == desk.told()
+
+    def test_do_not_resolve_when_data_stops(self, desk):
+        desk.service.declare([AT_ONCE])
+        desk.point(6.0)
+
+        desk.tick(3_600)
+
+        [standing] = desk.service.standings()
+        assert ("firing", "no_data", ["firing"]) == (standing.state, standing.unknown, desk.told())
+
+    def test_keep_series_and_services_apart(self, desk):
+        desk.service.declare([AT_ONCE])
+
+        desk.point(6.0, room="a")
+        desk.point(6.0, room="b")
+        desk.point(1.0, room="a")
+        desk.point(6.0, service="other")
+
+        assert sorted(["firing", "firing", "inactive"]) == sorted(desk.states())
+
+    def test_tell_two_episodes_of_one_batch_apart(self, desk):
+        desk.service.declare([AT_ONCE])
+        now = desk.clock.now()
+        points = [Point(metric="temp", value=value, time=now) for value in (6.0, 1.0, 6.0)]
+
+        desk.service.observe(Observed(service="shop", time=now, points=points))
+
+        assert ["firing", "resolved", "firing"] == desk.told()
+
+
+class TestNewErrors:
+    def test_are_told_once_each_and_never_resolved_aloud(self, desk):
+        desk.service.declare([AlertOptions(name="new", rule="new_error")])
+
+        for grouping in ("a", "b", "a"):
+            desk.error(grouping)
+        desk.tick(600)
+        desk.error("a")
+
+        assert ["firing", "firing"] == desk.told()
+
+    def test_are_remembered_over_a_restart(self, desk):
+        desk.service.declare([AlertOptions(name="new", rule="new_error")])
+        desk.error("a")
+        desk.tick(600)
+
+        desk.restart()
+        desk.error("a")
+
+        assert ["firing"] == desk.told()
+
+    def test_are_forgotten_one_by_one_beyond_a_bound(self, desk):
+        desk.service.declare([AlertOptions(name="new", rule="new_error", options={"lasts": "1s"})])
+        [watch] = desk.service._watches
+        watch._limit = 2
+
+        for grouping in ("a", "b", "c"):
+            desk.error(grouping)
+            desk.tick(5)
+        desk.service.checkpoint()
+
+        assert 1 == desk.vitals.count("alert_instances_overflow")
+        assert 2 == len(desk.store.incidents.states())
+
+
+class TestAbsence:
+    def test_fires_when_nothing_comes_at_all(self, desk):
+        options = {"after": "10s"}
+        desk.service.declare(
+            [AlertOptions(name="gone", rule="absence", metric="temp", system="shop", options=options)]
+        )
+        desk.tick(1)
+        desk.tick(10)
+        desk.point(1.0)
+
+        assert ["firing", "resolved"] == desk.told()
+
+
+class TestRestart:
+    def test_goes_on_where_it_was(self, desk):
+        desk.service.declare([HOT])
+        desk.point(6.0)
+        desk.tick(1)
+
+        desk.restart()
+        desk.tick(1)
+
+        assert ["firing"] == desk.told()
+
+    def test_knows_the_place_after_what_it_wrote(self, desk):
+        desk.service.declare([AT_ONCE])
+        desk.point(6.0)
+        place = desk.service.resume()
+        desk.point(7.0)
+
+        desk.restart()
+
+        assert place == desk.service.resume()
+
+    @settings(max_examples=15)
+    @given(
+        st.lists(st.sampled_from([1.0, 6.0]), min_size=1, max_size=12),
+        st.lists(st.integers(0, 11), max_size=4),
+    )
+    def test_replays_to_the_same_story(self, tmp_path_factory, values, crashes):
+        stories = []
+        for places in ((), crashes):
+            desk = Desk(tmp_path_factory.mktemp("replay") / "state.db")
+            desk.service.declare([HOT, AT_ONCE])
+            play(desk, values, places)
+            stories.append((desk.told(), desk.states()))
+            desk.store.close()
+
+        assert stories[0] == stories[1]
+
+
+def play(desk, values, crashes):
+    """Show the values second by second; at a crash, all from the written place comes again."""
+    start = desk.clock.now()
+    batches = [
+        Observed(
+            service="shop",
+            time=start + n * SECOND,
+            points=[Point(metric="temp", value=value, time=start + n * SECOND)],
+            position=str(n + 1),
+        )
+        for n, value in enumerate(values)
+    ]
+    for n, batch in enumerate(batches):
+        desk.service.observe(batch)
+        if n in crashes:
+            desk.restart()
+            for again in batches[int(desk.service.resume() or 0) : n + 1]:
+                desk.service.observe(again)
+
+
+class TestDeclaring:
+    def test_switches_off_what_is_declared_no_more_without_a_word(self, desk):
+        desk.service.declare([AT_ONCE])
+        desk.point(6.0)
+
+        desk.service.declare([])
+
+        [incident] = desk.store.incidents.find()
+        assert ("inactive", ["firing"]) == (incident.state, desk.told())
+        assert [] == desk.service.standings()
+
+    def test_ends_incidents_of_alerts_switched_off_while_away(self, desk):
+        desk.service.declare([AT_ONCE])
+        desk.point(6.0)
+        desk.store.catalog.set_alert_status(["at-once"], "inactive")
+
+        desk.restart()
+
+        assert ["inactive"] == [each.state for each in desk.store.incidents.find()]
+
+    def test_keeps_an_incident_whose_alert_is_changed(self, desk):
+        desk.service.declare([AT_ONCE])
+        desk.point(6.0)
+
+        desk.service.declare([AlertOptions(name="at-once", metric="temp", threshold=4)])
+
+        assert ["firing"] == desk.states()
+
+    @pytest.mark.parametrize(
+        ("wrong", "says"),
+        [
+            ({"threshold": "> high"}, r"alerts\.x\.threshold"),
+            ({"threshold": 1, "severity": "warn"}, r"alerts\.x\.severity.*'warning'"),
+            ({"threshold": 1, "for": "soon"}, r"alerts\.x\.for"),
+            ({"threshold": 1, "options": {"mesure": "p95"}}, r"alerts\.x\.mesure.*'measure'"),
+            ({"threshold": 1, "options": {"measure": "p96"}}, r"alerts\.x\.measure.*'p95'"),
+        ],
+    )
+    def test_names_what_is_wrong_and_changes_nothing(self, desk, wrong, says):
+        wrong = {name.replace("for", "for_") if name == "for" else name: v for name, v in wrong.items()}
+
+        with pytest.raises(ConfigError, match=says):
+            desk.service.declare([AT_ONCE, AlertOptions(name="x", metric="temp", **wrong)])
+
+        assert [] == desk.store.catalog.alerts()
+
+    def test_leaves_others_alone_when_one_alert_cannot_work(self, desk):
+        desk.store.catalog.put_alert(Alert(name="broken", rule="no_such_rule"))
+        desk.service.declare([AT_ONCE])
+
+        desk.point(6.0)
+
+        assert {"broken"} == set(desk.service.problems)
+        assert ["firing"] == desk.told()
+
+
+class TestByHand:
+    def test_an_incident_can_be_resolved_and_begins_anew_with_the_next_breach(self, desk):
+        desk.service.declare([AT_ONCE])
+        desk.point(6.0)
+        [standing] = desk.service.standings()
+
+        assert desk.service.resolve(standing.incident)
+        assert not desk.service.resolve("no-such")
+        desk.point(6.0)
+
+        assert ["firing", "resolved", "firing"] == desk.told()
+
+    def test_a_metrics_newest_value_can_be_judged(self, desk):
+        system = desk.store.catalog.add_system("shop")
+        metric = desk.store.catalog.add_metric(Metric(name="temp", monitoring_system=system.id))
+        desk.store.catalog.put_alert(Alert(name="hot", metric=metric.id, threshold="> 5"))
+        desk.service.reload()
+        desk.store.catalog.add_analytics([Analytics(metric=metric.id, value=6.0, timestamp=1)])
+
+        [standing] = desk.service.check_alerts(metric.id)
+
+        assert standing.is_firing
+        with pytest.raises(MetricNotFoundError):
+            desk.service.check_alerts(99)
+
+
+class TestTrouble:
+    def test_of_the_store_loses_nothing(self, desk):
+        desk.service.declare([AT_ONCE])
+        with desk.store.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE outbox RENAME TO away")
+        desk.point(6.0)
+        with desk.store.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE away RENAME TO outbox")
+
+        desk.tick(2)
+
+        assert 1 == desk.vitals.count("alert_write_failures")
+        assert ["firing"] == desk.told()
