@@ -103,9 +103,14 @@ def options_table(kind):
     meanings = sentences_below_fields(kind)
     rows = [
         (f"`{field.encode_name}`", default_of(field), meanings.get(field.name, ""))
-        for field in msgspec.structs.fields(kind)
+        for field in options_of(kind)
     ]
     return table(("key", "default", "meaning"), rows) if rows else ["No options."]
+
+
+def options_of(kind):
+    """The fields that somebody may set; those with an underscore are a plug-in's own memory."""
+    return [field for field in msgspec.structs.fields(kind) if not field.name.startswith("_")]
 
 
 def is_record(candidate):

@@ -131,7 +131,7 @@ def mute_options(written, kind):
     meanings = written.sentences_below_fields(kind)
     return [
         field.encode_name
-        for field in msgspec.structs.fields(kind)
+        for field in written.options_of(kind)
         if field.name not in meanings and field.name != "enabled"
     ]
 
