@@ -21,7 +21,12 @@ def command() -> None:
 
 
 @command.command
-@click.option("--scope", required=True, type=click.Choice(["ingest", "read", "admin"]))
+@click.option(
+    "--scope",
+    required=True,
+    type=click.Choice(["ingest", "read", "admin"]),
+    help="What it may be used for.",
+)
 @click.option("--ttl", default="90d", show_default=True, help="How long it is valid; 0: for ever.")
 @click.option("--name", default="", help="What it is for.")
 @with_place

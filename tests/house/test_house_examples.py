@@ -6,11 +6,11 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 
 import pytest
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SECRETS = {"PAGER_SECRET": "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0"}
 NEVER_ENDS = "while True"
 PIECES = ("README.md", "CONTRIBUTING.md", "docs")
 
@@ -44,12 +44,12 @@ def test_every_program_runs(program, tmp_path):
 
 
 def test_every_configuration_is_right(configuration):
+    from qmon_agent.app.checking import make_plugins
     from qmon_agent.settings import read_settings
 
-    assert tomllib.loads(configuration)
-    assert read_settings(
-        configuration.encode(), {"PAGER_SECRET": "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0"}
-    )
+    made = make_plugins(read_settings(configuration.encode(), SECRETS))
+
+    assert made.channels
 
 
 @pytest.mark.parametrize("page", ["README.md"])
