@@ -38,13 +38,20 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"  dropped {n}: {reason}"
     for reason, n in sorted(status["dead_letters"].items()):
         yield f"  dead letters {n}: {reason}"
-    for room in ("journal", "store", "rules", "sources", "config"):
-        yield f"{room}: {_flat(status[room])}"
+    yield from _rooms(status)
 
 
-def _flat(values: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name} ({_flat(value)})" if isinstance(value, Mapping) else f"{name} {value}"
-        for name, value in values.items()
-        if value not in ("", None, {}, [])
-    )
+def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
+    journal, store, rules = status["journal"], status["store"], status["rules"]
+    yield f"journal: {journal['bytes'] >> 20} MiB in {journal['segments']} segments"
+    rows = ", ".join(f"{n} {table}" for table, n in store["rows"].items() if n)
+    yield f"store: {store['state']}, {store['lag']} records behind, {rows or 'no rows'}"
+    states = ", ".join(f"{n} {state}" for state, n in rules["instances"].items())
+    yield f"rules: {rules['lag']} records behind, {states or 'nothing to judge'}"
+    for name, described in status["sources"].items():
+        said = ", ".join(f"{key} {value}" for key, value in described.items())
+        yield f"source {name}: {said}"
+    config = status["config"]
+    yield f"config: generation {config['generation']}, {config['file'] or 'no file'}"
+    if config["needs_restart"]:
+        yield f"  changed, and waiting for a restart: {', '.join(config['needs_restart'])}"

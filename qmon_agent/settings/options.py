@@ -34,7 +34,7 @@ class Http(Options, frozen=True, kw_only=True):
 class Admission(Options, frozen=True, kw_only=True):
     """`[admission]`: what one peer, and all of them together, may ask of the agent."""
 
-    frames_per_s: float = 5_000.0
+    frames_per_s: float = 50_000.0
     """Frames of one peer, each second."""
     bytes_per_s: int = 256 * MIB
     """Bytes of one peer, each second."""

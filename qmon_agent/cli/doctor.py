@@ -1,0 +1,119 @@
+"""`qmon-agent doctor`: is everything joined up, and what to do where it is not."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import msgspec
+
+from qmon_agent.cli._control import UnreachableError, find_control, whereabouts
+from qmon_agent.cli._place import Place, with_place
+from qmon_agent.cli._shown import show_json
+from qmon_agent.domain.errors import QmonError
+from qmon_agent.settings import Locations, load_settings
+
+_LOW_DISK_BYTES = 512 << 20
+_EXTRAS = {
+    "uvloop": "the loop is slower without it",
+    "duckdb": "signals cannot be queried without it: pip install 'qmon[store]'",
+    "pyarrow": "signals cannot be queried without it: pip install 'qmon[store]'",
+}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at."""
+
+    verdict: Literal["ok", "warn", "fail"]
+    what: str
+    detail: str = ""
+
+
+@click.command
+@with_place
+def command(*, place: Place) -> int:
+    """Look at everything that has to be right; exit code 1 if something is not."""
+    findings = [*_findings(place.locations)]
+    failed = any(finding.verdict == "fail" for finding in findings)
+    if place.json:
+        show_json({"version": 1, "ok": not failed, "findings": msgspec.to_builtins(findings)})
+    else:
+        for finding in findings:
+            click.echo(f"{finding.verdict:4}  {finding.what}: {finding.detail}".rstrip(": "))
+    return 1 if failed else 0
+
+
+def _findings(locations: Locations) -> Iterator[Finding]:
+    yield _state(locations)
+    yield _disk(locations)
+    yield _config(locations)
+    for name, loss in _EXTRAS.items():
+        there = importlib.util.find_spec(name) is not None
+        yield Finding("ok" if there else "warn", f"package {name}", "" if there else loss)
+    yield _spool(locations)
+    yield from _agent(locations)
+
+
+def _state(locations: Locations) -> Finding:
+    directory = locations.state
+    if not directory.exists():
+        return Finding("warn", "state directory", f"{directory} is not there yet; run makes it")
+    if not os.access(directory, os.W_OK):
+        return Finding("fail", "state directory", f"{directory} is not writable by this user")
+    return Finding("ok", "state directory", str(directory))
+
+
+def _disk(locations: Locations) -> Finding:
+    there = next(path for path in (locations.state, *locations.state.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    verdict: Literal["ok", "warn"] = "ok" if free > _LOW_DISK_BYTES else "warn"
+    return Finding(verdict, "disk", f"{free >> 20} MiB free on {there}")
+
+
+def _config(locations: Locations) -> Finding:
+    from qmon_agent.app.checking import make_plugins
+
+    try:
+        make_plugins(load_settings(locations.config))
+    except QmonError as problem:
+        return Finding("fail", "configuration", str(problem))
+    return Finding("ok", "configuration", str(locations.config or "none; defaults are in force"))
+
+
+def _spool(locations: Locations) -> Finding:
+    waiting = [*locations.spool.glob("*.frames")] if locations.spool.is_dir() else []
+    size = sum(file.stat().st_size for file in waiting)
+    return Finding("ok", "spool", f"{len(waiting)} files, {size} bytes waiting")
+
+
+def _agent(locations: Locations) -> Iterator[Finding]:
+    try:
+        status = find_control(locations).get("/api/status")
+    except UnreachableError as problem:
+        yield Finding("fail", "agent", f"{problem}; start it with: qmon-agent run")
+        return
+    yield Finding("ok", "agent", f"pid {status['pid']}, {status['url']}")
+    yield _data_socket(Path(whereabouts(locations).get("socket", locations.socket)))
+    for name, described in status["sources"].items():
+        yield Finding("ok", f"source {name}", _flat(described))
+    for problem in status["problems"]:
+        yield Finding("fail", "status", problem)
+
+
+def _data_socket(path: Path) -> Finding:
+    """Whether an application could connect, as this user."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        code = probe.connect_ex(str(path))
+    if code:
+        return Finding("fail", "data socket", f"{path}: {os.strerror(code)}")
+    return Finding("ok", "data socket", str(path))
+
+
+def _flat(described: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in described.items())
