@@ -1,7 +1,7 @@
 """How the documentation is built: Sphinx, furo, MyST, and a reference written from the code."""
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -11,8 +11,8 @@ project = "qmon"
 author = "the qmon authors"
 project_copyright = "the qmon authors, Apache-2.0"
 try:
-    release = version("qmon")
-except PackageNotFoundError:
+    release = metadata.version("qmon")
+except metadata.PackageNotFoundError:
     release = "from the working tree"
 
 extensions = [
