@@ -1,0 +1,1 @@
+"""What qmon costs, beside named peers in the same run: `nox -s bench`."""

@@ -1,0 +1,23 @@
+"""Peers: one file each, which begins as its users begin, and records as they record.
+
+A peer offers what it can of these; a case asks only those that have it.
+
+- `begin(port)`: start, sending to the sink on `port` (qmon: to the agent's socket).
+- `called()`: an instrumented function of two arguments.
+- `inside(run)`: run something inside of an open request or transaction.
+- `caught(error)`: report a handled exception.
+- `asgi(app)`: an ASGI application, watched.
+- `flush()`: block until everything recorded has been sent.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+NAMES = ("qmon", "opentelemetry", "sentry", "ddtrace", "elastic", "posthog", "bare")
+
+
+def peer(name: str) -> Any:
+    """Import a peer by its name."""
+    return import_module(f"bench.peers.{name}")

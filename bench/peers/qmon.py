@@ -1,0 +1,44 @@
+"""qmon itself, with a real agent behind its socket."""
+
+from __future__ import annotations
+
+import qmon_sdk as qmon
+
+from . import bare
+
+
+def begin(_):
+    """Start as a user does: one call, the agent found by its socket."""
+    qmon.init(service="bench", integrations=())
+
+
+def called():
+    """Instrument by decorator."""
+    return qmon.instrument(bare.called())
+
+
+def inside(run):
+    """Run inside of a span."""
+    with qmon.span("request"):
+        return run()
+
+
+def caught(error):
+    """Capture."""
+    qmon.capture_exception(error)
+
+
+def asgi(app):
+    """Wrap."""
+    return qmon.asgi(app)
+
+
+def flush():
+    """Wait until it is acknowledged, which means: on disk."""
+    if not qmon.flush(10):
+        raise TimeoutError(qmon.stats())
+
+
+def books():
+    """Say what became of everything."""
+    return qmon.stats().as_dict()

@@ -1,0 +1,69 @@
+"""Where a run keeps its state, and the processes it starts and ends there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+READY_S = 30
+
+
+@contextlib.contextmanager
+def place():
+    """Make a directory that is gone afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="qmon-bench-"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+class Agent:
+    """A real `qmon-agent run`, with what it took to get ready."""
+
+    def __init__(self, state: Path, *options: str, cpu: int | None = None) -> None:
+        self.socket = state / "agent.sock"
+        begun = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "qmon_agent.cli", "run", "--state", str(state), "--socket",
+             str(self.socket), "--http", "127.0.0.1:0", *options],
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=None if cpu is None else lambda: os.sched_setaffinity(0, {cpu}),
+        )  # fmt: skip
+        line = self.process.stdout.readline()
+        self.ready_s = time.perf_counter() - begun
+        if not line.startswith("qmon-agent ready"):
+            raise RuntimeError(f"the agent said {line!r}")
+
+    @property
+    def pid(self) -> int:
+        """The main process."""
+        return self.process.pid
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End it and wait."""
+        self.process.send_signal(how)
+        self.process.wait(READY_S)
+        self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def sink():
+    """Run the HTTP sink; gives its port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.sink"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(READY_S)
+        process.stdout.close()
