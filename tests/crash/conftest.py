@@ -1,0 +1,201 @@
+"""A real agent and real programs, with everything they may do to each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from qmon_agent.journal import JournalReader
+from qmon_sdk.protocol.columns import rows_of
+from qmon_sdk.protocol.frames import decode_frame
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICE = "watched"
+READY = "qmon-agent ready"
+# A busy machine starts slowly; only a failing test ever waits this long.
+PATIENCE_S = 30.0
+
+
+class Agent:
+    """`qmon-agent run` as a process of its own; its journal says what it has."""
+
+    def __init__(self, directory: Path) -> None:
+        self.state = directory / "state"
+        self.socket = directory / "agent.sock"
+        self.log = directory / "agent.log"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> Agent:
+        """Start it and wait until it says that it is ready."""
+        command = [sys.executable, "-m", "qmon_agent.cli", "run", "--no-store"]
+        places = ["--state", str(self.state), "--socket", str(self.socket)]
+        with self.log.open("a") as log:
+            already = log.tell()
+            self.process = subprocess.Popen(
+                [*command, *places, "--http", "127.0.0.1:0"],
+                stdout=log,
+                stderr=log,
+                env=environment(),
+            )
+        wait_until(lambda: READY in self.log.read_text()[already:], what=self.log.read_text)
+        return self
+
+    def environment(self) -> dict[str, str]:
+        """What a program needs to find this agent."""
+        places = {"QMON_SOCKET": str(self.socket), "QMON_STATE_DIR": str(self.state)}
+        return {**environment(), **places, "QMON_SERVICE": SERVICE}
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it by a signal and wait until it is gone."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+    def frames(self, service: str = SERVICE):
+        """Every frame of a service that the journal holds."""
+        journal = self.state / "journal"
+        if not journal.exists():
+            return []
+        reader = JournalReader(journal)
+        found = []
+        while records := reader.read():
+            found += [decode_frame(record.payload) for record in records]
+        reader.close()
+        return [frame for frame in found if frame.resource.service == service]
+
+    def signals(self, kind: str, service: str = SERVICE):
+        """Every signal of a kind that the journal holds, doubled if it holds it twice."""
+        blocks = (block for frame in self.frames(service) for block in frame.blocks)
+        return [row for block in blocks if block.kind == kind for row in rows_of(block)]
+
+    def wait_for(self, kind: str, count: int):
+        """Every signal of a kind once there are `count`, more included; fewer are an error."""
+        wait_until(
+            lambda: len(self.signals(kind)) >= count,
+            what=lambda: f"{len(self.signals(kind))} of {count} {kind}s\n{self.log.read_text()}",
+        )
+        return self.signals(kind)
+
+    def spool_files(self) -> list[Path]:
+        return sorted((self.state / "spool").glob("*.frames"))
+
+    def books(self, service: str = SERVICE) -> tuple[Counter, Counter]:
+        """What all processes of a service say they captured and dropped, by their last word."""
+        last = {}
+        for frame in self.frames(service):
+            if frame.ledger and frame.sequence >= last.get(frame.process, frame).sequence:
+                last[frame.process] = frame
+        captured, dropped = Counter(), Counter()
+        for frame in last.values():
+            captured.update(frame.ledger.captured)
+            dropped.update(frame.ledger.dropped)
+        return captured, dropped
+
+
+class Program:
+    """A Python program under watch, in a process of its own; its last line of output is JSON."""
+
+    def __init__(self, source: str, agent: Agent, *arguments: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", source, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=agent.environment(),
+        )
+
+    def say(self, line: str = "") -> None:
+        """Send a line to its standard input."""
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> str:
+        """Wait for its next line."""
+        return self.process.stdout.readline().rstrip("\n")
+
+    def finish(self, *, expect: int = 0):
+        """Wait for its end; returns what its last line says, if it said anything."""
+        output, errors = self.process.communicate(timeout=PATIENCE_S)
+        self.ended = time.monotonic()
+        assert (expect, "") == (self.process.returncode, errors)
+        lines = output.splitlines()
+        return json.loads(lines[-1]) if lines else None
+
+
+def environment() -> dict[str, str]:
+    """This process's own, less what would lead to other agents."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("QMON_")}
+    return {**ours, "PYTHONPATH": str(ROOT)}
+
+
+def wait_until(condition, *, what=lambda: "", seconds: float = PATIENCE_S) -> None:
+    """Look again and again; fails with what `what` says after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def absent_agent(tmp_path):
+    """An agent that has not been started."""
+    agent = Agent(tmp_path)
+    yield agent
+    agent.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def agent(absent_agent):
+    """An agent that listens."""
+    return absent_agent.start()
+
+
+@pytest.fixture
+def programs(absent_agent):
+    """Start programs under watch: `programs(source, *arguments)`; what still runs is killed."""
+    started = []
+
+    def start(source: str, *arguments: object) -> Program:
+        started.append(Program(source, absent_agent, *arguments))
+        return started[-1]
+
+    yield start
+    for program in started:
+        if program.process.poll() is None:
+            program.process.kill()
+            program.process.communicate()
+
+
+@pytest.fixture
+def measured(record_property, capsys):
+    """Print what was measured where everybody sees it, and keep it in the test report."""
+
+    def say(**figures: object) -> None:
+        for name, figure in figures.items():
+            record_property(name, figure)
+        with capsys.disabled():
+            print(
+                "\n    measured:", ", ".join(f"{name} {value}" for name, value in figures.items())
+            )
+
+    return say

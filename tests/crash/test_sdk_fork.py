@@ -1,0 +1,152 @@
+"""Programs that multiply: every process speaks for itself, and nobody waits for the dead."""
+
+import pytest
+
+BEGIN = """
+import json, os, sys, threading, time
+import qmon_sdk as qmon
+
+def begin():
+    qmon.init(integrations=(), flush_interval_s=0.01)
+
+@qmon.instrument
+def work(who):
+    qmon.current_span().set_attribute("who", who)
+
+def wait(pid, seconds=20):
+    deadline = time.monotonic() + seconds
+    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(pid, 9)
+            sys.exit(f"child {pid} hangs")
+        time.sleep(0.002)
+"""
+
+FORKS = 40
+PER_CHILD = 5
+
+FORKS_WHILE_RECORDING = (
+    BEGIN
+    + f"""
+begin()
+stop, counted = threading.Event(), []
+
+def record():
+    n = 0
+    while not stop.is_set():
+        work("parent")
+        qmon.track("parent", {{"n": n}})
+        qmon.count("parent")
+        n += 1
+        if not n % 50:
+            time.sleep(0.001)
+    counted.append(n)
+
+threads = [threading.Thread(target=record) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for child in range({FORKS}):
+    time.sleep(0.005)
+    pid = os.fork()
+    if pid == 0:
+        for n in range({PER_CHILD}):
+            work(f"child {{child}}")
+            qmon.track("child", {{"n": f"{{child}} {{n}}"}})
+        done = qmon.flush(10)
+        os._exit(0 if done else 3)
+    wait(pid)
+stop.set()
+for thread in threads:
+    thread.join()
+qmon.flush(10)
+print(json.dumps(counted))
+"""
+)
+
+# `ctypes` reaches the system's own fork, which runs none of Python's hooks.
+FORKS_BEHIND_PYTHONS_BACK = (
+    BEGIN
+    + """
+import ctypes
+begin()
+for n in range(20):
+    qmon.track("parent", {"n": n})
+qmon.flush(5)
+pid = ctypes.PyDLL(None).fork()
+if pid == 0:
+    for n in range(20):
+        qmon.track("child", {"n": n})
+    os._exit(0)
+for n in range(20, 40):
+    qmon.track("parent", {"n": n})
+wait(pid)
+"""
+)
+
+MULTIPROCESSING = """
+import multiprocessing, sys
+import qmon_sdk as qmon
+
+qmon.init(integrations=())
+
+@qmon.instrument
+def work(n):
+    qmon.current_span().set_attribute("n", n)
+    qmon.track("worked", {"n": n})
+
+def child(first):
+    for n in range(first, first + 25):
+        work(n)
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    work(-1)
+    children = [multiprocessing.Process(target=child, args=(n * 25,)) for n in range(4)]
+    for process in children:
+        process.start()
+    for process in children:
+        process.join(20)
+        assert process.exitcode == 0, process.exitcode
+    with multiprocessing.Pool(2) as pool:
+        pool.map(work, range(100, 150))
+        pool.close()
+        pool.join()
+"""
+
+
+class TestFork:
+    def test_while_other_threads_record_neither_doubles_nor_hangs(self, agent, programs, measured):
+        counted = programs(FORKS_WHILE_RECORDING).finish()
+        everything = FORKS * PER_CHILD + sum(counted)
+        spans = agent.wait_for("span", everything)
+        events = agent.wait_for("event", everything)
+
+        measured(forks=FORKS, by_parent=sum(counted), spans=len(spans), events=len(events))
+        assert everything == len({span.span_id for span in spans}) == len(spans)
+        assert everything == len({event.event_id for event in events}) == len(events)
+        children = [span.attributes["who"] for span in spans if "child" in span.attributes["who"]]
+        assert {f"child {n}" for n in range(FORKS)} == set(children)
+        assert FORKS * PER_CHILD == len(children)
+        points = [point.value for point in agent.signals("point") if point.metric == "parent"]
+        assert sum(counted) == sum(points)
+
+    def test_that_tells_nobody_is_noticed(self, agent, programs, measured):
+        programs(FORKS_BEHIND_PYTHONS_BACK).finish()
+        events = agent.wait_for("event", 60)
+
+        measured(tracked=60, stored=len(events), processes=len({f.process for f in agent.frames()}))
+        assert 60 == len({(event.name, event.attributes["n"]) for event in events}) == len(events)
+
+    @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+    def test_by_multiprocessing_loses_nothing(self, *, method, agent, programs, tmp_path, measured):
+        script = tmp_path / "script.py"
+        script.write_text(MULTIPROCESSING)
+        runs_the_script = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+        programs(runs_the_script, script, method).finish()
+        events = agent.wait_for("event", 151)
+        spans = agent.wait_for("span", 151)
+
+        measured(method=method, events=len(events), spans=len(spans))
+        numbers = [str(n) for n in range(-1, 150)]
+        assert numbers == sorted((span.attributes["n"] for span in spans), key=int)
+        assert numbers == sorted((event.attributes["n"] for event in events), key=int)
