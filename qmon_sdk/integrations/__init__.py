@@ -1,0 +1,82 @@
+"""Libraries that qmon watches from outside: one file each, named as the library is imported.
+
+`init(integrations="auto")` watches every library of this folder that the program has imported or is
+going to import; a tuple of names watches only those, and `()` none. To watch one application and
+patch nothing, wrap it in `qmon.asgi(app)` or `qmon.wsgi(app)` instead.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ._imports import Imports
+from ._watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from qmon_sdk.client import Client
+
+    class Integration(Protocol):
+        """How one library is watched; `name.py` holds `NameIntegration`.
+
+        Importing the file must import nothing of the library. A class may name other integrations
+        that it `needs`: they are begun before it.
+        """
+
+        def install(self, watch: Watch) -> None:
+            """Change the library through `watch`, which undoes all of it when qmon stops.
+
+            Called once, after the library was imported, on the thread that did; what it raises
+            disables this integration, undoes what it had changed, and is told by `stats()`.
+            """
+
+
+GROUP = "qmon_sdk.integrations"
+"""The entry points by which other distributions bring integrations, used when named."""
+
+
+def integrate(client: Client) -> None:
+    """Watch the libraries the settings ask for, now or as soon as they are imported."""
+    imports = Imports()
+    for name in _wanted(client.settings.integrations):
+        _begin(name, client, imports)
+
+
+def _begin(name: str, client: Client, imports: Imports) -> None:
+    if name in client.integrations:
+        return
+    client.integrations[name] = watch = Watch(name, imports)
+
+    def install() -> None:
+        integration = _made(name)
+        for needed in getattr(integration, "needs", ()):
+            _begin(needed, client, imports)
+        integration.install(watch)
+
+    watch.begin(install)
+
+
+def _wanted(integrations: str | tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(integrations, str):
+        return names() if integrations == "auto" else (integrations,)
+    return tuple(integrations)
+
+
+def names() -> tuple[str, ...]:
+    """Say which libraries this folder knows, without importing anything: it is asked by every start."""
+    try:
+        files = os.listdir(__path__[0])  # noqa: PTH208 - `pathlib` would cost more than the start may
+    except OSError:  # in an archive
+        from qmon_sdk.plugins import found
+
+        return found(__name__).names()
+    return tuple(sorted(file[:-3] for file in files if file.endswith(".py") and file[0] != "_"))
+
+
+def _made(name: str) -> Integration:
+    from qmon_sdk.plugins import found
+
+    made: Integration = found(__name__, role="Integration", group=GROUP)[name]()
+    return made

@@ -1,0 +1,83 @@
+"""Being told of an import: a finder that finds nothing itself, and speaks up when a module is ready."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    Told = Callable[[], None]
+
+
+class Imports:
+    """Calls back once a module has been imported; stands in `sys.meta_path` only while anybody waits."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[Told]] = {}
+        self._finding: set[str] = set()
+
+    def when_imported(self, module: str, told: Told) -> None:
+        """Call `told` now if the module is there, else after its import, on the thread that imports it."""
+        if module in sys.modules:
+            told()
+            return
+        self._waiting.setdefault(module, []).append(told)
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+
+    def forget(self, told: Told) -> None:
+        """Wait no longer."""
+        for module, waiting in list(self._waiting.items()):
+            kept = [other for other in waiting if other is not told]
+            self._keep(module, kept)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Let the others find the module, and listen to its loader."""
+        if name not in self._waiting or name in self._finding:
+            return None
+        self._finding.add(name)
+        try:
+            spec = _found_by_others(self, name, path, target)
+        finally:
+            self._finding.discard(name)
+        if spec is not None and spec.loader is not None:
+            self._listen(name, spec.loader)
+        return spec
+
+    def _listen(self, name: str, loader: Any) -> None:
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            for told in self._keep(name, []):
+                told()
+
+        # On this one loader, not around it: the module's `__loader__` stays of the type others expect.
+        loader.exec_module = exec_module
+
+    def _keep(self, module: str, kept: list[Told]) -> list[Told]:
+        before = self._waiting.pop(module, [])
+        if kept:
+            self._waiting[module] = kept
+        if not self._waiting and self in sys.meta_path:
+            sys.meta_path.remove(self)
+        return before
+
+
+def _found_by_others(
+    self: Imports, name: str, path: Sequence[str] | None, target: ModuleType | None
+) -> ModuleSpec | None:
+    for finder in list(sys.meta_path):
+        find = getattr(finder, "find_spec", None)
+        if finder is not self and find is not None:
+            spec: ModuleSpec | None = find(name, path, target)
+            if spec is not None:
+                return spec
+    return None

@@ -1,0 +1,112 @@
+"""One library under watch: what was changed in it, and how it goes."""
+
+from __future__ import annotations
+
+from qmon_sdk.client import failed, guarded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._imports import Imports
+
+    Function = Callable[..., Any]
+
+
+class Watch:
+    """An integration's hands: all it changes in a library goes through here, and can be undone.
+
+    As text it is what `stats()` says of the integration: waiting for the import, watching, or why not.
+    """
+
+    def __init__(self, name: str, imports: Imports) -> None:
+        self.name = name
+        self.state = "waiting for its import"
+        self._imports = imports
+        self._undo: list[Callable[[], object]] = []
+
+    def __str__(self) -> str:
+        return self.state
+
+    def begin(self, install: Callable[[], None]) -> None:
+        """Install the integration now, or when its library is imported."""
+
+        def step(_: Watch) -> None:
+            install()
+            self.state = "watching"
+
+        self.when_imported(self.name, step)
+
+    def when_imported(self, module: str, step: Callable[[Watch], None]) -> None:
+        """Take a step now or after a further module's import; if it fails, the whole integration ends."""
+
+        def told() -> None:
+            try:
+                step(self)
+            except Exception as error:  # the program's import must not fail because of us
+                self.remove()
+                self.state = f"off: {type(error).__name__}: {error}"
+
+        self._undo.append(lambda: self._imports.forget(told))
+        self._imports.when_imported(module, told)
+
+    def wrap(self, owner: Any, name: str, wrapper: Callable[[Function], Function]) -> None:
+        """Put `wrapper(original)` in the place of a function of a class or module."""
+        inherited = name not in vars(owner)
+        original = getattr(owner, name)
+        wrapped = wrapper(original)
+        wrapped.__name__, wrapped.__qualname__ = name, getattr(original, "__qualname__", name)
+        wrapped.__doc__, wrapped.__wrapped__ = original.__doc__, original  # type: ignore[attr-defined]
+        setattr(owner, name, wrapped)
+        self._undo.append(lambda: _put_back(owner, name, wrapped, None if inherited else original))
+
+    def before(self, owner: Any, name: str, observer: Function) -> None:
+        """Call `observer` with a function's arguments before it runs; what the observer raises is counted."""
+        observe = guarded(observer)
+
+        def wrapper(original: Function) -> Function:
+            def observed(*args: Any, **kwargs: Any) -> Any:
+                observe(*args, **kwargs)
+                return original(*args, **kwargs)
+
+            return observed
+
+        self.wrap(owner, name, wrapper)
+
+    def after(self, owner: Any, name: str, observer: Function) -> None:
+        """Call `observer` with a function's result and arguments once it has returned."""
+        observe = guarded(observer)
+
+        def wrapper(original: Function) -> Function:
+            def observed(*args: Any, **kwargs: Any) -> Any:
+                result = original(*args, **kwargs)
+                observe(result, *args, **kwargs)
+                return result
+
+            return observed
+
+        self.wrap(owner, name, wrapper)
+
+    def undo_by(self, undo: Callable[[], object]) -> None:
+        """Remember how something that was done by other means is undone."""
+        self._undo.append(undo)
+
+    def remove(self) -> None:
+        """Undo everything, last first."""
+        while self._undo:
+            try:
+                self._undo.pop()()
+            except Exception as error:
+                failed(f"{self.name} integration", error)
+        self.state = "removed"
+
+
+def _put_back(owner: Any, name: str, wrapped: Function, original: Function | None) -> None:
+    """Put the original back, unless somebody else has wrapped what we wrapped: that must stay whole."""
+    if vars(owner).get(name) is not wrapped:
+        return
+    if original is None:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, original)

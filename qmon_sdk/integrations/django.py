@@ -1,0 +1,102 @@
+"""Django: requests are named by the route they resolve to, and errors count although Django answers them."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from types import MethodType
+
+from qmon_sdk.client import guarded
+from qmon_sdk.middleware import asgi, wsgi
+from qmon_sdk.middleware.exchange import KEY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from qmon_sdk.middleware.exchange import Exchange
+
+    from ._watch import Watch
+
+
+class DjangoIntegration:
+    """Watches Django under WSGI and under ASGI."""
+
+    def install(self, watch: Watch) -> None:
+        """Wait for the handlers: Django is imported long before they are, and often without them."""
+        watch.when_imported("django.core.handlers.base", _watch_answers)
+        watch.when_imported("django.core.handlers.wsgi", _watch_wsgi)
+        watch.when_imported("django.core.handlers.asgi", _watch_asgi)
+
+
+def _watch_answers(watch: Watch) -> None:
+    from django.core.handlers.base import BaseHandler
+    from django.core.signals import got_request_exception
+
+    watch.after(BaseHandler, "resolve_request", _take)
+    watch.before(BaseHandler, "process_exception_by_middleware", _note)
+    got_request_exception.connect(_fail, weak=False)
+    watch.undo_by(lambda: got_request_exception.disconnect(_fail))
+
+
+def _watch_wsgi(watch: Watch) -> None:
+    from django.core.handlers.wsgi import WSGIHandler
+
+    watch.wrap(WSGIHandler, "__call__", _watched_wsgi)
+
+
+def _watch_asgi(watch: Watch) -> None:
+    from django.core.handlers.asgi import ASGIHandler
+
+    watch.wrap(ASGIHandler, "__call__", _watched_asgi)
+
+
+def _watched_wsgi(call: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self: Any, environ: dict[str, Any], start_response: Any) -> Any:  # noqa: N807
+        return wsgi.serve(MethodType(call, self), environ, start_response)
+
+    return __call__
+
+
+def _watched_asgi(call: Callable[..., Any]) -> Callable[..., Any]:
+    async def __call__(self: Any, scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: N807
+        await asgi.serve(MethodType(call, self), (scope, receive, send))
+
+    return __call__
+
+
+def _take(match: Any, _: Any, request: Any) -> None:
+    exchange = _exchange(request)
+    if exchange is not None:
+        exchange.route = template_of(match.route)
+
+
+@lru_cache(maxsize=4096)
+def template_of(route: str) -> str:
+    """Make a path of a route: Django leaves the first slash out, and writes some as regular expressions."""
+    import re
+
+    named = re.sub(r"\(\?P<(\w+)>(?:[^()]|\([^()]*\))*\)", r"<\1>", route)
+    return "/" + named.replace("^", "").replace("\\Z", "").replace("$", "").lstrip("/")
+
+
+def _note(_: Any, exception: Exception, request: Any) -> None:
+    """A middleware may answer the error: what it answers decides."""
+    exchange = _exchange(request)
+    if exchange is not None:
+        exchange.note(exception)
+
+
+@guarded
+def _fail(request: Any = None, **_: Any) -> None:
+    """Nobody handled the error, which Django is handling now."""
+    exchange, error = _exchange(request), sys.exc_info()[1]
+    if exchange is not None and error is not None:
+        exchange.fail(error)
+
+
+def _exchange(request: Any) -> Exchange | None:
+    """Find the exchange under either kind of request; test clients have none."""
+    place = getattr(request, "environ", None) or getattr(request, "scope", None) or {}
+    return place.get(KEY)
