@@ -11,10 +11,10 @@ from .errors import JournalError as JournalError
 from .errors import JournalFullError as JournalFullError
 from .errors import JournalInUseError as JournalInUseError
 from .journal import Journal as Journal
-from .journal import JournalStatus as JournalStatus
 from .options import JournalOptions as JournalOptions
 from .reader import JournalReader as JournalReader
 from .records import START as START
 from .records import Position as Position
 from .records import Record as Record
 from .retention import Trimmed as Trimmed
+from .status import JournalStatus as JournalStatus

@@ -7,8 +7,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from qmon_agent.domain.clock import Clock, SystemClock
 
 from .counts import Counts
@@ -17,32 +15,15 @@ from .deadletters import DeadLetter, DeadLetters
 from .dedup import DedupIndex
 from .disk import Disk, OsDisk
 from .errors import JournalFullError, JournalInUseError
+from .opening import Opening
 from .options import JournalOptions
 from .places import Places
 from .records import HEAD_BYTES, START, Entry, Position, Record
-from .recovery import Recovery
 from .retention import Trimmed
-from .segments import SegmentName
+from .status import JournalStatus
 from .writer import Writer
 
 _TROUBLE = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full"}
-
-
-class JournalStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a journal is. `trouble`: why the disk does not take at the moment, or nothing."""
-
-    bytes: int
-    segments: int
-    oldest: Position
-    committed: Position
-    pending_records: int
-    pending_bytes: int
-    free_bytes: int
-    trouble: str
-    is_settled: bool
-    processes: int
-    counts: dict[str, int]
-    lost: dict[str, int]
 
 
 class Journal:
@@ -72,10 +53,14 @@ class Journal:
         self._next_id = 1
         self._committed = START
         self._trouble = ""
-        self._settled = threading.Event()
-        self._closing = threading.Event()
-        self._indexer: threading.Thread | None = None
-        self._writer = self._recover()
+        self._opening = Opening(
+            self._places,
+            options=options,
+            counts=self._counts,
+            dedup=self._dedup,
+            commit_lock=self._commit_lock,
+        )
+        self._writer = self._open()
 
     @classmethod
     def open(
@@ -100,13 +85,13 @@ class Journal:
 
     @property
     def is_settled(self) -> bool:
-        return self._settled.is_set()
+        return self._opening.settled.is_set()
 
     def wait_until_settled(self, timeout: float) -> bool:
         """Whether `seen` can be believed by then."""
         with self._gate:
             self._awake()
-        return self._settled.wait(timeout)
+        return self._opening.settled.wait(timeout)
 
     def append(self, payload: bytes, *, process: bytes, sequence: int) -> int:
         """Take a record into memory and answer its id; raises JournalFullError at the bound."""
@@ -212,19 +197,14 @@ class Journal:
 
     def close(self) -> None:
         """Commit what the disk takes and let go. What it does not take was never acknowledged."""
-        self._stop_indexing()
+        self._opening.stop()
         self.commit()
         self._let_go()
 
     def halt(self) -> None:
         """Let go without a word to the disk, as a kill would; what is pending is gone."""
-        self._stop_indexing()
+        self._opening.stop()
         self._let_go()
-
-    def _stop_indexing(self) -> None:
-        self._closing.set()
-        if self._indexer:
-            self._indexer.join()
 
     def _let_go(self) -> None:
         if self._writer:
@@ -247,22 +227,12 @@ class Journal:
         """The writer; None while the directory cannot be listed, which is tried again here."""
         if self._writer is None:
             self._places.prepare()
-            self._writer = self._recover()
+            self._writer = self._open()
         return self._writer
 
-    def _recover(self) -> Writer | None:
-        recovery = Recovery(
-            self._places, options=self.options, counts=self._counts, dedup=self._dedup
-        )
+    def _open(self) -> Writer | None:
         try:
-            recovered = recovery.run()
-            writer = Writer(
-                self._places,
-                recovered,
-                options=self.options,
-                counts=self._counts,
-                dedup=self._dedup,
-            )
+            writer, next_id = self._opening.writer()
             self.cursors.restore(writer.oldest())
         except OSError:
             self._counts.add("failed_starts")
@@ -270,34 +240,10 @@ class Journal:
             return None
         self._trouble = ""
         self._committed = writer.end()
+        # A reader may have been further than what is left: its ids are not used again.
         known = [place.record_id for place in self.cursors.all().values()]
-        self._next_id = max([recovered.next_id, *(last + 1 for last in known)])
-        self._index_in_background(recovery, writer, recovered.unindexed)
+        self._next_id = max([next_id, *(last + 1 for last in known)])
         return writer
-
-    def _index_in_background(
-        self, recovery: Recovery, writer: Writer, names: list[SegmentName]
-    ) -> None:
-        if not names:
-            self._settled.set()
-            return
-        self._indexer = threading.Thread(
-            target=self._index,
-            args=(recovery, writer, names),
-            name="qmon-journal-index",
-            daemon=True,
-        )
-        self._indexer.start()
-
-    def _index(self, recovery: Recovery, writer: Writer, names: list[SegmentName]) -> None:
-        for name in names:
-            if self._closing.is_set():
-                return
-            if index := recovery.index(name):
-                with self._commit_lock:
-                    writer.sealed[name] = index
-        writer.settled = True
-        self._settled.set()
 
 
 def _lock(places: Places) -> Callable[[], None]:

@@ -45,21 +45,26 @@ class SimulatedDisk:
     def __init__(self, *, seed: int = 0, capacity: int = _PLENTY) -> None:
         self.random = random.Random(seed)
         self.capacity = capacity
+        # Of the thread that armed a fault, or asked by `watch` to be counted.
         self.operations = 0
         self.trace: list[str] = []
         self._names = Names()
         self._locks: set[Path] = set()
         self._gate = threading.RLock()
-        self._fault: Fault | None = None
-        self._fuse = 0
+        self._plan: list[tuple[int, Fault]] = []
         self._victim = 0
 
     def arm(self, fault: Fault, *, after: int = 0) -> None:
-        """Strike at the operation `after` others from now."""
-        self._fault, self._fuse, self._victim = fault, after, threading.get_ident()
+        """Strike at the operation `after` others from now, or from the fault armed before."""
+        self._plan.append((after, fault))
+        self._victim = threading.get_ident()
+
+    def watch(self) -> None:
+        """Count this thread's operations from here."""
+        self.operations, self._victim = 0, threading.get_ident()
 
     def disarm(self) -> None:
-        self._fault = None
+        self._plan.clear()
 
     def kill(self) -> None:
         """The process is gone: its locks with it; the cache of the system stays."""
@@ -127,15 +132,12 @@ class SimulatedDisk:
 
     def _strike(self, operation: str, path: Path, half: Callable[[], object] | None = None) -> bool:
         """Do the armed fault, if it is its time; True: do half of the operation."""
-        if self._fault is None or threading.get_ident() != self._victim:
+        if threading.get_ident() != self._victim:
             return False
         self.operations += 1
-        self._fuse -= 1
-        if self._fuse >= 0:
+        fault = self._due()
+        if fault is None:
             return False
-        fault = self._fault
-        left = fault.times - 1
-        self._fault = msgspec.structs.replace(fault, times=left) if left > 0 else None
         self.trace.append(f"{fault.kind} at {operation} {path.name}")
         if fault.kind == "error":
             raise OSError(fault.errno, os.strerror(fault.errno), str(path))
@@ -143,6 +145,19 @@ class SimulatedDisk:
             return True
         self._end(fault, half)
         return False
+
+    def _due(self) -> Fault | None:
+        if not self._plan:
+            return None
+        fuse, fault = self._plan[0]
+        if fuse > 0:
+            self._plan[0] = (fuse - 1, fault)
+            return None
+        if fault.times > 1:
+            self._plan[0] = (0, msgspec.structs.replace(fault, times=fault.times - 1))
+        else:
+            del self._plan[0]
+        return fault
 
     def _end(self, fault: Fault, half: Callable[[], object] | None) -> None:
         if fault.kind == "power":

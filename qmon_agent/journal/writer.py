@@ -15,7 +15,7 @@ from .records import HEAD_BYTES, Entry, Position, Record
 from .recovery import CHECKPOINT, Recovered, save_sidecar
 from .reserve import Reserve
 from .retention import Trimmed, lost_to, to_drop
-from .segments import OpenSegment, SegmentName, SyncFailedError
+from .segments import OpenSegment, SegmentIndex, SegmentName, SyncFailedError
 
 
 class Writer:
@@ -41,7 +41,7 @@ class Writer:
         self._open = recovered.tail
         self._next_number = recovered.next_number
         self._through = recovered.through
-        self.settled = recovered.settled
+        self.may_checkpoint = recovered.settled
 
     def store(self, batch: Sequence[Entry]) -> list[Record]:
         """Durable when it returns. Raises OSError with the batch not stored."""
@@ -74,6 +74,10 @@ class Writer:
             self.lost[cursor] = self.lost.get(cursor, 0) + records
         self._reserve.refill()
         return Trimmed(segments=segments, bytes=size, lost=lost)
+
+    def adopt(self, name: SegmentName, index: SegmentIndex) -> None:
+        """A segment that start-up had left aside."""
+        self.sealed[name] = index
 
     def oldest(self) -> Position:
         """The place before the first record that is kept."""
@@ -152,7 +156,7 @@ class Writer:
 
     def _save_checkpoint(self) -> None:
         """All that is stored by now is in the index, and nothing that is not."""
-        if not self.settled:
+        if not self.may_checkpoint:
             return  # it would claim to know segments that are still being read
         through = max(self.end().record_id, self._through)
         checkpoint = Checkpoint(through, self._dedup.rows())
