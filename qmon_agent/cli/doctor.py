@@ -102,8 +102,8 @@ def _agent(locations: Locations) -> Iterator[Finding]:
     yield _data_socket(Path(whereabouts(locations).get("socket", locations.socket)))
     for name, described in status["sources"].items():
         yield Finding("ok", f"source {name}", _flat(described))
-    for problem in status["problems"]:
-        yield Finding("fail", "status", problem)
+    for trouble in status["problems"]:
+        yield Finding("fail", "status", trouble)
 
 
 def _data_socket(path: Path) -> Finding:
