@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, ParamSpec, TypeVar
 
+    from .captures import Captures
     from .metrics import Fold
     from .protocol.signals import Signal
     from .recorder.recorder import Recorder
@@ -41,6 +42,7 @@ class Client:
         self.scrubber = scrubber
         self.metrics = metrics
         self.recorder = recorder
+        self.captures: Captures | None = None  # made by the first error
         self.integrations: dict[str, Any] = {}
         self.trouble: dict[str, int] = {}
 

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from time import time_ns
 
 from .client import current, guarded
+from .json_text import members, quoted, texts
 from .protocol.records import Record
 from .rendering import label
 
@@ -22,17 +23,6 @@ MAX_KEY = 200
 MAX_TEXT = 1024
 
 
-class Breadcrumb(Record):
-    """Something that happened on the way to an error."""
-
-    time: int = 0
-    message: str = ""
-    category: str = ""
-    level: str = "info"
-    type: str = ""
-    data: Mapping[str, str] = {}
-
-
 class Scope(Record):
     """What is known about the work in hand; a change makes another one, seen by nobody outside."""
 
@@ -44,7 +34,7 @@ class Scope(Record):
     tags: Mapping[str, str] = {}
     contexts: Mapping[str, Mapping[str, Any]] = {}
     flags: Mapping[str, str] = {}
-    breadcrumbs: tuple[Breadcrumb, ...] = ()
+    breadcrumbs: tuple[str, ...] = ()  # each as JSON
     tracestate: str = ""
     baggage: str = ""
     block: ScopeBlock | None = None  # the `new_scope` it lives in
@@ -125,16 +115,17 @@ def add_breadcrumb(
     client = current()
     if not client.recording:
         return
-    scope = SCOPE.get()
-    crumb = Breadcrumb(
-        time=time_ns(),
-        message=label(message, MAX_TEXT),
-        category=label(category),
-        level=label(level),
-        type=label(type),
-        data=labels_of(data) if data else {},
-    )
-    limit = client.settings.max_breadcrumbs
+    labels = client.scrubber.labels
+    said = {"message": message, "category": category, "level": level, "type": type}
+    inside = [
+        ("time", str(time_ns())),
+        *((key, quoted(text)) for key, text in labels(said).items()),
+    ]
+    if data:
+        inside.append(("data", texts(labels(labels_of(data)))))
+    # As JSON at once: an error that takes a hundred of them along has only to join them.
+    crumb = "{" + members(*inside) + "}"
+    scope, limit = SCOPE.get(), client.settings.max_breadcrumbs
     kept = (*scope.breadcrumbs, crumb)[-limit:] if limit > 0 else ()
     SCOPE.set(scope.replace(breadcrumbs=kept))
 

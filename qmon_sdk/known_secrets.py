@@ -92,7 +92,7 @@ NEEDLES = tuple({needle for needles, _, _ in SHAPES for needle in needles} - {*N
 
 CARD_DIGITS = range(13, 20)
 CARD_GROUPS = 5  # as cards are printed: 4-4-4-4, 4-6-5, 4-4-4-4-3
-DIGITS = r"(?<![\w.-])\d(?:[ -]?\d){12,}+"
+DIGITS = r"[0-9](?:[ -]?[0-9]){12,}+"
 """Digits among which may be a card number."""
 
 
@@ -122,16 +122,19 @@ def _words(key: str) -> Iterator[str]:
         yield word
 
 
-def without_cards(digits: str) -> str:
-    """Hide the groups of digits that make a card number; times do not, they begin with 1."""
+def without_cards(digits: str, *, glued: bool = False) -> str:
+    """Hide the groups of digits that make a card number; times do not, they begin with 1.
+
+    `glued` says that the first group is the end of something else: a word, a fraction.
+    """
     groups = digits.replace("-", " ").split(" ")
     kept, place, at = "", 0, 0
     while place < len(groups):
-        length = _card_at(groups, place)
-        size = sum(map(len, groups[place : place + max(length, 1)])) + max(length, 1) - 1
-        kept += (HIDDEN if length else digits[at : at + size]) + digits[at + size : at + size + 1]
-        at += size + 1
-        place += max(length, 1)
+        length = 0 if glued and place == 0 else _card_at(groups, place)
+        taken = groups[place : place + max(length, 1)]
+        end = at + sum(map(len, taken)) + len(taken) - 1
+        kept += (HIDDEN if length else digits[at:end]) + digits[end : end + 1]
+        place, at = place + len(taken), end + 1
     return kept
 
 

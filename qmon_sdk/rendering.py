@@ -7,13 +7,14 @@ from types import BuiltinFunctionType, CodeType, FunctionType, GetSetDescriptorT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 HIDDEN = "[scrubbed]"
 _module_of = type.__dict__["__module__"].__get__  # as the interpreter itself asks
 _name_of = type.__dict__["__qualname__"].__get__
 CUT = "…"
+_SECRET = repr(HIDDEN)
 _ITEMS = 12  # of one container
 _DEPTH = 3
 _HUGE_BITS = 4096  # the decimal text of a larger number takes longer than it tells
@@ -35,11 +36,16 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + CUT
 
 
+def encodable(text: str) -> str:
+    """Replace what is half a character: UTF-8 has no bytes for it."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def label(value: Any, limit: int = 1024) -> str:
     """Write a value as a label: a text as it is, the rest as JSON would or as `render` does."""
     kind = type(value)
     if kind is str:
-        return cut(value, limit)
+        return cut(encodable(value), limit)
     if kind is bool:
         return "true" if value else "false"
     if value is None:
@@ -103,40 +109,50 @@ class _Renderer:
         if depth <= 0:
             return f"<{type_name(kind)}>"
         if kind is dict:
-            return "{" + ", ".join(self._taken(self._pairs(value, depth - 1))) + "}"
+            return self._mapping(value, depth - 1)
         if kind in _BRACKETS:
-            opening, closing = _BRACKETS[kind]
-            items = (self.text(item, depth - 1) for item in value)
-            return opening + ", ".join(self._taken(items)) + closing
+            return self._sequence(value, depth - 1, _BRACKETS[kind])
         return repr(value) if _is_trusted(kind) else self._object(value)
 
-    def _pairs(self, mapping: dict[Any, Any], depth: int) -> Iterable[str]:
-        for key, value in mapping.items():
-            secret = type(key) is str and self._hides(key)
-            yield f"{self.text(key, 0)}: {repr(HIDDEN) if secret else self.text(value, depth)}"
-
-    def _object(self, value: object) -> str:
-        fields = (
-            f" {key}={repr(HIDDEN) if self._hides(key) else self.text(field, 0)}"
-            for key, field in fields_of(value).items()
-            if type(key) is str
-        )
-        return f"<{type_name(type(value))}{''.join(self._taken(fields))}>"
-
-    def _taken(self, texts: Iterable[str]) -> list[str]:
-        """Take texts until there are enough of them; another thread may change their container."""
-        taken: list[str] = []
+    def _sequence(self, values: Any, depth: int, brackets: tuple[str, str]) -> str:
+        texts: list[str] = []
         room = self._limit
         try:
-            for text in texts:
-                if len(taken) == _ITEMS or room <= 0:
-                    taken.append(CUT)
+            for value in values:
+                if room <= 0 or len(texts) == _ITEMS:
+                    texts.append(CUT)
                     break
-                taken.append(text)
+                text = self.text(value, depth)
                 room -= len(text)
-        except RuntimeError:  # changed size during iteration
-            taken.append(CUT)
-        return taken
+                texts.append(text)
+        except RuntimeError:  # another thread changed it in the middle
+            texts.append(CUT)
+        return ", ".join(texts).join(brackets)
+
+    def _mapping(self, mapping: dict[Any, Any], depth: int) -> str:
+        texts: list[str] = []
+        room = self._limit
+        try:
+            for key, value in mapping.items():
+                if room <= 0 or len(texts) == _ITEMS:
+                    texts.append(CUT)
+                    break
+                secret = type(key) is str and self._hides(key)
+                text = f"{self.text(key, 0)}: {_SECRET if secret else self.text(value, depth)}"
+                room -= len(text)
+                texts.append(text)
+        except RuntimeError:  # another thread changed it in the middle
+            texts.append(CUT)
+        return ", ".join(texts).join("{}")
+
+    def _object(self, value: object) -> str:
+        fields = {key: field for key, field in fields_of(value).items() if type(key) is str}
+        texts = [
+            f" {key}={_SECRET if self._hides(key) else self.text(field, 0)}"
+            for key, field in list(fields.items())[:_ITEMS]
+        ]
+        more = f" {CUT}" if len(fields) > _ITEMS else ""
+        return f"<{type_name(type(value))}{''.join(texts)}{more}>"
 
 
 def _is_trusted(kind: type) -> bool:

@@ -12,7 +12,7 @@ from .known_secrets import (
     hides_key,
     without_cards,
 )
-from .rendering import HIDDEN, cut, label, render
+from .rendering import HIDDEN, cut, encodable, label, render
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,9 +56,8 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Hide what looks like a secret; at most `max_value_length` characters stay."""
-        if len(text) > self._limit:
-            text = cut(text, self._limit)
-        if not self._is_on or not self._is_suspect(text):
+        text = encodable(text) if len(text) <= self._limit else cut(encodable(text), self._limit)
+        if not self.is_suspect(text):
             return text
         for _ in range(_ROUNDS):
             before, text = text, cut(self._scrubbed(text), self._limit)
@@ -74,7 +73,7 @@ class Scrubber:
                 continue
             if len(labels) == MAX_LABELS:
                 break
-            key = name if type(name) is str and len(name) <= MAX_KEY else label(name, MAX_KEY)
+            key = label(name, MAX_KEY)
             labels[key] = HIDDEN if self.hides(key) else self.value(value)
         return labels
 
@@ -89,8 +88,10 @@ class Scrubber:
             return self.text(render(value, self._limit, hides=self.hides))
         return self.text(label(value, self._limit))
 
-    def _is_suspect(self, text: str) -> bool:
-        """Say, quickly, whether any pattern may match."""
+    def is_suspect(self, text: str) -> bool:
+        """Say, quickly, whether there may be anything to hide in a text."""
+        if not self._is_on:
+            return False
         lowered = text.lower()
         for needle in NEEDLES_OF_ANY:
             if needle in lowered:
@@ -119,4 +120,5 @@ class Scrubber:
 
 
 def _hide_cards(match: Match[str]) -> str:
-    return without_cards(match[0])
+    before = match.string[match.start() - 1 : match.start()]
+    return without_cards(match[0], glued=before.isalnum() or before in {"_", ".", "-"})

@@ -1,0 +1,172 @@
+"""What earlier errors left behind, so that one object is one error and a repetition costs little."""
+
+from __future__ import annotations
+
+from .anatomy import codes_of, fields_of, key_of, message_of, trace_of
+from .context import SCOPE
+from .grouping import culprit_of, key_of_error, key_of_fingerprint
+from .json_text import array, texts
+from .protocol.records import Record
+from .protocol.signals import NO_LABELS, Error
+from .recorder.cells import draw, position
+from .stacktrace import Stacks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import CodeType
+    from typing import Any
+
+    from .client import Client
+    from .context import Scope
+    from .scrub import Scrubber
+
+MARK = "__qmon_error_id__"
+"""The error's id among the exception's own fields, so that it travels along when the exception is
+raised again, logged, or pickled into another process. Nothing is kept alive by it."""
+
+FULL_PER_PATH = 3
+"""Captures with source and variables, per path that exceptions take and `PERIOD_NS`."""
+
+PERIOD_NS = 60_000_000_000
+FULL_PER_SECOND = 50
+"""Captures with source and variables, whatever the path; the rest tell only the frames."""
+
+_SECOND_NS = 1_000_000_000
+_PATHS = 1000
+_MAX_MESSAGE = 8192
+
+
+class Facts(Record):
+    """What the caller says about an error."""
+
+    level: str = "error"
+    fingerprint: str | Iterable[str] | None = None
+    handled: bool = True
+    attributes: Mapping[str, Any] | None = None
+
+
+class Path:
+    """One way that exceptions take through the program, and how often it was told in full."""
+
+    __slots__ = ("codes", "culprit", "full", "grouping", "since", "stack", "type")
+
+    def __init__(self, error: BaseException, stacks: Stacks, *, now: int) -> None:
+        places = stacks.of_frames(trace_of(error)[0])
+        self.codes: list[CodeType] = codes_of(error)  # their addresses are the key of this path
+        self.type = type(error).__qualname__
+        self.culprit = culprit_of(places)
+        self.grouping = key_of_error(error, places)
+        self.stack = ""
+        self.full = 0
+        self.since = now
+
+
+class Captures:
+    """Makes errors of exceptions for one client."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._stacks = Stacks(client.settings, client.scrubber)
+        self._paths: dict[tuple[Any, ...], Path] = {}
+        self._second = 0
+        self._full_this_second = 0
+
+    def take(self, error: BaseException, facts: Facts) -> str | None:
+        """Make an error of an exception that has not been seen yet, and return its id."""
+        fields, scope = fields_of(error), SCOPE.get()
+        known = fields.get(MARK)
+        if scope.session is not None:
+            scope.session.saw(handled=facts.handled, again=known is not None)
+        if known is not None:
+            return known or None
+        fields[MARK] = error_id = "" if self._is_sampled_out() else f"{draw(128):032x}"
+        if not error_id:
+            return self._drop("sample_rate")
+        signal = self._signal(error, error_id, facts=facts, scope=scope)
+        return self._send(signal)
+
+    def _is_sampled_out(self) -> bool:
+        rate = self._client.settings.sample_rate
+        return rate < 1 and draw(53) >= rate * (1 << 53)
+
+    def _signal(self, error: BaseException, error_id: str, *, facts: Facts, scope: Scope) -> Error:
+        now, scrubber = self._client.now(), self._client.scrubber
+        path, stack = self._told(error, error_id, now)
+        trace_id, span_id = position()
+        grouping = path.grouping
+        if facts.fingerprint is not None:
+            grouping = key_of_fingerprint(facts.fingerprint, grouping)
+        return Error(
+            time=now,
+            error_id=error_id,
+            type=path.type,
+            message=scrubber.text(message_of(error, _MAX_MESSAGE)),
+            culprit=path.culprit,
+            level=facts.level,
+            handled=facts.handled,
+            trace_id=trace_id,
+            span_id=span_id,
+            user_id=scope.user_id,
+            session_id=scope.session_id,
+            stack=stack,
+            grouping=grouping,
+            attributes=attributes_of(scope, facts.attributes, scrubber),
+        )
+
+    def _told(self, error: BaseException, error_id: str, now: int) -> tuple[Path, str]:
+        """Tell the stack: in full for the first of a path in a while, in short for the others."""
+        key = key_of(error)
+        path = self._paths.get(key)
+        if path is None:
+            path = Path(error, self._stacks, now=now)
+            while len(self._paths) >= _PATHS:
+                self._paths.pop(next(iter(self._paths)), None)
+            self._paths[key] = path
+        elif now - path.since > PERIOD_NS:
+            path.full, path.since = 0, now
+        if path.full < FULL_PER_PATH and self._has_budget(now):
+            path.full += 1
+            path.stack = self._stacks.short(error, like=error_id)
+            return path, self._stacks.full(error)
+        path.stack = path.stack or self._stacks.short(error)
+        return path, path.stack
+
+    def _has_budget(self, now: int) -> bool:
+        second = now // _SECOND_NS
+        if second != self._second:
+            self._second, self._full_this_second = second, 0
+        self._full_this_second += 1
+        return self._full_this_second <= FULL_PER_SECOND
+
+    def _send(self, signal: Error) -> str | None:
+        try:
+            sent = self._client.before_send(signal)
+        except Exception:
+            self._drop("before_send_failed")
+            raise
+        if sent is None:
+            return self._drop("before_send")
+        self._client.emit(sent)
+        return signal.error_id
+
+    def _drop(self, reason: str) -> None:
+        self._client.ledger.captured("error")
+        self._client.ledger.dropped("error", reason)
+
+
+def attributes_of(
+    scope: Scope, more: Mapping[str, Any] | None, scrubber: Scrubber
+) -> dict[str, str]:
+    """Write what is known about the work in hand as labels: `tag.x`, `flag.x`, `user.x`,
+    `context.x` (JSON), `breadcrumbs` (JSON), and what the caller adds."""
+    labels = scrubber.labels(more) if more else {}
+    for prefix, entries in (("tag", scope.tags), ("flag", scope.flags), ("user", scope.user)):
+        if entries:
+            for key, text in scrubber.labels(entries).items():
+                labels[f"{prefix}.{key}"] = text
+    for name, context in scope.contexts.items():
+        labels[f"context.{name}"] = texts(scrubber.labels(context))
+    if scope.breadcrumbs:
+        labels["breadcrumbs"] = array(scope.breadcrumbs)
+    return labels or NO_LABELS

@@ -1,0 +1,106 @@
+"""Lines of source around a place in the code: read when an error needs them, shown when they fit."""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import time_ns
+
+from .protocol.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
+AROUND = 5  # lines before, and as many after
+MAX_LINE = 200
+_FILES = 64
+_LARGEST = 2 << 20
+_STARTED = time_ns()
+_DECORATION = 10  # lines between where a function begins and where its name stands, at most
+
+
+class Lines(Record):
+    """The lines around one place."""
+
+    before: tuple[str, ...] = ()
+    line: str = ""
+    after: tuple[str, ...] = ()
+
+
+class _File(Record):
+    version: tuple[int, int] = (0, 0)  # time of change and size
+    lines: tuple[str, ...] = ()
+
+
+NOTHING = Lines()
+_ABSENT = _File()
+
+
+class SourceLines:
+    """The files that errors came from lately, within a bound."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, _File] = {}
+
+    def around(self, code: CodeType, line: int, namespace: dict[str, Any]) -> Lines:
+        """Find the lines around a line of `code`; `NOTHING` when they are not certain.
+
+        A file that changed since the program started is believed only where it still names what the
+        code is called: wrong lines are worse than none.
+        """
+        file = self._file(code.co_filename, namespace)
+        if not 0 < line <= len(file.lines) or not _fits(code, file):
+            return NOTHING
+        first, here = max(line - 1 - AROUND, 0), line - 1
+        return Lines(
+            before=tuple(text[:MAX_LINE] for text in file.lines[first:here]),
+            line=file.lines[here][:MAX_LINE],
+            after=tuple(text[:MAX_LINE] for text in file.lines[line : line + AROUND]),
+        )
+
+    def _file(self, filename: str, namespace: dict[str, Any]) -> _File:
+        version = _version(filename)
+        file = self._files.get(filename)
+        if file is None or file.version != version:
+            text = _read(filename, version) or _from_elsewhere(filename, namespace)
+            file = _File(version=version, lines=tuple(text.splitlines()))
+            while len(self._files) >= _FILES:
+                self._files.pop(next(iter(self._files)), None)
+            self._files[filename] = file
+        return file
+
+
+def _fits(code: CodeType, file: _File) -> bool:
+    if file.version[0] <= _STARTED or not code.co_name.isidentifier():
+        return True
+    first = code.co_firstlineno - 1
+    return any(code.co_name in line for line in file.lines[first : first + _DECORATION])
+
+
+def _version(filename: str) -> tuple[int, int]:
+    try:
+        about = os.stat(filename)
+    except (OSError, ValueError):
+        return 0, 0
+    return about.st_mtime_ns, about.st_size
+
+
+def _read(filename: str, version: tuple[int, int]) -> str:
+    if not 0 < version[1] <= _LARGEST:
+        return ""
+    try:
+        with open(filename, "rb") as file:
+            return file.read(_LARGEST).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _from_elsewhere(filename: str, namespace: dict[str, Any]) -> str:
+    """Read what is no file: a cell of a notebook, a module in an archive."""
+    import linecache  # asked for last, and loaded then
+
+    if sys.flags.isolated and filename not in linecache.cache:
+        return ""
+    return "".join(linecache.getlines(filename, namespace))
