@@ -53,6 +53,7 @@ def _note(_: Any, *args: Any) -> None:
     """The application may have a handler for the error: what that answers decides."""
     exchange = _exchange()
     if exchange is not None:
+        exchange.locate()
         exchange.note(args[-1])  # newer Flasks pass their context first
 
 

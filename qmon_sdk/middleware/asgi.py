@@ -60,7 +60,7 @@ async def serve(app: App, connection: tuple[Scope, Receive, Send], options: Opti
         exchange.fail(error)
         raise
     finally:
-        exchange.end(scope)
+        exchange.end()
         scope.pop(KEY, None)  # it holds `send`, which holds the scope: not for the collector to find
 
 
@@ -72,7 +72,7 @@ def _begin(scope: Scope, send: Send, options: Options) -> AsgiExchange | None:
             return None
         if scope["path"] in options.ignore:
             return None
-        exchange = AsgiExchange(options, send)
+        exchange = AsgiExchange(options, scope, send)
         exchange.ask(scope, method or scope["method"])
         if not exchange.begin(_carrier(scope["headers"])):
             return None

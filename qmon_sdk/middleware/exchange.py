@@ -41,17 +41,18 @@ class Exchange:
     """What is known of one request while it is answered.
 
     An integration finds it under `KEY`, tells it the `route` once routing is done (or sets `asked`,
-    which is called with the scope or environ at the end), and `note`s an error that the framework is
-    about to turn into a response.
+    which is called with the `source`, the scope or environ, when the response starts), and `note`s an
+    error that the framework is about to turn into a response.
     """
 
     __slots__ = (
         "_cell", "_noted", "_outer_cell", "_outer_scope", "_parent", "_started", "asked", "extra",
-        "failed", "forward", "method", "options", "path", "prefix", "route", "scheme", "status",
+        "failed", "forward", "method", "options", "path", "prefix", "route", "scheme", "source", "status",
     )  # fmt: skip
 
-    def __init__(self, options: Options, forward: Callable[..., Any]) -> None:
+    def __init__(self, options: Options, source: Any, forward: Callable[..., Any]) -> None:
         self.options = options
+        self.source = source  # the scope or environ
         self.forward = forward  # where what this exchange listens to goes on
         self.asked = options.route
         self.prefix = self.route = ""
@@ -105,16 +106,23 @@ class Exchange:
     def responding(self, status: int) -> None:
         """Take the response's status, and keep the noted error if that makes it a failure of ours."""
         self.status = status
+        self.locate()
         if self._noted is not None:
             noted, self._noted = self._noted, None
             if status >= semantics.SERVER_ERROR:
                 self.capture(noted, handled=True)
 
+    def locate(self) -> None:
+        """Find out the route, if nobody has said it yet and somebody can: it is asked for until it is known."""
+        if self.asked is not None and not self.route:
+            self.route = self.asked(self.source) or ""
+
     @guarded
     def fail(self, error: BaseException) -> None:
         """Keep an error that nobody handled; being cancelled or told to stop is none."""
         if isinstance(error, Exception):
-            self.failed = True
+            self.failed, self._noted = True, None
+            self.locate()
             self.status = self.status or semantics.SERVER_ERROR
             self.say("error.type", type(error).__qualname__)
             self.capture(error, handled=False)
@@ -130,14 +138,14 @@ class Exchange:
             facts[semantics.STATUS] = semantics.status_text(self.status)
         capture_exception(error, handled=handled, attributes=facts)
 
-    def end(self, source: Any) -> None:
+    def end(self) -> None:
         """Close the span and leave the scope; further calls do nothing."""
         cell, self._cell = self._cell, None
         if cell is None:
             return
         duration = perf_counter_ns() - self._started
         try:
-            self._record(cell, duration, source)
+            self._record(cell, duration)
         except Exception as error:
             failed("exchange", error)
         if CELL.get() is cell:  # else: ended in a foreign context, which is not ours to change
@@ -145,9 +153,8 @@ class Exchange:
             if SCOPE.get() is not self._outer_scope:
                 SCOPE.set(self._outer_scope)
 
-    def _record(self, cell: Cell, duration: int, source: Any) -> None:
-        if self.asked is not None and not self.route:
-            self.route = self.asked(source) or ""
+    def _record(self, cell: Cell, duration: int) -> None:
+        self.locate()
         status = "error" if self.failed or self.status >= semantics.SERVER_ERROR else "unset"
         site, extra = site_of(self), self.extra
         if isinstance(cell.span, OpenSpan):

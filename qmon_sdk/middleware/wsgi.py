@@ -71,7 +71,7 @@ def _begin(environ: Environ, start_response: StartResponse, options: Options) ->
     try:
         if KEY in environ or not current().recording:
             return None
-        exchange = WsgiExchange(options, start_response)
+        exchange = WsgiExchange(options, environ, start_response)
         exchange.ask(environ)
         if exchange.path in options.ignore or not exchange.begin(_carrier(environ)):
             return None
@@ -102,13 +102,10 @@ def _is_finished(body: Iterable[bytes], environ: Environ) -> bool:
 class WsgiExchange(Exchange):
     """An exchange that listens to `start_response`."""
 
-    __slots__ = ("environ",)
-
-    environ: Environ
+    __slots__ = ()
 
     def ask(self, environ: Environ) -> None:
         """Take the request in."""
-        self.environ = environ
         self.method = method_of(environ["REQUEST_METHOD"])
         self.path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
         self.scheme = environ["wsgi.url_scheme"]
@@ -129,8 +126,8 @@ class WsgiExchange(Exchange):
 
     def leave(self) -> None:
         """End, and let go of the environ, which holds this exchange too."""
-        self.end(self.environ)
-        self.environ.pop(KEY, None)
+        self.end()
+        self.source.pop(KEY, None)
 
 
 def _text(path: str) -> str:
