@@ -55,6 +55,7 @@ class Agent:
         self._tasks.run("watchdog", lambda: keep_watchdog(self._housekeeping.is_well))
         self._write_whereabouts()
         self.desk.is_ready = True
+        self.parts.vitals.gauge("ready", 1)
         notify("READY=1")
         code = self.desk.sessions.new_code()
         return (

@@ -1,0 +1,146 @@
+"""The conservation books, and the walk that fills them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from qmon_agent.app.conservation import Conservation
+from qmon_agent.app.journals import load_conservation, save_conservation
+from qmon_agent.app.judging import position_of, text_of
+from qmon_agent.app.walk import Walk
+from qmon_agent.journal import START, JournalReader, Position
+from qmon_agent.vitals import Vitals
+from qmon_sdk.protocol.columns import blocks_of
+from qmon_sdk.protocol.frames import Frame, Ledger, Resource
+from qmon_sdk.protocol.signals import Span
+
+SPAN = Span(time=1, name="work")
+
+
+def told(sequence, *, captured, dropped=None, spans=1, process=b"p" * 16):
+    return Frame(
+        process=process,
+        sequence=sequence,
+        resource=Resource(service="shop"),
+        blocks=blocks_of([SPAN] * spans),
+        ledger=Ledger(captured={"span": captured}, dropped=dropped or {}),
+    )
+
+
+class TestConservation:
+    def test_adds_up_when_everything_arrived_or_was_dropped_with_a_reason(self):
+        books = Conservation()
+        books.enter(told(1, captured=1), record_id=1, time=1)
+        books.enter(told(2, captured=5, dropped={"span/full": 3}), record_id=2, time=2)
+
+        balance = books.totals().balance(stored=2, exact=True)
+
+        assert (5, 2, 3, 0) == tuple(
+            balance[x] for x in ("captured", "stored", "dropped", "pending")
+        )
+        assert balance["adds_up"]
+
+    def test_counts_what_is_still_in_its_process_as_pending(self):
+        books = Conservation()
+        books.enter(told(1, captured=10, spans=4), record_id=1, time=1)
+
+        balance = books.totals().balance(stored=4, exact=True)
+
+        assert (6, True) == (balance["pending"], balance["adds_up"])
+
+    def test_does_not_add_up_when_the_store_has_less_than_the_journal(self):
+        books = Conservation()
+        books.enter(told(1, captured=4, spans=4), record_id=1, time=1)
+
+        assert not books.totals().balance(stored=3, exact=True)["adds_up"]
+        assert books.totals().balance(stored=3, dead=1, exact=True)["adds_up"]
+
+    def test_books_a_record_once(self):
+        books = Conservation()
+        for _ in range(2):
+            books.enter(told(1, captured=1), record_id=1, time=1)
+
+        assert {"span": 1} == books.totals().received
+
+    def test_believes_the_newest_ledger_whatever_the_order(self):
+        books = Conservation()
+        books.enter(told(2, captured=9), record_id=1, time=1)
+        books.enter(told(1, captured=4), record_id=2, time=1)
+
+        assert {"span": 9} == books.totals().captured
+
+    def test_loses_no_count_however_many_processes_come_and_go(self):
+        books = Conservation()
+        for number in range(5_000):
+            process = number.to_bytes(16, "big")
+            books.enter(told(1, captured=2, process=process), record_id=number + 1, time=1)
+
+        totals = books.totals()
+
+        assert (10_000, 5_000) == (totals.captured["span"], totals.received["span"])
+        assert len(books.accounts) < 5_000
+
+    def test_is_the_same_after_a_restart(self, tmp_path):
+        books = Conservation()
+        books.enter(told(1, captured=3), record_id=1, time=1)
+        save_conservation(books, tmp_path / "books")
+
+        assert books == load_conservation(tmp_path / "books")
+        assert Conservation() == load_conservation(tmp_path / "absent")
+
+
+def test_a_position_is_the_same_after_it_was_text():
+    assert Position(7, 2, 99) == position_of(text_of(Position(7, 2, 99)))
+    assert START == position_of("") == position_of("1:2") == position_of("a:b:c")
+
+
+class TestWalk:
+    @pytest.fixture
+    async def walk(self, taking):
+        """A walk that keeps the ids it was shown."""
+        shown = []
+        walk = Walk(
+            lambda records: shown.extend(record.record_id for record in records),
+            open_reader=lambda position: JournalReader(taking.directory / "journal", position),
+            start=START,
+            vitals=Vitals(),
+        )
+        walk.shown = shown
+        yield walk
+        await walk.stop()
+
+    async def test_shows_every_record_once_and_in_order(self, taking, walk):
+        taking.committer.on_commit(walk.committed)
+        walk.start(taking.journal.committed)
+        await asyncio.gather(
+            *(taking.intake.take(taking.frame(n), taking.peer) for n in range(1, 201))
+        )
+        await walk.drain()
+
+        assert [*range(1, 201)] == walk.shown
+
+    async def test_begins_with_what_was_there_before(self, taking, walk):
+        await asyncio.gather(
+            *(taking.intake.take(taking.frame(n), taking.peer) for n in range(1, 51))
+        )
+        taking.committer.on_commit(walk.committed)
+        walk.start(taking.journal.committed)
+        await asyncio.gather(
+            *(taking.intake.take(taking.frame(n), taking.peer) for n in range(51, 101))
+        )
+        await walk.drain()
+
+        assert [*range(1, 101)] == walk.shown
+
+    async def test_reads_again_what_memory_could_not_hold(self, taking, walk):
+        taking.committer.on_commit(walk.committed)
+        spans = [Span(time=n, name=f"work {n}" * 1_000) for n in range(200)]
+        large = [taking.frame(n, signals=spans) for n in range(1, 21)]
+        await asyncio.gather(*(taking.intake.take(one, taking.peer) for one in large))
+        walk.start(taking.journal.committed)
+        await walk.drain()
+
+        assert sum(map(len, large)) > 16 << 20
+        assert [*range(1, 21)] == walk.shown

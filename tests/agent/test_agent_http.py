@@ -1,0 +1,207 @@
+"""The gate: who may ask what, from where, with how large a body; and what the routes answer."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import re
+import socket
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from qmon_agent.http.access import Sessions
+from qmon_agent.http.bodies import Bodies
+from qmon_agent.http.gate import Gate, Identities, UndeclaredRoleError, needs
+from qmon_agent.http.refusals import Refusal
+from qmon_sdk.protocol.frames import pack_length
+
+PROTECTED = ["/", "/api/status", "/metrics", "/api/tokens", "/api/incidents", "/no/such"]
+
+
+@pytest.fixture
+def url(agent):
+    return re.search(r"url=(\S+)", agent.ready)[1]
+
+
+@pytest.fixture
+async def client(url):
+    async with httpx.AsyncClient(base_url=url) as client:
+        yield client
+
+
+@pytest.fixture
+def token(agent):
+    """Makes a header that shows a token of some scope."""
+
+    async def make(scope):
+        made = await agent.desk.create_token(scope, name="", ttl_s=60)
+        return {"authorization": f"Bearer {made['token']}"}
+
+    return make
+
+
+class TestGate:
+    @pytest.mark.parametrize("path", PROTECTED)
+    async def test_lets_nobody_in_without_a_token(self, client, path):
+        assert 401 == (await client.get(path)).status_code
+
+    @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+    async def test_tells_everybody_how_it_is(self, client, path):
+        assert 200 == (await client.get(path)).status_code
+
+    async def test_keeps_scopes_apart(self, client, token):
+        ingest, read = await token("ingest"), await token("read")
+
+        assert 403 == (await client.get("/api/status", headers=ingest)).status_code
+        assert 200 == (await client.get("/api/status", headers=read)).status_code
+        assert 403 == (await client.post("/api/tokens", headers=read)).status_code
+
+    @pytest.mark.parametrize("way", ["x-qmon-token", "basic"])
+    async def test_takes_a_token_however_a_client_can_send_it(self, client, token, way):
+        text = (await token("read"))["authorization"].removeprefix("Bearer ")
+        ways = {"x-qmon-token": {"headers": {way: text}}, "basic": {"auth": (text, "")}}
+
+        assert 200 == (await client.get("/api/status", **ways[way])).status_code
+
+    async def test_forgets_a_token_at_once_when_it_is_revoked(self, agent, client, token):
+        read = await token("read")
+        await client.get("/api/status", headers=read)
+        await agent.desk.revoke_token(1)
+
+        assert 401 == (await client.get("/api/status", headers=read)).status_code
+
+    async def test_answers_to_no_name_it_does_not_know(self, client):
+        answer = await client.get("/healthz", headers={"host": "evil.example"})
+
+        assert 421 == answer.status_code
+
+    async def test_refuses_to_change_anything_for_another_origin(self, client, token):
+        headers = {**await token("admin"), "origin": "http://evil.example"}
+
+        assert 403 == (await client.post("/api/tokens", headers=headers)).status_code
+
+    async def test_puts_the_headers_of_safety_on_every_answer(self, client):
+        for path in ("/healthz", "/api/status", "/signin"):
+            headers = (await client.get(path)).headers
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert "nosniff" == headers["x-content-type-options"]
+
+    def test_does_not_open_on_a_route_without_a_role(self):
+        async def forgotten(_):
+            return PlainTextResponse("")
+
+        with pytest.raises(UndeclaredRoleError, match="declares no role"):
+            a_gate([Route("/x", forgotten)])
+
+    def test_knows_no_role_of_another_name(self):
+        with pytest.raises(UndeclaredRoleError, match="'reader' is none of"):
+            needs("reader")
+
+
+class TestBodies:
+    @pytest.mark.parametrize(("declared", "status"), [(str(1 << 30), 413), ("many", 400)])
+    async def test_are_refused_by_their_declared_length(self, declared, status):
+        bodies = Bodies(max_bytes=10, budget_bytes=10, timeout_s=1)
+
+        with pytest.raises(Refusal) as raised:
+            await bodies.read({"content-length": declared}, lambda: asyncio.sleep(10))
+
+        assert status == raised.value.status
+
+    async def test_are_refused_when_they_unpack_to_too_much(self, client, token):
+        bomb = gzip.compress(bytes(64 << 20))
+        headers = {**await token("ingest"), "content-encoding": "gzip"}
+
+        answer = await client.post("/api/qmon/frames", headers=headers, content=bomb)
+
+        assert (413, True) == (answer.status_code, "unpacks" in answer.text)
+
+    async def test_are_taken_packed(self, client, token, frame):
+        headers = {**await token("ingest"), "content-encoding": "gzip"}
+        body = gzip.compress(pack_length(frame(1)))
+
+        answer = await client.post("/api/qmon/frames", headers=headers, content=body)
+
+        assert (200, [1]) == (answer.status_code, answer.json()["acknowledged"])
+
+    async def test_that_do_not_come_in_time_are_given_up(self):
+        bodies = Bodies(max_bytes=10, budget_bytes=10, timeout_s=0.01)
+
+        with pytest.raises(Refusal, match="did not come in time") as raised:
+            await bodies.read({}, lambda: asyncio.sleep(10))
+
+        assert 408 == raised.value.status
+
+    async def test_with_the_wrong_shape_are_told_what_is_wrong(self, client, token):
+        answer = await client.post("/api/query", headers=await token("read"), json={"sq": 1})
+
+        assert (400, True) == (answer.status_code, "sq" in answer.json()["error"])
+
+
+class TestSignIn:
+    async def test_works_once_by_the_link_of_the_ready_line(self, agent, client):
+        link = re.search(r"signin=(\S+)", agent.ready)[1]
+
+        first, again = await client.get(link), await client.get(link)
+        page = await client.get("/")
+
+        assert (200, 403, 200) == (first.status_code, again.status_code, page.status_code)
+        assert "conservation" in page.text
+        assert "HttpOnly; SameSite=Strict" in first.headers["set-cookie"]
+
+    def test_ends_after_its_time(self):
+        now = [0.0]
+        sessions = Sessions(code_ttl_s=10, ttl_s=100, now=lambda: now[0])
+        session, late = sessions.redeem(sessions.new_code()), sessions.new_code()
+        now[0] = 11.0
+        assert (True, None) == (sessions.knows(session), sessions.redeem(late))
+        now[0] = 101.0
+        assert not sessions.knows(session)
+
+
+class TestRoutes:
+    async def test_show_the_agents_own_numbers(self, client, token):
+        answer = await client.get("/metrics", headers=await token("read"))
+
+        assert "# TYPE qmon_agent_" in answer.text
+
+    async def test_say_that_there_is_no_store(self, client, token):
+        answer = await client.post(
+            "/api/query", headers=await token("read"), json={"sql": "SELECT 1"}
+        )
+
+        assert (503, True) == (answer.status_code, "--no-store" in answer.json()["error"])
+
+    async def test_show_names_from_strangers_as_text(self, client, agent):
+        link = re.search(r"signin=(\S+)", agent.ready)[1]
+        await client.get(link)
+        agent.parts.vitals.add("x", reason="<script>")
+
+        assert "<script>" not in (await client.get("/")).text
+
+
+class TestControlSocket:
+    async def test_is_for_its_owner_only_and_asks_for_no_token(self, agent, tmp_path):
+        path = tmp_path / "control.sock"
+        async with httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://agent"
+        ) as client:
+            answer = await client.get("/api/status")
+
+        assert (200, 0o600) == (answer.status_code, path.stat().st_mode & 0o777)
+
+    async def test_survives_garbage(self, agent, tmp_path, client):
+        with socket.socket(socket.AF_UNIX) as garbage:
+            garbage.connect(str(tmp_path / "control.sock"))
+            garbage.sendall(bytes(range(256)))
+
+        assert 200 == (await client.get("/healthz")).status_code
+
+
+def a_gate(routes):
+    identities = Identities(scope_of=lambda _: None, sessions=Sessions(code_ttl_s=1, ttl_s=1))
+    bodies = Bodies(max_bytes=1, budget_bytes=1, timeout_s=1)
+    return Gate(None, routes, identities=identities, bodies=bodies, hosts=())

@@ -1,0 +1,88 @@
+"""Options: strict, with paths and nearest keys, and secrets by reference."""
+
+from __future__ import annotations
+
+import pytest
+
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.settings import Settings, find_locations, load_settings, read_settings
+
+WRONG = {
+    "[http]\nlisen = ''": ("http.lisen", "'listen'"),
+    "[htp]": ("htp", "'http'"),
+    "[http]\nmax_body_bytes = '1'": ("http.max_body_bytes", "Expected `int`"),
+    "[samplers]\nenabled = 1": ("samplers.enabled", "Expected `bool`"),
+    "[[alerts]]\nname = 'a'\nthreshhold = 1": ("alerts[0].threshhold", "'threshold'"),
+    "[[alerts]]\nmetric = 'a'": ("alerts[0]", "name"),
+    "http = 3": ("http", "Expected `object`"),
+    "not toml": ("", "not TOML"),
+    "[http]\nlisten = '${QMON_TEST_ABSENT}'": ("http.listen", "QMON_TEST_ABSENT is not set"),
+    "[http]\nlisten = 'file:/no/such'": ("http.listen", "No such file"),
+}
+
+
+class TestReading:
+    @pytest.mark.parametrize("text", WRONG)
+    def test_names_the_path_and_what_is_wrong_with_it(self, text):
+        path, words = WRONG[text]
+
+        with pytest.raises(ConfigError) as raised:
+            read_settings(text.encode())
+
+        assert (path, True) == (raised.value.path, words in str(raised.value))
+
+    def test_takes_nothing_for_the_defaults(self):
+        assert Settings() == read_settings(b"") == load_settings(None)
+
+    def test_takes_secrets_from_the_environment_and_from_files(self, tmp_path):
+        secret = tmp_path / "secret"
+        secret.write_text("from a file\n")
+        text = f"[channels.a]\nurl = 'x${{TOKEN}}y'\n[channels.b]\nurl = 'file:{secret}'"
+
+        channels = read_settings(text.encode(), {"TOKEN": "1"}).channels
+
+        assert {"a": {"url": "x1y"}, "b": {"url": "from a file"}} == channels
+
+    def test_names_a_file_that_is_not_there(self, tmp_path):
+        with pytest.raises(ConfigError, match="No such file"):
+            load_settings(tmp_path / "absent.toml")
+
+    def test_survives_nesting_without_end(self):
+        with pytest.raises(ConfigError):
+            read_settings(b"a = " + b"[" * 100_000)
+
+
+class TestLocations:
+    def test_are_the_usual_ones_of_root(self):
+        found = find_locations(environ={}, uid=0)
+
+        assert ("/var/lib/qmon", "/run/qmon/agent.sock") == (str(found.state), str(found.socket))
+
+    def test_are_under_the_home_of_anybody_else(self):
+        found = find_locations(environ={"HOME": "/home/ada"}, uid=1000)
+
+        assert "/home/ada/.local/state/qmon" == str(found.state)
+        assert "/home/ada/.local/state/qmon/agent.sock" == str(found.socket)
+
+    def test_follow_the_desktop_where_there_is_one(self):
+        environ = {"XDG_STATE_HOME": "/s", "XDG_RUNTIME_DIR": "/run/user/1000"}
+        found = find_locations(environ=environ, uid=1000)
+
+        assert "/s/qmon" == str(found.state)
+        assert "/run/user/1000/qmon/agent.sock" == str(found.socket)
+
+    def test_are_what_the_environment_says_unless_an_option_says_otherwise(self):
+        environ = {"QMON_STATE_DIR": "/e", "QMON_SOCKET": "/e/s"}
+
+        found = find_locations(state="/o", environ=environ, uid=0)
+
+        assert ("/o", "/e/s") == (str(found.state), str(found.socket))
+        assert "environment QMON_SOCKET" == found.origins["socket"]
+
+    def test_find_the_configuration_in_the_state_directory(self, tmp_path):
+        before = find_locations(state=str(tmp_path), environ={})
+        (tmp_path / "qmon.toml").touch()
+
+        after = find_locations(state=str(tmp_path), environ={})
+
+        assert (None, tmp_path / "qmon.toml") == (before.config, after.config)
