@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from qmon_sdk.transports import Transport
     from qmon_sdk.transports.spool import Spool
 
+# How long a lock is waited for that nobody holds for long, unless this is a signal's handler and
+# the holder is the very thread that it interrupts.
+_PATIENCE_S = 0.01
 RESENT_AT_ONCE = 256
 """Messages resent in one poll, so that a poll stays short after a long absence."""
 
@@ -53,6 +56,7 @@ class Delivery:
         self._unsent: deque[int] = deque()
         self._sequences = count(1)
         self._spooling = allocate_lock()
+        self._spool_begun = False
         self._connected = False
         self.bytes = 0
 
@@ -103,6 +107,8 @@ class Delivery:
         self._connected = news.connected
         if self._connected:
             self._send_again()
+            if self._spool_begun and not self._unsent:
+                self._finish_spool()
         else:
             self._spool_unsent()
         self.bytes = sum(len(message) for message, _ in list(self._held.values()))
@@ -115,16 +121,23 @@ class Delivery:
 
     def spool_rest(self) -> None:
         """Leave what is not acknowledged in the spool: the agent knows what it gets twice."""
-        for sequence in sorted(self._held):
-            self._to_spool(sequence)
+        if self._spooling.acquire(timeout=_PATIENCE_S):
+            try:
+                for sequence in sorted(self._held):
+                    self._write_down(sequence)
+                self._end_spool_file()
+            finally:
+                self._spooling.release()
         self._unsent.clear()
-        self._finish_spool()
 
     def _send_again(self) -> None:
-        for _ in range(min(len(self._unsent), RESENT_AT_ONCE)):
+        sent = 0
+        while self._unsent and sent < RESENT_AT_ONCE:
             held = self._held.get(self._unsent[0])
-            if held is not None and not self._post(self._unsent[0], held[0]):
-                return
+            if held is not None:
+                if not self._post(self._unsent[0], held[0]):
+                    return
+                sent += 1
             self._unsent.popleft()
 
     def _post(self, sequence: int, message: bytes) -> bool:
@@ -141,35 +154,56 @@ class Delivery:
 
     def _finish_spool(self) -> bool:
         """Close the spool's file, so that the agent takes it, when no thread is writing to it."""
-        with self._spooling:
-            self._spool.close()
+        if not self._spooling.acquire(timeout=_PATIENCE_S):
+            return False
+        try:
+            self._end_spool_file()
+        finally:
+            self._spooling.release()
         return True
+
+    def _end_spool_file(self) -> None:
+        self._spool_begun = False
+        self._spool.close()
 
     def _to_spool(self, sequence: int) -> bool:
         """Write one message to the spool, unless another thread is writing: then at a poll."""
         if not self._spooling.acquire(blocking=False):
             return False
         try:
-            held = self._held.get(sequence)
-            if held is None:
-                return True
-            if not self._spool.write(held[0]):
-                return False
-            self._held.pop(sequence, None)
+            return self._write_down(sequence)
         finally:
             self._spooling.release()
-        self.bytes -= len(held[0])
-        for kind, n in held[1].items():
-            self._books.spooled(kind, n)
+
+    def _write_down(self, sequence: int) -> bool:
+        """Move one message from memory to the spool; the lock is held."""
+        held = self._held.get(sequence)
+        if held is None:
+            return True
+        if not self._spool.write(held[0]):
+            return False
+        self._spool_begun = True
+        if self._held.pop(sequence, None) is not None:
+            self.bytes -= len(held[0])
+            for kind, n in held[1].items():
+                self._books.spooled(kind, n)
         return True
 
     def _relieve(self) -> None:
-        """Make room by the oldest, in the spool if it can be, else by dropping."""
-        for sequence in sorted(self._held):
-            if self.bytes <= self._budget:
-                return
-            if not self._to_spool(sequence):
-                self._drop(sequence, "queue_overflow")
+        """Make room by the oldest, in the spool if it can be, else by dropping.
+
+        What another thread is about already needs no second one.
+        """
+        if not self._spooling.acquire(blocking=False):
+            return
+        try:
+            for sequence in list(self._held):
+                if self.bytes <= self._budget:
+                    return
+                if not self._write_down(sequence):
+                    self._drop(sequence, "queue_overflow")
+        finally:
+            self._spooling.release()
 
     def _settle(self, sequence: int) -> None:
         message, counts = self._held.pop(sequence, (b"", {}))

@@ -25,9 +25,12 @@ def wait(pid, seconds=20):
 FORKS = 40
 PER_CHILD = 5
 
+# Python warns of what this program is about to do.
 FORKS_WHILE_RECORDING = (
     BEGIN
     + f"""
+import warnings
+warnings.simplefilter("ignore")
 begin()
 stop, counted = threading.Event(), []
 
