@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ _Answer = TypeVar("_Answer")
 Mode = Literal["read", "write", "create"]
 
 _FLAGS: dict[Mode, int] = {
-    "read": os.O_RDONLY,
+    # Without O_NONBLOCK a pipe left under our name would stop us for ever.
+    "read": os.O_RDONLY | os.O_NONBLOCK,
     "write": os.O_RDWR,
     "create": os.O_RDWR | os.O_CREAT | os.O_TRUNC,
 }
@@ -44,14 +46,19 @@ class Disk(Protocol):
     def sync_directory(self, path: Path, /) -> None: ...
     def free(self, path: Path, /) -> int: ...
     def lock(self, path: Path, /) -> Callable[[], None]:
-        """Take the one writer's place and answer how to leave it; BlockingIOError if taken."""
+        """Take the one writer's place, and answer how to leave it; BlockingIOError if taken."""
 
 
 class OsDisk:
     """The operating system's files."""
 
     def open(self, path: Path, mode: Mode, /) -> OsFile:
-        return OsFile(os.open(path, _FLAGS[mode] | os.O_CLOEXEC, 0o600))
+        descriptor = os.open(path, _FLAGS[mode] | os.O_CLOEXEC, 0o600)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return OsFile(descriptor)
+        # A directory opens for reading, and only then says that it is none of ours.
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, "not a regular file", str(path))
 
     def list(self, directory: Path, /) -> list[str]:
         return os.listdir(directory)  # noqa: PTH208 -- names are what we need

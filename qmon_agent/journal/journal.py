@@ -53,6 +53,7 @@ class Journal:
         self._next_id = 1
         self._committed = START
         self._trouble = ""
+        self._is_closed = False
         self._opening = Opening(
             self._places,
             options=options,
@@ -99,7 +100,7 @@ class Journal:
         with self._gate:
             over = self._pending_bytes + size > self.options.memory_bytes
             if (over and self._pending) or not self._awake():
-                raise JournalFullError(self._trouble or "busy")
+                raise JournalFullError("closing" if self._is_closed else self._trouble or "busy")
             entry = Entry(
                 record_id=self._next_id,
                 time=self._clock.now(),
@@ -125,7 +126,7 @@ class Journal:
         """One write, one sync. Nothing: nothing was pending, or the disk did not take it."""
         with self._commit_lock:
             batch = self._next_batch()
-            if not batch or not self._writer:
+            if not batch or not self._writer or self._is_closed:
                 return []
             try:
                 records = self._writer.store(batch)
@@ -198,7 +199,8 @@ class Journal:
     def close(self) -> None:
         """Commit what the disk takes and let go. What it does not take was never acknowledged."""
         self._opening.stop()
-        self.commit()
+        if not self._is_closed:
+            self.commit()
         self._let_go()
 
     def halt(self) -> None:
@@ -207,6 +209,9 @@ class Journal:
         self._let_go()
 
     def _let_go(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
         if self._writer:
             self._writer.close()
         self._dead.close()
@@ -225,6 +230,8 @@ class Journal:
 
     def _awake(self) -> Writer | None:
         """The writer; None while the directory cannot be listed, which is tried again here."""
+        if self._is_closed:
+            return None
         if self._writer is None:
             self._places.prepare()
             self._writer = self._open()

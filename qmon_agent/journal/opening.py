@@ -71,7 +71,11 @@ class Opening:
         for name in names:
             if self._stopping.is_set():
                 return
-            if index := recovery.index(name):
+            try:
+                index = recovery.index(name)
+            except OSError:  # counted; the next start tries again
+                continue
+            if index:
                 with self._commit_lock:
                     writer.adopt(name, index)
         writer.may_checkpoint = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import msgspec
 
 from .counts import Counts
 from .dedup import Checkpoint, DedupIndex
+from .disk import patiently
 from .options import JournalOptions
 from .places import Places
 from .records import HEAD_BYTES
@@ -61,18 +63,22 @@ class Recovery:
         return self._found
 
     def index(self, name: SegmentName) -> SegmentIndex | None:
-        """Read a whole sealed segment and write its sidecar; None: it cannot be read (now)."""
+        """Read a whole sealed segment and write its sidecar.
+
+        None: it was garbage and is put away. Raises OSError: it stays, for a better moment.
+        """
         try:
             found = survey(self._disk, self._places.directory, name, bound=self._bounds.get(name))
         except OSError as error:
-            self._refuse(name, error)
-            return None
+            if self._put_away_if_hopeless(name, error):
+                return None
+            raise
         if found.is_garbage:
             self._places.put_away(self._path(name))
             return None
         self._count(found)
         if found.unreadable:
-            return None
+            raise OSError(errno.EIO, "parts of it cannot be read", name.file_name)
         index = found.index()
         self._dedup.merge(index.seen)
         save_sidecar(self._places, name, index, counts=self._counts)
@@ -149,7 +155,8 @@ class Recovery:
             self._settle_tail(name, found)
         except OSError as error:
             self._found.next_id += _UNKNOWN
-            self._refuse(name, error)
+            if not self._put_away_if_hopeless(name, error):
+                self._leave(name)
 
     def _settle_tail(self, name: SegmentName, found: Survey) -> None:
         if found.torn or found.skipped or found.unreadable:
@@ -165,7 +172,7 @@ class Recovery:
         tail = OpenSegment(file, name, tally=found.tally, size=found.end)
         tail.skipped = found.skipped
         try:
-            tail.rewrite(found.batch_start)
+            patiently(lambda: tail.rewrite(found.batch_start))
         except OSError:
             tail.close()
             raise
@@ -184,24 +191,28 @@ class Recovery:
         budget = self._options.open_scan_bytes
         for name in reversed(bare):
             budget -= self._size(name)
-            if budget < 0:
+            if budget < 0 or not self._index_now(name):
                 self._leave(name)
-            elif index := self.index(name):
-                self._found.sealed[name] = index
-                self._pass(index.last_id)
+
+    def _index_now(self, name: SegmentName) -> bool:
+        try:
+            index = self.index(name)
+        except OSError:
+            return False
+        if index:
+            self._found.sealed[name] = index
+            self._pass(index.last_id)
+        return True
 
     def _leave(self, name: SegmentName) -> None:
         self._found.unindexed.append(name)
         if self._bounds.get(name, self._found.next_id) - 1 > self._found.through:
             self._found.settled = False
 
-    def _refuse(self, name: SegmentName, error: OSError) -> None:
-        """What is hopeless goes out of the way; anything else stays for a better moment."""
+    def _put_away_if_hopeless(self, name: SegmentName, error: OSError) -> bool:
+        """Anything else stays where it is, for a better moment."""
         self._counts.add("unreadable_segments")
-        if error.errno in HOPELESS:
-            self._places.put_away(self._path(name))
-        else:
-            self._leave(name)
+        return error.errno in HOPELESS and self._places.put_away(self._path(name))
 
     def _count(self, found: Survey) -> None:
         self._counts.add("torn_bytes", found.torn)
@@ -212,12 +223,12 @@ class Recovery:
     def _size(self, name: SegmentName) -> int:
         try:
             file = self._disk.open(self._path(name), "read")
+            try:
+                return file.size()
+            finally:
+                file.close()
         except OSError:
             return 0
-        try:
-            return file.size()
-        finally:
-            file.close()
 
     def _pass(self, record_id: int) -> None:
         self._found.next_id = max(self._found.next_id, record_id + 1)

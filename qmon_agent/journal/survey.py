@@ -14,7 +14,17 @@ from .segments import SegmentIndex, SegmentName, Tally
 
 SIDECAR = SealedFile(b"qmonidx1", SegmentIndex)
 # What no second try will mend. Anything else (EIO, EMFILE) may pass: the file stays where it is.
-HOPELESS = frozenset({errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR})
+HOPELESS = frozenset(
+    {
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.ENOENT,  # listed and not there: a link to nowhere
+        errno.ENOTDIR,
+        errno.ENXIO,
+    }
+)
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):

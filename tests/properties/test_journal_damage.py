@@ -74,6 +74,7 @@ def disk_with(files):
 
 FILES = a_small_journal()
 SEGMENTS = sorted(path for path in FILES if path.parent == HOME and path.suffix == ".seg")
+BARE = {path: FILES[path] for path in FILES if path.suffix != ".idx" and path.name != "dedup"}
 OTHERS = sorted(set(FILES) - set(SEGMENTS) - {HOME / "reserve", HOME / "lock"})
 
 
@@ -148,10 +149,11 @@ class TestFaultAtEveryOperation:
             disk.disarm()
             assert_kept_once(disk, acknowledged)
 
+    @pytest.mark.parametrize("files", [FILES, BARE], ids=["whole", "without sidecars"])
     @pytest.mark.parametrize("kind", FAULTS)
-    def test_of_starting_is_survived(self, kind):
-        for after in range(operations(opened, FILES)):
-            disk = disk_with(FILES)
+    def test_of_starting_is_survived(self, kind, files):
+        for after in range(operations(opened, files)):
+            disk = disk_with(files)
             disk.arm(FAULTS[kind], after=after)
             try:
                 opened(disk).halt()
