@@ -85,12 +85,13 @@ SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 ADDRESS = (("@",), r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", HIDDEN)
 """An e-mail address."""
 
-SHORTEST_TOKEN = 16
+CARD_DIGITS = range(13, 20)
+SHORTEST_SECRET = len("pwd=x")
+SHORTEST_TOKEN = min(CARD_DIGITS)
 NEEDLES_OF_ANY = ("@", "pass", "pwd", "secret", "token", "key")
 NEEDLES = tuple({needle for needles, _, _ in SHAPES for needle in needles} - {*NEEDLES_OF_ANY})
 """What tells that a pattern may match: the first in any text, the rest in longer ones only."""
 
-CARD_DIGITS = range(13, 20)
 CARD_GROUPS = 5  # as cards are printed: 4-4-4-4, 4-6-5, 4-4-4-4-3
 DIGITS = r"[0-9](?:[ -]?[0-9]){12,}+"
 """Digits among which may be a card number."""

@@ -50,6 +50,9 @@ def label(value: Any, limit: int = 1024) -> str:
         return "true" if value else "false"
     if value is None:
         return ""
+    simple = _RENDERERS.get(kind)
+    if simple is not None:
+        return cut(simple(value, limit), limit)
     return cut(str(value) if _is_trusted(kind) else render(value, limit), limit)
 
 

@@ -8,6 +8,7 @@ from .known_secrets import (
     NEEDLES,
     NEEDLES_OF_ANY,
     SHAPES,
+    SHORTEST_SECRET,
     SHORTEST_TOKEN,
     hides_key,
     without_cards,
@@ -26,6 +27,7 @@ MAX_LABELS = 256
 MAX_KEY = 200
 _REMEMBERED = 4096
 _ROUNDS = 8  # what is left of two secrets may look like a third
+_NUMBERS = frozenset({int, float, bool})
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
 
 
@@ -42,21 +44,17 @@ class Scrubber:
         self._words = frozenset() if isinstance(scrub, bool) else frozenset(map(str.lower, scrub))
         self._limit = settings.max_value_length
         self._shapes = SHAPES if settings.send_default_pii else (*SHAPES, ADDRESS)
-        self._hidden_keys: dict[str, bool] = {}
+        self._keys: dict[Any, tuple[str, bool]] = {}  # as it is given → as it is kept, is it secret
         self._compiled: dict[str, Pattern[str]] = {}
 
     def hides(self, key: str) -> bool:
         """Say whether what stands under this key is secret: a word of it decides."""
-        known = self._hidden_keys.get(key)
-        if known is None:
-            known = self._is_on and hides_key(key[:MAX_KEY], self._words)
-            if len(self._hidden_keys) < _REMEMBERED:
-                self._hidden_keys[key] = known
-        return known
+        return (self._keys.get(key) or self._met(key))[1]
 
     def text(self, text: str) -> str:
         """Hide what looks like a secret; at most `max_value_length` characters stay."""
-        text = encodable(text) if len(text) <= self._limit else cut(encodable(text), self._limit)
+        if not text.isascii() or len(text) > self._limit:
+            text = cut(encodable(text), self._limit)
         if not self.is_suspect(text):
             return text
         for _ in range(_ROUNDS):
@@ -68,35 +66,43 @@ class Scrubber:
     def labels(self, mapping: Mapping[Any, Any]) -> dict[str, str]:
         """Write attributes as text to text; what is `None` or beyond the first 256 is left out."""
         labels: dict[str, str] = {}
+        keys = self._keys
         for name, value in mapping.items():
             if value is None:
                 continue
             if len(labels) == MAX_LABELS:
                 break
-            key = label(name, MAX_KEY)
-            labels[key] = HIDDEN if self.hides(key) else self.value(value)
+            key, secret = keys.get(name) or self._met(name)
+            labels[key] = HIDDEN if secret else self.value(value)
         return labels
 
     def value(self, value: Any) -> str:
         """Write any value as text, without its secrets."""
         kind = type(value)
-        if kind is int or kind is float or kind is bool:
-            return label(value)
         if kind is str:
             return self.text(value)
+        if kind in _NUMBERS:
+            return label(value)
         if kind in _CONTAINERS:
             return self.text(render(value, self._limit, hides=self.hides))
         return self.text(label(value, self._limit))
 
+    def _met(self, name: Any) -> tuple[str, bool]:
+        key = label(name, MAX_KEY)
+        known = key, self._is_on and hides_key(key, self._words)
+        if len(self._keys) < _REMEMBERED and type(name) is str:
+            self._keys[name] = known
+        return known
+
     def is_suspect(self, text: str) -> bool:
         """Say, quickly, whether there may be anything to hide in a text."""
-        if not self._is_on:
+        if not self._is_on or len(text) < SHORTEST_SECRET:
             return False
         lowered = text.lower()
         for needle in NEEDLES_OF_ANY:
             if needle in lowered:
                 return True
-        if len(text) < SHORTEST_TOKEN - 3:  # no card number is shorter
+        if len(text) < SHORTEST_TOKEN:
             return False
         for needle in NEEDLES:
             if needle in lowered:
