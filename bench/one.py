@@ -1,7 +1,8 @@
 """One measurement in a process of its own: `python -m bench.one CASE PEER PORT` prints one number.
 
 All CPU of the process is counted, threads included, from the first call to the end of the flush.
-Peers that queue are flushed every `BURST` items, so that none can win by dropping.
+Everybody is flushed after `BURST` × `BURSTS` items, fewer than the smallest queue among the peers
+holds, so that nobody wins by dropping.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import time
 
 from .peers import peer
 
-BURST = 500
+BURST = 500  # spans of one transaction: some keep 1,000 at most
+BURSTS = 4  # between two flushes: some queue 2,048 at most
 
 
 def call(name, port, bursts):
@@ -27,7 +29,11 @@ def call(name, port, bursts):
         for n in range(BURST):
             work(n)
 
-    return _cpu(lambda: them.inside(run), them.flush, bursts) / BURST
+    def requests():
+        for _ in range(BURSTS):
+            them.inside(run)
+
+    return _cpu(requests, them.flush, bursts) / (BURST * BURSTS)
 
 
 def exception(name, port, bursts):

@@ -32,6 +32,7 @@ _HEAD_SIZE = _HEAD.size
 _LENGTH = Struct(">I")
 _ARRAY, _BIN8, _UINT64 = 0x97, 0xC4, 0xCF
 _ARRAY_MIN, _ARRAY_MAX = 0x97, 0x9F  # a fixed array of 7 to 15 elements: newer frames only append
+_SMALL = 1024  # most of what is packed; the default of 256 KiB costs more than the packing
 _DEPTH_ELEMENTS = max(MAX_ROWS * 16, 1 << 20)
 
 
@@ -106,7 +107,7 @@ def assemble(
             _HEAD.pack(_ARRAY, VERSION, _BIN8, 16, process, _UINT64, sequence),
             pack(sent),
             resource,
-            Packer().pack_array_header(len(blocks)),
+            _array_header(len(blocks)),
             *blocks,
             ledger,
         )
@@ -117,9 +118,13 @@ def assemble(
     return frame
 
 
+def _array_header(length: int) -> bytes:
+    return bytes((0x90 | length,)) if length < 16 else b"\xdc" + length.to_bytes(2, "big")  # noqa: PLR2004
+
+
 def pack(value: Any) -> bytes:
     """Write one msgpack value."""
-    return bytes(Packer(autoreset=True).pack(value))
+    return bytes(Packer(autoreset=True, buf_size=_SMALL).pack(value))
 
 
 def pack_block(block: Block) -> bytes:

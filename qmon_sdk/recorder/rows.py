@@ -52,9 +52,9 @@ def span_block(flat: list[Any], scrub: Callable[[dict[str, Any]], dict[str, str]
         rows=len(sites),
         columns=(
             ["o", time_ns() - perf_counter_ns(), packed(I64, starts)],
-            ["x2", packed(U64, highs), packed(U64, lows)],
-            ["x1", packed(U64, spans)],
-            ["x1", packed(U64, parents)],
+            _trace_ids(highs, lows),
+            _span_ids(spans),
+            _span_ids(parents),
             names,
             kinds,
             packed(I64, durations),
@@ -66,22 +66,36 @@ def span_block(flat: list[Any], scrub: Callable[[dict[str, Any]], dict[str, str]
     )
 
 
-def _seen(holders: Sequence[Any], fields: tuple[str, ...]) -> list[Any]:
-    """Write texts that belong to few objects seen many times: look at each object once.
+def _trace_ids(highs: Sequence[int], lows: Sequence[int]) -> Any:
+    """Write trace ids: as one text when all rows are of one trace."""
+    if _alike(lows) and _alike(highs):
+        return f"{highs[0]:016x}{lows[0]:016x}"
+    return ["x2", packed(U64, highs), packed(U64, lows)]
 
-    Objects are told apart by identity, since a scope's content may not be hashable.
-    """
-    keys = list(map(id, holders))
-    if keys.count(keys[0]) == len(keys):
+
+def _span_ids(ids: Sequence[int]) -> Any:
+    if _alike(ids):
+        return f"{ids[0]:016x}" if ids[0] else ""
+    return ["x1", packed(U64, ids)]
+
+
+def _alike(values: Sequence[Any]) -> bool:
+    """Say whether all are the same: quick when they are, and when the last is not the first."""
+    return bool(values[0] == values[-1] and values.count(values[0]) == len(values))
+
+
+def _seen(holders: Sequence[Any], fields: tuple[str, ...]) -> list[Any]:
+    """Write texts that belong to few objects seen many times: look at each object once."""
+    if _alike(holders):
         return [getattr(holders[0], field) for field in fields]
-    distinct = dict(zip(keys, holders, strict=True))
-    index = {key: place for place, key in enumerate(distinct)}
-    places = packed(U32, map(index.__getitem__, keys))
-    return [["d", places, [getattr(one, field) for one in distinct.values()]] for field in fields]
+    distinct = dict.fromkeys(holders)
+    index = {holder: place for place, holder in enumerate(distinct)}
+    places = packed(U32, map(index.__getitem__, holders))
+    return [["d", places, [getattr(holder, field) for holder in distinct]] for field in fields]
 
 
 def _words(values: Sequence[str]) -> Any:
-    if values.count(values[0]) == len(values):
+    if _alike(values):
         return values[0]
     index = {value: place for place, value in enumerate(dict.fromkeys(values))}
     return ["d", packed(U32, map(index.__getitem__, values)), list(index)]
@@ -92,12 +106,7 @@ def _attributes(
 ) -> Any:
     """Write attributes: a span without its own shares its site's."""
     if extras.count(None) == len(extras):
-        distinct = list(dict.fromkeys(sites))
-        if len(distinct) == 1 or not any(site.attributes for site in distinct):
-            return distinct[0].attributes if len(distinct) == 1 else {}
-        index = {site: place for place, site in enumerate(distinct)}
-        places = packed(U32, map(index.__getitem__, sites))
-        return ["d", places, [site.attributes for site in distinct]]
+        return _seen(sites, ("attributes",))[0]
     return labels(
         [
             site.attributes if extra is None else {**site.attributes, **scrub(extra)}
