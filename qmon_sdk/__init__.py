@@ -13,8 +13,8 @@ from .metrics import distribution as distribution
 from .metrics import gauge as gauge
 from .metrics import histogram as histogram
 from .metrics import timer as timer
-from .middleware import asgi as asgi
-from .middleware import wsgi as wsgi
+from .middleware.asgi import asgi as asgi
+from .middleware.wsgi import wsgi as wsgi
 from .spans import current_span as current_span
 from .spans import span as span
 from .start import close as close
