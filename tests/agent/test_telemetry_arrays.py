@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from qmon_agent.store.telemetry.arrays import TYPES, array_of
 
+from qmon_agent.store.telemetry.arrays import TYPES, array_of
 from qmon_sdk.protocol.columns import block_of, decode_column
 from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.signals import FIELDS, SIGNALS
@@ -35,6 +35,16 @@ SIGNAL = st.sampled_from(sorted(SIGNALS)).flatmap(
             max_size=8,
         ),
     )
+)
+TAGS = st.sampled_from(["d", "k", "x", "x1", "x2", "t", "o", "b"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
+        | st.tuples(TAGS, inner, inner).map(list)
+    ),
+    max_leaves=6,
 )
 
 
@@ -107,13 +117,7 @@ class TestArrays:
         with pytest.raises(ValueError, match=r"."):
             array_of(column, role, 1)
 
-    @given(st.sampled_from(sorted(TYPES)), st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
-        lambda inner: st.lists(inner, max_size=5)
-        | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
-        | st.tuples(st.sampled_from(["d", "k", "x", "x1", "x2", "t", "o", "b"]), inner, inner).map(list),
-        max_leaves=6,
-    ))  # fmt: skip
+    @given(st.sampled_from(sorted(TYPES)), ANYTHING)
     def test_raise_nothing_but_value_errors_whatever_comes(self, role, column):
         try:
             array_of(column, role, 2)

@@ -5,6 +5,7 @@ from array import array
 
 import duckdb
 import pytest
+
 from qmon_agent.domain.clock import SystemClock
 from qmon_agent.domain.errors import QueryError, StoreError
 from qmon_agent.journal import Journal, JournalOptions
@@ -12,7 +13,7 @@ from qmon_agent.store.telemetry import StateTable, TelemetryOptions, open_readon
 from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.engine import Question, open_engine
 from qmon_agent.store.telemetry.following import Follower
-
+from qmon_agent.store.telemetry.suspect import Suspect
 from qmon_sdk.protocol.columns import Block, block_of, blocks_of
 from qmon_sdk.protocol.frames import Frame, Resource, encode_frame
 from qmon_sdk.protocol.signals import Error, Point, Span
@@ -263,7 +264,7 @@ class TestAnswers:
         assert (answer.rows, answer.truncated) == ([[0], [1], [2]], True)
 
     def test_are_not_waited_for_longer_than_wanted(self, bench):
-        with pytest.raises(QueryError, match="longer than 0.1 s"):
+        with pytest.raises(QueryError, match=r"longer than 0\.1 s"):
             bench.ask("select sum(range) from range(100000000000)", timeout_s=0.1)
 
     def test_compare_with_now_as_people_write_it(self, bench):
@@ -286,8 +287,9 @@ class TestAnswers:
 
     def test_are_fit_for_json(self, bench):
         (row,) = bench.rows(
-            "select 1.5::decimal(9, 2), 'nan'::double, sum(2::bigint), 'a'::blob, date '2020-01-02',"
-            " {'t': [make_timestamp_ns(1)]}, interval 90 second, null, map {1: 2}, 1 as a, 2 as a"
+            "select 1.5::decimal(9, 2), 'nan'::double, sum(2::bigint), 'a'::blob,"
+            " date '2020-01-02', {'t': [make_timestamp_ns(1)]}, interval 90 second,"
+            " null, map {1: 2}, 1 as a, 2 as a"
         )
 
         assert row == [
@@ -323,3 +325,25 @@ class TestStoppedAgent:
     def test_that_never_was_is_an_error(self, tmp_path):
         with pytest.raises(StoreError, match="no agent has kept anything"):
             open_readonly(tmp_path / "nowhere")
+
+
+class TestSuspicion:
+    def test_buries_the_record_the_worker_died_of_twice(self, bench):
+        bench.store(span(1))
+        suspect = Suspect(bench.directory, careful=True)
+        suspect.watch(2)
+        suspect.watch(2)
+        for number in (2, 3):
+            bench.write(*blocks_of([span(number)]))
+        bench.follower._suspect = Suspect(bench.directory, careful=True)
+        bench.follow()
+
+        assert [(2, "the store died of it")] == bench.buried
+        assert bench.rows("select list(epoch_ns(time)) from spans") == [[[1, 3]]]
+
+    def test_ends_with_the_danger(self, bench):
+        suspect = Suspect(bench.directory, careful=True)
+        suspect.watch(1)
+        suspect.clear()
+
+        assert not Suspect(bench.directory, careful=True).convicted(1)

@@ -1,6 +1,7 @@
 """A query reads our tables, and nothing that it may say reaches further."""
 
 import pytest
+
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.store.telemetry.engines.duckdb import limits
 from qmon_agent.store.telemetry.engines.duckdb.guard import checked

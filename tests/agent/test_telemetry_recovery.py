@@ -7,13 +7,13 @@ import time
 
 import duckdb
 import pytest
+
 from qmon_agent.domain.clock import SystemClock
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.store.telemetry import TelemetryOptions
 from qmon_agent.store.telemetry.engine import Question, open_engine
 from qmon_agent.store.telemetry.following import Follower
-
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, encode_frame
 from qmon_sdk.protocol.signals import Span

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from qmon_agent.store.telemetry.engines.duckdb import ddl
 from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
-
 from qmon_sdk.protocol.signals import FIELDS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "telemetry_ddl.sql"

@@ -16,7 +16,7 @@ from qmon_sdk.protocol.columns import block_of
 from qmon_sdk.protocol.frames import Frame, encode_frame
 from qmon_sdk.protocol.signals import Span
 
-ROWS = 2_000
+FRAMES, ROWS = 60, 2_000
 
 
 @pytest.fixture
@@ -58,18 +58,22 @@ def write(journal, frames):
     return end
 
 
+def enlarge(disk):
+    subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+
+
 class TestFullDisk:
     async def test_loses_nothing_and_exports_when_there_is_room(self, small_disk, store, journal):
-        end = write(journal, 20)
+        end = write(journal, FRAMES)
         store.committed(end)
         await store.caught_up(end.record_id)
 
         with pytest.raises(QueryError, match="disk full"):
             await store.export()
-        assert (await store.query("select count(*) from spans")).rows == [[20 * ROWS]]
+        assert (await store.query("select count(*) from spans")).rows == [[FRAMES * ROWS]]
         assert (await store.status()).exported.record_id == 0
 
-        subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+        enlarge(small_disk)
         await store.export()
-        assert (await store.query("select count(*) from spans")).rows == [[20 * ROWS]]
+        assert (await store.query("select count(*) from spans")).rows == [[FRAMES * ROWS]]
         assert (await store.status()).exported.record_id == end.record_id

@@ -16,7 +16,7 @@ from qmon_sdk.protocol.frames import Frame, encode_frame
 from qmon_sdk.protocol.signals import Span
 
 KILLS, ROWS = 20, 200
-COUNT = "select count(*), count(distinct (process, span_id)) from spans"
+COUNT = "select count(*), count(distinct hash(process, span_id)) from spans"
 RANGE = "select min(n), max(n), count(distinct n) from (select duration_ns as n from spans)"
 
 
@@ -33,6 +33,7 @@ class Load:
                 directory=str(directory / "telemetry"),
                 journal=str(directory / "journal"),
                 batching=Batching(interval_s=0.01, max_bytes=64 << 10),
+                restart_waits_s=(0.05,),
                 exporting=Exporting(rows=10_000),
             ),
             listeners=Listeners(exported=self.remember, buried=lambda *_: pytest.fail("buried")),
@@ -59,7 +60,7 @@ class Load:
     async def run(self, stop):
         while not stop.is_set():
             self.write()
-            await asyncio.sleep(0.004)
+            await asyncio.sleep(0.008)
 
     async def kill(self, chance):
         """At a random moment of the worker's life, its very beginning and its exports included."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -13,13 +14,14 @@ from qmon_agent.journal import Position
 
 from . import link
 from .answers import QueryResult, StateTable, StoreStatus
+from .lives import Lives
 from .options import TelemetryOptions
 from .process import WorkerProcess
 
-BACKOFF_S = (0.05, 0.2, 1.0, 5.0)
 HEALTHY_S = 10.0
 NOTICE_S = 0.02
 STOP_S = 10.0
+PATIENCE_S = 2.0
 
 
 class Counters(Protocol):
@@ -58,10 +60,11 @@ class TelemetryStore:
         self._committed = Position()
         self._progress = link.Progress(stored=Position(), exported=Position(), counts={})
         self._moved = asyncio.Event()
+        self._spawned = asyncio.Event()
         self._waiting: dict[int, asyncio.Future[link.Answer]] = {}
         self._numbers = 0
         self._notice: asyncio.TimerHandle | None = None
-        self._restarts = 0
+        self._lives = Lives(options.restart_waits_s)
         self._state = "stopped"
 
     async def start(self) -> None:
@@ -124,7 +127,7 @@ class TelemetryStore:
             exported=self._progress.exported,
             committed=self._committed,
             counts=self._progress.counts,
-            restarts=self._restarts,
+            restarts=self._lives.restarts,
         )
         try:
             answer = await self._ask(link.Inspect(number=self._number()))
@@ -132,7 +135,7 @@ class TelemetryStore:
             return known
         told = answer.status or known
         return msgspec.structs.replace(
-            told, state=self._state, committed=self._committed, restarts=self._restarts
+            told, state=self._state, committed=self._committed, restarts=self._lives.restarts
         )
 
     async def caught_up(self, record_id: int, *, timeout_s: float = 10.0) -> bool:
@@ -149,29 +152,31 @@ class TelemetryStore:
     # The worker's life
 
     async def _keep_alive(self) -> None:
-        loop, failures = asyncio.get_running_loop(), 0
+        loop = asyncio.get_running_loop()
         while self._state != "stopped":
-            began = loop.time()
+            began, before = loop.time(), self._progress.stored
             await self._live_once()
             if self._state == "stopped":
                 return
-            failures = 0 if loop.time() - began > HEALTHY_S else failures + 1
-            self._restarts += 1
+            lasted = loop.time() - began > HEALTHY_S
+            self._lives.ended(good=lasted or self._progress.stored > before)
             self._state = "restarting"
             if self._vitals is not None:
                 self._vitals.add("store_worker_restarts")
-            await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+            await asyncio.sleep(self._lives.wait_s)
 
     async def _live_once(self) -> None:
         worker = await WorkerProcess.spawn()
         self._worker = worker
+        self._spawned.set()
         try:
-            worker.say(link.Begin(options=self._options))
+            worker.say(link.Begin(options=self._options, careful=self._lives.careful))
             worker.say(link.Committed(place=self._committed))
             async for message in worker.messages():
                 self._hear(message)
         finally:
             self._worker = None
+            self._spawned.clear()
             await worker.end()
             self._give_up_waiting()
 
@@ -187,9 +192,7 @@ class TelemetryStore:
         return self._numbers
 
     async def _ask(self, question: link.Ask | link.Inspect | link.Export) -> link.Answer:
-        worker = self._worker
-        if worker is None:
-            raise StoreError(f"the store worker is {self._state}; try again in a moment")
+        worker = await self._somebody()
         future: asyncio.Future[link.Answer] = asyncio.get_running_loop().create_future()
         self._waiting[question.number] = future
         worker.say(question)
@@ -200,6 +203,16 @@ class TelemetryStore:
             raise
         finally:
             self._waiting.pop(question.number, None)
+
+    async def _somebody(self) -> WorkerProcess:
+        """The worker; one that is being started is waited for, a little."""
+        if self._worker is None and self._state != "stopped":
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._spawned.wait()
+        if self._worker is None:
+            raise StoreError(f"the store worker is {self._state}; try again in a moment")
+        return self._worker
 
     def _hear(self, message: link.FromWorker) -> None:
         match message:

@@ -36,6 +36,8 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit_mb: int = 140
     threads: int = 1
     nice: int = 5
+    restart_waits_s: tuple[float, ...] = (0.05, 0.2, 1.0, 5.0)
+    """Before the worker is started again, after so many lives that got nowhere."""
     lock_wait_s: float = 15.0
     """How long the last worker may take to be gone."""
     query_timeout_s: float = 30.0

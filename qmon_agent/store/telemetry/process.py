@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 from . import link
@@ -36,21 +37,24 @@ class WorkerProcess:
     async def spawn(cls) -> WorkerProcess:
         """Start a fresh interpreter: nothing of ours is copied into it, no lock, no thread."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                WORKER,
-                str(theirs.fileno()),
-                pass_fds=[theirs.fileno()],
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-            )
         ours.setblocking(False)
-        reader, writer = await asyncio.open_connection(sock=ours)
-        return cls(process, reader, writer)
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    WORKER,
+                    str(theirs.fileno()),
+                    pass_fds=[theirs.fileno()],
+                    env=_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                )
+        except BaseException:
+            ours.close()
+            raise
+        return cls(process, *await asyncio.open_connection(sock=ours))
 
     def say(self, message: link.Said) -> None:
         """Queue a message; to one who is gone it is silently lost, as `messages` will end."""
@@ -79,6 +83,8 @@ class WorkerProcess:
     async def end(self) -> None:
         """Close our end, which tells it to leave; insist when it does not."""
         self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
         if not await self.gone(KILL_AFTER_S):
             self._process.kill()
             await self._process.wait()

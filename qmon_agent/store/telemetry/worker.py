@@ -64,9 +64,9 @@ class Worker:
             moved = self._follower.follow(
                 self._committed, max_bytes=self._options.batching.max_bytes
             )
+            self._answer_exports()
             self._engine.tend(now=time.time_ns(), everything=bool(self._exports))
             self._tell()
-            self._answer_exports()
             if self._stopping and not moved:
                 break
             self._rest(began, moved=moved)
