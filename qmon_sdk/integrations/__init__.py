@@ -50,12 +50,13 @@ def _begin(name: str, client: Client, imports: Imports) -> None:
     client.integrations[name] = watch = Watch(name, imports)
 
     def install() -> None:
-        integration = _made(name)
+        integration = _class(name)()
         for needed in getattr(integration, "needs", ()):
             _begin(needed, client, imports)
         integration.install(watch)
 
-    watch.begin(install)
+    if name in names() or watch.attempt(lambda _: _class(name)):
+        watch.begin(install)
 
 
 def _wanted(integrations: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -75,8 +76,9 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(file[:-3] for file in files if file.endswith(".py") and file[0] != "_"))
 
 
-def _made(name: str) -> Integration:
+def _class(name: str) -> type[Integration]:
+    """Find the class of a name; raises `UnknownPlugin` with the nearest names."""
     from qmon_sdk.plugins import found
 
-    made: Integration = found(__name__, role="Integration", group=GROUP)[name]()
-    return made
+    named: type[Integration] = found(__name__, role="Integration", group=GROUP)[name]
+    return named

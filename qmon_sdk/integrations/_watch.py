@@ -42,14 +42,20 @@ class Watch:
         """Take a step now or after a further module's import; if it fails, the whole integration ends."""
 
         def told() -> None:
-            try:
-                step(self)
-            except Exception as error:  # the program's import must not fail because of us
-                self.remove()
-                self.state = f"off: {type(error).__name__}: {error}"
+            self.attempt(step)
 
         self._undo.append(lambda: self._imports.forget(told))
         self._imports.when_imported(module, told)
+
+    def attempt(self, step: Callable[[Watch], object]) -> bool:
+        """Take a step; a failure ends this integration and nothing else, least of all the import."""
+        try:
+            step(self)
+        except Exception as error:
+            self.remove()
+            self.state = f"off: {type(error).__name__}: {error}"
+            return False
+        return True
 
     def wrap(self, owner: Any, name: str, wrapper: Callable[[Function], Function]) -> None:
         """Put `wrapper(original)` in the place of a function of a class or module."""

@@ -1,0 +1,158 @@
+"""Django, for real, under WSGI and ASGI: routes, errors, and what happens when it is imported later."""
+
+from __future__ import annotations
+
+import django
+import httpx
+import pytest
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpResponse, StreamingHttpResponse
+from django.urls import include, path, re_path
+from werkzeug.test import Client
+
+from qmon_sdk.context import set_user
+from qmon_sdk.integrations.django import template_of
+from qmon_sdk.start import shutdown, stats
+
+
+class Lenient:
+    """A middleware of the application that answers some errors itself."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+
+    def process_exception(self, request, error):
+        status = {"upstream": 502, "gone": 404}.get(str(error))
+        return HttpResponse("sorry", status=status) if status else None
+
+
+def order(request, number):
+    set_user({"id": f"user-{number}"})
+    return HttpResponse(f"order {number}")
+
+
+async def late(request, number):
+    return HttpResponse(f"late {number}")
+
+
+def bug(request, word, tenant=""):
+    raise ValueError(word)
+
+
+def stream(request):
+    return StreamingHttpResponse(iter([b"a", b"b"]))
+
+
+inner = [path("orders/<int:number>/", order), re_path(r"^by-year/(?P<number>[0-9]{4})/$", order)]
+urlpatterns = [
+    *inner,
+    path("tenants/<slug:tenant>/", include([path("bug/<word>/", bug)])),
+    path("late/<int:number>/", late),
+    path("bug/<word>/", bug),
+    path("stream/", stream),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_project():
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        MIDDLEWARE=[f"{__name__}.Lenient"],
+        ROOT_URLCONF=__name__,
+        SECRET_KEY="for tests",
+        LOGGING_CONFIG=None,
+        USE_TZ=True,
+    )
+    django.setup()
+
+
+@pytest.fixture
+def watched(told):
+    return told.begin(integrations=("django",))
+
+
+def get(where):
+    return Client(WSGIHandler()).get(where, buffered=True)
+
+
+async def get_async(where):
+    transport = httpx.ASGITransport(ASGIHandler(), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+        return await client.get(where)
+
+
+class TestUnderWsgi:
+    def test_names_a_request_by_its_route(self, watched):
+        assert b"order 7" == get("/orders/7/").data
+
+        found = watched.span("GET /orders/<int:number>/")
+        assert ("server", "unset", "user-7") == (found.kind, found.status, found.user_id)
+        assert "/orders/7/" == found.attributes["url.path"]
+
+    def test_names_what_resolves_to_nothing_by_its_method(self, watched):
+        assert 404 == get("/wp-admin/7/").status_code
+
+        assert ["GET"] == [found.name for found in watched.spans]
+        assert [] == watched.all("error")
+
+    def test_keeps_the_error_that_django_answers_with_a_500(self, watched):
+        assert 500 == get("/tenants/acme/bug/planted/").status_code
+
+        (error,) = watched.all("error")
+        assert ("ValueError", "planted", False) == (error.type, error.message, error.handled)
+        assert "/tenants/<slug:tenant>/bug/<word>/" == error.attributes["http.route"]
+
+    def test_keeps_an_error_a_middleware_answers_only_if_that_is_a_failure(self, watched):
+        assert [404, 502] == [get(f"/bug/{word}/").status_code for word in ("gone", "upstream")]
+
+        assert [("upstream", True)] == [(e.message, e.handled) for e in watched.all("error")]
+
+    def test_ends_a_stream_with_its_last_byte(self, watched):
+        assert b"ab" == get("/stream/").data
+        assert "200" == watched.span("GET /stream/").attributes["http.response.status_code"]
+
+
+class TestUnderAsgi:
+    async def test_names_a_request_by_its_route(self, watched):
+        assert "late 7" == (await get_async("/late/7/")).text
+        assert "order 7" == (await get_async("/orders/7/")).text
+
+        expected = ["GET /late/<int:number>/", "GET /orders/<int:number>/"]
+        assert expected == [found.name for found in watched.spans]
+
+    async def test_keeps_the_error_of_a_view_in_a_thread(self, watched):
+        assert 500 == (await get_async("/bug/planted/")).status_code
+
+        (error,) = watched.all("error")
+        assert ("ValueError", False) == (error.type, error.handled)
+        assert watched.span("GET /bug/<word>/").span_id == error.span_id
+
+
+class TestTemplates:
+    @pytest.mark.parametrize(
+        ("route", "template"),
+        [
+            ("orders/<int:number>/", "/orders/<int:number>/"),
+            ("^by-year/(?P<year>[0-9]{4})/$", "/by-year/<year>/"),
+            ("api/^items/(?P<slug>(a|b)+)/\\Z", "/api/items/<slug>/"),
+            ("", "/"),
+        ],
+    )
+    def test_are_paths_whatever_the_route_is_written_in(self, route, template):
+        assert template == template_of(route)
+
+
+class TestRemoval:
+    def test_leaves_django_as_it_was(self, told):
+        before = WSGIHandler.__call__, ASGIHandler.__call__, WSGIHandler.resolve_request
+        told.begin(integrations=("django",))
+        assert {"django": "watching"} == stats().integrations
+
+        shutdown(timeout=0)
+        after = WSGIHandler.__call__, ASGIHandler.__call__, WSGIHandler.resolve_request
+        assert before == after
