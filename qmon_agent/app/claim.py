@@ -12,6 +12,8 @@ from qmon_agent.domain.errors import QmonError
 class AlreadyRunningError(QmonError):
     """Another agent owns this state directory."""
 
+    exit_code = 3
+
     def __init__(self, directory: Path, pid: str) -> None:
         self.directory = directory
         self.pid = pid
