@@ -19,7 +19,14 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 SLOW = ("tests/crash", "tests/journeys")
 SEED = "20260214"
 # Peers that `bench` measures qmon against, in environments of their own making.
-PEERS = ("ddtrace", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-sdk", "sentry-sdk")
+PEERS = (
+    "ddtrace",
+    "elastic-apm",
+    "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry-sdk",
+    "posthog",
+    "sentry-sdk",
+)
 
 
 def _installed() -> list[str]:
@@ -123,6 +130,14 @@ def alone(session: nox.Session) -> None:
     """The SDK with nothing but its own two dependencies: it works, and it starts fast."""
     _install(session, extra="")
     session.run("python", "tests/house/alone.py", *session.posargs)
+
+
+@nox.session(python=NEWEST)
+def fuzz(session: nox.Session) -> None:
+    """Coverage-guided fuzzing of whatever reads frames; `-- -max_total_time=600` for longer."""
+    _install(session, extra="")
+    session.install("atheris")
+    session.run("python", "tests/fuzz/fuzz_frames.py", *(session.posargs or ["-max_total_time=60"]))
 
 
 @nox.session(python=NEWEST)
