@@ -18,6 +18,8 @@ from .evaluation import Cell
 Status = Literal["firing", "resolved"]
 
 KEEP_TRYING_NS = 24 * 3_600 * SECOND
+AT_ONCE = 0
+"""Not the moment of the transition: a clock set back would keep the message waiting."""
 REMOVED = "alert_removed"
 
 
@@ -96,7 +98,7 @@ def _postings(
             channel=channel,
             notice=notice,
             created_at=transition.at,
-            due_at=transition.at,
+            due_at=AT_ONCE,
             deadline=transition.at + KEEP_TRYING_NS,
         )
 

@@ -48,9 +48,13 @@ class Registry(Generic[T]):
 
     @staticmethod
     def _refuse_unknown(plugin: type[T], options: Mapping[str, Any], where: str) -> None:
-        fields = msgspec.structs.fields(cast("Any", plugin))
-        # Fields that begin with an underscore are what the plug-in remembers.
-        known = [each.encode_name for each in fields if not each.name.startswith("_")]
+        known = options_of(plugin)
         for key in options:
             if key not in known:
                 raise ConfigError(f"{where}.{key}", "no such option", nearest_to(key, known))
+
+
+def options_of(plugin: type[Any]) -> tuple[str, ...]:
+    """The keys of its config table; fields that begin with an underscore are its memory."""
+    fields = msgspec.structs.fields(plugin)
+    return tuple(each.encode_name for each in fields if not each.name.startswith("_"))

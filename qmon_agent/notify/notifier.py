@@ -142,7 +142,7 @@ class AlertNotifier:
         started = time.perf_counter_ns()
         delivery = await self._attempt(leased)
         became = settle_as(
-            leased, delivery, self._clock.now(), pace=self._sending, chance=self._chance
+            leased, delivery, self._clock.now(), sending=self._sending, chance=self._chance
         )
         spent = time.perf_counter_ns() - started
         became = msgspec.structs.replace(became, duration_ns=spent)

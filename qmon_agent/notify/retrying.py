@@ -32,21 +32,23 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settle_as(
-    leased: Leased, delivery: Delivery, now: int, *, pace: Sending, chance: Random
+    leased: Leased, delivery: Delivery, now: int, *, sending: Sending, chance: Random
 ) -> Settled:
     """What becomes of a message after an attempt."""
     if delivery.outcome == "delivered":
         return Settled(status="sent", at=now, detail=delivery.detail)
     if delivery.outcome == "refused":
         return Settled(status="dead", at=now, detail=delivery.detail)
-    due_at = now + round(_wait_s(leased.attempts, delivery, pace=pace, chance=chance) * SECOND)
+    due_at = now + round(
+        _wait_s(leased.attempts, delivery, sending=sending, chance=chance) * SECOND
+    )
     if due_at >= leased.deadline:
         return Settled(status="dead", at=now, detail=f"gave up at the deadline: {delivery.detail}")
     return Settled(status="waiting", at=now, detail=delivery.detail, due_at=due_at)
 
 
-def _wait_s(attempt: int, delivery: Delivery, *, pace: Sending, chance: Random) -> float:
-    grown = pace.first_s * pace.factor ** min(attempt - 1, 40)
-    spread = 1 + chance.uniform(-pace.jitter, pace.jitter)
+def _wait_s(attempt: int, delivery: Delivery, *, sending: Sending, chance: Random) -> float:
+    grown = sending.first_s * sending.factor ** min(attempt - 1, 40)
+    spread = 1 + chance.uniform(-sending.jitter, sending.jitter)
     asked = min(delivery.retry_after_s, MOST_RETRY_AFTER_S)
-    return max(min(grown, pace.most_s) * spread, asked)
+    return max(min(grown, sending.most_s) * spread, asked)

@@ -146,7 +146,11 @@ class TestAbsence:
     def test_fires_when_nothing_comes_at_all(self, desk):
         options = {"after": "10s"}
         desk.service.declare(
-            [AlertOptions(name="gone", rule="absence", metric="temp", system="shop", options=options)]
+            [
+                AlertOptions(
+                    name="gone", rule="absence", metric="temp", system="shop", options=options
+                )
+            ]
         )
         desk.tick(1)
         desk.tick(10)
@@ -252,7 +256,9 @@ class TestDeclaring:
         ],
     )
     def test_names_what_is_wrong_and_changes_nothing(self, desk, wrong, says):
-        wrong = {name.replace("for", "for_") if name == "for" else name: v for name, v in wrong.items()}
+        wrong = {
+            name.replace("for", "for_") if name == "for" else name: v for name, v in wrong.items()
+        }
 
         with pytest.raises(ConfigError, match=says):
             desk.service.declare([AT_ONCE, AlertOptions(name="x", metric="temp", **wrong)])

@@ -66,7 +66,9 @@ class TestCollecting:
 
         collected = service.collect_metrics("shop")
 
-        print(f"1,000 metrics in {(time.perf_counter() - started) * 1e3:.0f} ms")  # the promise is 1 s
+        print(
+            f"1,000 metrics in {(time.perf_counter() - started) * 1e3:.0f} ms"
+        )  # the promise is 1 s
         assert set(map(float, range(1_000))) == {each.value for each in collected}
 
     def test_names_the_nearest_system_when_there_is_none(self, service, catalog):

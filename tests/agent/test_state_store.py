@@ -58,7 +58,9 @@ def ddl(dialect):
         statements.append(str(CreateTable(table).compile(dialect=dialect)).strip())
         indexes = sorted(table.indexes, key=lambda index: str(index.name))
         statements += [str(CreateIndex(each).compile(dialect=dialect)) for each in indexes]
-    return ";\n".join(line.replace("\t", "    ") for line in statements).replace(" \n", "\n") + ";\n"
+    return (
+        ";\n".join(line.replace("\t", "    ") for line in statements).replace(" \n", "\n") + ";\n"
+    )
 
 
 def shape_of(path):

@@ -21,7 +21,7 @@ ALERTS = [
     AlertOptions(name="held", metric="temp", system="shop", threshold="> 5 for 2s"),
     AlertOptions(name="new", rule="new_error"),
 ]
-LENGTH = 60
+LENGTH = 36
 
 
 def story(begin):
@@ -43,7 +43,11 @@ class Doomed:
         real = getattr(self._real, name)
         if not callable(real):
             return real
-        return self._awaited(name, real) if asyncio.iscoroutinefunction(real) else self._called(name, real)
+        return (
+            self._awaited(name, real)
+            if asyncio.iscoroutinefunction(real)
+            else self._called(name, real)
+        )
 
     def _called(self, name, real):
         def call(*args, **kwargs):

@@ -87,7 +87,15 @@ def life(tmp_path, receiver, begin):
     url = f"http://127.0.0.1:{receiver.server_port}/"
 
     def start(step="never", at=1):
-        command = [sys.executable, str(CHILD), f"{tmp_path}/state.db", url, str(begin), step, str(at)]
+        command = [
+            sys.executable,
+            str(CHILD),
+            f"{tmp_path}/state.db",
+            url,
+            str(begin),
+            step,
+            str(at),
+        ]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
 
@@ -108,7 +116,9 @@ def judge(tmp_path, receiver, expected):
     assert dict.fromkeys(expected, "sent") == became
     assert expected == set(receiver.accepted)
     for key, bodies in receiver.accepted.items():
-        told = {(body["qmon"]["incident"], body["status"], body["qmon"]["fired_at"]) for body in bodies}
+        told = {
+            (body["qmon"]["incident"], body["status"], body["qmon"]["fired_at"]) for body in bodies
+        }
         assert 1 == len(told), key
     for moves in transitions:
         assert 1 >= sum(move.after == "firing" and move.before != "recovering" for move in moves)
@@ -116,7 +126,9 @@ def judge(tmp_path, receiver, expected):
 
 class TestKill:
     @pytest.mark.parametrize("step", STEPS)
-    def test_at_every_step_loses_and_doubles_nothing(self, tmp_path, life, receiver, expected, step):
+    def test_at_every_step_loses_and_doubles_nothing(
+        self, tmp_path, life, receiver, expected, step
+    ):
         first = life(step, at=4)
         first.communicate(timeout=60)
         second = life()
@@ -127,7 +139,7 @@ class TestKill:
 
     def test_at_random_moments_loses_and_doubles_nothing(self, tmp_path, life, receiver, expected):
         chance = random.Random(11)
-        for _ in range(8):
+        for _ in range(6):
             killed = life()
             killed.stdout.readline()
             time.sleep(chance.uniform(0, 0.25))

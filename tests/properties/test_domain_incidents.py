@@ -76,12 +76,16 @@ class TestUnknown:
     def test_never_changes_a_state(self, evaluations, hold, keep, unknown):
         policy = Policy(for_ns=hold, keep_firing_ns=keep)
         verdicts = [(n, "breach" if breached else "clear") for n, breached in timed(evaluations)]
-        doubted = [(n, "unknown") if place in unknown else (n, v) for place, (n, v) in enumerate(verdicts)]
+        doubted = [
+            (n, "unknown") if place in unknown else (n, v) for place, (n, v) in enumerate(verdicts)
+        ]
 
         states, moves = run(doubted, policy)
 
         before = [INACTIVE, *states]
-        same = [before[i].state == states[i].state for i, (_, v) in enumerate(doubted) if v == "unknown"]
+        same = [
+            before[i].state == states[i].state for i, (_, v) in enumerate(doubted) if v == "unknown"
+        ]
         assert all(same)
         assert all(move.before == move.after for move in moves if move.reason.startswith("unknown"))
 

@@ -25,7 +25,8 @@ class TestDurations:
         assert nanos == parse_duration(print_duration(nanos))
 
     @pytest.mark.parametrize(
-        ("text", "nanos"), [("1h30m", 5_400 * 10**9), ("1.5s", 1_500_000_000), ("10", 10**10), ("", 0)]
+        ("text", "nanos"),
+        [("1h30m", 5_400 * 10**9), ("1.5s", 1_500_000_000), ("10", 10**10), ("", 0)],
     )
     def test_are_written_as_people_write_them(self, text, nanos):
         assert nanos == parse_duration(text)

@@ -1,0 +1,241 @@
+"""The notifier: every message is told until it has arrived or died, whoever is slow."""
+
+import asyncio
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmon_agent.domain.catalog import Alert
+from qmon_agent.domain.clock import SECOND, HandClock, SystemClock
+from qmon_agent.domain.notices import Notice
+from qmon_agent.notify import AlertNotifier, Sending
+from qmon_agent.notify.channels import DELIVERED, Delivery
+from qmon_agent.notify.retrying import settle_as
+from qmon_agent.store.state import StateStore
+from qmon_agent.store.state.ledger import Entry, IncidentRecord, Posting
+from qmon_agent.store.state.outbox import Leased
+from qmon_agent.vitals import Vitals
+
+RETRY = Delivery(outcome="retry", detail="busy")
+
+
+class Listening:
+    """A channel that answers as it was told to, and remembers what it heard."""
+
+    def __init__(self, *answers, pause_s=0.0):
+        self.answers = list(answers)
+        self.pause_s = pause_s
+        self.heard = []
+
+    async def send(self, message):
+        self.heard.append(message)
+        await asyncio.sleep(self.pause_s)
+        answer = self.answers.pop(0) if self.answers else DELIVERED
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def store_with(path, clock):
+    store = StateStore.open(f"sqlite:///{path}", clock)
+    store.catalog.put_alert(Alert(name="hot"))
+    return store
+
+
+def post(store, *, incident="i1", status="firing", channel="pager"):
+    now = store.clock.now()
+    alert = store.catalog.alerts()[0].id
+    row = IncidentRecord(id=incident, alert=alert, instance="x", state="firing", since=now)
+    notice = Notice(incident=incident, status=status, reason="breach", alert="hot")
+    key = f"{incident}.{status}.{channel}"
+    posting = Posting(
+        key=key,
+        incident=incident,
+        channel=channel,
+        notice=msgspec.json.encode(notice).decode(),
+        created_at=now,
+        due_at=now,
+        deadline=now + 3_600 * SECOND,
+    )
+    store.incidents.write(Entry(incidents={incident: row}, postings=[posting]))
+    return key
+
+
+def became(store):
+    return {row[1]: row[4] for row in store.view("notifications")[1]}
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    store = store_with(tmp_path / "state.db", clock)
+    yield store
+    store.close()
+
+
+class TestOneMessage:
+    async def test_arrives_once(self, store, clock):
+        key, channel = post(store), Listening()
+        notifier = AlertNotifier(store.outbox, {"pager": channel}, clock=clock)
+
+        await notifier.send_due()
+        await notifier.send_due()
+
+        assert [key] == [message.key for message in channel.heard]
+        assert {key: "sent"} == became(store)
+
+    @pytest.mark.parametrize("trouble", [RETRY, OSError("cable cut")])
+    async def test_comes_again_later_with_the_same_key(self, store, clock, trouble):
+        key, channel = post(store), Listening(trouble)
+        notifier = AlertNotifier(store.outbox, {"pager": channel}, clock=clock)
+
+        await notifier.send_due()
+        too_early = await notifier.send_due()
+        clock.turn(2)
+        await notifier.send_due()
+
+        assert 0 == too_early
+        assert [(key, 1), (key, 2)] == [(each.key, each.attempt) for each in channel.heard]
+
+    async def test_dies_visibly_when_it_is_refused(self, store, clock):
+        channel = Listening(Delivery(outcome="refused", detail="HTTP 410"))
+        key = post(store)
+
+        await AlertNotifier(store.outbox, {"pager": channel}, clock=clock).send_due()
+
+        assert {key: "dead"} == became(store)
+        assert {("pager", "dead"): 1} == store.outbox.counts()
+
+    async def test_is_tried_again_when_the_channel_takes_too_long(self, store, clock):
+        key, channel = post(store), Listening(pause_s=5)
+        sending = Sending(timeout_s=0.05)
+        notifier = AlertNotifier(store.outbox, {"pager": channel}, clock=clock, sending=sending)
+
+        await notifier.send_due()
+
+        assert {key: "waiting"} == became(store)
+
+    async def test_dies_when_its_channel_is_gone(self, store, clock):
+        key = post(store, channel="gone")
+
+        await AlertNotifier(store.outbox, {"pager": Listening()}, clock=clock).send_due()
+
+        assert {key: "dead"} == became(store)
+
+
+class TestOrder:
+    async def test_nobody_hears_of_the_end_before_the_beginning(self, store, clock):
+        post(store)
+        post(store, status="resolved")
+        channel = Listening(RETRY)
+        notifier = AlertNotifier(store.outbox, {"pager": channel}, clock=clock)
+
+        for _ in range(4):
+            await notifier.send_due()
+            clock.turn(2)
+
+        assert ["firing", "firing", "resolved"] == [each.notice.status for each in channel.heard]
+
+
+class TestLeases:
+    def test_are_exclusive_and_end(self, store, clock):
+        post(store)
+        until = clock.now() + SECOND
+
+        [first] = store.outbox.lease("pager", owner="one", until=until)
+        meanwhile = store.outbox.lease("pager", owner="two", until=until)
+        clock.turn(2)
+        [second] = store.outbox.lease("pager", owner="two", until=clock.now() + SECOND)
+
+        assert [] == meanwhile
+        assert (1, 2) == (first.attempts, second.attempts)
+
+    def test_that_are_lost_settle_nothing(self, store, clock):
+        post(store)
+        [first] = store.outbox.lease("pager", owner="one", until=clock.now())
+        store.outbox.lease("pager", owner="two", until=clock.now() + SECOND)
+        sent = settle_as(first, DELIVERED, clock.now(), sending=Sending(), chance=Random(1))
+
+        assert not store.outbox.settle(first, sent)
+
+    def test_are_given_back_when_their_owner_begins_again(self, store, clock):
+        post(store)
+        store.outbox.lease("pager", owner="agent", until=clock.now() + 60 * SECOND)
+
+        assert 1 == store.outbox.release("agent")
+
+    def test_leave_old_letters_to_be_forgotten(self, store, clock):
+        post(store)
+        [leased] = store.outbox.lease("pager", owner="one", until=clock.now() + SECOND)
+        sent = settle_as(leased, DELIVERED, clock.now(), sending=Sending(), chance=Random(1))
+        store.outbox.settle(leased, sent)
+        clock.turn(60)
+
+        assert 1 == store.outbox.forget(before=clock.now())
+
+
+class TestRunning:
+    async def test_sends_at_once_when_woken_and_holds_up_nobody(self, tmp_path):
+        store = store_with(tmp_path / "live.db", SystemClock())
+        quick, slow = Listening(), Listening(pause_s=60)
+        notifier = AlertNotifier(store.outbox, {"pager": quick, "slow": slow}, vitals=Vitals())
+        running = asyncio.create_task(notifier.run())
+        await asyncio.sleep(0.1)
+
+        for number in range(3):
+            post(store, incident=f"i{number}")
+            post(store, incident=f"i{number}", channel="slow")
+            notifier.wake()
+        while len(quick.heard) < 3:
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+        assert 1 == len(slow.heard)
+        assert 3 == store.outbox.counts()["slow", "waiting"]
+        store.close()
+
+
+class TestRetrying:
+    @given(st.integers(1, 200), st.integers(0, 2**32), st.floats(0, 10_000))
+    def test_waits_longer_each_time_within_bounds_and_never_past_the_deadline(self, n, seed, asked):
+        leased = Leased(
+            id=1,
+            key="k",
+            incident="i",
+            channel="c",
+            notice="",
+            created_at=0,
+            deadline=10**15,
+            attempts=n,
+        )
+        answer = Delivery(outcome="retry", retry_after_s=asked)
+
+        settled = settle_as(leased, answer, 0, sending=Sending(), chance=Random(seed))
+
+        least = min(2.0 ** (n - 1), 300.0) * 0.8
+        assert "waiting" == settled.status
+        assert max(least, min(asked, 3_600)) - 1e-6 <= settled.due_at / SECOND <= 3_600
+
+    def test_gives_up_at_the_deadline(self):
+        leased = Leased(
+            id=1,
+            key="k",
+            incident="i",
+            channel="c",
+            notice="",
+            created_at=0,
+            deadline=10,
+            attempts=1,
+        )
+
+        settled = settle_as(leased, RETRY, 0, sending=Sending(), chance=Random(1))
+
+        assert ("dead", "gave up at the deadline: busy") == (settled.status, settled.detail)

@@ -1,0 +1,155 @@
+"""What makes a rule a rule: every file in the folder, ours and others'."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmon_agent.alerting.evaluation import Cell, evaluate
+from qmon_agent.alerting.observed import Observed
+from qmon_agent.alerting.rules import RULES
+from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.incidents import Policy
+from qmon_sdk.protocol.signals import Error, Point
+
+OPTIONS = {
+    "threshold": {"metric": "temp", "threshold": "> 5", "system": "shop"},
+    "absence": {"metric": "temp", "system": "shop", "after": "3s"},
+    "new_error": {"system": "shop", "lasts": "3s"},
+}
+VALUES = st.floats(0, 10) | st.just(float("nan"))
+POINTS = st.lists(
+    st.builds(Point, metric=st.sampled_from(["temp", "other"]), value=VALUES), max_size=3
+)
+ERRORS = st.lists(st.builds(Error, type=st.just("E"), grouping=st.sampled_from("abc")), max_size=3)
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 5), st.none() | st.tuples(st.sampled_from(["shop", "away"]), POINTS, ERRORS)
+    ),
+    max_size=15,
+)
+
+
+def play(rule, steps, keep=lambda memory: memory):
+    """Judge every fact of every step, and every instance when only time passes."""
+    now, memories, told = 1_000 * SECOND, {}, []
+    for passed, seen in steps:
+        now += passed * SECOND
+        facts = dict.fromkeys(memories)
+        if seen:
+            service, points, errors = seen
+            batch = Observed(service=service, time=now, points=points, errors=errors)
+            facts = {fact.instance: fact for fact in rule.notice(batch)}
+        for instance, fact in facts.items():
+            judged = rule.judge(memories.get(instance, {}), fact, now)
+            memories[instance] = keep(judged.memory)
+            told.append((now, instance, judged.verdict, judged.wake))
+    return told
+
+
+def through_json(memory):
+    return msgspec.json.decode(msgspec.json.encode(memory))
+
+
+@pytest.fixture
+def rule(name):
+    return RULES.build(name, OPTIONS.get(name, {}))
+
+
+@pytest.mark.parametrize("name", RULES.names())
+class TestEveryRule:
+    def test_says_what_it_is_in_one_sentence(self, name):
+        assert (RULES.find(name).__doc__ or "").strip()
+
+    def test_refuses_an_option_it_does_not_have(self, name):
+        with pytest.raises(ConfigError, match=f"rules.{name}.no_such_option"):
+            RULES.build(name, OPTIONS.get(name, {}) | {"no_such_option": 1})
+
+    def test_says_the_same_about_itself_each_time(self, rule):
+        assert rule.about() == rule.about()
+
+    @settings(max_examples=40)
+    @given(steps=STEPS)
+    def test_judges_the_same_again(self, name, steps):
+        told = [play(RULES.build(name, OPTIONS.get(name, {})), steps) for _ in range(2)]
+
+        assert told[0] == told[1]
+
+    @settings(max_examples=40)
+    @given(steps=STEPS)
+    def test_remembers_in_plain_json(self, name, steps):
+        rule = RULES.build(name, OPTIONS.get(name, {}))
+
+        assert play(rule, steps) == play(rule, steps, keep=through_json)
+
+    @settings(max_examples=40)
+    @given(steps=STEPS)
+    def test_never_asks_to_be_woken_in_the_past(self, name, steps):
+        told = play(RULES.build(name, OPTIONS.get(name, {})), steps)
+
+        assert all(wake is None or wake > now for now, _, _, wake in told)
+
+    def test_looks_at_its_own_system_only(self, rule):
+        points, errors = [Point(metric="temp", value=9.0)], [Error(type="E")]
+
+        assert [] == list(
+            rule.notice(Observed(service="away", time=1, points=points, errors=errors))
+        )
+
+    def test_names_instances_and_labels_in_text(self, rule):
+        points, errors = [Point(metric="temp", value=9.0)], [Error(type="E")]
+
+        for fact in rule.notice(Observed(service="shop", time=1, points=points, errors=errors)):
+            assert isinstance(fact.instance, str)
+            assert json.dumps(dict(fact.labels))
+
+
+class TestEvaluation:
+    def test_takes_a_rule_that_fails_for_one_that_does_not_know(self):
+        class Failing:
+            def judge(self, memory, fact, now):
+                raise ZeroDivisionError
+
+        done = evaluate(Cell(), None, 1, rule=Failing(), policy=Policy(), name="x")
+
+        assert ("error", "ZeroDivisionError: ") == (done.cell.episode.unknown, done.failed)
+
+
+class TestThreshold:
+    @pytest.mark.parametrize(
+        ("measure", "value"),
+        [
+            ("value", 2.0),
+            ("sum", 8.0),
+            ("count", 4.0),
+            ("minimum", 1.0),
+            ("maximum", 5.0),
+            ("p95", 5.0),
+        ],
+    )
+    def test_measures_what_it_is_asked_to(self, measure, value):
+        rule = RULES.build("threshold", {"metric": "temp", "threshold": 1, "measure": measure})
+        point = Point(
+            metric="temp",
+            kind="distribution",
+            value=8.0,
+            count=4,
+            minimum=1.0,
+            maximum=5.0,
+            buckets={41: 4},
+        )
+
+        [fact] = rule.notice(Observed(service="shop", time=1, points=[point]))
+
+        assert value == pytest.approx(fact.value, rel=0.05)
+
+    def test_can_be_narrowed_by_attributes(self):
+        rule = RULES.build("threshold", {"metric": "temp", "threshold": 1, "where": {"room": "a"}})
+        points = [Point(metric="temp", attributes={"room": room}) for room in "ab"]
+
+        facts = list(rule.notice(Observed(service="shop", time=1, points=points)))
+
+        assert [{"service": "shop", "room": "a"}] == [fact.labels for fact in facts]
