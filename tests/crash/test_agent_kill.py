@@ -1,0 +1,206 @@
+"""The agent killed again and again under load: nothing acknowledged is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from qmon_sdk.protocol.columns import blocks_of
+from qmon_sdk.protocol.frames import Frame, Ledger, Resource, decode_ack, encode_frame, pack_length
+from qmon_sdk.protocol.signals import Span
+
+ROOT = Path(__file__).resolve().parents[2]
+ROUNDS = int(os.environ.get("QMON_CRASH_ROUNDS", "10"))
+SEED = 20_261_123
+SPANS_PER_FRAME = 20
+UNDER_WAY = 64
+PATIENCE_S = 60.0
+READY_S = 1.0
+# The yardstick of a busy machine: to import what the agent stands on took this long on an idle one.
+YARDSTICK = "import psutil, sqlalchemy, starlette.applications, uvicorn, uvloop"
+YARDSTICK_S = 0.35
+pytestmark = [
+    pytest.mark.timeout(120 + 10 * ROUNDS),
+    pytest.mark.skipif(not hasattr(socket, "SOCK_SEQPACKET"), reason="sends by packets"),
+]
+
+
+class Producer(threading.Thread):
+    """Sends frames without end, again after every break, and knows which were acknowledged."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self.acknowledged = 0
+        self.sent = 0
+        self.stopping = threading.Event()
+        self._path = path
+        self._process = bytes(range(16))
+        self._open: OrderedDict[int, bytes] = OrderedDict()
+
+    def run(self) -> None:
+        while not (self.stopping.is_set() and not self._open):
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+                    connection.settimeout(5)
+                    connection.connect(str(self._path))
+                    self._converse(connection)
+            except OSError:
+                time.sleep(0.01)
+
+    def _converse(self, connection: socket.socket) -> None:
+        """All that is open once more, byte for byte; then new ones, as many as may be open."""
+        for message in self._open.values():
+            connection.sendall(message)
+        while self._open or not self.stopping.is_set():
+            while len(self._open) < UNDER_WAY and not self.stopping.is_set():
+                connection.sendall(self._next())
+            self._settle(connection.recv(1 << 20))
+
+    def _next(self) -> bytes:
+        self.sent += 1
+        first = self.sent * SPANS_PER_FRAME
+        spans = [
+            Span(time=time.time_ns(), name="work", span_id=f"{first + n:016x}")
+            for n in range(SPANS_PER_FRAME)
+        ]
+        frame = Frame(
+            process=self._process,
+            sequence=self.sent,
+            resource=Resource(service="crashed"),
+            blocks=blocks_of(spans),
+            ledger=Ledger(captured={"span": self.sent * SPANS_PER_FRAME}),
+        )
+        self._open[self.sent] = pack_length(encode_frame(frame))
+        return self._open[self.sent]
+
+    def _settle(self, message: bytes) -> None:
+        if not message:
+            raise ConnectionResetError
+        answer = decode_ack(message[4:])
+        assert not answer.rejected
+        for sequence in answer.sequences:
+            self.acknowledged += self._open.pop(sequence, None) is not None
+
+
+class KilledAgent:
+    """An agent with its store, and how long each start of it took."""
+
+    def __init__(self, directory: Path) -> None:
+        self.socket = directory / "agent.sock"
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("QMON_")}
+        places = {"QMON_STATE_DIR": str(directory / "state"), "QMON_SOCKET": str(self.socket)}
+        self.environment = {**ours, **places, "PYTHONPATH": str(ROOT)}
+        self.starts: list[float] = []
+        self.yardsticks: list[float] = []
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "qmon_agent.cli", "run", "--http", "127.0.0.1:0"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+
+    def wait_ready(self) -> None:
+        assert self.process.stdout.readline().startswith("qmon-agent ready")
+        self.starts.append(time.monotonic() - self.began)
+
+    def end(self, number: signal.Signals) -> int:
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        process.communicate(timeout=PATIENCE_S)
+        return process.returncode
+
+    def ask(self, *arguments: str):
+        command = [sys.executable, "-m", "qmon_agent.cli", *arguments, "--json"]
+        answer = subprocess.run(
+            command, check=False, capture_output=True, text=True, env=self.environment
+        )
+        return json.loads(answer.stdout)
+
+
+@pytest.fixture
+def agent(tmp_path):
+    agent = KilledAgent(tmp_path)
+    yield agent
+    agent.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def producer(agent):
+    producer = Producer(agent.socket)
+    producer.start()
+    yield producer
+    producer.stopping.set()
+
+
+def test_nothing_acknowledged_is_lost_or_doubled(agent, producer, measured):
+    chance = random.Random(SEED)
+    for number in range(ROUNDS):
+        agent.yardsticks.append(yardstick())
+        agent.start()
+        # Every third one dies on its way up, at a moment it cannot know either.
+        if number % 3 != 2:
+            agent.wait_ready()
+        time.sleep(chance.uniform(0.0, 0.8))
+        agent.end(signal.SIGKILL)
+
+    agent.start()
+    agent.wait_ready()
+    spans = settle(agent, producer)
+
+    assert (spans, spans) == stored(agent, at_least=spans)
+    assert agent.ask("status")["conservation"]["adds_up"]
+    assert 0 == agent.end(signal.SIGTERM)
+    slowness = max(1.0, median(agent.yardsticks) / YARDSTICK_S)
+    measured(
+        kills=ROUNDS,
+        acknowledged_spans=spans,
+        ready_s=f"{median(agent.starts):.2f} (most {max(agent.starts):.2f})",
+        machine_slower_by=f"{slowness:.2f}",
+    )
+    assert median(agent.starts) <= READY_S * slowness
+    assert max(agent.starts) <= 2 * READY_S * slowness
+
+
+def settle(agent, producer) -> int:
+    """Let the producer get its last answer; how many spans it has been promised."""
+    producer.stopping.set()
+    producer.join(PATIENCE_S)
+    assert not producer.is_alive()
+    assert producer.sent == producer.acknowledged > 0
+    return producer.acknowledged * SPANS_PER_FRAME
+
+
+def stored(agent, *, at_least: int) -> tuple[int, int]:
+    """Rows and distinct spans, once the store has read the journal."""
+    deadline = time.monotonic() + PATIENCE_S
+    sql = "SELECT count(*) n, count(DISTINCT span_id) d FROM spans WHERE service = 'crashed'"
+    while True:
+        row = agent.ask("query", sql)["rows"][0]
+        if row["n"] >= at_least or time.monotonic() > deadline:
+            return row["n"], row["d"]
+        time.sleep(0.2)
+
+
+def yardstick() -> float:
+    """How long this machine takes, now, for what no agent can start without."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", YARDSTICK], check=True)
+    return time.monotonic() - began
