@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_LABELS = 256
 MAX_KEY = 200
+MAX_WORD = 1024
 _REMEMBERED = 4096
 _ROUNDS = 8  # what is left of two secrets may look like a third
 _NUMBERS = frozenset({int, float, bool})
@@ -45,6 +46,7 @@ class Scrubber:
         self._limit = settings.max_value_length
         self._shapes = SHAPES if settings.send_default_pii else (*SHAPES, ADDRESS)
         self._keys: dict[Any, tuple[str, bool]] = {}  # as it is given → as it is kept, is it secret
+        self._known_words: dict[str, str] = {}
         self._compiled: dict[str, Pattern[str]] = {}
 
     def hides(self, key: str) -> bool:
@@ -62,6 +64,15 @@ class Scrubber:
             if text == before:
                 return text
         return HIDDEN  # it never comes to rest: better nothing than half a secret
+
+    def word(self, text: str) -> str:
+        """Scrub a text that comes again and again, such as a template: it is remembered."""
+        known = self._known_words.get(text)
+        if known is None:
+            known = self.text(cut(text, MAX_WORD))
+            if len(self._known_words) < _REMEMBERED:
+                self._known_words[text] = known
+        return known
 
     def labels(self, mapping: Mapping[Any, Any]) -> dict[str, str]:
         """Write attributes as text to text; what is `None` or beyond the first 256 is left out."""
