@@ -11,7 +11,7 @@ import msgspec
 
 from .errors import JournalFullError
 from .journal import Journal
-from .records import HEAD_BYTES, Position, Record
+from .records import HEAD_BYTES, Position, Record, check
 
 OnCommit = Callable[[Position, Sequence[Record]], None]
 Key = tuple[bytes, int]
@@ -75,6 +75,7 @@ class GroupCommitter:
 
     def submit(self, payload: bytes, process: bytes, sequence: int) -> asyncio.Future[CommitResult]:
         """Call it on the loop; the future resolves when the disk, not the cache, has it."""
+        check(payload, process, sequence)
         future: asyncio.Future[CommitResult] = self._loop.create_future()
         key = (process, sequence)
         waiting = self._waiting.get(key)
@@ -114,13 +115,21 @@ class GroupCommitter:
         pause = 0.0
         while True:
             queue, closing = self._next(pause)
-            if queue and self._is_settled():
-                self._append(queue)
-            while records := self._journal.commit_batch():
-                self._post(records)
+            try:
+                self._write(queue)
+            except Exception as error:  # noqa: BLE001 -- nobody else answers those who wait
+                self._call(self._complain, error)
+                keys = [key for key, _ in queue]
+                self._call(self._answer, keys, CommitResult("refused", "internal"))
             if closing:
                 return
             pause = _longer(pause) if self._journal.pending_bytes else 0.0
+
+    def _write(self, queue: list[tuple[Key, bytes]]) -> None:
+        if queue and self._is_settled():
+            self._append(queue)
+        while records := self._journal.commit_batch():
+            self._call(self._committed, records)
 
     def _next(self, pause: float) -> tuple[list[tuple[Key, bytes]], bool]:
         """Sleep until there is something to do; in trouble, at least and at most for `pause`."""
@@ -157,9 +166,6 @@ class GroupCommitter:
             reason = self._journal.trouble or "busy"
             self._call(self._answer, refused, CommitResult("refused", reason))
 
-    def _post(self, records: list[Record]) -> None:
-        self._call(self._committed, records)
-
     def _call(self, function: Callable[..., None], *args: object) -> None:
         try:
             self._loop.call_soon_threadsafe(function, *args)
@@ -175,9 +181,12 @@ class GroupCommitter:
             try:
                 callback(records[-1].position, records)
             except Exception as error:  # noqa: BLE001 -- one reader must not stop the others
-                self._loop.call_exception_handler(
-                    {"message": "a reader of the journal failed", "exception": error}
-                )
+                self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        self._loop.call_exception_handler(
+            {"message": "the journal, or a reader of it, failed", "exception": error}
+        )
 
     def _answer(self, keys: list[Key], result: CommitResult) -> None:
         for key in keys:

@@ -18,7 +18,7 @@ from .errors import JournalFullError, JournalInUseError
 from .opening import Opening
 from .options import JournalOptions
 from .places import Places
-from .records import HEAD_BYTES, START, Entry, Position, Record
+from .records import HEAD_BYTES, START, Entry, Position, Record, check
 from .retention import Trimmed
 from .status import JournalStatus
 from .writer import Writer
@@ -27,7 +27,10 @@ _TROUBLE = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full"}
 
 
 class Journal:
-    """One writer's journal in one directory. `append` and `seen` never wait for the disk.
+    """One writer's journal in one directory. Safe from any thread.
+
+    `append`, `seen` and `status` never wait for the disk; `commit`, `trim` and `cursors.save` do,
+    and belong on a thread of their own.
 
     While `is_settled` is False, old segments whose sidecars were damaged are still being read in
     the background, and a False from `seen` is not final. `GroupCommitter` keeps what arrives in
@@ -96,6 +99,7 @@ class Journal:
 
     def append(self, payload: bytes, *, process: bytes, sequence: int) -> int:
         """Take a record into memory and answer its id; raises JournalFullError at the bound."""
+        check(payload, process, sequence)
         size = HEAD_BYTES + len(payload)
         with self._gate:
             over = self._pending_bytes + size > self.options.memory_bytes
@@ -173,23 +177,22 @@ class Journal:
             return writer.trim(self.cursors.all(), now=self._clock.now())
 
     def status(self) -> JournalStatus:
-        with self._commit_lock:
-            writer = self._writer
-            segments, size = writer.sizes() if writer else (0, 0)
-            return JournalStatus(
-                bytes=size,
-                segments=segments,
-                oldest=writer.oldest() if writer else START,
-                committed=self._committed,
-                pending_records=len(self._pending),
-                pending_bytes=self._pending_bytes,
-                free_bytes=writer.free() if writer else -1,
-                trouble=self._trouble,
-                is_settled=self.is_settled,
-                processes=len(self._dedup),
-                counts=self.vitals,
-                lost=dict(writer.lost) if writer else {},
-            )
+        writer = self._writer
+        segments, size = writer.sizes() if writer else (0, 0)
+        return JournalStatus(
+            bytes=size,
+            segments=segments,
+            oldest=writer.oldest() if writer else START,
+            committed=self._committed,
+            pending_records=len(self._pending),
+            pending_bytes=self._pending_bytes,
+            free_bytes=writer.free() if writer else -1,
+            trouble=self._trouble,
+            is_settled=self.is_settled,
+            processes=len(self._dedup),
+            counts=self.vitals,
+            lost=dict(writer.lost) if writer else {},
+        )
 
     @property
     def vitals(self) -> dict[str, int]:

@@ -15,6 +15,7 @@ _HEAD = struct.Struct("<IIQq16sQ")
 FRONT_BYTES = _FRONT.size
 HEAD_BYTES = FRONT_BYTES + _HEAD.size
 LEADS_BATCH = 1
+_ID = 16
 _BLOCK = 1 << 18
 _ATTEMPTS = 3
 
@@ -49,6 +50,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sequence: int
     payload: bytes
     position: Position
+
+
+def check(payload: bytes, process: bytes, sequence: int) -> None:
+    """Raise here, at the caller's, what would otherwise stop the one thread that writes."""
+    if type(payload) is not bytes or type(process) is not bytes or len(process) != _ID:
+        raise ValueError("a record is bytes, sent by a process that is named by 16 bytes")
+    if not 0 <= sequence < 1 << 64:
+        raise ValueError(f"{sequence} is no sequence number of 64 bits")
 
 
 class Salt(msgspec.Struct, frozen=True, gc=False):

@@ -23,11 +23,10 @@ class Trimmed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def to_drop(
-    shelf: Shelf, cursors: Mapping[str, Position], *, options: JournalOptions, now: int
+    shelf: Shelf, cursors: Mapping[str, Position], *, options: JournalOptions, now: int, total: int
 ) -> Iterator[tuple[SegmentName, str]]:
-    """Oldest first, each with its reason; stops at the first that has none."""
+    """Oldest first, each with its reason; `total` counts what is still open too."""
     passed = min((place.record_id for place in cursors.values()), default=0)
-    total = sum(index.size for index in shelf.values())
     too_old = now - round(options.max_age_s * _SECOND)
     for name in sorted(shelf):
         index = shelf[name]

@@ -61,14 +61,21 @@ class Writer:
         """Remove whole segments, oldest first; what a cursor loses by it is counted."""
         segments = size = 0
         lost: dict[str, int] = {}
-        for name, reason in list(to_drop(self.sealed, cursors, options=self._options, now=now)):
+        doomed = to_drop(
+            self.sealed, cursors, options=self._options, now=now, total=self.sizes()[1]
+        )
+        for name, reason in list(doomed):
             index = self.sealed[name]
             if not self._drop(name):
                 break
             segments += 1
             size += index.size
             self._counts.add(f"segments_trimmed_{reason}")
-            for cursor, records in lost_to(index, cursors):
+            unread = dict(lost_to(index, cursors))
+            if reason != "passed":
+                dropped = max(unread.values(), default=0) if cursors else index.records
+                self._counts.add(f"records_dropped_{reason}", dropped)
+            for cursor, records in unread.items():
                 lost[cursor] = lost.get(cursor, 0) + records
         for cursor, records in lost.items():
             self.lost[cursor] = self.lost.get(cursor, 0) + records
@@ -81,7 +88,8 @@ class Writer:
 
     def oldest(self) -> Position:
         """The place before the first record that is kept."""
-        names = [*self.sealed, *([self._open.name] if self._open else [])]
+        opened = self._open
+        names = [*dict(self.sealed), *([opened.name] if opened else [])]
         first = min(names, default=None)
         return Position(first.first_id - 1, first.number, 0) if first else Position()
 
@@ -96,10 +104,11 @@ class Writer:
 
     def sizes(self) -> tuple[int, int]:
         """Segments and bytes."""
-        open_size = self._open.size if self._open else 0
+        opened, sealed = self._open, dict(self.sealed)
+        open_size = opened.size if opened else 0
         return (
-            len(self.sealed) + (self._open is not None),
-            open_size + sum(index.size for index in self.sealed.values()),
+            len(sealed) + (opened is not None),
+            open_size + sum(index.size for index in sealed.values()),
         )
 
     def free(self) -> int:
