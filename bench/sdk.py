@@ -53,8 +53,14 @@ def _case(case, port, agent):
 
 def _one(case, name, port, agent):
     bursts = BURSTS[case] * (QUICK if name in ("bare", "qmon") else 1)
-    told = {**os.environ, "QMON_SOCKET": str(agent.socket), "QMON_STATE_DIR": str(agent.socket.parent)}
-    told.pop("PYTHONDONTWRITEBYTECODE", None)  # everybody's modules are compiled once, not every time
+    told = {
+        **os.environ,
+        "QMON_SOCKET": str(agent.socket),
+        "QMON_STATE_DIR": str(agent.socket.parent),
+    }
+    told.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # everybody's modules are compiled once, not every time
     out = subprocess.run(
         [sys.executable, "-m", "bench.one", case, name, str(port), str(bursts)],
         env=told,
@@ -74,7 +80,9 @@ def _check_books(books):
         dropped = sum(n for name, n in books["dropped"].items() if name.startswith(f"{kind}/"))
         arrived = books["acknowledged"].get(kind, 0) + books["spooled"].get(kind, 0)
         if captured != arrived + dropped:
-            raise AssertionError(f"{kind}: captured {captured}, arrived {arrived}, dropped {dropped}")
+            raise AssertionError(
+                f"{kind}: captured {captured}, arrived {arrived}, dropped {dropped}"
+            )
 
 
 def table(results):

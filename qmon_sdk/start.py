@@ -6,7 +6,8 @@ from .client import SILENT, Client, current, failed, guarded, install
 from .locations import default_socket, default_spool
 from .recorder import lifecycle
 from .recorder.delivery import Delivery
-from .recorder.recorder import Parts, Recorder
+from .recorder.outgoing import Parts
+from .recorder.recorder import Recorder
 from .sampling import Sampler
 from .settings import SettingsError, settle
 from .stats import Books, Stats

@@ -35,7 +35,7 @@ class Books:
 
     def __init__(self, on_drop: Callable[[str, str, int], Any] | None = None) -> None:
         self._entries: deque[tuple[str, str, int]] = deque()
-        self._sums: dict[str, dict[str, int]] = {
+        self.sums: dict[str, dict[str, int]] = {
             "captured": {},
             "dropped": {},
             "acknowledged": {},
@@ -67,9 +67,9 @@ class Books:
         entries = self._entries
         while entries:
             book, name, n = entries.popleft()
-            sums = self._sums[book]
+            sums = self.sums[book]
             sums[name] = sums.get(name, 0) + n
-        return self._sums
+        return self.sums
 
     def ledger(self) -> Ledger:
         """Return what the agent is told with every flush."""
@@ -79,5 +79,5 @@ class Books:
     def forget(self) -> None:
         """Begin anew, as a forked child must: what was counted belongs to the parent."""
         self._entries.clear()
-        for sums in self._sums.values():
+        for sums in self.sums.values():
             sums.clear()

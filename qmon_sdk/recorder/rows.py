@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter_ns, time_ns
 
-from qmon_sdk.protocol.columns import I64, U32, U64, Block, labels, packed
+from qmon_sdk.protocol.columns import U32, U64, Block, labels, packed
 
 from .cells import WIDTH
 
@@ -33,35 +33,39 @@ class Site:
         self.metric = metric
 
 
-def take(rows: list[Any], most: int) -> list[Any]:
-    """Take up to `most` rows off the front, while their thread may be adding to the back."""
-    taken = rows[: most * WIDTH]
-    del rows[: len(taken)]
-    return taken
+def take(rows: list[Any], most: int) -> list[list[Any]]:
+    """Take up to `most` rows off the front, as columns, while their thread may add to the back."""
+    end = min(len(rows), most * WIDTH)
+    columns = [rows[place:end:WIDTH] for place in range(WIDTH)]
+    del rows[:end]
+    return columns
 
 
-def span_block(flat: list[Any], scrub: Callable[[dict[str, Any]], dict[str, str]]) -> Block:
-    """Write rows as a block of spans: one slice and one pass for each column, none for each row."""
-    sites, scopes, statuses, highs, lows, spans, parents, starts, durations, extras = (
-        flat[place::WIDTH] for place in range(WIDTH)
-    )
-    names, kinds = _seen(sites, ("name", "kind"))
+def span_block(
+    columns: list[list[Any]], scrub: Callable[[dict[str, Any]], dict[str, str]]
+) -> Block:
+    """Write columns of rows as a block of spans: a pass for each column, none for each row."""
+    sites, scopes, statuses, highs, lows, spans, parents, starts, durations, extras = columns
+    names, kinds, attributes = _seen(sites, ("name", "kind", "attributes"))
     users, sessions = _seen(scopes, ("user_id", "session_id"))
+    if extras.count(None) < len(extras):
+        attributes = _attributes(sites, extras, scrub)
     return Block(
         kind="span",
         rows=len(sites),
         columns=(
-            ["o", time_ns() - perf_counter_ns(), packed(I64, starts)],
+            # As unsigned, which is quicker to write, and the same bytes for what is not negative.
+            ["o", time_ns() - perf_counter_ns(), packed(U64, starts)],
             _trace_ids(highs, lows),
             _span_ids(spans),
             _span_ids(parents),
             names,
             kinds,
-            packed(I64, durations),
+            packed(U64, durations),
             _words(statuses),
             users,
             sessions,
-            _attributes(sites, extras, scrub),
+            attributes,
         ),
     )
 
@@ -104,9 +108,7 @@ def _words(values: Sequence[str]) -> Any:
 def _attributes(
     sites: Sequence[Site], extras: Sequence[Any], scrub: Callable[[dict[str, Any]], dict[str, str]]
 ) -> Any:
-    """Write attributes: a span without its own shares its site's."""
-    if extras.count(None) == len(extras):
-        return _seen(sites, ("attributes",))[0]
+    """Write attributes that are not the same for all spans of a site."""
     return labels(
         [
             site.attributes if extra is None else {**site.attributes, **scrub(extra)}
