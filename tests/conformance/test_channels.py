@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -126,8 +127,8 @@ class TestFile:
         await channel.send(message)
         await channel.send(message)
 
-        with open(options["file"]["path"]) as file:
-            assert [KEY, KEY] == [json.loads(line)["key"] for line in file]
+        lines = Path(options["file"]["path"]).read_text().splitlines()
+        assert [KEY, KEY] == [json.loads(line)["key"] for line in lines]
 
     async def test_will_try_again_when_the_disk_refuses(self, tmp_path, message):
         channel = CHANNELS.build("file", {"path": str(tmp_path)})

@@ -1,5 +1,7 @@
 """The laws of an incident's life."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -144,7 +146,7 @@ class IncidentLife(RuleBasedStateMachine):
             for move in self.moves
             if (move.before in ACTIVE) != (move.after in ACTIVE)
         ]
-        assert all(one != other for one, other in zip(told, told[1:], strict=False))
+        assert all(one != other for one, other in pairwise(told))
 
     @invariant()
     def a_replay_gives_the_same(self):
