@@ -19,10 +19,9 @@ import os
 import flask
 import qmon_sdk as qmon
 
-qmon.init(integrations=())
+qmon.init(integrations=("flask",))
 qmon.track("loaded")
 app = flask.Flask(__name__)
-app.wsgi_app = qmon.wsgi(app.wsgi_app)
 
 @qmon.instrument
 def price(number):

@@ -31,26 +31,38 @@ def program(report: str, end: str) -> str:
     return f"{begin}{REPORTS[report]}\n{ENDS[end][0]}\n"
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("report", REPORTS)
-class TestSuddenDeath:
-    def test_costs_nothing_that_was_reported_to_an_agent(
-        self, *, report, end, agent, programs, measured
-    ):
-        for _ in range(TIMES):
-            programs(program(report, end)).finish(expect=ENDS[end][1])
+def die_of(end: str, programs) -> None:
+    """Report one of each and die of it, so many times, a few programs at once."""
+    for _ in range(TIMES):
+        dying = [programs(program(report, end)) for report in REPORTS]
+        for one in dying:
+            one.finish(expect=ENDS[end][1])
 
-        stored = agent.wait_for(report, TIMES)
-        measured(reported=TIMES, stored=len(stored))
-        assert TIMES == len({getattr(one, f"{report}_id") for one in stored}) == len(stored)
+
+def reported(agent) -> dict[str, tuple[int, int]]:
+    """How many of each the agent has, and how many different ones."""
+    kept = {report: agent.wait_for(report, TIMES) for report in REPORTS}
+    return {
+        report: (len(rows), len({getattr(row, f"{report}_id") for row in rows}))
+        for report, rows in kept.items()
+    }
+
+
+@pytest.mark.parametrize("end", ENDS)
+class TestSuddenDeath:
+    def test_costs_nothing_that_was_reported_to_an_agent(self, *, end, agent, programs, measured):
+        die_of(end, programs)
+
+        stored = reported(agent)
+        measured(reported_each=TIMES, **stored)
+        assert dict.fromkeys(REPORTS, (TIMES, TIMES)) == stored
 
     def test_costs_nothing_that_was_reported_to_nobody(
-        self, *, report, end, absent_agent, programs, measured
+        self, *, end, absent_agent, programs, measured
     ):
-        for _ in range(TIMES):
-            programs(program(report, end)).finish(expect=ENDS[end][1])
+        die_of(end, programs)
         absent_agent.start()
 
-        stored = absent_agent.wait_for(report, TIMES)
-        measured(reported=TIMES, stored=len(stored))
-        assert TIMES == len({getattr(one, f"{report}_id") for one in stored}) == len(stored)
+        stored = reported(absent_agent)
+        measured(reported_each=TIMES, **stored)
+        assert dict.fromkeys(REPORTS, (TIMES, TIMES)) == stored
