@@ -34,8 +34,10 @@ _CONTAINERS = frozenset({list, tuple, dict, set, frozenset, bytes, bytearray})
 
 def chain_of(error: BaseException) -> list[tuple[str, BaseException]]:
     """List the exception and what led to it, each with its relation to the one before."""
-    chain, relation, link = [], "", error
+    chain: list[tuple[str, BaseException]] = []
     met: set[int] = set()
+    relation = ""
+    link: BaseException | None = error
     while link is not None and len(chain) < MAX_CHAIN and id(link) not in met:
         chain.append((relation, link))
         met.add(id(link))
@@ -43,7 +45,7 @@ def chain_of(error: BaseException) -> list[tuple[str, BaseException]]:
     return chain
 
 
-def _before(error: BaseException) -> tuple[str, Any]:
+def _before(error: BaseException) -> tuple[str, BaseException | None]:
     cause = _cause_of(error)
     if cause is not None:
         return "cause", cause

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .client import Client
+    from .context import ScopeBlock
 
 _SCOPE_FIELDS = frozenset({"contexts", "flags", "fresh", "tags", "user"})
 _FRAMES = 20  # of the callers of `capture_message`
@@ -48,7 +49,10 @@ def capture_exception(
         return None
     facts = Facts(level=level, fingerprint=fingerprint, handled=handled, attributes=attributes)
     try:
-        return _taken(client, error, facts, scope)  # type: ignore[arg-type]
+        if scope:
+            with _scope_of(scope):
+                return _taken(client, error, facts)  # type: ignore[arg-type]
+        return _taken(client, error, facts)  # type: ignore[arg-type]
     except Exception as problem:  # noqa: BLE001 - the guard, at one frame less
         failed("capture_exception", problem)
         return None
@@ -74,18 +78,16 @@ def capture_message(
             level=level, fingerprint=message_parts(caller, message), attributes=attributes
         )
         error = Message(message).with_traceback(_trace_to(caller))
-        return _taken(client, error, facts, scope)  # type: ignore[arg-type]
+        if scope:
+            with _scope_of(scope):
+                return _taken(client, error, facts)  # type: ignore[arg-type]
+        return _taken(client, error, facts)  # type: ignore[arg-type]
     except Exception as problem:  # noqa: BLE001 - the guard
         failed("capture_message", problem)
         return None
 
 
-def _taken(client: Client, error: Any, facts: Facts, scope: dict[str, Any]) -> str | None:
-    if scope:
-        fields = {name: value for name, value in scope.items() if name in _SCOPE_FIELDS}
-        tags = {name: value for name, value in scope.items() if name not in _SCOPE_FIELDS}
-        with new_scope(**{**fields, "tags": {**tags, **fields.get("tags", {})}}):
-            return _taken(client, error, facts, {})
+def _taken(client: Client, error: Any, facts: Facts) -> str | None:
     if error is None:
         error = sys.exception()
     elif type(error) is tuple and len(error) == len(("type", "value", "traceback")):
@@ -97,6 +99,13 @@ def _taken(client: Client, error: Any, facts: Facts, scope: dict[str, Any]) -> s
     if client.captures is None:
         client.captures = Captures(client)
     return client.captures.take(error, facts)
+
+
+def _scope_of(said: dict[str, Any]) -> ScopeBlock:
+    """Open a scope for what was said about one error only; what `new_scope` does not know, tags."""
+    fields = {name: value for name, value in said.items() if name in _SCOPE_FIELDS}
+    tags = {name: value for name, value in said.items() if name not in _SCOPE_FIELDS}
+    return new_scope(**{**fields, "tags": {**tags, **(fields.get("tags") or {})}})
 
 
 def _trace_to(frame: FrameType | None) -> TracebackType | None:

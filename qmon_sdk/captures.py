@@ -1,4 +1,4 @@
-"""What earlier errors left behind, so that one object is one error and a repetition costs little."""
+"""What earlier errors left behind: one object is one error, and a repetition costs little."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ class Captures:
             return known or None
         fields[MARK] = error_id = "" if self._is_sampled_out() else f"{draw(128):032x}"
         if not error_id:
-            return self._drop("sample_rate")
+            self._drop("sample_rate")
+            return None
         signal = self._signal(error, error_id, facts=facts, scope=scope)
         return self._send(signal)
 
@@ -146,7 +147,8 @@ class Captures:
             self._drop("before_send_failed")
             raise
         if sent is None:
-            return self._drop("before_send")
+            self._drop("before_send")
+            return None
         self._client.emit(sent)
         return signal.error_id
 
@@ -158,8 +160,10 @@ class Captures:
 def attributes_of(
     scope: Scope, more: Mapping[str, Any] | None, scrubber: Scrubber
 ) -> dict[str, str]:
-    """Write what is known about the work in hand as labels: `tag.x`, `flag.x`, `user.x`,
-    `context.x` (JSON), `breadcrumbs` (JSON), and what the caller adds."""
+    """Write what is known about the work in hand as labels, beside what the caller adds.
+
+    `tag.x`, `flag.x`, `user.x` are texts; `context.x` and `breadcrumbs` are JSON.
+    """
     labels = scrubber.labels(more) if more else {}
     for prefix, entries in (("tag", scope.tags), ("flag", scope.flags), ("user", scope.user)):
         if entries:

@@ -49,7 +49,7 @@ class Scope(Record):
         values = list(self)
         for name, value in changes.items():
             values[_PLACES[name]] = value
-        return tuple.__new__(Scope, values)
+        return tuple.__new__(Scope, values)  # type: ignore[type-var]
 
 
 _PLACES = {field.name: place for place, field in enumerate(Scope.FIELDS)}

@@ -1,4 +1,4 @@
-"""Which errors are one problem: the same type, raised along the same way through the application."""
+"""Which errors are one problem: of one type, raised along one way through the application."""
 
 from __future__ import annotations
 

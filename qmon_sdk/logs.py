@@ -8,13 +8,15 @@ from .protocol.signals import NO_LABELS, Log
 from .recorder.cells import position
 from .rendering import label
 
+__all__ = ["Logger", "LoggingHandler", "log"]
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
     from .client import Client
-    from .logging_bridge import LoggingHandler as LoggingHandler
+    from .logging_bridge import LoggingHandler
 
 MAX_NAME = 255
 

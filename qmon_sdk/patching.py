@@ -36,7 +36,7 @@ class Patch:
 
         parent, name, found = wrapt.resolve_path(self.owner, self.path)
         if self._proxy is None or found is not self._proxy:
-            self._was_own = name in vars(parent)
+            self._original, self._was_own = found, name in vars(parent)
             self._proxy = wrapt.FunctionWrapper(found, self._wrapper, lambda: self.is_on)
             wrapt.apply_patch(parent, name, self._proxy)
         self.is_on = True
@@ -53,7 +53,7 @@ class Patch:
         if found is not self._proxy:
             return
         if self._was_own:
-            wrapt.apply_patch(parent, name, self._proxy.__wrapped__)
+            wrapt.apply_patch(parent, name, self._original)
         else:
             delattr(parent, name)
         self._proxy = None
@@ -90,7 +90,7 @@ def unpatch(patched: Patch) -> None:
 
 
 def when_imported(module: str, hook: Callable[[Any], Any]) -> None:
-    """Call `hook(module)` now if it is imported, else when it will be; a failure is only counted."""
+    """Call `hook(module)` now or when it is imported; that it failed is counted, and all."""
 
     def guarded_hook(imported: Any) -> None:
         try:

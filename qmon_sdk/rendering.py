@@ -217,7 +217,7 @@ _RENDERERS: dict[type, Callable[[Any, int], str]] = {
     ModuleType: _module,
     type: _class,
 }
-_BRACKETS = {
+_BRACKETS: dict[type, tuple[str, str]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
     set: ("{", "}"),

@@ -64,7 +64,7 @@ class Series:
             self._crowded()
 
     def begin(self, wake: Callable[[], Any] | None) -> None:
-        """Forget what was added; call `wake` when the next value comes, or with `None` keep none."""
+        """Forget what was added; call `wake` when the next value comes, or (`None`) keep none."""
         self._wake = wake
         self._limit = -1
         self._pending.clear()

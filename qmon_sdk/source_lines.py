@@ -1,4 +1,4 @@
-"""Lines of source around a place in the code: read when an error needs them, shown when they fit."""
+"""Lines of source around a place in the code: read when needed, shown only when they fit."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """An exception with its causes, groups, notes, frames, source and locals, as bounded JSON.
 
-The text in an error's `stack` is an object. Its `chain` lists the exception itself, then what led to
-it. Each has `type`, `module` and `value`, and where there are any: `relation` to the one before it
-(`cause` or `context`), `notes`, `frames` (outermost first), `omitted` (how many frames were left out
-of the middle) and `group` (its members, each like those of the chain). A frame has `file`,
-`function`, `module`, `line` and `in_app`, and where they are known `pre`, `code`, `post` (source
-lines) and `locals` (name to text). `like` names the error that was captured in full, when this one
-took the same path and was not.
+The text in an error's `stack` is an object. Its `chain` lists the exception itself, then what led
+to it. Each has `type`, `module`, `value` and `frames` (outermost first), and where there are any:
+`relation` to the one before it (`cause` or `context`), `notes`, `omitted` (how many frames were
+left out of the middle) and `group` (its members, each like those of the chain). A frame has
+`file`, `function`, `module`, `line` and `in_app`, and where they are known `pre`, `code`, `post`
+(source lines) and `locals` (name to text). `like` names the error that was captured in full, when
+this one took the same path and was not.
 """
 
 from __future__ import annotations

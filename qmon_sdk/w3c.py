@@ -1,4 +1,4 @@
-"""The headers of W3C Trace Context and Baggage: parsed strictly, and what is wrong is as good as absent."""
+"""The headers of W3C Trace Context and Baggage; what is not exactly right is as good as absent."""
 
 from __future__ import annotations
 
