@@ -1,5 +1,7 @@
 """Watch a Python program from the inside: `import qmon_sdk as qmon`."""
 
+from .capture import capture_exception as capture_exception
+from .capture import capture_message as capture_message
 from .context import add_breadcrumb as add_breadcrumb
 from .context import new_scope as new_scope
 from .context import set_context as set_context
@@ -8,13 +10,21 @@ from .context import set_tag as set_tag
 from .context import set_tags as set_tags
 from .context import set_user as set_user
 from .decorators import instrument as instrument
+from .events import feature as feature
+from .events import identify as identify
+from .events import track as track
+from .logs import LoggingHandler as LoggingHandler
+from .logs import log as log
 from .metrics import count as count
 from .metrics import distribution as distribution
 from .metrics import gauge as gauge
 from .metrics import histogram as histogram
 from .metrics import timer as timer
-from .middleware.asgi import asgi as asgi
-from .middleware.wsgi import wsgi as wsgi
+from .middleware import asgi as asgi
+from .middleware import wsgi as wsgi
+from .propagation import continue_trace as continue_trace
+from .propagation import inject as inject
+from .sessions import session as session
 from .spans import current_span as current_span
 from .spans import span as span
 from .start import close as close

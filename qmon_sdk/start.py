@@ -73,6 +73,7 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
             delivery=delivery,
         )
     )
+    metrics.wake = recorder.wake_up
     return Client(
         settings=settings, books=books, scrubber=scrubber, metrics=metrics, recorder=recorder
     )

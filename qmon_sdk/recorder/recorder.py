@@ -65,7 +65,7 @@ class Recorder:
 
     def refill(self, lane: Lane) -> int:
         """Grant a lane `PERMITS` more spans from the returned id on, and keep it in bounds."""
-        self._wake_up()
+        self.wake_up()
         if not lane.allowed:
             return 0
         waiting = len(lane.rows) // WIDTH
@@ -77,12 +77,12 @@ class Recorder:
 
     def emit(self, signal: Signal) -> None:
         """Send one signal at once."""
-        self._wake_up()
+        self.wake_up()
         self._outgoing.signal(signal)
 
     def keep(self, signal: Signal) -> None:
         """Keep one signal for the next flush."""
-        self._wake_up()
+        self.wake_up()
         waiting = len(self._logs)
         if waiting > self._room:
             self._books.captured("log")
@@ -92,7 +92,7 @@ class Recorder:
         if waiting >= ROWS_PER_FRAME:
             self._flusher.wake()
 
-    def _wake_up(self) -> None:
+    def wake_up(self) -> None:
         """Connect and start the flusher, once in each process, when there is something to carry."""
         if os.getpid() != self.pid:  # a fork that told nobody, as uWSGI's can be
             self.after_fork_in_child()
@@ -132,7 +132,7 @@ class Recorder:
     def flush(self, timeout: float) -> bool:
         """Send everything and wait until it is acknowledged or spooled; `False` if that is late."""
         deadline = monotonic() + timeout
-        self._wake_up()
+        self.wake_up()
         if not self._gate.acquire(timeout=max(timeout, 0)):
             return False
         try:
@@ -207,7 +207,7 @@ class Recorder:
             lane.rows.clear()
             lane.wasted.clear()
         self._books.forget()
-        self._metrics.drain()
+        self._metrics.begin()
         self._outgoing.begin()
 
     def at_exit(self, deadline: float) -> None:
