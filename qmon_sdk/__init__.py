@@ -20,8 +20,8 @@ from .metrics import distribution as distribution
 from .metrics import gauge as gauge
 from .metrics import histogram as histogram
 from .metrics import timer as timer
-from .middleware import asgi as asgi
-from .middleware import wsgi as wsgi
+from .middleware.asgi import asgi as asgi
+from .middleware.wsgi import wsgi as wsgi
 from .propagation import continue_trace as continue_trace
 from .propagation import inject as inject
 from .sessions import session as session
