@@ -9,11 +9,14 @@ from qmon_agent.app.conservation import Conservation
 from qmon_agent.app.journals import RULES, save_conservation, save_cursor
 from qmon_agent.app.judging import position_of
 from qmon_agent.app.parts import Parts, Plan
+from qmon_agent.domain.clock import SECOND
 from qmon_agent.journal import Journal
 from qmon_agent.vitals import Vitals
 
 TICK_S = 1.0
 CHECKPOINT_S = 10.0
+FORGET_S = 3_600.0
+KEEP_STATE_NS = 90 * 86_400 * SECOND
 
 
 class Housekeeping:
@@ -30,6 +33,7 @@ class Housekeeping:
             "tick": (TICK_S, self._tick),
             "checkpoint": (CHECKPOINT_S, self.checkpoint),
             "trim": (self._plan.settings.journal.trim_interval_s, self._trim),
+            "forget": (FORGET_S, self._forget),
         }
         for name, (interval_s, turn) in turns.items():
             task = asyncio.create_task(self._repeat(name, interval_s, turn), name=f"qmon-{name}")
@@ -54,6 +58,13 @@ class Housekeeping:
 
     async def _trim(self) -> None:
         await asyncio.to_thread(_trim, self._parts.taking.journal, self._parts.vitals)
+
+    async def _forget(self) -> None:
+        """What was told, over or collected long ago leaves the state store."""
+        before = self._plan.clock.now() - KEEP_STATE_NS
+        forgotten = await asyncio.to_thread(self._parts.judged.state.forget, before)
+        for kind, n in forgotten.items():
+            self._parts.vitals.add("state_forgotten", n, kind=kind)
 
     def _write_down(self) -> None:
         judged = self._parts.judged

@@ -95,9 +95,15 @@ class StatusReport:
             yield f"store: the worker is {store.state}"
         if not conservation["adds_up"]:
             yield "conservation: the books do not add up"
-        for name, problem in self._parts.judged.alerting.problems.items():
-            yield f"alert {name}: {problem}"
+        yield from self._state_problems()
         for name, health in self._config.health.items():
             if health.disabled:
                 yield f"sampler {name}: {health.last_error}"
         yield from self._config.problems()
+
+    def _state_problems(self) -> Iterator[str]:
+        judged = self._parts.judged
+        if judged.state.set_aside:
+            yield f"state: the database was damaged and set aside as {judged.state.set_aside}"
+        for name, problem in judged.alerting.problems.items():
+            yield f"alert {name}: {problem}"

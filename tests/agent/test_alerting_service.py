@@ -301,6 +301,21 @@ class TestByHand:
             desk.service.check_alerts(99)
 
 
+class TestForgetting:
+    def test_takes_what_is_over_and_leaves_what_is_not(self, desk):
+        desk.service.declare([AT_ONCE])
+        for value, room in ((6.0, "a"), (1.0, "a"), (6.0, "b")):
+            desk.point(value, room=room)
+        desk.clock.turn(60)
+        with desk.store.writing() as connection:
+            connection.exec_driver_sql("UPDATE outbox SET status = 'sent'")
+
+        desk.store.forget(before=desk.clock.now())
+
+        assert ["firing"] == [each.state for each in desk.store.incidents.find()]
+        assert {0} == {len(desk.told())}
+
+
 class TestTrouble:
     def test_of_the_store_loses_nothing(self, desk):
         desk.service.declare([AT_ONCE])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, insert, or_, select
+from sqlalchemy import Connection, and_, delete, exists, insert, or_, select
 
 from .database import Database, record
 from .dialects import insert_new, upsert
@@ -69,6 +69,15 @@ class Incidents:
         with self._database.reading() as connection:
             found = connection.execute(of_incident.order_by(TRANSITIONS.c.id))
             return [record(TransitionRecord, row) for row in found]
+
+    def forget(self, before: int) -> int:
+        """Delete incidents that were over before this moment and are in no letter; how many."""
+        over = and_(INCIDENTS.c.state == "inactive", INCIDENTS.c.updated_at < before)
+        told = exists().where(OUTBOX.c.incident == INCIDENTS.c.id)
+        old = select(INCIDENTS.c.id).where(over, ~told)
+        with self._database.writing() as connection:
+            connection.execute(delete(TRANSITIONS).where(TRANSITIONS.c.incident.in_(old)))
+            return connection.execute(delete(INCIDENTS).where(over, ~told)).rowcount
 
 
 def _forget(connection: Connection, pairs: Sequence[tuple[int, str]]) -> None:

@@ -84,6 +84,14 @@ class StateStore:
         with self.reading() as connection:
             return read_view(connection, name)
 
+    def forget(self, before: int) -> dict[str, int]:
+        """Delete what was settled before this moment, and say how much of each."""
+        return {
+            "notifications": self.outbox.forget(before),
+            "incidents": self.incidents.forget(before),
+            "analytics": self.catalog.forget_analytics(before),
+        }
+
     def status(self) -> StateStatus:
         """Path, size and what was done to the file at the start."""
         path = Path(self._engine.url.database or "")
