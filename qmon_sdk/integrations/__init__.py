@@ -66,9 +66,9 @@ def _wanted(integrations: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def names() -> tuple[str, ...]:
-    """Say which libraries this folder knows, without importing anything: it is asked by every start."""
+    """Say which libraries this folder knows; imports nothing, since every start asks."""
     try:
-        files = os.listdir(__path__[0])  # noqa: PTH208 - `pathlib` would cost more than the start may
+        files = os.listdir(__path__[0])
     except OSError:  # in an archive
         from qmon_sdk.plugins import found
 

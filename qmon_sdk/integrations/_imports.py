@@ -1,4 +1,4 @@
-"""Being told of an import: a finder that finds nothing itself, and speaks up when a module is ready."""
+"""Being told of imports, by a finder that finds nothing and speaks up when a module is ready."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Imports:
-    """Calls back once a module has been imported; stands in `sys.meta_path` only while anybody waits."""
+    """Calls back after an import; stands in `sys.meta_path` only while anybody waits for one."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[Told]] = {}
         self._finding: set[str] = set()
 
     def when_imported(self, module: str, told: Told) -> None:
-        """Call `told` now if the module is there, else after its import, on the thread that imports it."""
+        """Call `told` now if the module is there, else after its import, on the same thread."""
         if module in sys.modules:
             told()
             return
@@ -59,7 +59,7 @@ class Imports:
             for told in self._keep(name, []):
                 told()
 
-        # On this one loader, not around it: the module's `__loader__` stays of the type others expect.
+        # On this one loader, not around it: `__loader__` stays of the type others expect.
         loader.exec_module = exec_module
 
     def _keep(self, module: str, kept: list[Told]) -> list[Told]:
@@ -71,13 +71,11 @@ class Imports:
         return before
 
 
-def _found_by_others(
-    self: Imports, name: str, path: Sequence[str] | None, target: ModuleType | None
-) -> ModuleSpec | None:
+def _found_by_others(imports: Imports, *wanted: Any) -> ModuleSpec | None:
     for finder in list(sys.meta_path):
         find = getattr(finder, "find_spec", None)
-        if finder is not self and find is not None:
-            spec: ModuleSpec | None = find(name, path, target)
+        if finder is not imports and find is not None:
+            spec: ModuleSpec | None = find(*wanted)
             if spec is not None:
                 return spec
     return None

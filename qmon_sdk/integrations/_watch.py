@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Watch:
     """An integration's hands: all it changes in a library goes through here, and can be undone.
 
-    As text it is what `stats()` says of the integration: waiting for the import, watching, or why not.
+    As text it is what `stats()` says: waiting for the import, watching, or why it is off.
     """
 
     def __init__(self, name: str, imports: Imports) -> None:
@@ -39,7 +39,7 @@ class Watch:
         self.when_imported(self.name, step)
 
     def when_imported(self, module: str, step: Callable[[Watch], None]) -> None:
-        """Take a step now or after a further module's import; if it fails, the whole integration ends."""
+        """Take a step now, or after the import of a further module."""
 
         def told() -> None:
             self.attempt(step)
@@ -48,10 +48,10 @@ class Watch:
         self._imports.when_imported(module, told)
 
     def attempt(self, step: Callable[[Watch], object]) -> bool:
-        """Take a step; a failure ends this integration and nothing else, least of all the import."""
+        """Take a step; a failure ends this integration, and nothing else: not the import."""
         try:
             step(self)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - libraries change under us in any way
             self.remove()
             self.state = f"off: {type(error).__name__}: {error}"
             return False
@@ -65,10 +65,12 @@ class Watch:
         wrapped.__name__, wrapped.__qualname__ = name, getattr(original, "__qualname__", name)
         wrapped.__doc__, wrapped.__wrapped__ = original.__doc__, original  # type: ignore[attr-defined]
         setattr(owner, name, wrapped)
-        self._undo.append(lambda: _put_back(owner, name, wrapped, None if inherited else original))
+        self._undo.append(
+            lambda: _put_back((owner, name), wrapped, None if inherited else original)
+        )
 
     def before(self, owner: Any, name: str, observer: Function) -> None:
-        """Call `observer` with a function's arguments before it runs; what the observer raises is counted."""
+        """Show a function's arguments to `observer` before it runs; what that raises is counted."""
         observe = guarded(observer)
 
         def wrapper(original: Function) -> Function:
@@ -81,7 +83,7 @@ class Watch:
         self.wrap(owner, name, wrapper)
 
     def after(self, owner: Any, name: str, observer: Function) -> None:
-        """Call `observer` with a function's result and arguments once it has returned."""
+        """Show a function's result and arguments to `observer` once it has returned."""
         observe = guarded(observer)
 
         def wrapper(original: Function) -> Function:
@@ -103,13 +105,14 @@ class Watch:
         while self._undo:
             try:
                 self._undo.pop()()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the guard
                 failed(f"{self.name} integration", error)
         self.state = "removed"
 
 
-def _put_back(owner: Any, name: str, wrapped: Function, original: Function | None) -> None:
-    """Put the original back, unless somebody else has wrapped what we wrapped: that must stay whole."""
+def _put_back(place: tuple[Any, str], wrapped: Function, original: Function | None) -> None:
+    """Put the original back, unless somebody else has wrapped our wrapper: theirs must work on."""
+    owner, name = place
     if vars(owner).get(name) is not wrapped:
         return
     if original is None:

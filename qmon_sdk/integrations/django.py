@@ -1,4 +1,4 @@
-"""Django: requests are named by the route they resolve to, and errors count although Django answers them."""
+"""Django: requests are named by their route, and errors count although Django answers them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DjangoIntegration:
     """Watches Django under WSGI and under ASGI."""
 
     def install(self, watch: Watch) -> None:
-        """Wait for the handlers: Django is imported long before they are, and often without them."""
+        """Wait for the handlers: they are imported long after Django, and often not at all."""
         watch.when_imported("django.core.handlers.base", _watch_answers)
         watch.when_imported("django.core.handlers.wsgi", _watch_wsgi)
         watch.when_imported("django.core.handlers.asgi", _watch_asgi)
@@ -60,7 +60,8 @@ def _watched_wsgi(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _watched_asgi(call: Callable[..., Any]) -> Callable[..., Any]:
-    async def __call__(self: Any, scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: N807
+    # Spelled out: servers tell applications from factories by what they can be called with.
+    async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: N807, PLR0917
         await asgi.serve(MethodType(call, self), (scope, receive, send))
 
     return __call__
@@ -74,7 +75,7 @@ def _take(match: Any, _: Any, request: Any) -> None:
 
 @lru_cache(maxsize=4096)
 def template_of(route: str) -> str:
-    """Make a path of a route: Django leaves the first slash out, and writes some as regular expressions."""
+    """Make a path of a route, which has no first slash and may be a regular expression."""
     import re
 
     named = re.sub(r"\(\?P<(\w+)>(?:[^()]|\([^()]*\))*\)", r"<\1>", route)

@@ -1,4 +1,4 @@
-"""Starlette, and all that is built on it: requests are named by the path of their route, mounts included."""
+"""Starlette: requests are named by the path of their route, with the mounts that led to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class StarletteIntegration:
 
 
 def _watched(call: Callable[..., Any]) -> Callable[..., Any]:
-    async def __call__(self: Any, scope: Scope, receive: Any, send: Any) -> None:  # noqa: N807
+    # Spelled out: servers tell applications from factories by what they can be called with.
+    async def __call__(self: Any, scope: Scope, receive: Any, send: Any) -> None:  # noqa: N807, PLR0917
         await serve(MethodType(call, self), (scope, receive, send))
 
     return __call__
@@ -67,8 +68,8 @@ def _note_handled(_: None, middleware: Any, *__: Any, **___: Any) -> None:
 
 
 def _noting(handler: Callable[..., Any]) -> Callable[..., Any]:
-    # Starlette runs what is no coroutine function in a thread: the wrapper has to be of the same sort.
-    if iscoroutinefunction(handler) or iscoroutinefunction(getattr(handler, "__call__", None)):
+    # Starlette runs what is no coroutine function in a thread: be of the same sort.
+    if iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__):
 
         async def handle_async(connection: Any, error: Exception) -> Any:
             _note(connection.scope, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qmon_sdk.client import current, failed
+from qmon_sdk.propagation import headers_of
 
 from .exchange import DEFAULTS, KEY, Exchange, Options
 from .semantics import method_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
+    Connection = tuple[Scope, Receive, Send]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SWITCHING_PROTOCOLS = 101
@@ -33,11 +35,11 @@ def asgi(
 ) -> App:
     """Watch an ASGI application: returns the one to serve. Integrations do it for their frameworks.
 
-    A span is named by method and route. Without an integration, `route` may tell the template of a
-    finished request from its scope; with neither, the method alone is the name, since paths hold ids.
-    Requests to the paths in `ignore` are not watched. `traceresponse` tells the caller the trace in a
-    response header of that name; it is off because the caller may be anybody. Inside an application
-    that is watched already, and before `init`, everything passes through.
+    A span is named by method and route. Where there is no integration, `route` may tell a request's
+    template from its scope once the response starts; with neither, the method alone is the name,
+    since paths hold ids. Requests to the paths in `ignore` are not watched. `traceresponse` tells
+    the caller the trace in a response header of that name; it is off because the caller may be
+    anybody. Inside an application that is watched already, and before `init`, all passes through.
     """
     options = Options(route=route, ignore=frozenset(ignore), traceresponse=traceresponse)
 
@@ -47,7 +49,7 @@ def asgi(
     return watched
 
 
-async def serve(app: App, connection: tuple[Scope, Receive, Send], options: Options = DEFAULTS) -> None:
+async def serve(app: App, connection: Connection, options: Options = DEFAULTS) -> None:
     """Answer one connection, under a span if it is a request or a websocket."""
     scope, receive, send = connection
     exchange = _begin(scope, send, options)
@@ -61,7 +63,7 @@ async def serve(app: App, connection: tuple[Scope, Receive, Send], options: Opti
         raise
     finally:
         exchange.end()
-        scope.pop(KEY, None)  # it holds `send`, which holds the scope: not for the collector to find
+        scope.pop(KEY, None)  # a circle, by way of `send`: not for the garbage collector to find
 
 
 def _begin(scope: Scope, send: Send, options: Options) -> AsgiExchange | None:
@@ -78,7 +80,7 @@ def _begin(scope: Scope, send: Send, options: Options) -> AsgiExchange | None:
             return None
         scope[KEY] = exchange
         return exchange
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the guard, without the cost of one more call
         failed("asgi", error)
         return None
 
@@ -88,12 +90,8 @@ _METHODS = {"http": "", "websocket": "GET"}
 
 
 def _carrier(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str] | None:
-    found = None
-    for name, value in headers:
-        if name in _PASSED_ON:
-            found = found or {}
-            found[name.decode()] = value.decode("latin-1")
-    return found
+    carried = [pair for pair in headers if pair[0] in _PASSED_ON]
+    return headers_of(carried) if carried else None
 
 
 class AsgiExchange(Exchange):
@@ -117,9 +115,10 @@ class AsgiExchange(Exchange):
         if listener is not None:
             try:
                 message = listener(self, message)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the guard
                 failed("asgi", error)
-        return self.forward(message)
+        sending: Awaitable[None] = self.forward(message)
+        return sending
 
 
 def _response_start(exchange: AsgiExchange, message: Message) -> Message:

@@ -9,9 +9,9 @@ from qmon_sdk.context import EMPTY, SCOPE
 from qmon_sdk.protocol.records import Record
 from qmon_sdk.recorder.cells import CELL, here
 from qmon_sdk.spans import OpenSpan
+from qmon_sdk.w3c import Parent, format_parent, parse_parent
 
 from . import semantics
-from .carriers import MAX_CARRIED, header_of, parent_of, take_place
 from .sites import site_of, told
 
 TYPE_CHECKING = False
@@ -41,14 +41,19 @@ class Exchange:
     """What is known of one request while it is answered.
 
     An integration finds it under `KEY`, tells it the `route` once routing is done (or sets `asked`,
-    which is called with the `source`, the scope or environ, when the response starts), and `note`s an
-    error that the framework is about to turn into a response.
+    which is called with the `source`, the scope or environ, when the response starts), and `note`s
+    an error that the framework is about to turn into a response.
     """
 
     __slots__ = (
         "_cell", "_noted", "_outer_cell", "_outer_scope", "_parent", "_started", "asked", "extra",
-        "failed", "forward", "method", "options", "path", "prefix", "route", "scheme", "source", "status",
+        "failed", "forward", "method", "options", "path", "prefix", "route", "scheme", "source",
+        "status",
     )  # fmt: skip
+
+    method: str
+    path: str
+    scheme: str
 
     def __init__(self, options: Options, source: Any, forward: Callable[..., Any]) -> None:
         self.options = options
@@ -72,12 +77,9 @@ class Exchange:
         self._outer_scope = SCOPE.get()
         # A trace of its own, or the caller's: what this thread did before is never the cause.
         self._cell = cell = outer.child(span)
-        place = parent_of(carrier.get("traceparent", "")) if carrier else None
-        if place is None:
+        scope = self._continue(cell, carrier) if carrier else EMPTY
+        if not self._parent:
             cell.begin_trace(self.method)
-        else:
-            self._parent = take_place(cell, place)
-        scope = _scope_of(carrier) if carrier else EMPTY
         if scope is not self._outer_scope:
             SCOPE.set(scope)
         CELL.set(cell)
@@ -90,6 +92,17 @@ class Exchange:
             self.extra = {}
         self.extra[key] = value
 
+    def _continue(self, cell: Cell, carrier: Mapping[str, str]) -> Scope:
+        """Go on where the caller is, if its headers are right, with what it passes on to all."""
+        parent = parse_parent(carrier.get("traceparent", ""))
+        scope = EMPTY.replace(baggage=carrier.get("baggage", ""))
+        if parent is None:
+            return scope
+        cell.trace_hi, cell.trace_lo = int(parent.trace_id[:16], 16), int(parent.trace_id[16:], 16)
+        cell.rows = cell.lane.rows if parent.sampled else cell.lane.wasted
+        self._parent = int(parent.span_id, 16)
+        return scope.replace(tracestate=carrier.get("tracestate", ""))
+
     def say_query(self, query: str) -> None:
         """Keep the query string, without the values the scrubber takes out."""
         self.say(semantics.QUERY, semantics.scrubbed_query(query, current().scrubber))
@@ -100,11 +113,11 @@ class Exchange:
             self.say(semantics.CLIENT, address)
 
     def note(self, error: BaseException) -> None:
-        """Remember what a handler of the framework answers to: it is kept if the answer is a 5xx."""
+        """Remember what a handler of the framework answers: it is kept if the answer is a 5xx."""
         self._noted = error
 
     def responding(self, status: int) -> None:
-        """Take the response's status, and keep the noted error if that makes it a failure of ours."""
+        """Take the response's status; a noted error is kept if that makes it a failure of ours."""
         self.status = status
         self.locate()
         if self._noted is not None:
@@ -113,7 +126,7 @@ class Exchange:
                 self.capture(noted, handled=True)
 
     def locate(self) -> None:
-        """Find out the route, if nobody has said it yet and somebody can: it is asked for until it is known."""
+        """Find out the route, if nobody has said it yet and somebody can."""
         if self.asked is not None and not self.route:
             self.route = self.asked(self.source) or ""
 
@@ -129,7 +142,7 @@ class Exchange:
 
     def capture(self, error: BaseException, *, handled: bool) -> None:
         """Keep an error together with what was asked for; one error is kept once."""
-        from qmon_sdk.capture import capture_exception  # noqa: PLC0415 - paid when something breaks
+        from qmon_sdk.capture import capture_exception  # paid when something breaks
 
         facts = {semantics.METHOD: self.method, semantics.PATH: self.path}
         if self.route:
@@ -146,7 +159,7 @@ class Exchange:
         duration = perf_counter_ns() - self._started
         try:
             self._record(cell, duration)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the guard, without the cost of one more call
             failed("exchange", error)
         if CELL.get() is cell:  # else: ended in a foreign context, which is not ours to change
             CELL.set(self._outer_cell)
@@ -158,7 +171,7 @@ class Exchange:
         status = "error" if self.failed or self.status >= semantics.SERVER_ERROR else "unset"
         site, extra = site_of(self), self.extra
         if isinstance(cell.span, OpenSpan):
-            site, status, extra = told(cell.span, site, status, extra)
+            site, status, extra = told(cell.span, (site, status, extra))
         cell.rows += (
             site, SCOPE.get(), status, cell.trace_hi, cell.trace_lo,
             cell.span, self._parent, self._started, duration, extra,
@@ -166,12 +179,9 @@ class Exchange:
 
     def trace_header(self) -> str:
         """Say which trace this is, in the form of a `traceparent`."""
-        return header_of(self._cell) if self._cell is not None else ""
-
-
-def _scope_of(carrier: Mapping[str, str]) -> Scope:
-    """Begin with what the caller passes on, and nothing else."""
-    tracestate, baggage = carrier.get("tracestate", ""), carrier.get("baggage", "")
-    if not tracestate and not baggage:
-        return EMPTY
-    return EMPTY.replace(tracestate=tracestate[:MAX_CARRIED], baggage=baggage[:MAX_CARRIED])
+        cell = self._cell
+        if cell is None:
+            return ""
+        trace_id = f"{cell.trace_hi:016x}{cell.trace_lo:016x}"
+        here = Parent(trace_id=trace_id, span_id=f"{cell.span:016x}", sampled=cell.kept)
+        return format_parent(here)

@@ -1,4 +1,4 @@
-"""The words of a request: attribute names, span names and status texts, after OpenTelemetry's conventions."""
+"""The words of a request: attributes, names and statuses, after OpenTelemetry's conventions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def method_of(text: str) -> str:
 
 
 def name_of(method: str, route: str, scheme: str) -> str:
-    """Return the span's name: the route's template if routing found one, never the path as it was sent."""
+    """Return the span's name: with the route's template, never with the path as it was sent."""
     verb = _VERBS.get(scheme) or ("HTTP" if method == OTHER_METHOD else method)
     return f"{verb} {route}" if route else verb
 

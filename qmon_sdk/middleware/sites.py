@@ -1,4 +1,4 @@
-"""What requests have in common: one site for each method, route and status, so that a span names it by reference."""
+"""What requests have in common: one site for each method, route and status."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .exchange import Exchange
 
     Key = tuple[str, str, int, str, bool]
+    Outcome = tuple[Site, str, dict[str, Any] | None]
 
 MOST_SITES = 4096
 """Combinations kept; past them, requests lose their route, which somebody seems to make up."""
@@ -23,7 +24,7 @@ _sites: dict[Key, Site] = {}
 
 
 def site_of(exchange: Exchange) -> Site:
-    """Find the site of a finished exchange; its path is an attribute of its own unless it is the route."""
+    """Find a finished exchange's site; its path is an attribute apart unless it is the route."""
     plain = exchange.path == exchange.route
     if not plain:
         exchange.say(semantics.PATH, exchange.path)
@@ -50,10 +51,9 @@ def _made(key: Key) -> Site:
     return Site(semantics.name_of(method, route, scheme), kind="server", attributes=attributes)
 
 
-def told(
-    span: OpenSpan, site: Site, status: str, extra: dict[str, Any] | None
-) -> tuple[Site, str, dict[str, Any] | None]:
+def told(span: OpenSpan, outcome: Outcome) -> Outcome:
     """Let what the application said about its own request win."""
+    site, status, extra = outcome
     if span.name:
         site = Site(span.name, kind="server", attributes=site.attributes)
     return site, span.status or status, {**(extra or {}), **span.attributes} or None

@@ -1,8 +1,9 @@
-"""WSGI: `app = qmon.wsgi(app)` opens a server span around every request, until its body is closed."""
+"""WSGI: `app = qmon.wsgi(app)` opens a span around every request, until its body is closed."""
 
 from __future__ import annotations
 
 from qmon_sdk.client import current, failed
+from qmon_sdk.propagation import headers_of
 
 from .exchange import DEFAULTS, KEY, Exchange, Options
 from .semantics import method_of
@@ -17,11 +18,7 @@ if TYPE_CHECKING:
     StartResponse = Callable[..., Callable[[bytes], object]]
     App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-_PASSED_ON = (
-    ("HTTP_TRACEPARENT", "traceparent"),
-    ("HTTP_TRACESTATE", "tracestate"),
-    ("HTTP_BAGGAGE", "baggage"),
-)
+_PASSED_ON = ("HTTP_TRACEPARENT", "HTTP_TRACESTATE", "HTTP_BAGGAGE")
 
 
 def wsgi(
@@ -33,11 +30,11 @@ def wsgi(
 ) -> App:
     """Watch a WSGI application: returns the one to serve. Integrations do it for their frameworks.
 
-    A span is named by method and route. Without an integration, `route` may tell the template of a
-    finished request from its environ; with neither, the method alone is the name, since paths hold
-    ids. Requests to the paths in `ignore` are not watched. `traceresponse` tells the caller the trace
-    in a response header of that name; it is off because the caller may be anybody. Inside an
-    application that is watched already, and before `init`, everything passes through.
+    A span is named by method and route. Where there is no integration, `route` may tell a request's
+    template from its environ once the response starts; with neither, the method alone is the name,
+    since paths hold ids. Requests to the paths in `ignore` are not watched. `traceresponse` tells
+    the caller the trace in a response header of that name; it is off because the caller may be
+    anybody. Inside an application that is watched already, and before `init`, all passes through.
     """
     options = Options(route=route, ignore=frozenset(ignore), traceresponse=traceresponse)
 
@@ -66,18 +63,18 @@ def serve(
     return Body(body, exchange)
 
 
-def _begin(environ: Environ, start_response: StartResponse, options: Options) -> WsgiExchange | None:
+def _begin(environ: Environ, start: StartResponse, options: Options) -> WsgiExchange | None:
     """Open the exchange, unless the request is watched already or to be ignored."""
     try:
         if KEY in environ or not current().recording:
             return None
-        exchange = WsgiExchange(options, environ, start_response)
+        exchange = WsgiExchange(options, environ, start)
         exchange.ask(environ)
         if exchange.path in options.ignore or not exchange.begin(_carrier(environ)):
             return None
         environ[KEY] = exchange
         return exchange
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the guard, without the cost of one more call
         failed("wsgi", error)
         return None
 
@@ -85,7 +82,7 @@ def _begin(environ: Environ, start_response: StartResponse, options: Options) ->
 def _carrier(environ: Environ) -> dict[str, str] | None:
     if "HTTP_TRACEPARENT" not in environ and "HTTP_BAGGAGE" not in environ:
         return None
-    return {name: environ[key] for key, name in _PASSED_ON if key in environ}
+    return headers_of([(name, environ[name]) for name in _PASSED_ON if name in environ])
 
 
 def _is_finished(body: Iterable[bytes], environ: Environ) -> bool:
@@ -120,7 +117,7 @@ class WsgiExchange(Exchange):
             self.responding(int(status[:3]))
             if self.options.traceresponse:
                 headers = [*headers, ("traceresponse", self.trace_header())]
-        except Exception as trouble:
+        except Exception as trouble:  # noqa: BLE001 - the guard
             failed("wsgi", trouble)
         return self.forward(status, headers, *error)
 
@@ -136,7 +133,7 @@ def _text(path: str) -> str:
 
 
 class Body:
-    """The body of a response that may still be in the making: its errors count, its close is the end."""
+    """A body that may still be in the making: its errors count, and its close is the end."""
 
     __slots__ = ("_body", "_exchange")
 

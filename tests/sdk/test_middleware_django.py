@@ -1,4 +1,4 @@
-"""Django, for real, under WSGI and ASGI: routes, errors, and what happens when it is imported later."""
+"""Django, for real, under WSGI and under ASGI: routes, errors, streams."""
 
 from __future__ import annotations
 

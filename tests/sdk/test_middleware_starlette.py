@@ -1,4 +1,4 @@
-"""Starlette and FastAPI, for real: routes, mounts, routers, threads, errors, websockets, a real server."""
+"""Starlette and FastAPI, for real: routes, mounts, threads, errors, websockets, uvicorn."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ class TestStarlette:
             return PlainTextResponse("sorry", 502 if str(error) == "upstream" else 404)
 
         shop = a_shop(exception_handlers={ValueError: answer})
-        assert [404, 502] == [(await get(shop, f"/bug/{w}")).status_code for w in ("gone", "upstream")]
+        answers = [await get(shop, f"/bug/{word}") for word in ("gone", "upstream")]
+        assert [404, 502] == [answer.status_code for answer in answers]
         (error,) = watched.all("error")
         assert ("upstream", True) == (error.message, error.handled)
         assert "bug" in error.stack
@@ -166,10 +167,10 @@ class TestFastAPI:
 class TestUvicorn:
     async def test_serves_concurrent_requests_and_streams(self, watched):
         async def stream(request):
-            return StreamingResponse((f"{n}," for n in range(3)))
+            return StreamingResponse(f"{n}," for n in range(3))
 
         app = Starlette(routes=[Route("/orders/{number}", order), Route("/stream", stream)])
-        async with serving(app) as client:
+        async with Serving(app) as client:
             paths = [*(f"/orders/{n}" for n in range(20)), "/stream"]
             answers = await asyncio.gather(*(client.get(path) for path in paths))
 
@@ -179,7 +180,7 @@ class TestUvicorn:
         assert "200" == watched.span("GET /stream").attributes["http.response.status_code"]
 
 
-class serving:
+class Serving:
     """A uvicorn on loopback for the time of a block, and a client to ask it."""
 
     def __init__(self, app):

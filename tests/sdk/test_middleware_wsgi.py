@@ -1,4 +1,4 @@
-"""`qmon.wsgi`: a server span around every request until its body is closed, and nothing else changed."""
+"""`qmon.wsgi`: a span around every request until its body is closed, and nothing else changed."""
 
 from __future__ import annotations
 
