@@ -20,7 +20,7 @@ PEERS = ("opentelemetry-sdk", "sentry-sdk", "ddtrace", "elastic-apm", "posthog")
 def main(arguments):
     """Run the cases asked for."""
     wanted = [word for word in arguments if not word.startswith("--")]
-    cases = wanted or [*sdk.PEERS, "agent", "backlog"]
+    cases = wanted or [*sdk.PEERS, *agent.CASES]
     parts = [_heading()]
     results = sdk.run(cases) if any(case in sdk.PEERS for case in cases) else []
     if results:

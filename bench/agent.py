@@ -118,7 +118,7 @@ def throughput():
 def _fed(agent, main):
     before = sum(main.cpu_times()[:2])
     out = subprocess.run(
-        [sys.executable, "-c", f"from bench.agent import feed; print(*feed({str(agent.socket)!r}, {SECONDS}))"],
+        [sys.executable, "-m", "bench.agent", str(agent.socket), str(SECONDS)],
         capture_output=True, text=True, check=True, timeout=120,
         preexec_fn=lambda: os.sched_setaffinity(0, {1}),
     )  # fmt: skip
@@ -146,7 +146,7 @@ def _settled(agent, spans):
 def _status(agent):
     out = subprocess.run(
         [sys.executable, "-m", "qmon_agent.cli", "status", "--json"],
-        env={**os.environ, "QMON_STATE_DIR": str(agent.socket.parent), "QMON_SOCKET": str(agent.socket)},
+        env={**os.environ, **agent.environment},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return json.loads(out.stdout)
@@ -174,6 +174,13 @@ def backlog():
     ]
 
 
+CASES = {"agent": throughput, "backlog": backlog}
+
+
 def table(rows):
     """Write the rows as Markdown."""
     return "\n".join(["| | |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)])
+
+
+if __name__ == "__main__":
+    print(*feed(sys.argv[1], float(sys.argv[2])))

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 from .peers import peer
 
@@ -62,7 +63,7 @@ def asgi(name, port, bursts):
     them = peer(name)
     them.begin(port)
 
-    async def application(scope, receive, send):
+    async def application(_scope, _receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})
 
@@ -91,7 +92,7 @@ def asgi(name, port, bursts):
 
 
 def start(name, port, _):
-    """Nanoseconds from bare Python to "recording": import and init, as the clock on the wall has it."""
+    """Nanoseconds of wall clock from bare Python to "recording": import and init."""
     begun = time.perf_counter_ns()
     peer(name).begin(port)
     return time.perf_counter_ns() - begun
@@ -105,8 +106,7 @@ def memory(name, port, _):
 
 
 def _resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _cpu(run, flush, bursts):

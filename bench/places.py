@@ -36,12 +36,18 @@ class Agent:
              str(self.socket), "--http", "127.0.0.1:0", *options],
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=None if cpu is None else lambda: os.sched_setaffinity(0, {cpu}),
         )  # fmt: skip
+        if cpu is not None:
+            os.sched_setaffinity(self.process.pid, {cpu})
         line = self.process.stdout.readline()
         self.ready_s = time.perf_counter() - begun
         if not line.startswith("qmon-agent ready"):
             raise RuntimeError(f"the agent said {line!r}")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells another program where this agent is."""
+        return {"QMON_STATE_DIR": str(self.socket.parent), "QMON_SOCKET": str(self.socket)}
 
     @property
     def pid(self) -> int:

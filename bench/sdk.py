@@ -42,16 +42,16 @@ def run(cases=tuple(PEERS)):
 def _case(case, port, agent):
     taken = {name: [] for name in ("bare", "qmon", *PEERS[case])}
     for name in taken:
-        _one(case, name, port, agent)  # warm: bytecode written, files in memory
+        _one(case, name, port=port, agent=agent)  # warm: bytecode written, files in memory
     for _ in range(ROUNDS):
         for name, values in taken.items():
-            values.append(_one(case, name, port, agent))
+            values.append(_one(case, name, port=port, agent=agent))
         print(f"{case}: " + "  ".join(f"{n} {v[-1]:,.0f}" for n, v in taken.items()), flush=True)
     bare = statistics.median(taken.pop("bare")) if case != "start" else 0.0
     return case, {name: statistics.median(values) - bare for name, values in taken.items()}
 
 
-def _one(case, name, port, agent):
+def _one(case, name, *, port, agent):
     bursts = BURSTS[case] * (QUICK if name in ("bare", "qmon") else 1)
     told = {
         **os.environ,

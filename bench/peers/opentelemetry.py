@@ -1,4 +1,4 @@
-"""opentelemetry-sdk with the OTLP/HTTP exporter and the batch processor, as its guide sets it up."""
+"""opentelemetry-sdk with the OTLP/HTTP exporter and the batch processor, as its guide has it."""
 
 from __future__ import annotations
 
