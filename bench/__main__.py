@@ -25,10 +25,7 @@ def main(arguments):
     results = sdk.run(cases) if any(case in sdk.PEERS for case in cases) else []
     if results:
         parts += ["## The SDK beside its peers", sdk.table(results)]
-    rows = [
-        *(agent.throughput() if "agent" in cases else ()),
-        *(agent.backlog() if "backlog" in cases else ()),
-    ]
+    rows = [row for case, measure in agent.CASES.items() if case in cases for row in measure()]
     if rows:
         parts += ["## The agent", agent.table(rows)]
     text = "\n\n".join(parts) + "\n"

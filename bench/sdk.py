@@ -53,11 +53,7 @@ def _case(case, port, agent):
 
 def _one(case, name, *, port, agent):
     bursts = BURSTS[case] * (QUICK if name in ("bare", "qmon") else 1)
-    told = {
-        **os.environ,
-        "QMON_SOCKET": str(agent.socket),
-        "QMON_STATE_DIR": str(agent.socket.parent),
-    }
+    told = {**os.environ, **agent.environment}
     told.pop(
         "PYTHONDONTWRITEBYTECODE", None
     )  # everybody's modules are compiled once, not every time
