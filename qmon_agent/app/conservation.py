@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from qmon_sdk.protocol.frames import Frame
+from qmon_sdk.protocol.signals import SIGNALS
 
 # Accounts beyond this are added up into one, the longest silent first.
 _MOST_ACCOUNTS = 4_096
@@ -83,6 +84,19 @@ class Conservation(msgspec.Struct, kw_only=True):
         self.closed.frames += oldest.frames
 
 
+class Stock(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store says it has."""
+
+    rows: Counts
+    """By kind of signal."""
+    dead: int = 0
+    """Rows of frames that it gave up on."""
+    aging: frozenset[str] = frozenset()
+    """Kinds whose rows are deleted after a time."""
+    exact: bool = False
+    """It has read just what is booked: a row that is nowhere then is lost, and nothing adds up."""
+
+
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Sums over processes, by kind of signal; `dropped` by `kind/reason`."""
 
@@ -104,29 +118,36 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
             frames += account.frames
         return cls(captured=captured, dropped=dropped, received=received, frames=frames)
 
-    def balance(self, *, stored: int, dead: int = 0, exact: bool = False) -> dict[str, Any]:
-        """The books as `status` shows them.
-
-        `dead` are rows no table takes. `exact` says that the store has read just what is booked
-        here: then a row that is neither stored nor dead would be lost, and nothing adds up.
-        """
+    def balance(self, stock: Stock) -> dict[str, Any]:
+        """The books as `status` shows them."""
         captured = sum(self.captured.values())
-        dropped = sum(self.dropped.values())
         received = sum(self.received.values())
-        in_processes = captured - dropped - received
-        in_journal = received - stored - dead
+        dropped = {**self.dropped, **self._gone(stock)}
+        in_processes = captured - sum(self.dropped.values()) - received
+        pending = captured - sum(stock.rows.values()) - sum(dropped.values())
+        in_journal = pending - in_processes
         return {
             "captured": captured,
             "received": received,
-            "stored": stored,
-            "dropped": dropped + dead,
-            "pending": in_processes + in_journal,
+            "stored": sum(stock.rows.values()),
+            "dropped": sum(dropped.values()),
+            "pending": pending,
             "pending_in_processes": in_processes,
             "pending_in_journal": in_journal,
-            "adds_up": in_processes >= 0 and (in_journal == 0 or not exact),
+            "adds_up": in_processes >= 0 and (in_journal == 0 or not stock.exact),
             "captured_by_kind": self.captured,
-            "dropped_by_reason": self.dropped,
+            "dropped_by_reason": dropped,
         }
+
+    def _gone(self, stock: Stock) -> Counts:
+        """What the journal took and no table holds, or holds no more."""
+        gone = {f"{kind}/no_table": n for kind, n in self.received.items() if kind not in SIGNALS}
+        if stock.dead:
+            gone["frame/undecodable"] = stock.dead
+        for kind in stock.aging if stock.exact else ():
+            if expired := self.received.get(kind, 0) - stock.rows.get(kind, 0):
+                gone[f"{kind}/expired"] = expired
+        return gone
 
 
 def _captured(account: Account) -> Counts:

@@ -12,9 +12,11 @@ import msgspec
 import psutil
 
 from qmon_agent.app.config import LiveConfig
+from qmon_agent.app.conservation import Stock
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.journal import JournalStatus
 from qmon_agent.store.telemetry import StoreStatus
+from qmon_agent.store.telemetry.schema import BY_NAME
 
 Document = dict[str, Any]
 
@@ -64,11 +66,13 @@ class StatusReport:
         judged = self._parts.judged
         # The two readers of the journal are compared only where both have read the same.
         same = store.stored.record_id == judged.conservation.record_id
-        return judged.conservation.totals().balance(
-            stored=sum(store.rows.values()),
+        stock = Stock(
+            rows={BY_NAME[table].kind: n for table, n in store.rows.items()},
             dead=sum(judged.conservation.dead.values()),
+            aging=frozenset(self._plan.settings.retention),
             exact=same and store.state == "running",
         )
+        return judged.conservation.totals().balance(stock)
 
     def _dead_letters(self) -> dict[str, int]:
         return {

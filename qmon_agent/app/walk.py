@@ -13,7 +13,7 @@ from qmon_agent.journal import Position, Record
 from qmon_agent.vitals import Vitals
 
 # Committed records that wait in memory; beyond it they are read from the journal again.
-_HELD_BYTES = 16 << 20
+_HELD_BYTES = 8 << 20
 _BATCH_BYTES = 2 << 20
 
 T = TypeVar("T")

@@ -40,7 +40,7 @@ class Admission(Options, frozen=True, kw_only=True):
     """Bytes of one peer, each second."""
     burst_s: float = 2.0
     """How many seconds' worth may come at once."""
-    memory_bytes: int = 64 * MIB
+    memory_bytes: int = 32 * MIB
     """Bytes of all peers that may wait for the journal."""
     peer_credit_bytes: int = 8 * MIB
     """Bytes one peer may have on the way without an acknowledgement."""

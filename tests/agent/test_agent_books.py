@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from qmon_agent.app.conservation import Conservation
+from qmon_agent.app.conservation import Conservation, Stock
 from qmon_agent.app.journals import load_conservation, save_conservation
 from qmon_agent.app.judging import position_of, text_of
 from qmon_agent.app.walk import Walk
 from qmon_agent.journal import START, JournalReader, Position
 from qmon_agent.vitals import Vitals
-from qmon_sdk.protocol.columns import blocks_of
+from qmon_sdk.protocol.columns import Block, blocks_of
 from qmon_sdk.protocol.frames import Frame, Ledger, Resource
 from qmon_sdk.protocol.signals import Span
 
@@ -29,13 +29,17 @@ def told(sequence, *, captured, dropped=None, spans=1, process=b"p" * 16):
     )
 
 
+def exactly(*, dead=0, aging=frozenset(), **rows):
+    return Stock(rows=rows, dead=dead, aging=aging, exact=True)
+
+
 class TestConservation:
     def test_adds_up_when_everything_arrived_or_was_dropped_with_a_reason(self):
         books = Conservation()
         books.enter(told(1, captured=1), record_id=1, time=1)
         books.enter(told(2, captured=5, dropped={"span/full": 3}), record_id=2, time=2)
 
-        balance = books.totals().balance(stored=2, exact=True)
+        balance = books.totals().balance(exactly(span=2))
 
         assert (5, 2, 3, 0) == tuple(
             balance[x] for x in ("captured", "stored", "dropped", "pending")
@@ -46,7 +50,7 @@ class TestConservation:
         books = Conservation()
         books.enter(told(1, captured=10, spans=4), record_id=1, time=1)
 
-        balance = books.totals().balance(stored=4, exact=True)
+        balance = books.totals().balance(exactly(span=4))
 
         assert (6, True) == (balance["pending"], balance["adds_up"])
 
@@ -54,8 +58,20 @@ class TestConservation:
         books = Conservation()
         books.enter(told(1, captured=4, spans=4), record_id=1, time=1)
 
-        assert not books.totals().balance(stored=3, exact=True)["adds_up"]
-        assert books.totals().balance(stored=3, dead=1, exact=True)["adds_up"]
+        assert not books.totals().balance(exactly(span=3))["adds_up"]
+        assert books.totals().balance(exactly(span=3, dead=1))["adds_up"]
+
+    def test_tells_what_has_no_table_and_what_was_deleted_with_age(self):
+        books = Conservation()
+        frame = told(1, captured=4, spans=4)
+        newer = frame.replace(sequence=2, blocks=(Block(kind="dream", rows=2),), ledger=None)
+        books.enter(frame, record_id=1, time=1)
+        books.enter(newer, record_id=2, time=2)
+
+        balance = books.totals().balance(exactly(span=1, aging=frozenset({"span"})))
+
+        assert {"dream/no_table": 2, "span/expired": 3} == balance["dropped_by_reason"]
+        assert (0, True) == (balance["pending"], balance["adds_up"])
 
     def test_books_a_record_once(self):
         books = Conservation()
@@ -142,5 +158,5 @@ class TestWalk:
         walk.start(taking.journal.committed)
         await walk.drain()
 
-        assert sum(map(len, large)) > 16 << 20
+        assert sum(map(len, large)) > 8 << 20
         assert [*range(1, 21)] == walk.shown
