@@ -87,10 +87,12 @@ class Fold:
 
     def begin(self) -> None:
         """Forget every value; for a start, and for a forked child, whose parent keeps its own."""
-        for series in (*self._series.values(), *BOUND.values()):
+        for series in BOUND.values():
+            series.attributes = self._labels(series.attributes)
+            identity = identity_of(series.kind, series.metric, series.attributes)
+            self._series.setdefault(identity, series)
+        for series in self._all():
             series.begin(self._wake)
-        for identity, series in BOUND.items():
-            self._series[identity] = series
 
     def find(
         self, kind: str, name: str, *, unit: str | None, attributes: Mapping[str, Any] | None
@@ -114,7 +116,7 @@ class Fold:
         """Take what changed since the last time as points; what was refused is counted."""
         now = time_ns()
         points: list[Point] = []
-        for series in list(self._series.values()):
+        for series in self._all():
             part = series.take()
             if part is None:
                 continue
@@ -123,6 +125,17 @@ class Fold:
                 points.append(series.point(part, now))
         hook = self._settings.before_send_metric
         return points if hook is None else self._filtered(points, hook)
+
+    def hold(
+        self, kind: str, name: str, *, unit: str | None, attributes: Mapping[str, Any]
+    ) -> Series:
+        """Find or open a series for the application to keep; the limit is for the others."""
+        labels = self._labels(attributes)
+        identity = identity_of(kind, name, labels)
+        return self._series.get(identity) or self._open(identity, unit or "", labels)
+
+    def _all(self) -> list[Series]:
+        return list(dict.fromkeys((*self._series.values(), *BOUND.values())))
 
     def _wake(self) -> None:
         self.wake()
@@ -171,13 +184,15 @@ def bound(
     """Open a series for the application to hold on to, whether or not there is a client yet."""
     labels = {label(key): label(value) for key, value in (attributes or {}).items()}
     identity = identity_of(kind, name, labels)
-    fold = current().metrics
-    if fold:
-        series, _ = fold.find(kind, name, unit=unit, attributes=labels)
-    else:
-        series = Series(kind, label(name, MAX_NAME), unit=label(unit), attributes=labels)
-    if len(BOUND) < MAX_SERIES:
-        series = BOUND.setdefault(identity, series)
+    series = BOUND.get(identity)
+    if series is None:
+        fold = current().metrics
+        if fold:
+            series = fold.hold(kind, name, unit=unit, attributes=labels)
+        else:
+            series = Series(kind, identity[1], unit=label(unit), attributes=labels)
+        if len(BOUND) < MAX_SERIES:
+            series = BOUND.setdefault(identity, series)
     return series
 
 

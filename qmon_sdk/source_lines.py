@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from time import time_ns
 
 from .protocol.records import Record
@@ -99,8 +98,9 @@ def _read(filename: str, version: tuple[int, int]) -> str:
 
 def _from_elsewhere(filename: str, namespace: dict[str, Any]) -> str:
     """Read what is no file: a cell of a notebook, a module in an archive."""
-    import linecache  # asked for last, and loaded then
+    try:
+        import linecache  # asked last, and loaded then
 
-    if sys.flags.isolated and filename not in linecache.cache:
+        return "".join(linecache.getlines(filename, namespace))
+    except Exception:  # noqa: BLE001 - a loader of the application's, or no file left to open
         return ""
-    return "".join(linecache.getlines(filename, namespace))

@@ -59,7 +59,7 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
     )
     books = Books(settings.on_drop)
     scrubber = Scrubber(settings)
-    metrics = Fold(settings, books)
+    metrics = Fold(settings, books, scrubber)
     delivery = Delivery(
         _connector(settings, transport), books=books, budget=settings.max_buffer_bytes
     )

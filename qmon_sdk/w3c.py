@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from string import ascii_letters, ascii_lowercase, digits
-
 from .protocol.records import Record
 
 TYPE_CHECKING = False
@@ -17,10 +15,12 @@ MAX_HEADER = 8192
 _MAX_STATE_KEY = 256
 _MAX_STATE_VALUE = 256
 
-_HEX = frozenset(digits + "abcdef")
-_STATE_KEY = frozenset(ascii_lowercase + digits + "_-*/@")
+_DIGITS = "0123456789"
+_SMALL = "abcdefghijklmnopqrstuvwxyz"
+_HEX = frozenset(_DIGITS + "abcdef")
+_STATE_KEY = frozenset(_SMALL + _DIGITS + "_-*/@")
 _STATE_VALUE = frozenset(map(chr, range(0x20, 0x7F))) - {",", "="}
-_TOKEN = frozenset(ascii_letters + digits + "!#$%&'*+-.^_`|~")
+_TOKEN = frozenset(_SMALL + _SMALL.upper() + _DIGITS + "!#$%&'*+-.^_`|~")
 _OCTETS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset('",;\\')
 _UNQUOTED = _OCTETS - {"%"}
 _WIDTHS = (2, 32, 16, 2)  # version, trace id, parent id, flags
