@@ -208,6 +208,31 @@ class TestBackPressure:
         assert asyncio.get_running_loop().time() - began >= 0.4
 
 
+class TestRoom:
+    async def test_nothing_is_read_while_memory_is_full(self, taking, opened, sender):
+        await opened("unix")
+        one = sender(taking.directory / "agent.sock", PACKETS)
+        taking.admission.hold(1 << 40)
+        for sequence in range(1, 4):
+            await one.send(taking.frame(sequence))
+        await asyncio.sleep(0.1)
+        before = taking.vitals.count("frames_received")
+        taking.admission.release(1 << 40)
+
+        assert {1, 2, 3} == await one.acknowledged(3)
+        assert before <= 1
+
+    async def test_not_now_ends_the_connection_so_that_all_is_sent_again(
+        self, taking, opened, sender
+    ):
+        await opened("unix")
+        one = sender(taking.directory / "agent.sock", PACKETS)
+        await taking.committer.close()
+        await one.send(taking.frame(1))
+
+        assert await one.hear() is None
+
+
 class TestFramesOverHttp:
     @pytest.fixture
     async def client(self, taking, opened):
