@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from .client import SILENT, install
+from .context import new_scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class capture:  # noqa: N801 - a context manager reads like a function
         self.clock = Clock(at) if at is not None else None
         self._options = {"service": "test", "integrations": (), **options}
         self._before: Client | SilentClient = SILENT
+        self._scope = new_scope(fresh=True)
         self._seen = 0
 
     def __enter__(self) -> Self:
@@ -59,6 +61,7 @@ class capture:  # noqa: N801 - a context manager reads like a function
         from .transports.memory import MemoryTransport
 
         self._before = install(SILENT)
+        self._scope.__enter__()
         self._transport = MemoryTransport()
         # What a test leaves behind must not reach the agent of the machine it runs on.
         self._spool = TemporaryDirectory(prefix="qmon-test-")
@@ -79,6 +82,7 @@ class capture:  # noqa: N801 - a context manager reads like a function
         flush()
         shutdown(timeout=0)
         self._spool.cleanup()
+        self._scope.__exit__(kind, error, trace)
         install(self._before)
 
     async def __aenter__(self) -> Self:

@@ -70,10 +70,10 @@ def parse_states(header: str) -> tuple[tuple[str, str], ...]:
         key, equals, value = member.strip(" \t").partition("=")
         if not key and not equals:
             continue  # empty members are allowed
-        if key in states or not _is_state(key, value) or len(states) == MAX_STATES:
+        if not equals or key in states or not _is_state(key, value):
             return ()
         states[key] = value
-    return tuple(states.items())
+    return tuple(states.items()) if len(states) <= MAX_STATES else ()
 
 
 def format_states(states: Iterable[tuple[str, str]]) -> str:

@@ -23,7 +23,7 @@ def failing(depth=0, password="hunter2", basket=(1, 2)):
 def caught(function=failing, *args):
     try:
         function(*args)
-    except BaseException as error:
+    except Exception as error:  # noqa: BLE001
         return error
 
 
@@ -62,13 +62,13 @@ class TestCaptureException:
         assert len(qmon_capture.errors) == 1
 
     def test_marks_exceptions_that_refuse_attributes(self, qmon_capture):
-        class Frozen(Exception):
+        class FrozenError(Exception):
             __slots__ = ()
 
             def __setattr__(self, name, value):
                 raise AttributeError(name)
 
-        error = Frozen()
+        error = FrozenError()
         assert qmon.capture_exception(error) == qmon.capture_exception(error)
         assert len(qmon_capture.errors) == 1
 
@@ -198,7 +198,7 @@ class TestStack:
             __str__ = __getattr__ = __repr__
 
         def holding():
-            loud = Loud()
+            loud = Loud()  # noqa: F841 - it is shown
             raise ValueError("held")
 
         qmon.capture_exception(caught(holding))
@@ -208,7 +208,7 @@ class TestStack:
     def test_shows_small_variables_beside_big_ones(self, qmon_capture):
         def heavy():
             everything = list(range(1_000_000))
-            order = 12
+            order = 12  # noqa: F841 - it is shown
             raise ValueError(len(everything))
 
         qmon.capture_exception(caught(heavy))
@@ -218,11 +218,11 @@ class TestStack:
         assert len(shown["everything"]) <= 300
 
     def test_survives_an_exception_that_cannot_say_what_it_is(self, qmon_capture):
-        class Mute(Exception):
+        class MuteError(Exception):
             def __str__(self):
                 raise RuntimeError
 
-        qmon.capture_exception(Mute())
+        qmon.capture_exception(MuteError())
         (error,) = qmon_capture.errors
         assert error.message == "<no text: its __str__ failed>"
 
