@@ -145,7 +145,8 @@ class Recorder:
     def _flush(self, *, metrics: bool) -> None:
         for lane in list(self._lanes.values()):
             self._outgoing.wasted_spans(len(take(lane.wasted, MAX_ROWS)[0]))
-            while lane.rows:
+            # As many as there are now: a thread in full swing would keep a flush busy for ever.
+            for _ in range(0, len(lane.rows), ROWS_PER_FRAME * WIDTH):
                 self._outgoing.spans(take(lane.rows, ROWS_PER_FRAME))
         if self._logs:
             logs = self._logs[:]

@@ -41,8 +41,8 @@ def record():
         qmon.track("parent", {{"n": n}})
         qmon.count("parent")
         n += 1
-        if not n % 50:
-            time.sleep(0.001)
+        if not n % 10:
+            time.sleep(0.005)
     counted.append(n)
 
 threads = [threading.Thread(target=record) for _ in range(2)]
