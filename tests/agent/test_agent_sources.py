@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import ssl
+import subprocess
 
 import httpx
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from qmon_agent.domain.errors import ConfigError, UnknownPluginError
 from qmon_agent.ingest.sources import SOURCES, make_sources
 from qmon_agent.settings import Admission as AdmissionOptions
-from qmon_sdk.protocol.frames import pack_length
+from qmon_sdk.protocol.frames import decode_ack, pack_length
 
 PACKETS = getattr(socket, "SOCK_SEQPACKET", None)
 
@@ -170,6 +173,39 @@ class TestTcp:
         assert await one.hear() is None
 
 
+class TestTls:
+    @pytest.fixture
+    def certificate(self, tmp_path, missing):
+        if shutil.which("openssl") is None:
+            missing("openssl")
+        paths = tmp_path / "key.pem", tmp_path / "certificate.pem"
+        made = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext"
+        names = ["subjectAltName=DNS:localhost", "-keyout", str(paths[0]), "-out", str(paths[1])]
+        subprocess.run([*made.split(), *names], check=True, capture_output=True)
+        return {"key": str(paths[0]), "certificate": str(paths[1])}
+
+    async def test_takes_frames_over_tls(self, opened, frame, certificate):
+        source = await opened("tcp", listen="127.0.0.1:0", **certificate)
+        context = ssl.create_default_context(cafile=certificate["certificate"])
+        reader, writer = await asyncio.open_connection(
+            *address_of(source), ssl=context, server_hostname="localhost"
+        )
+        writer.write(pack_length(frame(1)))
+
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        answer = decode_ack(await reader.readexactly(length))
+        writer.close()
+
+        assert (1,) == answer.sequences
+
+    async def test_names_the_file_that_is_no_certificate(self, taking, tmp_path):
+        (tmp_path / "empty").touch()
+        options = {"listen": "127.0.0.1:0", "certificate": str(tmp_path / "empty")}
+
+        with pytest.raises(ConfigError, match=r"sources\.tcp\.certificate"):
+            await SOURCES.build("tcp", {"enabled": True, **options}).start(taking.door())
+
+
 class TestSpool:
     async def test_takes_finished_files_and_deletes_them(self, taking, opened):
         taking.door().spool.mkdir()
@@ -270,5 +306,5 @@ def address_of(source):
 
 async def until(is_so):
     async with asyncio.timeout(10):
-        while not is_so():  # noqa: ASYNC110 - of the file system nobody tells
+        while not is_so():
             await asyncio.sleep(0.01)

@@ -41,6 +41,7 @@ class TcpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=T
         self._address = self.listen
 
     async def start(self, door: Door) -> None:
+        tls = self._tls()
         listener = listen_tcp(self.listen, path="sources.tcp.listen")
         host = listener.getsockname()[0]
         needs_token = self.token_required
@@ -50,7 +51,7 @@ class TcpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=T
         self._connections = StreamConnections(
             door, limit=self.max_connections, needs_token=needs_token
         )
-        await self._connections.serve_tcp(listener, tls=self._tls())
+        await self._connections.serve_tcp(listener, tls=tls)
 
     async def stop(self) -> None:
         if self._connections is not None:
