@@ -61,7 +61,7 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
     scrubber = Scrubber(settings)
     metrics = Fold(settings, books, scrubber)
     delivery = Delivery(
-        _connector(settings, transport), books=books, budget=settings.max_buffer_bytes
+        _connector(settings, books, transport), books=books, budget=settings.max_buffer_bytes
     )
     recorder = Recorder(
         Parts(
@@ -79,14 +79,17 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
     )
 
 
-def _connector(settings: Settings, transport: Transport | None) -> Any:
+def _connector(settings: Settings, books: Books, transport: Transport | None) -> Any:
     """Say how a process connects; asked again by every forked child."""
     from .transports import open_transport
     from .transports.spool import Spool
 
+    def lost(kind: str, rows: int) -> None:
+        books.dropped(kind, "spool_overflow", rows)
+
     def connect(process: bytes) -> tuple[Transport, Spool]:
         way = transport if transport is not None else open_transport(settings)
-        return way, Spool(settings.spool_dir, process, settings.max_spool_bytes)
+        return way, Spool(settings.spool_dir, process, settings.max_spool_bytes, on_drop=lost)
 
     return connect
 

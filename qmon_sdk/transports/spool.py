@@ -7,6 +7,8 @@ import fcntl
 import os
 from time import monotonic
 
+from qmon_sdk.protocol.errors import WireError
+from qmon_sdk.protocol.frames import decode_frame
 from qmon_sdk.protocol.spooled import ROTATE_BYTES, SUFFIX, files, frames_of, lock, read
 
 TYPE_CHECKING = False
@@ -25,7 +27,7 @@ class Spool:
     Written by one thread. A message is one `write`, so it is in the page cache, beyond the reach of
     a `kill -9`, before the call returns. `close` ends the current file, which lets an agent take
     it (`protocol.spooled.taken`); writing again begins the next. When the directory would outgrow
-    its bound, the oldest finished file goes, and `on_drop` gets its frames, to be counted.
+    its bound, the oldest finished file goes, and `on_drop` hears of what kind and how many rows.
     """
 
     def __init__(
@@ -34,7 +36,7 @@ class Spool:
         process: bytes,
         max_bytes: int,
         *,
-        on_drop: Callable[[list[bytes]], None] = lambda _: None,
+        on_drop: Callable[[str, int], None] = lambda _kind, _rows: None,
     ) -> None:
         self.trouble = ""
         self.written = 0
@@ -117,8 +119,18 @@ class Spool:
         finally:
             os.close(descriptor)
         self.dropped += len(frames)
-        self._on_drop(frames)
+        for frame in frames:
+            self._tell(frame)
         return True
+
+    def _tell(self, frame: bytes) -> None:
+        """Say what is lost with a frame, as far as it can be read."""
+        try:
+            blocks = decode_frame(frame).blocks
+        except WireError:
+            return
+        for block in blocks:
+            self._on_drop(block.kind, block.rows)
 
     def _refuse(self, error: OSError) -> None:
         self.refused += 1

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmon_sdk.protocol.frames import pack_length
+from qmon_sdk.protocol.columns import block_of
+from qmon_sdk.protocol.frames import Frame, encode_frame, pack_length, peek
+from qmon_sdk.protocol.signals import Event
 from qmon_sdk.protocol.spooled import ROTATE_BYTES, frames_of, taken
 from qmon_sdk.transports.spool import Spool
 
@@ -23,6 +25,12 @@ def directory(tmp_path: Path) -> Path:
 
 def everything_in(directory) -> list[bytes]:
     return [frame for _, frames in taken(directory) for frame in frames]
+
+
+def a_large_message(sequence: int, *, rows: int) -> bytes:
+    """Some events in a frame of three quarters of a file."""
+    block = block_of("event", [Event(name="x" * (ROTATE_BYTES * 3 // 4))] * rows)
+    return pack_length(encode_frame(Frame(process=PROCESS, sequence=sequence, blocks=(block,))))
 
 
 def a_spool(directory, *, max_bytes=8 * ROTATE_BYTES, **options) -> Spool:
@@ -66,13 +74,15 @@ class TestSpool:
 
     def test_drops_the_oldest_finished_file_when_full_and_hands_it_over(self, directory):
         lost = []
-        spool = a_spool(directory, max_bytes=3 * ROTATE_BYTES, on_drop=lost.extend)
-        for n in range(6):
-            assert spool.write(pack_length(bytes([n]) * (ROTATE_BYTES - 4)))
+        spool = a_spool(
+            directory, max_bytes=3 * ROTATE_BYTES, on_drop=lambda *what: lost.append(what)
+        )
+        for n in range(1, 7):
+            assert spool.write(a_large_message(n, rows=n))
         spool.close()
 
-        assert [0, 1, 2] == [frame[0] for frame in lost]
-        assert [3, 4, 5] == [frame[0] for frame in everything_in(directory)]
+        assert [("event", 1), ("event", 2), ("event", 3)] == lost
+        assert [4, 5, 6] == [peek(frame).sequence for frame in everything_in(directory)]
         assert 3 == spool.dropped
 
     def test_refuses_rather_than_take_a_file_another_process_writes(self, directory):
