@@ -95,7 +95,7 @@ class TestGroupCommitter:
         ],
     )
     async def test_complains_at_the_caller_of_what_cannot_be_written(self, committer, wrong):
-        with pytest.raises(ValueError, match="16 bytes|64 bits"):
+        with pytest.raises(ValueError, match=r"16 bytes|64 bits"):
             committer.submit(*wrong)
         assert "stored" == (await committer.submit(b"x", SENDER, (1 << 64) - 1)).outcome
 

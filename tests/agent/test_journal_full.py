@@ -54,6 +54,24 @@ class TestFullDisk:
         assert "" == journal.trouble
         assert list(range(1, 12)) == kept(disk)
 
+    def test_does_not_mislead_a_reader_by_what_was_half_written(self):
+        disk = SimulatedDisk(capacity=1000)
+        journal = opened(disk)
+        send(journal, 1)
+        reader = JournalReader(HOME, disk=disk)
+        disk.capacity = 700
+        send(journal, 2, 3)
+        disk.arm(Fault(kind="error", errno=errno.EIO), after=3)  # the cut after the full disk
+        journal.commit()
+        disk.disarm()
+        assert [1] == [one.sequence for one in reader.read(until=1)]
+
+        disk.capacity = 1 << 30
+        journal.commit()
+
+        assert [2, 3] == [one.sequence for one in reader.read(until=3)]
+        assert (0, 0) == (reader.missed, reader.skipped_bytes)
+
     def test_refuses_beyond_the_bound_of_memory(self):
         journal = opened(SimulatedDisk(capacity=1500))
         send(journal, *range(1, 12))

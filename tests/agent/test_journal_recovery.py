@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,40 @@ class TestStart:
         segments(home)[-1].unlink()
         journal = reopened(home)
         assert journal.append(b"new", process=SENDER, sequence=99) > 40
+        journal.close()
+
+    def test_nor_one_that_was_damaged_at_the_end(self, home):
+        last = segments(home)[-1]
+        content = bytearray(last.read_bytes())
+        content[-1] ^= 1
+        last.write_bytes(content)
+
+        journal = reopened(home)
+
+        assert journal.append(b"new", process=SENDER, sequence=99) > 40
+        assert (1, 156) == (journal.vitals["torn_tails"], journal.vitals["torn_bytes"])
+        journal.close()
+
+    def test_saves_no_checkpoint_that_pretends_to_know_what_is_still_unread(self, home):
+        class PatientDisk(OsDisk):
+            gate = threading.Event()
+
+            def open(self, path, mode, /):
+                if threading.current_thread().name == "qmon-journal-index":
+                    self.gate.wait(10)
+                return super().open(path, mode)
+
+        for path in (*home.glob("*.idx"), home / "dedup"):
+            path.unlink()
+        unread = JournalOptions(open_scan_bytes=0, segment_bytes=1000, reserve_bytes=0)
+        journal = Journal.open(home, options=unread, disk=PatientDisk())
+        send(journal, *range(50, 80))
+        assert not (home / "dedup").exists()
+        PatientDisk.gate.set()
+        journal.halt()
+
+        journal = reopened(home)
+        assert all(journal.seen(SENDER, n) for n in (*range(1, 41), *range(50, 80)))
         journal.close()
 
     def test_answers_before_old_segments_without_sidecars_are_read(self, home):

@@ -158,4 +158,4 @@ class JournalOnABadDisk(RuleBasedStateMachine):
 
 
 TestJournalOnABadDisk = JournalOnABadDisk.TestCase
-TestJournalOnABadDisk.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestJournalOnABadDisk.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
