@@ -79,11 +79,13 @@ class capture:  # noqa: N801 - a context manager reads like a function
         """Stop, and put the client back that was there."""
         from .start import flush, shutdown
 
-        flush()
-        shutdown(timeout=0)
-        self._spool.cleanup()
-        self._scope.__exit__(kind, error, trace)
-        install(self._before)
+        try:
+            flush()
+            shutdown(timeout=0)
+        finally:
+            install(self._before)
+            self._scope.__exit__(kind, error, trace)
+            self._spool.cleanup()
 
     async def __aenter__(self) -> Self:
         """Begin with nothing."""

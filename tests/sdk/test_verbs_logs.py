@@ -12,9 +12,8 @@ from qmon_sdk.testing import capture
 
 @pytest.fixture
 def shop_logger():
-    logger = logging.Logger(
-        "shop.till", logging.DEBUG
-    )  # outside of the tree, which pytest listens to
+    # Outside of the tree, to which pytest listens as well.
+    logger = logging.Logger("shop.till", logging.DEBUG)  # noqa: LOG001
     logger.addHandler(qmon.LoggingHandler())
     return logger
 
