@@ -55,18 +55,16 @@ class TestFullDisk:
         assert list(range(1, 12)) == kept(disk)
 
     def test_does_not_mislead_a_reader_by_what_was_half_written(self):
-        disk = SimulatedDisk(capacity=1000)
+        disk = SimulatedDisk()
         journal = opened(disk)
         send(journal, 1)
         reader = JournalReader(HOME, disk=disk)
-        disk.capacity = 700
+        disk.arm(Fault(kind="short"), after=1)
+        disk.arm(Fault(kind="error", times=2))  # the rest of the write, and cutting it off
         send(journal, 2, 3)
-        disk.arm(Fault(kind="error", errno=errno.EIO), after=3)  # the cut after the full disk
-        journal.commit()
-        disk.disarm()
         assert [1] == [one.sequence for one in reader.read(until=1)]
+        assert ["short", "error", "error"] == [line.split()[0] for line in disk.trace]
 
-        disk.capacity = 1 << 30
         journal.commit()
 
         assert [2, 3] == [one.sequence for one in reader.read(until=3)]

@@ -130,6 +130,7 @@ class TestStart:
         content = bytearray(last.read_bytes())
         content[-1] ^= 1
         last.write_bytes(content)
+        (home / "cursors" / "store.cursor").unlink()
 
         journal = reopened(home)
 
