@@ -102,22 +102,30 @@ def _integrate(client: Client) -> None:
     integrate(client)
 
 
-@guarded
 def flush(timeout: float = 2.0) -> bool:
     """Send everything recorded so far; blocks up to `timeout` seconds.
 
     `True` when the agent has it on disk, or, with no agent there, when it is in the spool.
     """
+    return bool(_flush(timeout))
+
+
+@guarded
+def _flush(timeout: float) -> bool:
     recorder = current().recorder
     return True if recorder is None else recorder.flush(timeout)
 
 
-@guarded
 def shutdown(timeout: float | None = None) -> bool:
     """Flush within `timeout` seconds (default: `shutdown_timeout`), spool the rest, and stop.
 
     Every verb is a no-op from here on, until `init` is called again.
     """
+    return bool(_shutdown(timeout))
+
+
+@guarded
+def _shutdown(timeout: float | None) -> bool:
     client = install(SILENT)
     recorder = client.recorder
     if recorder is None:

@@ -32,6 +32,15 @@ def pytest_configure(config):
 
 
 @pytest.fixture(autouse=True)
+def nobody_is_remembered():
+    """Forget the user, tags and breadcrumbs that a test speaks of outside of any scope."""
+    yield
+    context = sys.modules.get("qmon_sdk.context")
+    if context:
+        context.SCOPE.set(context.EMPTY)
+
+
+@pytest.fixture(autouse=True)
 def no_client_left_behind():
     """Fail the test that installs a client and leaves it to the next one."""
     before = _installed_client()
