@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from typing import cast
 
 from qmon_agent.ingest.answers import Answers
 from qmon_agent.ingest.cutter import PREFIX_BYTES, Cutter
@@ -75,7 +76,8 @@ class StreamConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's own promise
+        # Said to the type checker only: uvloop's transports do not inherit from asyncio's.
+        transport = cast("asyncio.Transport", transport)
         self._transport = transport
         self._peer = _peer(transport)
         admission = self._home.door.intake.admission
