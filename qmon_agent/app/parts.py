@@ -94,7 +94,7 @@ def build(plan: Plan, hears: Hears) -> Parts:
     tokens = TokenMemory(state.tokens.check)
     taking = _taking(plan, tokens, vitals)
     judged = _judged(plan, hears, state=state, tokens=tokens, journal=taking.journal, vitals=vitals)
-    store = _store(plan, hears, taking.journal, vitals=vitals) if plan.with_store else None
+    store = _store(plan, hears, vitals) if plan.with_store else None
     taking.committer.on_commit(judged.walk.committed)
     if store is not None:
         taking.committer.on_commit(lambda position, _: store.committed(position))
@@ -106,6 +106,9 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
     journal = open_journal(
         plan.locations.journal, plan.settings.journal, admission=options, clock=plan.clock
     )
+    # Also without a store: what comes meanwhile waits, within the journal's bounds, for one.
+    for reader in (RULES, STORE):
+        hold_back_trimming(journal, reader)
     committer = GroupCommitter(journal)
     keeper = JournalKeeper(journal, committer, vitals=vitals)
     intake = Intake(keeper, admission=Admission(options), vitals=vitals)
@@ -150,7 +153,6 @@ def _judged(
         judged=judged,
         vitals=vitals,
     )
-    hold_back_trimming(journal, RULES)
     walk = Walk(
         judging,
         open_reader=lambda position: JournalReader(plan.locations.journal, position),
@@ -167,9 +169,8 @@ def _judged(
     )
 
 
-def _store(plan: Plan, hears: Hears, journal: Journal, *, vitals: Vitals) -> TelemetryStore:
+def _store(plan: Plan, hears: Hears, vitals: Vitals) -> TelemetryStore:
     section = plan.settings.store
-    hold_back_trimming(journal, STORE)
     options = TelemetryOptions(
         keep_s=keep_seconds(plan.settings),
         directory=str(directory_of(telemetry_dsn(plan))),

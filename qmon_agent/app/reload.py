@@ -61,7 +61,7 @@ class Services:
 
     async def _switch(self, settings: Settings, plugins: Plugins) -> None:
         before = self._config.settings
-        self._parts.judged.alerting.declare(settings.alerts)
+        await asyncio.to_thread(self._parts.judged.alerting.declare, settings.alerts)
         sources = await self._switch_sources(before, settings, plugins=plugins)
         self._config.take(settings, msgspec.structs.replace(plugins, sources=sources))
         if settings.samplers != before.samplers:

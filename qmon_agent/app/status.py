@@ -13,6 +13,7 @@ import psutil
 
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.conservation import Stock
+from qmon_agent.app.journals import STORE
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.journal import JournalStatus
 from qmon_agent.store.telemetry import StoreStatus
@@ -35,7 +36,8 @@ class StatusReport:
         parts = self._parts
         store = await parts.store.status() if parts.store else StoreStatus(state="off")
         journal = await asyncio.to_thread(parts.taking.journal.status)
-        conservation = self._conservation(store)
+        # Where the books are kept, so that nothing is written in them meanwhile.
+        conservation, rules = await parts.judged.walk.on_thread(lambda: self._judged(store))
         problems = [*self._problems(store, journal, conservation)]
         return {
             "well": not problems,
@@ -50,7 +52,7 @@ class StatusReport:
             "dead_letters": self._dead_letters(),
             "journal": msgspec.to_builtins(journal),
             "store": {**msgspec.to_builtins(store), "lag": store.lag},
-            "rules": self._rules(),
+            "rules": rules,
             "sources": {
                 name: dict(source.describe())
                 for name, source in self._config.plugins.sources.items()
@@ -62,13 +64,20 @@ class StatusReport:
             "vitals": parts.vitals.read(),
         }
 
+    def _reads(self, reader: str) -> bool:
+        """Without a store, what the bounds of the journal do not hold is lost on purpose."""
+        return reader != STORE or self._parts.store is not None
+
+    def _judged(self, store: StoreStatus) -> tuple[Document, Document]:
+        return self._conservation(store), self._rules()
+
     def _conservation(self, store: StoreStatus) -> Document:
         judged = self._parts.judged
         # The two readers of the journal are compared only where both have read the same.
         same = store.stored.record_id == judged.conservation.record_id
         stock = Stock(
             rows={BY_NAME[table].kind: n for table, n in store.rows.items()},
-            dead=sum(judged.conservation.dead.values()),
+            dead=sum([*judged.conservation.dead.values()]),
             aging=frozenset(self._plan.settings.retention),
             exact=same and store.state == "running",
         )
@@ -93,8 +102,9 @@ class StatusReport:
     ) -> Iterator[str]:
         if journal.trouble:
             yield f"journal: {journal.trouble}"
-        if any(journal.lost.values()):
-            yield f"journal: records lost to readers that were too slow: {journal.lost}"
+        lost = {name: n for name, n in journal.lost.items() if n and self._reads(name)}
+        if lost:
+            yield f"journal: records lost to readers that were too slow: {lost}"
         if store.state not in {"off", "running", "starting"}:
             yield f"store: the worker is {store.state}"
         if not conservation["adds_up"]:

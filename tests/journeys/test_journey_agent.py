@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -236,6 +237,31 @@ class TestHangup:
         until(lambda: host.ask("status")["well"], what="getting well")
 
         assert (0, "") == host.stop()
+
+
+class TestSystemd:
+    def test_is_told_ready_alive_and_stopping(self, host, tmp_path):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.bind(str(tmp_path / "notify"))
+            systemd.settimeout(PATIENCE_S)
+            host.start(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="100000")
+            told = [systemd.recv(100) for _ in range(3)]
+            host.stop()
+            systemd.setblocking(False)
+            told.append(last(systemd))
+
+        assert {b"READY=1", b"WATCHDOG=1"} == set(told[:3])
+        assert b"STOPPING=1" == told[3]
+
+
+def last(channel):
+    """The last of the messages that wait."""
+    message = b""
+    try:
+        while True:
+            message = channel.recv(100)
+    except BlockingIOError:
+        return message
 
 
 class TestConfiguration:
