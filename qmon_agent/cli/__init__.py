@@ -4,4 +4,4 @@
 begins with that of another (`demo_shop.py` beside `demo.py`) is a part of it, and no command.
 """
 
-from qmon_agent.cli._program import main as main
+from qmon_agent.cli._door import main as main

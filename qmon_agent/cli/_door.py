@@ -1,0 +1,20 @@
+"""The first step inside: where a package of the agent is missing, say which and how to get it."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+HOW = "python -m pip install 'qmon[all]'"
+
+
+def main() -> NoReturn:
+    """The console script `qmon-agent`, which a bare install of the SDK brings along too."""
+    try:
+        from qmon_agent.cli._program import main as program
+    except ModuleNotFoundError as absent:
+        if (absent.name or "").startswith("qmon"):
+            raise
+        sys.stderr.write(f"qmon-agent: {absent.name} is not installed; {HOW}\n")
+        sys.exit(2)
+    program()
