@@ -1,0 +1,85 @@
+"""Simulated users: a bounded number of them at once, each visit by somebody new, loopback only."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import threading
+from urllib.parse import quote, urlencode
+
+AT_ONCE = 8
+_THINKING_S = (0.02, 0.2)
+_TIMEOUT_S = 10.0
+_PRODUCTS = 200
+# What visitors do, and how likely: the funnel, the slow path and the bug come from these.
+_SLOW_SEARCH, _GOES_TO_CART, _GOES_TO_TILL, _EXPIRED_COUPON = 0.06, 0.7, 0.75, 0.12
+
+
+class Crowd:
+    """Visitors that come, look, buy and go until they are told to stop."""
+
+    def __init__(self, port: int, *, seed: int = 1) -> None:
+        self._port = port
+        self._seed = seed
+        self._over = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._queue, args=(number,), daemon=True)
+            for number in range(AT_ONCE)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let everybody finish their request and go."""
+        self._over.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(_TIMEOUT_S)
+
+    def _queue(self, number: int) -> None:
+        chance = random.Random(self._seed * 1_000 + number)  # noqa: S311 - steady, not secret
+        visit = 0
+        while not self._over.is_set():
+            visit += 1
+            try:
+                Visit(self._port, f"user-{number}-{visit}", chance, self._over).go()
+            except (OSError, http.client.HTTPException):
+                self._over.wait(0.5)  # the shop is busy, or closing
+
+
+class Visit:
+    """One visitor from the front page to wherever they lose interest."""
+
+    def __init__(self, port: int, user: str, chance: random.Random, over: threading.Event) -> None:
+        self._port = port
+        self._user = user
+        self._chance = chance
+        self._over = over
+
+    def go(self) -> None:
+        chance = self._chance
+        number = chance.randint(1, _PRODUCTS)
+        words = "*" if chance.random() < _SLOW_SEARCH else str(number)
+        self._ask("GET", "/")
+        self._ask("GET", f"/search?q={quote(words)}")
+        self._ask("GET", f"/products/{number}")
+        if chance.random() > _GOES_TO_CART:
+            return
+        self._ask("POST", f"/cart/{number}")
+        if chance.random() > _GOES_TO_TILL:
+            return
+        coupon = "SUMMER" if chance.random() < _EXPIRED_COUPON else ""
+        self._ask("POST", "/checkout", urlencode({"item": number, "coupon": coupon}))
+
+    def _ask(self, method: str, path: str, body: str = "") -> None:
+        if self._over.wait(self._chance.uniform(*_THINKING_S)):
+            return
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S)
+        headers = {"X-User": self._user, "Content-Type": "application/x-www-form-urlencoded"}
+        try:
+            connection.request(method, path, body, headers)
+            connection.getresponse().read()
+        finally:
+            connection.close()
