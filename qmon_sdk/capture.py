@@ -47,7 +47,7 @@ def capture_exception(
     client = current()
     if not client.recording:
         return None
-    facts = Facts(level=level, fingerprint=fingerprint, handled=handled, attributes=attributes)
+    facts = Facts(level, fingerprint, handled=handled, attributes=attributes)
     try:
         if scope:
             with _scope_of(scope):
@@ -74,9 +74,8 @@ def capture_message(
         return None
     try:
         caller = sys._getframe(1)  # noqa: SLF001 - there is no other way to it
-        facts = Facts(
-            level=level, fingerprint=message_parts(caller, message), attributes=attributes
-        )
+        group = message_parts(caller, message)
+        facts = Facts(level, group, handled=True, attributes=attributes)
         error = Message(message).with_traceback(_trace_to(caller))
         if scope:
             with _scope_of(scope):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from .anatomy import codes_of, fields_of, key_of, message_of, trace_of
-from .context import SCOPE
+from .context import EMPTY, SCOPE
 from .grouping import culprit_of, key_of_error, key_of_fingerprint
 from .json_text import array, texts
-from .protocol.records import Record
 from .protocol.signals import NO_LABELS, Error
 from .recorder.cells import draw, position
 from .stacktrace import Stacks
@@ -37,13 +36,23 @@ _PATHS = 1000
 _MAX_MESSAGE = 8192
 
 
-class Facts(Record):
+class Facts:
     """What the caller says about an error."""
 
-    level: str = "error"
-    fingerprint: str | Iterable[str] | None = None
-    handled: bool = True
-    attributes: Mapping[str, Any] | None = None
+    __slots__ = ("attributes", "fingerprint", "handled", "level")
+
+    def __init__(
+        self,
+        level: str,
+        fingerprint: str | Iterable[str] | None,
+        *,
+        handled: bool,
+        attributes: Mapping[str, Any] | None,
+    ) -> None:
+        self.level = level
+        self.fingerprint = fingerprint
+        self.handled = handled
+        self.attributes = attributes
 
 
 class Path:
@@ -165,6 +174,8 @@ def attributes_of(
     `tag.x`, `flag.x`, `user.x` are texts; `context.x` and `breadcrumbs` are JSON.
     """
     labels = scrubber.labels(more) if more else {}
+    if scope is EMPTY:
+        return labels or NO_LABELS
     for prefix, entries in (("tag", scope.tags), ("flag", scope.flags), ("user", scope.user)):
         if entries:
             for key, text in scrubber.labels(entries).items():

@@ -115,14 +115,16 @@ def add_breadcrumb(
     client = current()
     if not client.recording:
         return
-    labels = client.scrubber.labels
-    said = {"message": message, "category": category, "level": level, "type": type}
+    scrubber = client.scrubber
     inside = [
         ("time", str(time_ns())),
-        *((key, quoted(text)) for key, text in labels(said).items()),
+        ("message", quoted(scrubber.value(message))),
+        ("category", quoted(label(category))),
+        ("level", quoted(label(level))),
+        ("type", quoted(label(type))),
     ]
     if data:
-        inside.append(("data", texts(labels(labels_of(data)))))
+        inside.append(("data", texts(scrubber.labels(data))))
     # As JSON at once: an error that takes a hundred of them along has only to join them.
     crumb = "{" + members(*inside) + "}"
     scope, limit = SCOPE.get(), client.settings.max_breadcrumbs

@@ -60,7 +60,11 @@ class Family:
             series, is_its_own = self._fold.find(self._kind, name, unit=unit, attributes=attributes)
             if is_its_own and len(self._known) < MAX_SERIES:
                 self._learn(key, series)
-        series.add(value)
+        # `Series.add`, without the price of a call.
+        pending = series.pending
+        pending.append(value)
+        if len(pending) > series.limit:
+            series.crowded()
 
     def _learn(self, key: Any, series: Series) -> None:
         try:

@@ -6,11 +6,11 @@ from itertools import islice
 from time import perf_counter_ns
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
-from .rendering import HIDDEN, render
+from .rendering import HIDDEN, Renderer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import FrameType
     from typing import Any
 
@@ -32,7 +32,11 @@ def locals_of(
 
     In a frame a big variable never hides a small one; nothing is told of a frame that is `None`.
     """
-    found = [{} if frame is None else _variables(frame, scrubber, until) for frame in frames]
+    text_of = Renderer(MAX_LOCAL, scrubber.hides).text
+    found = [
+        {} if frame is None else _variables(frame, text_of, hides=scrubber.hides, until=until)
+        for frame in frames
+    ]
     # Mostly there is nothing to hide, and then one look at all of them together will do.
     together = "\n".join([text for texts in found for text in texts.values()])
     if not scrubber.is_suspect(together):
@@ -40,7 +44,9 @@ def locals_of(
     return [{name: scrubber.text(text) for name, text in texts.items()} for texts in found]
 
 
-def _variables(frame: FrameType, scrubber: Scrubber, until: int) -> dict[str, str]:
+def _variables(
+    frame: FrameType, text_of: Callable[[Any], str], *, hides: Callable[[str], bool], until: int
+) -> dict[str, str]:
     if perf_counter_ns() >= until:
         return {}
     variables = [
@@ -50,9 +56,8 @@ def _variables(frame: FrameType, scrubber: Scrubber, until: int) -> dict[str, st
     ]
     variables.sort(key=_weight)
     texts: dict[str, str] = {}
-    hides = scrubber.hides
     for name, value in variables[:MAX_LOCALS]:
-        texts[name] = HIDDEN if hides(name) else render(value, MAX_LOCAL, hides=hides)
+        texts[name] = HIDDEN if hides(name) else text_of(value)
         if perf_counter_ns() >= until:
             break
     return texts

@@ -62,10 +62,7 @@ def render(value: Any, limit: int = 512, *, hides: Callable[[str], bool] | None 
     Only values of built-in and a few standard-library types speak for themselves: of all others the
     class is named and their plain attributes listed, since a `__repr__` may block, raise or query.
     """
-    simple = _RENDERERS.get(type(value))
-    if simple is not None:
-        return cut(simple(value, limit), limit)
-    return cut(_Renderer(limit, hides or _hides_nothing).text(value, _DEPTH), limit)
+    return Renderer(limit, hides or _hides_nothing).text(value)
 
 
 def type_name(kind: type) -> str:
@@ -95,8 +92,8 @@ def fields_of(value: object) -> Mapping[str, Any]:
     return {}
 
 
-class _Renderer:
-    """Writes what has parts; the parts of one container share its limit."""
+class Renderer:
+    """Writes values as `render` does, many of them; the parts of a container share its limit."""
 
     __slots__ = ("_hides", "_limit")
 
@@ -104,7 +101,14 @@ class _Renderer:
         self._limit = limit
         self._hides = hides
 
-    def text(self, value: Any, depth: int) -> str:
+    def text(self, value: Any) -> str:
+        """Write one value."""
+        simple = _RENDERERS.get(type(value))
+        if simple is not None:
+            return cut(simple(value, self._limit), self._limit)
+        return cut(self._text(value, _DEPTH), self._limit)
+
+    def _text(self, value: Any, depth: int) -> str:
         kind = type(value)
         simple = _RENDERERS.get(kind)
         if simple is not None:
@@ -125,7 +129,7 @@ class _Renderer:
                 if room <= 0 or len(texts) == _ITEMS:
                     texts.append(CUT)
                     break
-                text = self.text(value, depth)
+                text = self._text(value, depth)
                 room -= len(text)
                 texts.append(text)
         except RuntimeError:  # another thread changed it in the middle
@@ -141,7 +145,8 @@ class _Renderer:
                     texts.append(CUT)
                     break
                 secret = type(key) is str and self._hides(key)
-                text = f"{self.text(key, 0)}: {_SECRET if secret else self.text(value, depth)}"
+                shown = _SECRET if secret else self._text(value, depth)
+                text = f"{self._text(key, 0)}: {shown}"
                 room -= len(text)
                 texts.append(text)
         except RuntimeError:  # another thread changed it in the middle
@@ -151,7 +156,7 @@ class _Renderer:
     def _object(self, value: object) -> str:
         fields = {key: field for key, field in fields_of(value).items() if type(key) is str}
         texts = [
-            f" {key}={_SECRET if self._hides(key) else self.text(field, 0)}"
+            f" {key}={_SECRET if self._hides(key) else self._text(field, 0)}"
             for key, field in list(fields.items())[:_ITEMS]
         ]
         more = f" {CUT}" if len(fields) > _ITEMS else ""

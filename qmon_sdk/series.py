@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from itertools import repeat, starmap
-from math import isfinite
+from _thread import allocate_lock
+from collections import Counter
+from math import isfinite, nan
 
 from .protocol.buckets import bucket_of
 from .protocol.buckets import fold as fold_buckets
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 COUNTER, GAUGE, DISTRIBUTION = KINDS = ("counter", "gauge", "distribution")
-_CROWDED = 1024  # values a series holds before it folds them itself
-_PARTS = 16
+CROWDED = 1024  # values a series holds before it folds them itself
+MOST_PARTS = 16
+PATIENCE_S = 0.05
 
 
 class Part(Record):
@@ -36,13 +37,23 @@ class Part(Record):
 class Series:
     """What the application adds to, from any thread.
 
-    `add` is the hot path: `deque.append` and `deque.popleft` are single operations of the
-    interpreter, with the GIL and without, so that nothing is lost, counted twice or waited for. A
-    negative limit sends the first value after a start or a fork the slow way, which wakes the
-    flusher.
+    `add` is the hot path and takes no lock: `list.append` is a single operation of the interpreter,
+    with the GIL and without. Whoever folds takes a slice off the front, one at a time, while others
+    go on appending at the back; so nothing is lost or counted twice. A negative limit sends the
+    first value after a start or a fork the slow way, which wakes the flusher.
     """
 
-    __slots__ = ("_limit", "_parts", "_pending", "_wake", "attributes", "kind", "metric", "unit")
+    __slots__ = (
+        "_gate",
+        "_parts",
+        "_wake",
+        "attributes",
+        "kind",
+        "limit",
+        "metric",
+        "pending",
+        "unit",
+    )
 
     def __init__(
         self, kind: str, metric: str, *, unit: str = "", attributes: Mapping[str, str] | None = None
@@ -51,31 +62,48 @@ class Series:
         self.metric = metric
         self.unit = unit
         self.attributes = dict(attributes or {})
-        self._pending: deque[Any] = deque()
-        self._parts: deque[Part] = deque()
-        self._wake: Callable[[], Any] | None = None
-        self._limit = -1
-
-    def add(self, value: float = 1) -> None:
-        """Take one value; what is no finite number is counted and left out later."""
-        pending = self._pending
-        pending.append(value)
-        if len(pending) > self._limit:
-            self._crowded()
+        self.begin(None)
 
     def begin(self, wake: Callable[[], Any] | None) -> None:
         """Forget what was added; call `wake` when the next value comes, or (`None`) keep none."""
         self._wake = wake
-        self._limit = -1
-        self._pending.clear()
-        self._parts.clear()
+        self._gate = allocate_lock()  # a forked child may have inherited a closed one
+        self._parts: list[Part] = []
+        self.pending: list[Any] = []
+        self.limit = -1
+
+    def add(self, value: float = 1) -> None:
+        """Take one value; what is no finite number is counted and left out later."""
+        pending = self.pending
+        pending.append(value)
+        if len(pending) > self.limit:
+            self.crowded()
+
+    def crowded(self) -> None:
+        """Make room: the first value wakes the flusher, later ones are folded where they are."""
+        if self._wake is None:
+            self.pending.clear()
+        elif self.limit < 0:
+            self.limit = CROWDED
+            self._wake()
+        elif self._gate.acquire(blocking=False):  # else somebody is at it already
+            try:
+                self._fold()
+            finally:
+                self._gate.release()
 
     def take(self) -> Part | None:
         """Fold and remove what was added since the last time; `None` when nothing was."""
-        if self._pending:
+        if not self.pending and not self._parts:
+            return None
+        if not self._gate.acquire(timeout=PATIENCE_S):
+            return None  # whoever holds it is folding: the next time, then
+        try:
             self._fold()
-        parts = taken(self._parts)
-        return merge(parts) if parts else None
+            parts, self._parts = self._parts, []
+        finally:
+            self._gate.release()
+        return merge(parts)
 
     def point(self, part: Part, time: int) -> Point:
         """Say what was added as a signal."""
@@ -92,46 +120,33 @@ class Series:
             attributes=self.attributes,
         )
 
-    def _crowded(self) -> None:
-        if self._wake is None:
-            self._pending.clear()
-        elif self._limit < 0:
-            self._limit = _CROWDED
-            self._wake()
-        else:
-            self._fold()
-            if len(self._parts) > _PARTS:
-                self._parts.append(merge(taken(self._parts)))
-
     def _fold(self) -> None:
-        self._parts.append(fold(taken(self._pending), buckets=self.kind == DISTRIBUTION))
+        pending = self.pending
+        values = pending[: len(pending)]
+        del pending[: len(values)]
+        if values:
+            self._parts.append(fold(values, self.kind))
+        if len(self._parts) > MOST_PARTS:
+            self._parts = [merge(self._parts)]
 
 
-def taken(source: deque[Any]) -> list[Any]:
-    """Move out what is there now, oldest first, while others may append or take as well."""
-    moved: list[Any] = []
-    try:
-        moved.extend(starmap(source.popleft, repeat((), len(source))))
-    except IndexError:  # somebody else took the rest
-        pass
-    return moved
-
-
-def fold(values: list[Any], *, buckets: bool = True) -> Part:
+def fold(values: list[Any], kind: str = DISTRIBUTION) -> Part:
     """Fold values into one part; those that are no finite numbers are refused and counted."""
-    numbers = values
-    if not set(map(type, values)) <= {int, float} or not isfinite(_sum(values)):
+    numbers, total = values, _sum(values)
+    if not isfinite(total):
         numbers = [number for value in values if (number := _number(value)) is not None]
-    if not numbers:
-        return Part(refused=len(values))
+        total = sum(numbers)
+    count = len(numbers)
+    if kind == COUNTER or not count:
+        return Part(count=count, total=total, refused=len(values) - count)
     return Part(
-        count=len(numbers),
-        total=_sum(numbers),
+        count=count,
+        total=total,
         last=float(numbers[-1]),
         minimum=float(min(numbers)),
         maximum=float(max(numbers)),
-        buckets=dict(Counter(map(bucket_of, numbers))) if buckets else NO_BUCKETS,
-        refused=len(values) - len(numbers),
+        buckets=dict(Counter(map(bucket_of, numbers))) if kind == DISTRIBUTION else NO_BUCKETS,
+        refused=len(values) - count,
     )
 
 
@@ -143,7 +158,7 @@ def merge(parts: list[Part]) -> Part:
         return (full[0] if full else Part()).replace(refused=refused)
     return Part(
         count=sum(part.count for part in full),
-        total=_sum([part.total for part in full]),
+        total=sum(part.total for part in full),
         last=full[-1].last,
         minimum=min(part.minimum for part in full),
         maximum=max(part.maximum for part in full),
@@ -152,16 +167,18 @@ def merge(parts: list[Part]) -> Part:
     )
 
 
-def _sum(numbers: list[Any]) -> float:
+def _sum(values: list[Any]) -> float:
+    """Add up what is only plain numbers; NaN when there is anything else among them."""
     try:
-        return float(sum(numbers))
-    except OverflowError:  # an integer that no double can hold
-        return float("inf")
+        total = sum(values)
+        return float(total) if type(total) in {int, float} else nan
+    except (OverflowError, TypeError):
+        return nan
 
 
 def _number(value: Any) -> float | None:
-    """Read a finite number of any library; a text or a truth value is none."""
-    if isinstance(value, str | bytes | bytearray | bool):
+    """Read a finite number of any library; a text is none."""
+    if isinstance(value, str | bytes | bytearray):
         return None
     try:
         number = float(value)

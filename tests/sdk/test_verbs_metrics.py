@@ -52,7 +52,7 @@ class TestCount:
         assert drained == 20
         assert qmon_capture.total("paid") == qmon_capture.total("threads") == 160_000
 
-    @pytest.mark.parametrize("wrong", [math.nan, math.inf, "3", None, True, object(), [1]])
+    @pytest.mark.parametrize("wrong", [math.nan, math.inf, "3", None, object(), [1]])
     def test_counts_what_is_no_number_and_never_raises(self, qmon_capture, wrong):
         qmon.count("paid", wrong)
         qmon.count("paid", 2)
