@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import random
 import threading
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote, urlencode
 
 AT_ONCE = 8
@@ -39,47 +41,51 @@ class Crowd:
                 thread.join(_TIMEOUT_S)
 
     def _queue(self, number: int) -> None:
-        chance = random.Random(self._seed * 1_000 + number)  # noqa: S311 - steady, not secret
+        chance = random.Random(self._seed * 1_000 + number)
         visit = 0
         while not self._over.is_set():
             visit += 1
             try:
-                Visit(self._port, f"user-{number}-{visit}", chance, self._over).go()
+                Visitor(f"user-{number}-{visit}", chance, self._ask).visit()
             except (OSError, http.client.HTTPException):
                 self._over.wait(0.5)  # the shop is busy, or closing
 
-
-class Visit:
-    """One visitor from the front page to wherever they lose interest."""
-
-    def __init__(self, port: int, user: str, chance: random.Random, over: threading.Event) -> None:
-        self._port = port
-        self._user = user
-        self._chance = chance
-        self._over = over
-
-    def go(self) -> None:
-        chance = self._chance
-        number = chance.randint(1, _PRODUCTS)
-        words = "*" if chance.random() < _SLOW_SEARCH else str(number)
-        self._ask("GET", "/")
-        self._ask("GET", f"/search?q={quote(words)}")
-        self._ask("GET", f"/products/{number}")
-        if chance.random() > _GOES_TO_CART:
-            return
-        self._ask("POST", f"/cart/{number}")
-        if chance.random() > _GOES_TO_TILL:
-            return
-        coupon = "SUMMER" if chance.random() < _EXPIRED_COUPON else ""
-        self._ask("POST", "/checkout", urlencode({"item": number, "coupon": coupon}))
-
-    def _ask(self, method: str, path: str, body: str = "") -> None:
-        if self._over.wait(self._chance.uniform(*_THINKING_S)):
+    def _ask(self, user: str, chance: random.Random, *question: str, body: str = "") -> None:
+        """Think a while, then ask the shop."""
+        if self._over.wait(chance.uniform(*_THINKING_S)):
             return
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S)
-        headers = {"X-User": self._user, "Content-Type": "application/x-www-form-urlencoded"}
+        headers = {"X-User": user, "Content-Type": "application/x-www-form-urlencoded"}
         try:
+            method, path = question
             connection.request(method, path, body, headers)
             connection.getresponse().read()
         finally:
             connection.close()
+
+
+class Visitor:
+    """Somebody, from the front page to wherever they lose interest."""
+
+    def __init__(self, user: str, chance: random.Random, ask: Callable[..., None]) -> None:
+        self._chance = chance
+        self._ask = partial(ask, user, chance)
+
+    def visit(self) -> None:
+        """Look for something, look at it, and perhaps buy it."""
+        number = self._chance.randint(1, _PRODUCTS)
+        words = "*" if self._does(_SLOW_SEARCH) else str(number)
+        self._ask("GET", "/")
+        self._ask("GET", f"/search?q={quote(words)}")
+        self._ask("GET", f"/products/{number}")
+        if self._does(_GOES_TO_CART):
+            self._ask("POST", f"/cart/{number}")
+            if self._does(_GOES_TO_TILL):
+                self._pay(number)
+
+    def _pay(self, number: int) -> None:
+        coupon = "SUMMER" if self._does(_EXPIRED_COUPON) else ""
+        self._ask("POST", "/checkout", body=urlencode({"item": number, "coupon": coupon}))
+
+    def _does(self, likely: float) -> bool:
+        return self._chance.random() < likely

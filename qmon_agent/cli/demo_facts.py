@@ -1,4 +1,4 @@
-"""What the demo shows, read back from the agent as anybody can: by SQL, through its control socket."""
+"""What the demo shows, read back from the agent as anybody can: by SQL."""
 
 from __future__ import annotations
 
@@ -9,41 +9,44 @@ import msgspec
 
 from qmon_agent.cli._control import Control
 
-SHOP = "shop"
-STEPS = ("view_product", "add_to_cart", "checkout", "paid")
-TABLES = ("spans", "errors", "events", "sessions", "points", "logs", "checkins")
-_RECENT = "5 seconds"
-
-COUNTS = "SELECT " + ", ".join(
-    f"(SELECT count(*) FROM {table} WHERE service = '{SHOP}') AS {table}" for table in TABLES
-)
-ROUTES = f"""
-WITH served AS (SELECT * FROM spans WHERE service = '{SHOP}' AND kind = 'server'),
-     span AS (SELECT min(time) AS first, max(time) AS last FROM served)
+COUNTS = """
+SELECT (SELECT count(*) FROM spans WHERE service = 'shop') AS spans,
+       (SELECT count(*) FROM errors WHERE service = 'shop') AS errors,
+       (SELECT count(*) FROM events WHERE service = 'shop') AS events,
+       (SELECT count(*) FROM sessions WHERE service = 'shop') AS sessions,
+       (SELECT count(*) FROM points WHERE service = 'shop') AS points,
+       (SELECT count(*) FROM logs WHERE service = 'shop') AS logs,
+       (SELECT count(*) FROM checkins WHERE service = 'shop') AS checkins
+"""
+ROUTES = """
+WITH served AS (SELECT * FROM spans WHERE service = 'shop' AND kind = 'server'),
+     whole AS (SELECT min(time) AS first, max(time) AS last FROM served)
 SELECT name, count(*) AS requests,
-       count(*) / greatest(date_diff('millisecond', any_value(first), any_value(last)), 1000) * 1000
+       count(*) * 1000 / greatest(date_diff('millisecond', any_value(first), any_value(last)), 1000)
          AS per_second,
-       count(*) FILTER (time > last - INTERVAL {_RECENT}) / 5.0 AS per_second_now,
+       count(*) FILTER (time > last - INTERVAL 5 seconds) / 5.0 AS per_second_now,
        quantile_cont(duration_ns, 0.95) / 1e6 AS p95_ms,
        count(*) FILTER (status = 'error') AS errors
-FROM served, span GROUP BY name ORDER BY requests DESC LIMIT 10
+FROM served, whole GROUP BY name ORDER BY requests DESC LIMIT 10
 """
-ISSUES = f"""
+ISSUES = """
 SELECT type, arg_max(message, time) AS message, culprit, bool_and(handled) AS handled,
        count(*) AS times, count(DISTINCT user_id) AS users, arg_min(stack, time) AS stack
-FROM errors WHERE service = '{SHOP}'
+FROM errors WHERE service = 'shop'
 GROUP BY grouping, type, culprit ORDER BY users DESC, type LIMIT 10
 """
 # A step counts for a user who has taken all the steps before it, in this order.
-FUNNEL = f"""
+FUNNEL = """
 WITH moments AS (
-  SELECT user_id, {", ".join(f"min(time) FILTER (name = '{step}') AS {step}" for step in STEPS)}
-  FROM events WHERE service = '{SHOP}' GROUP BY user_id)
-SELECT count(view_product) AS view_product,
-       count(*) FILTER (add_to_cart >= view_product) AS add_to_cart,
-       count(*) FILTER (checkout >= add_to_cart AND add_to_cart >= view_product) AS checkout,
-       count(*) FILTER (paid >= checkout AND checkout >= add_to_cart
-                        AND add_to_cart >= view_product) AS paid
+  SELECT user_id, min(time) FILTER (name = 'view_product') AS viewed,
+         min(time) FILTER (name = 'add_to_cart') AS added,
+         min(time) FILTER (name = 'checkout') AS checked_out,
+         min(time) FILTER (name = 'paid') AS paid
+  FROM events WHERE service = 'shop' GROUP BY user_id)
+SELECT count(viewed) AS view_product,
+       count(*) FILTER (viewed <= added) AS add_to_cart,
+       count(*) FILTER (viewed <= added AND added <= checked_out) AS checkout,
+       count(*) FILTER (viewed <= added AND added <= checked_out AND checked_out <= paid) AS paid
 FROM moments
 """
 HOST = """

@@ -1,4 +1,4 @@
-"""The demo from its first process to its last number: set up, let the crowd in, account for it all."""
+"""The demo, from its first process to its last number."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How it ended: `captured` and `dropped` by the SDK's own books, the rest by the agent's tables."""
+    """How it ended: `captured` and `dropped` as the SDK tells, the rest as the agent has it."""
 
     seconds: int
     facts: Facts
@@ -78,7 +78,7 @@ def _shown(arrival: Arrival) -> dict[str, Any]:
 
 
 def play(seconds: int, *, keep: bool, look: Callable[[Moment], None]) -> Outcome:
-    """Run the demo, showing it to `look` every second; whatever happens, nothing is left running."""
+    """Run the demo, and show it to `look` every second; nothing is left running."""
     receiver = Receiver()
     receiver.start()
     try:

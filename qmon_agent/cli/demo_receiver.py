@@ -71,7 +71,7 @@ class Receiver:
         note = self.note
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - http.server finds it by this name
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 note(json.loads(body), time.time_ns())
                 self.send_response(204)

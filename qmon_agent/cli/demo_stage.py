@@ -1,4 +1,4 @@
-"""What the demo runs on: a directory, an agent and a shop in processes of their own, and their end."""
+"""What the demo runs on: a directory, an agent, a shop; and the end of all that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from qmon_agent.cli._control import Control, find_control
 from qmon_agent.domain.errors import QmonError
@@ -65,7 +65,7 @@ class Stage:
         self._children: list[subprocess.Popen[str]] = []
         (self.directory / "qmon.toml").write_text(CONFIG.format(url=receiver_url))
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -135,7 +135,7 @@ def _new_directory() -> Path:
     if len(str(directory)) <= _MOST_PATH:
         return directory
     directory.rmdir()
-    return Path(tempfile.mkdtemp(prefix="qmon-demo-", dir="/tmp"))  # noqa: S108 - made for us alone
+    return Path(tempfile.mkdtemp(prefix="qmon-demo-", dir="/tmp"))
 
 
 def end(child: subprocess.Popen[str]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
-from typing import Protocol
+from statistics import median
+from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -30,38 +30,23 @@ Watch your own application:
 """
 
 
-class View(Protocol):
-    """Where the demo is shown, for the time of a `with` block."""
-
-    def __enter__(self) -> View: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def look(self, moment: Moment) -> None:
-        """How it stands, about once a second."""
-
-
 class Silence:
     """Shows nothing: for `--json`, which prints one document and nothing else."""
 
-    def __enter__(self) -> Silence:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        return None
+        """Nothing was begun."""
 
     def look(self, moment: Moment) -> None:
-        """Show nothing."""
+        """Take a look at how it stands, about once a second."""
 
 
 class Lines(Silence):
     """One line for each look, for logs and pipes."""
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> Self:
         _say("starting an agent, a shop, a webhook receiver and a crowd ...")
         self._arrived = 0
         return self
@@ -78,31 +63,26 @@ class Lines(Silence):
         self._arrived = len(moment.arrivals)
 
 
-class Board:
-    """The live board."""
+class Board(Silence):
+    """A live board, for people."""
 
     def __init__(self) -> None:
         self._live = Live("starting an agent, a shop, a webhook receiver and a crowd ...")
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> Self:
         self._live.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.update("")  # the summary follows and says it all
-        self._live.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._live.update("")  # the summary follows, and says it all
+        self._live.stop()
 
     def look(self, moment: Moment) -> None:
         head = Text(f"qmon demo, {moment.elapsed_s:.0f} of {moment.seconds} s", style="bold")
         self._live.update(Group(head, board(moment.facts, moment.arrivals)))
 
 
-def view_for(*, json: bool) -> View:
+def view_for(*, json: bool) -> Silence:
     """Choose by who is reading."""
     if json:
         return Silence()
@@ -174,7 +154,8 @@ def _books(outcome: Outcome) -> str:
     delays = outcome.delays_ms
     told = f"Alerts delivered: {len(delays)}"
     if delays:
-        told += f", {delays[len(delays) // 2]:.0f} ms from event to receiver (p50), {delays[-1]:.0f} ms at most"
+        p50, most = median(delays), delays[-1]
+        told += f", {p50:.0f} ms from event to receiver (p50), {most:.0f} ms at most"
     return (
         f"Captured {outcome.captured} {sign} stored {outcome.stored} + dropped {dropped}\n{told}\n"
     )

@@ -1,4 +1,4 @@
-"""Serves the shop until its standard input ends, then tells the SDK's own books as one JSON line."""
+"""Serves the shop until its standard input ends, then tells the SDK's books as a JSON line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 
-from werkzeug.serving import make_server
+from werkzeug.serving import ThreadedWSGIServer
 
 import qmon_sdk as qmon
 from qmon_agent.cli.demo_shop.shop import create_shop
@@ -22,7 +22,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     qmon.init(service="shop", release="1.0", environment="demo")
-    server = make_server("127.0.0.1", 0, create_shop(), threaded=True)
+    server = ThreadedWSGIServer("127.0.0.1", 0, create_shop())
     server.daemon_threads = False  # so that closing waits for the requests being answered
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     serving.start()

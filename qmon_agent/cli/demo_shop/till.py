@@ -9,7 +9,7 @@ import qmon_sdk as qmon
 
 COUPONS = {"WELCOME": 0.1}  # planted: the summer campaign is over, its links are not
 _DECLINED = 0.04
-_CHANCE = random.Random(7)  # noqa: S311 - which payments fail, not who may pay
+_CHANCE = random.Random(7)
 
 
 class PaymentError(Exception):
