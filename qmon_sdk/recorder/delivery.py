@@ -110,7 +110,7 @@ class Delivery:
             if self._spool_begun and not self._unsent:
                 self._finish_spool()
         else:
-            self._spool_unsent()
+            self._spool_held()
         self.bytes = sum(len(message) for message, _ in list(self._held.values()))
 
     def close(self) -> None:
@@ -148,8 +148,12 @@ class Delivery:
             return False
         return self._to_spool(sequence) and self._finish_spool()
 
-    def _spool_unsent(self) -> None:
-        while self._unsent and self._to_spool(self._unsent[0]):
+    def _spool_held(self) -> None:
+        """Nobody is there to acknowledge: what is held is safer in a file than in memory."""
+        for sequence in sorted(self._held):
+            if not self._to_spool(sequence):
+                return
+        while self._unsent and self._unsent[0] not in self._held:
             self._unsent.popleft()
 
     def _finish_spool(self) -> bool:

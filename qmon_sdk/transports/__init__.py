@@ -34,7 +34,7 @@ class Poll(Record):
     rejected: tuple[tuple[int, str], ...] = ()
     credit: int | None = None  # bytes the agent has room for; None = it said nothing about it
     reconnected: bool = False  # whatever is not acknowledged may be lost: send it again
-    connected: bool = False
+    connected: bool = False  # or about to be: an attempt is under way
 
 
 class Transport(Protocol):

@@ -90,7 +90,9 @@ class Link:
             self._connect()
         channel = self._look()
         self._connected = channel is not None
-        return _poll_of(answers, reconnected=channel is not before, connected=self._connected)
+        is_new = channel is not None and channel is not before
+        # A connection that is being made counts: what waits for it needs no spool yet.
+        return _poll_of(answers, reconnected=is_new, connected=self._channel is not None)
 
     def close(self) -> None:
         channel, self._channel = self._channel, None
@@ -177,6 +179,6 @@ def _poll_of(answers: list[Ack], *, reconnected: bool, connected: bool) -> Poll:
         acknowledged=tuple(sequence for answer in answers for sequence in answer.sequences),
         rejected=tuple(refusal for answer in answers for refusal in answer.rejected),
         credit=answers[-1].credit if answers else None,
-        reconnected=reconnected and connected,
+        reconnected=reconnected,
         connected=connected,
     )

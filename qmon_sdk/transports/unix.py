@@ -51,6 +51,9 @@ def _connected(path: str, kind: int) -> _socket.socket:
     except OSError:
         sock.close()
         raise
+    except ValueError as error:  # a path that no file can have
+        sock.close()
+        raise OSError(errno.EINVAL, str(error)) from error
     return sock
 
 

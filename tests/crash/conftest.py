@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ class Agent:
         self.state = directory / "state"
         self.socket = directory / "agent.sock"
         self.log = directory / "agent.log"
+        self.http_port, self.tcp_port = free_port(), free_port()
         self.process: subprocess.Popen | None = None
 
     def start(self) -> Agent:
@@ -40,13 +42,24 @@ class Agent:
         with self.log.open("a") as log:
             already = log.tell()
             self.process = subprocess.Popen(
-                [*command, *places, "--http", "127.0.0.1:0"],
+                [*command, *places, "--http", f"127.0.0.1:{self.http_port}"],
                 stdout=log,
                 stderr=log,
                 env=environment(),
             )
         wait_until(lambda: READY in self.log.read_text()[already:], what=self.log.read_text)
         return self
+
+    def configure(self, text: str) -> None:
+        """Write its configuration, before it starts."""
+        self.state.mkdir(exist_ok=True)
+        (self.state / "qmon.toml").write_text(text)
+
+    def ask(self, *words: str):
+        """Run one of its commands; returns what that says as JSON."""
+        command = [sys.executable, "-m", "qmon_agent.cli", *words, "--json"]
+        done = subprocess.run(command, env=self.environment(), check=True, capture_output=True)
+        return json.loads(done.stdout)
 
     def environment(self) -> dict[str, str]:
         """What a program needs to find this agent."""
@@ -140,6 +153,11 @@ class Program:
         assert (expect, "") == (self.process.returncode, errors)
         lines = output.splitlines()
         return json.loads(lines[-1]) if lines else None
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
 def environment() -> dict[str, str]:

@@ -95,7 +95,8 @@ def transport(receiver):
     transport = opened(receiver.dsn)
     transport.poll()
     receiver.accept()
-    poll_until(transport, lambda poll: poll.connected)
+    poll_until(transport, lambda poll: poll.connected and transport.send(message(0)))
+    assert [0] == receiver.frames(1)
     yield transport
     transport.close()
 
@@ -272,6 +273,12 @@ class TestUnix:
 
         assert not transport.poll().connected
         assert words in transport.trouble
+
+    def test_explains_that_a_path_cannot_be(self):
+        transport = opened("unix:///run/\ud800.sock")
+
+        assert not transport.send(message(1))
+        assert "surrogates" in transport.trouble
 
     def test_explains_that_a_path_is_too_long(self, tmp_path):
         transport = opened(f"unix://{tmp_path}/{'x' * 120}.sock")
