@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,6 +52,12 @@ class Walk:
         payload = raw or encode_frame(frame)
         self.journal.append(payload, process=bytes(16), sequence=self.written)
         self.store.committed(self.journal.commit())
+
+    async def count(self):
+        try:
+            return (await self.store.query(COUNT)).rows[0][1]
+        except StoreError:
+            return 0
 
     async def stored(self):
         return await self.store.caught_up(self.written, timeout_s=20)
@@ -183,6 +190,26 @@ class TestWorker:
         while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+
+class TestJournal:
+    async def test_that_was_deleted_is_followed_from_its_new_beginning(self, walk, tmp_path):
+        for _ in range(3):
+            walk.write()
+        await walk.stored()
+        await walk.store.stop()
+        walk.journal.close()
+        shutil.rmtree(tmp_path / "journal")
+
+        again = Walk(tmp_path)
+        await again.store.start()
+        again.store.committed(again.journal.committed)
+        again.written = 100  # rows of other names
+        again.write(), again.write()
+        while await again.count() != 50:
+            await asyncio.sleep(0.05)
+        await again.store.stop()
+        again.journal.close()
 
 
 class TestMainProcess:

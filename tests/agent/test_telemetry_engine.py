@@ -14,6 +14,7 @@ from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.engine import Question, open_engine
 from qmon_agent.store.telemetry.following import Follower
 from qmon_agent.store.telemetry.suspect import Suspect
+from qmon_agent.store.telemetry.watch import Watch
 from qmon_sdk.protocol.columns import Block, block_of, blocks_of
 from qmon_sdk.protocol.frames import Frame, Resource, encode_frame
 from qmon_sdk.protocol.signals import Error, Point, Span
@@ -84,7 +85,7 @@ class Bench:
 
     def ask(self, sql, **more):
         question = Question(sql=sql, **{"limit": 100, "timeout_s": 10.0, **more})
-        return self.engine.ask(question, lambda _: None)
+        return self.engine.ask(question, Watch())
 
     def rows(self, sql, **more):
         return self.ask(sql, **more).rows

@@ -14,6 +14,7 @@ from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.store.telemetry import TelemetryOptions
 from qmon_agent.store.telemetry.engine import Question, open_engine
 from qmon_agent.store.telemetry.following import Follower
+from qmon_agent.store.telemetry.watch import Watch
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, encode_frame
 from qmon_sdk.protocol.signals import Span
@@ -59,7 +60,7 @@ def recovered(directory):
     question = Question(
         sql="select count(*), count(distinct span_id) from spans", limit=1, timeout_s=9
     )
-    (counts,) = engine.ask(question, lambda _: None).rows
+    (counts,) = engine.ask(question, Watch()).rows
     rebuilt = engine.counts().get("rebuilt", 0)
     engine.close()
     return (*counts, rebuilt)

@@ -58,6 +58,7 @@ class TelemetryStore:
         self._worker: WorkerProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._committed = Position()
+        self._journal_end: Position | None = None
         self._progress = link.Progress(stored=Position(), exported=Position(), counts={})
         self._moved = asyncio.Event()
         self._spawned = asyncio.Event()
@@ -88,8 +89,12 @@ class TelemetryStore:
         self._give_up_waiting()
 
     def committed(self, position: Position) -> None:
-        """Say how far the journal may be read; cheap enough for every group commit."""
+        """Say how far the journal may be read; cheap enough for every group commit.
+
+        The first time, as the agent starts, it tells where the journal ends.
+        """
         self._committed = position
+        self._journal_end = self._journal_end or position
         if self._notice is None:
             loop = asyncio.get_running_loop()
             self._notice = loop.call_later(NOTICE_S, self._announce)
@@ -170,7 +175,13 @@ class TelemetryStore:
         self._worker = worker
         self._spawned.set()
         try:
-            worker.say(link.Begin(options=self._options, careful=self._lives.careful))
+            worker.say(
+                link.Begin(
+                    options=self._options,
+                    journal_end=self._journal_end,
+                    careful=self._lives.careful,
+                )
+            )
             worker.say(link.Committed(place=self._committed))
             async for message in worker.messages():
                 self._hear(message)

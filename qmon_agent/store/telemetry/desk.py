@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +9,7 @@ from qmon_agent.domain.errors import QmonError
 
 from . import link
 from .engine import Engine, Question
+from .watch import StoppedError, Watch
 
 AT_ONCE = 2
 Say = Callable[[link.Said], None]
@@ -24,19 +24,17 @@ class Desk:
         self._say = say
         self._fail = fail
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="query")
-        self._lock = threading.Lock()
-        self._open: dict[int, Callable[[], None]] = {}
+        self._open: dict[int, Watch] = {}
 
     def ask(self, asked: link.Ask) -> None:
         """Queue a question."""
-        self._open[asked.number] = _nothing
-        self._threads.submit(self._answer, asked)
+        watch = self._open[asked.number] = Watch()
+        self._threads.submit(self._answer, asked, watch)
 
     def cancel(self, number: int) -> None:
         """Nobody waits any more: interrupt the query, or do not begin it."""
-        with self._lock:
-            interrupt = self._open.pop(number, _nothing)
-        interrupt()
+        if watch := self._open.get(number):
+            watch.cancel()
 
     def close(self) -> None:
         """Interrupt everything and wait for the threads."""
@@ -44,15 +42,16 @@ class Desk:
             self.cancel(number)
         self._threads.shutdown(cancel_futures=True)
 
-    def _answer(self, asked: link.Ask) -> None:
-        if asked.number not in self._open:
-            return
+    def _answer(self, asked: link.Ask, watch: Watch) -> None:
         question = Question(
             sql=asked.sql, limit=asked.limit, timeout_s=asked.timeout_s, state=asked.state
         )
         try:
-            result = self._engine.ask(question, lambda stop: self._running(asked.number, stop))
-            self._say(link.Answer(number=asked.number, result=result))
+            if not watch.cancelled:
+                result = self._engine.ask(question, watch)
+                self._say(link.Answer(number=asked.number, result=result))
+        except StoppedError:
+            return  # whoever asked has given up, or sees the link end
         except QmonError as error:
             self._say(link.Refusal(number=asked.number, message=str(error)))
         except Exception as error:  # noqa: BLE001 - the engine is broken, not the question
@@ -60,15 +59,3 @@ class Desk:
             self._fail(error)
         finally:
             self._open.pop(asked.number, None)
-
-    def _running(self, number: int, interrupt: Callable[[], None]) -> None:
-        with self._lock:
-            wanted = number in self._open
-            if wanted:
-                self._open[number] = interrupt
-        if not wanted:
-            interrupt()
-
-
-def _nothing() -> None:
-    """Stop what has not begun."""

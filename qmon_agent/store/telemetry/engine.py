@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from qmon_agent.journal import Position
 from .answers import QueryResult, StateTable
 from .decoding import Batch
 from .options import TelemetryOptions
+from .watch import Watch
 
 
 class RefusedError(Exception):
@@ -57,8 +58,11 @@ class Engine(Protocol):
     def busy(self) -> bool:
         """Say whether something begun by `tend` still runs."""
 
-    def ask(self, question: Question, running: Callable[[Callable[[], None]], None]) -> QueryResult:
-        """Answer, or raise QueryError; `running` is told how to interrupt it."""
+    def ask(self, question: Question, watch: Watch) -> QueryResult:
+        """Answer, or raise QueryError, also when the watch stops it."""
+
+    def begin_anew(self) -> None:
+        """Make everything safe and forget the place: another journal begins. To be opened again."""
 
     def kept(self) -> Kept:
         """Count what is there."""

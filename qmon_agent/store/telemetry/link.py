@@ -24,6 +24,8 @@ class Begin(Said, frozen=True, kw_only=True):
     """To the worker, first: be this store."""
 
     options: TelemetryOptions
+    journal_end: Position | None = None
+    """Where the journal ended when the agent started, if it said so."""
     careful: bool = False
     """It died several times without getting on: take one frame at a time and find the culprit."""
 

@@ -7,14 +7,15 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 from . import link
 
 WORKER = "qmon_agent.store.telemetry.worker"
 KILL_AFTER_S = 3.0
+LOOK_S = 0.01
 PACKAGES = Path(__file__).parents[3]
 """Where `qmon_agent` was imported from: the worker must run the same code, from any folder."""
 
@@ -24,7 +25,7 @@ class WorkerProcess:
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
+        process: subprocess.Popen[bytes],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
@@ -38,23 +39,22 @@ class WorkerProcess:
         """Start a fresh interpreter: nothing of ours is copied into it, no lock, no thread."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
+        writer: asyncio.StreamWriter | None = None
         try:
             with theirs:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    WORKER,
-                    str(theirs.fileno()),
+                reader, writer = await asyncio.open_connection(sock=ours)
+                # Not asyncio's: that one can be cancelled half-way, and leaves a process behind.
+                process = subprocess.Popen(  # noqa: ASYNC220, S603 - a millisecond; our own module
+                    [sys.executable, "-P", "-m", WORKER, str(theirs.fileno())],
                     pass_fds=[theirs.fileno()],
                     env=_environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                 )
         except BaseException:
-            ours.close()
+            ours.close() if writer is None else writer.transport.abort()
             raise
-        return cls(process, *await asyncio.open_connection(sock=ours))
+        return cls(process, reader, writer)
 
     def say(self, message: link.Said) -> None:
         """Queue a message; to one who is gone it is silently lost, as `messages` will end."""
@@ -73,21 +73,22 @@ class WorkerProcess:
 
     async def gone(self, timeout_s: float) -> bool:
         """Wait for the process to have left by itself."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._process.wait()
-        except TimeoutError:
-            return False
+        deadline = time.monotonic() + timeout_s
+        while self._process.poll() is None:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(LOOK_S)
         return True
 
     async def end(self) -> None:
-        """Close our end, which tells it to leave; insist when it does not."""
-        self._writer.close()
-        with suppress(OSError):
-            await self._writer.wait_closed()
-        if not await self.gone(KILL_AFTER_S):
-            self._process.kill()
-            await self._process.wait()
+        """Drop our end, which tells it to leave; insist when it does not."""
+        self._writer.transport.abort()  # `close` would first wait for it to read what was said
+        try:
+            await self.gone(KILL_AFTER_S)
+        finally:
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
 
 
 def _environment() -> dict[str, str]:

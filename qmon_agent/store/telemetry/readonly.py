@@ -14,6 +14,7 @@ from qmon_agent.journal import Position
 
 from .answers import QueryResult, StateTable
 from .options import TelemetryOptions
+from .watch import Watch
 
 TELEMETRY = "telemetry"
 JOURNAL = "journal"
@@ -58,7 +59,7 @@ class ReadOnlyStore:
             timeout_s=self._options.query_timeout_s if timeout_s is None else timeout_s,
             state=state_tables or {},
         )
-        return self._engine.ask(question, lambda _: None)
+        return self._engine.ask(question, Watch())
 
     def close(self) -> None:
         """Remove the copy."""

@@ -41,6 +41,8 @@ class Worker:
         self._saying = threading.Lock()
         self._news = threading.Condition()
         self._committed = Position()
+        self._baseline = begin.journal_end
+        self._replaced = False
         self._stopping = False
         self._failure: BaseException | None = None
         self._exports: list[int] = []
@@ -60,6 +62,9 @@ class Worker:
         threading.Thread(target=self._listen, name="link", daemon=True).start()
         self._tell()
         while self._failure is None:
+            if self._replaced:
+                self._engine.begin_anew()
+                raise StoreError("the journal was replaced by a new one: beginning at its start")
             began = time.monotonic()
             moved = self._follower.follow(
                 self._committed, max_bytes=self._options.batching.max_bytes
@@ -105,7 +110,8 @@ class Worker:
 
     def _has_work(self) -> bool:
         wanted = self._exports and not self._engine.busy()
-        return bool(self._stopping or self._behind() or self._failure or wanted)
+        news = self._stopping or self._replaced or self._failure
+        return bool(news or self._behind() or wanted)
 
     def _tell(self) -> None:
         progress = link.Progress(
@@ -128,6 +134,7 @@ class Worker:
             self._end_exports(lambda number: link.Answer(number=number))
 
     def _end_exports(self, answer: Callable[[int], link.Said]) -> None:
+        self._tell()  # who waits for an export asks next how far it reaches
         with self._news:
             asked, self._exports = self._exports, []
         for number in asked:
@@ -160,12 +167,19 @@ class Worker:
         with self._news:
             match message:
                 case link.Committed():
-                    self._committed = message.place
+                    self._hear_committed(message.place)
                 case link.Export():
                     self._exports.append(message.number)
                 case link.Stop():
                     self._stopping = True
             self._news.notify_all()
+
+    def _hear_committed(self, place: Position) -> None:
+        """Ids never go back: new records below what is stored are those of another journal."""
+        if self._baseline is not None:
+            grown = place.record_id > self._baseline.record_id
+            self._replaced |= grown and place.record_id < self._engine.stored.record_id
+        self._baseline = self._committed = place
 
     def _fail(self, error: BaseException) -> None:
         with self._news:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from qmon_agent.store.telemetry.answers import Column, QueryResult
 from qmon_agent.store.telemetry.engine import Question
 from qmon_agent.store.telemetry.manifest import Manifest
 from qmon_agent.store.telemetry.schema import BY_NAME
+from qmon_agent.store.telemetry.watch import StoppedError, Watch
 
 from . import views
 from .guard import checked
@@ -34,14 +34,14 @@ def answer(
     *,
     manifest: Callable[[], Manifest],
     directory: Path,
-    running: Callable[[Callable[[], None]], None],
+    watch: Watch,
 ) -> QueryResult:
     """Answer, or raise QueryError; the connection is the caller's to close."""
     began = time.perf_counter()
     statement = checked(connection, question.sql, tables=(*BY_NAME, *question.state))
     wanted = BY_NAME.keys() if statement.tables is None else statement.tables & BY_NAME.keys()
-    with _stopped_after(connection, question.timeout_s), _said_plainly(question):
-        running(connection.interrupt)
+    watched = watch.over(connection.interrupt, timeout_s=question.timeout_s)
+    with _said_plainly(question, watch), watched:
         views.hand_in(connection, question.state)
         views.begin_reading(connection)
         views.create(connection, sorted(wanted), manifest=manifest(), directory=directory)
@@ -90,21 +90,12 @@ def _columns(relation: duckdb.DuckDBPyRelation) -> tuple[Column, ...]:
 
 
 @contextmanager
-def _stopped_after(connection: duckdb.DuckDBPyConnection, timeout_s: float) -> Iterator[None]:
-    timer = threading.Timer(timeout_s, connection.interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-@contextmanager
-def _said_plainly(question: Question) -> Iterator[None]:
+def _said_plainly(question: Question, watch: Watch) -> Iterator[None]:
     try:
         yield
     except duckdb.InterruptException as error:
+        if not watch.overdue:
+            raise StoppedError from error
         raise QueryError(f"stopped: it took longer than {question.timeout_s:g} s") from error
     except duckdb.OutOfMemoryException as error:
         raise QueryError(

@@ -6,7 +6,7 @@ import fcntl
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -18,6 +18,7 @@ from qmon_agent.store.telemetry.decoding import Batch
 from qmon_agent.store.telemetry.engine import Kept, Question
 from qmon_agent.store.telemetry.manifest import Manifest
 from qmon_agent.store.telemetry.options import TelemetryOptions
+from qmon_agent.store.telemetry.watch import Watch
 
 from . import asking, recovery, views
 from .export import FOLDER
@@ -99,15 +100,21 @@ class DuckEngine:
     def busy(self) -> bool:
         return self._mover.busy()
 
-    def ask(self, question: Question, running: Callable[[Callable[[], None]], None]) -> QueryResult:
+    def ask(self, question: Question, watch: Watch) -> QueryResult:
         with self._connection.cursor() as own:
             return asking.answer(
                 own,
                 question,
                 manifest=lambda: self._mover.manifest,
                 directory=self._directory,
-                running=running,
+                watch=watch,
             )
+
+    def begin_anew(self) -> None:
+        while self.exported != self.stored:
+            self.tend(now=time.time_ns(), everything=True)
+            self._mover.wait()
+        self._mover.forget_place()
 
     def kept(self) -> Kept:
         with self._connection.cursor() as own:

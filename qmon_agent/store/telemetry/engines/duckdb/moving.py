@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.journal import Position
 from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.manifest import Manifest
 from qmon_agent.store.telemetry.options import TelemetryOptions
@@ -96,6 +97,12 @@ class Mover:
             manifests.save(self._directory, left)
             self.manifest = left
             self._counts["expired_segments"] += len(gone)
+
+    def forget_place(self) -> None:
+        """What is exported stays; the hot file no longer fits, and so is begun anew."""
+        left = self.manifest.having((), exported=Position(), generation=self.manifest.generation)
+        manifests.save(self._directory, left)
+        self.manifest = left
 
     def wait(self) -> None:
         if self._thread is not None:
