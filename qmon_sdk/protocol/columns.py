@@ -23,9 +23,9 @@ The store reads the bytes as they are; nothing between the recorder and the tabl
 
 from __future__ import annotations
 
-from array import array
-
+from .arrays import F64, I32, I64, U32, packed
 from .errors import FrameError
+from .readers import READERS
 from .records import Record
 from .signals import FIELDS, SIGNALS, kind_of
 
@@ -38,13 +38,6 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 1 << 17
 """Rows one block may hold."""
-
-LITTLE = array("H", [1]).tobytes() == b"\x01\x00"
-U32 = "I"
-I32 = "i"
-I64 = "q"
-U64 = "Q"
-F64 = "d"
 
 
 class Block(Record):
@@ -76,14 +69,6 @@ def blocks_of(signals: Sequence[Signal]) -> tuple[Block, ...]:
     for signal in signals:
         by_kind.setdefault(kind_of(signal), []).append(signal)
     return tuple(block_of(kind, group) for kind, group in by_kind.items())
-
-
-def packed(code: str, values: Any) -> bytes:
-    """Write numbers as little-endian bytes of the `array` type code."""
-    numbers = array(code, values)
-    if not LITTLE:
-        numbers.byteswap()
-    return numbers.tobytes()
 
 
 def words(values: Sequence[str]) -> Any:
@@ -175,7 +160,7 @@ def rows_of(block: Block) -> list[Signal]:
 def decode_column(column: Any, role: str, rows: int) -> list[Any]:
     """Read one column into a list of `rows` values; raises `FrameError` if it is not that."""
     try:
-        values = _READERS[role](column, rows)
+        values = READERS[role](column, rows)
     except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
         message = f"a {role} column cannot be read: {error}"
         raise FrameError(message) from error
@@ -183,130 +168,3 @@ def decode_column(column: Any, role: str, rows: int) -> list[Any]:
         message = f"a {role} column has {len(values)} rows, not {rows}"
         raise FrameError(message)
     return values
-
-
-def unpacked(code: str, data: bytes) -> array[Any]:
-    """Read little-endian numbers; raises `ValueError` if the bytes are no whole number of them."""
-    numbers = array(code)
-    numbers.frombytes(data)
-    if not LITTLE:
-        numbers.byteswap()
-    return numbers
-
-
-def _read_numbers(code: str, types: tuple[type, ...]) -> Callable[[Any, int], list[Any]]:
-    same = types[0]
-
-    def read(column: Any, rows: int) -> list[Any]:
-        if isinstance(column, bytes):
-            return unpacked(code, column).tolist()
-        if isinstance(column, types):
-            return [same(column)] * rows
-        tag, base, data = column
-        _expect(tag, "o")
-        return [base + number for number in unpacked(I64, data)]
-
-    return read
-
-
-def _read_flags(column: Any, rows: int) -> list[bool]:
-    return [column] * rows if isinstance(column, bool) else [bool(value) for value in bytes(column)]
-
-
-def _read_texts(column: Any, rows: int) -> list[str]:
-    if isinstance(column, str):
-        return [column] * rows
-    return [_text(value) for value in _TEXT_READERS[column[0]](*column[1:])]
-
-
-def _from_dictionary(places: bytes, values: list[Any]) -> list[Any]:
-    return [values[place] for place in unpacked(U32, places)]
-
-
-def _from_binary(width: int, data: bytes) -> list[str]:
-    if not 1 <= width <= 64:  # noqa: PLR2004 - longer than any id there is
-        message = f"ids of {width} bytes"
-        raise ValueError(message)
-    nothing = bytes(width)
-    ids = (data[start : start + width] for start in range(0, len(data), width))
-    return ["" if one == nothing else one.hex() for one in ids]
-
-
-def _from_halves(high: bytes, low: bytes) -> list[str]:
-    pairs = zip(unpacked(U64, high), unpacked(U64, low), strict=True)
-    return [f"{upper:016x}{lower:016x}" if upper or lower else "" for upper, lower in pairs]
-
-
-_TEXT_READERS: dict[str, Callable[..., list[str]]] = {
-    "d": _from_dictionary,
-    "t": lambda values: values,
-    "x": _from_binary,
-    "x1": lambda data: [f"{one:016x}" if one else "" for one in unpacked(U64, data)],
-    "x2": _from_halves,
-}
-
-
-def _read_labels(column: Any, rows: int) -> list[dict[str, str]]:
-    if isinstance(column, dict):
-        return [_labels(column)] * rows
-    return [_labels(value) for value in _LABEL_READERS[column[0]](*column[1:])]
-
-
-def _from_pairs(counts: bytes, *flat: Any) -> list[Any]:
-    places, keys, values = flat
-    pairs = zip(_from_dictionary(places, keys), values, strict=True)
-    return [dict(_take(pairs, count)) for count in unpacked(U32, counts)]
-
-
-_LABEL_READERS: dict[str, Callable[..., list[dict[str, str]]]] = {
-    "d": _from_dictionary,
-    "k": _from_pairs,
-}
-
-
-def _read_buckets(column: Any, rows: int) -> list[dict[int, int]]:
-    if isinstance(column, dict):
-        return [{int(index): int(count) for index, count in column.items()}] * rows
-    tag, counts, indexes, amounts = column
-    _expect(tag, "b")
-    pairs = zip(unpacked(I32, indexes), unpacked(I64, amounts), strict=True)
-    return [dict(_take(pairs, count)) for count in unpacked(U32, counts)]
-
-
-def _take(pairs: Any, count: int) -> list[Any]:
-    taken = [pair for _, pair in zip(range(count), pairs, strict=False)]
-    if len(taken) != count:
-        message = "fewer pairs than rows say"
-        raise ValueError(message)
-    return taken
-
-
-def _expect(tag: Any, wanted: str) -> None:
-    if tag != wanted:
-        message = f"written as {tag!r}"
-        raise ValueError(message)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        message = f"{type(value).__name__} instead of text"
-        raise TypeError(message)
-    return value
-
-
-def _labels(value: Any) -> dict[str, str]:
-    return {_text(key): _text(text) for key, text in value.items()}
-
-
-_READERS: dict[str, Callable[[Any, int], list[Any]]] = {
-    "Time": _read_numbers(I64, (int,)),
-    "Duration": _read_numbers(I64, (int,)),
-    "Whole": _read_numbers(I64, (int,)),
-    "Number": _read_numbers(F64, (float, int)),
-    "Flag": _read_flags,
-    "Key": _read_texts,
-    "Word": _read_texts,
-    "Text": _read_texts,
-    "Labels": _read_labels,
-    "Buckets": _read_buckets,
-}

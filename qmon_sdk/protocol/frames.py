@@ -123,8 +123,11 @@ def _array_header(length: int) -> bytes:
 
 
 def pack(value: Any) -> bytes:
-    """Write one msgpack value."""
-    return bytes(Packer(autoreset=True, buf_size=_SMALL).pack(value))
+    """Write one msgpack value; text that is no Unicode (a lone surrogate) gets question marks."""
+    try:
+        return bytes(Packer(autoreset=True, buf_size=_SMALL).pack(value))
+    except UnicodeEncodeError:
+        return bytes(Packer(unicode_errors="replace").pack(value))
 
 
 def pack_block(block: Block) -> bytes:

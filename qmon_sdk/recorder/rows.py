@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from time import perf_counter_ns, time_ns
 
-from qmon_sdk.protocol.columns import U32, U64, Block, labels, packed
+from qmon_sdk.protocol.arrays import U32, U64, packed
+from qmon_sdk.protocol.columns import Block, labels
 
 from .cells import WIDTH
 

@@ -111,6 +111,13 @@ class TestFrames:
         with pytest.raises(FrameError, match="dream"):
             rows_of(frame.blocks[0])
 
+    def test_with_text_that_is_no_unicode_are_written_with_question_marks(self):
+        block = block_of("log", [SIGNALS["log"](body="a\ud800b", attributes={"\udfff": "c"})])
+        frame = decode_frame(encode_frame(Frame(process=bytes(16), blocks=(block,))))
+
+        (log,) = rows_of(frame.blocks[0])
+        assert (log.body, log.attributes) == ("a?b", {"?": "c"})
+
     def test_too_large_are_refused_by_both_sides(self):
         huge = Frame(process=bytes(16), resource=Resource(service="x" * MAX_FRAME_BYTES))
 

@@ -1,0 +1,132 @@
+"""How a column is read, by the role of its field; `columns` has the table of what may come.
+
+A reader takes the column and the number of rows, gives a list, and raises whatever comes to hand on
+bytes that contradict themselves: `columns.decode_column` makes one error of all of them.
+"""
+
+from __future__ import annotations
+
+from .arrays import F64, I32, I64, U32, U64, unpacked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def _read_numbers(code: str, types: tuple[type, ...]) -> Callable[[Any, int], list[Any]]:
+    same = types[0]
+
+    def read(column: Any, rows: int) -> list[Any]:
+        if isinstance(column, bytes):
+            return unpacked(code, column).tolist()
+        if isinstance(column, types):
+            return [same(column)] * rows
+        tag, base, data = column
+        _expect(tag, "o")
+        return [base + number for number in unpacked(I64, data)]
+
+    return read
+
+
+def _read_flags(column: Any, rows: int) -> list[bool]:
+    return [column] * rows if isinstance(column, bool) else [bool(value) for value in bytes(column)]
+
+
+def _read_texts(column: Any, rows: int) -> list[str]:
+    if isinstance(column, str):
+        return [column] * rows
+    return [_text(value) for value in _TEXT_READERS[column[0]](*column[1:])]
+
+
+def _from_dictionary(places: bytes, values: list[Any]) -> list[Any]:
+    return [values[place] for place in unpacked(U32, places)]
+
+
+def _from_binary(width: int, data: bytes) -> list[str]:
+    if not 1 <= width <= 64:  # noqa: PLR2004 - longer than any id there is
+        message = f"ids of {width} bytes"
+        raise ValueError(message)
+    nothing = bytes(width)
+    ids = (data[start : start + width] for start in range(0, len(data), width))
+    return ["" if one == nothing else one.hex() for one in ids]
+
+
+def _from_halves(high: bytes, low: bytes) -> list[str]:
+    pairs = zip(unpacked(U64, high), unpacked(U64, low), strict=True)
+    return [f"{upper:016x}{lower:016x}" if upper or lower else "" for upper, lower in pairs]
+
+
+_TEXT_READERS: dict[str, Callable[..., list[str]]] = {
+    "d": _from_dictionary,
+    "t": lambda values: values,
+    "x": _from_binary,
+    "x1": lambda data: [f"{one:016x}" if one else "" for one in unpacked(U64, data)],
+    "x2": _from_halves,
+}
+
+
+def _read_labels(column: Any, rows: int) -> list[dict[str, str]]:
+    if isinstance(column, dict):
+        return [_labels(column)] * rows
+    return [_labels(value) for value in _LABEL_READERS[column[0]](*column[1:])]
+
+
+def _from_pairs(counts: bytes, *flat: Any) -> list[Any]:
+    places, keys, values = flat
+    pairs = zip(_from_dictionary(places, keys), values, strict=True)
+    return [dict(_take(pairs, count)) for count in unpacked(U32, counts)]
+
+
+_LABEL_READERS: dict[str, Callable[..., list[dict[str, str]]]] = {
+    "d": _from_dictionary,
+    "k": _from_pairs,
+}
+
+
+def _read_buckets(column: Any, rows: int) -> list[dict[int, int]]:
+    if isinstance(column, dict):
+        return [{int(index): int(count) for index, count in column.items()}] * rows
+    tag, counts, indexes, amounts = column
+    _expect(tag, "b")
+    pairs = zip(unpacked(I32, indexes), unpacked(I64, amounts), strict=True)
+    return [dict(_take(pairs, count)) for count in unpacked(U32, counts)]
+
+
+def _take(pairs: Any, count: int) -> list[Any]:
+    taken = [pair for _, pair in zip(range(count), pairs, strict=False)]
+    if len(taken) != count:
+        message = "fewer pairs than rows say"
+        raise ValueError(message)
+    return taken
+
+
+def _expect(tag: Any, wanted: str) -> None:
+    if tag != wanted:
+        message = f"written as {tag!r}"
+        raise ValueError(message)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        message = f"{type(value).__name__} instead of text"
+        raise TypeError(message)
+    return value
+
+
+def _labels(value: Any) -> dict[str, str]:
+    return {_text(key): _text(text) for key, text in value.items()}
+
+
+READERS: dict[str, Callable[[Any, int], list[Any]]] = {
+    "Time": _read_numbers(I64, (int,)),
+    "Duration": _read_numbers(I64, (int,)),
+    "Whole": _read_numbers(I64, (int,)),
+    "Number": _read_numbers(F64, (float, int)),
+    "Flag": _read_flags,
+    "Key": _read_texts,
+    "Word": _read_texts,
+    "Text": _read_texts,
+    "Labels": _read_labels,
+    "Buckets": _read_buckets,
+}
