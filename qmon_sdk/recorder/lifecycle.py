@@ -23,8 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXIT_S = 0.03
-"""Seconds that handing over may take at exit; to the promised 50 ms, what spooling 8 MB takes."""
+EXIT_S = 0.02
+"""Seconds to wait for acknowledgements at exit; the rest of the promised 50 ms is for the spool."""
 
 _AFTER_EVERYBODY = -100  # the priority among `multiprocessing`'s finalizers
 _hooked: set[str] = set()
