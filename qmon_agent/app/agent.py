@@ -78,7 +78,6 @@ class Agent:
         self.desk.is_ready = False
         taking, judged = self.parts.taking, self.parts.judged
         await self._tasks.cancel("samplers", "watchdog")
-        taking.host.flush()
         await self._step("sources", self.services.stop_sources())
         await self._step("journal", taking.committer.close())
         await self._step("rules", judged.walk.drain())

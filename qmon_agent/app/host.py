@@ -16,8 +16,6 @@ from qmon_sdk.protocol.signals import Point
 
 SERVICE = "host"
 _PEER = Peer(name="host")
-# Samplers are spread over the second; a frame for each would cost more than the sampling.
-_GATHER_S = 0.5
 
 
 class HostProcess:
@@ -30,23 +28,13 @@ class HostProcess:
         self._sequence = 0
         self._captured = 0
         self._dropped = 0
-        self._gathered: list[Point] = []
         self._resource = Resource(
             service=SERVICE, host=platform.node(), pid=os.getpid(), started=clock.now(), sdk="agent"
         )
 
     def submit(self, points: Sequence[Point]) -> None:
-        """Takes what one sampler measured; called on the loop."""
-        if points and not self._gathered:
-            asyncio.get_running_loop().call_later(_GATHER_S, self.flush)
+        """Sends one round of samples as one frame; what the agent refuses is booked as dropped."""
         self._captured += len(points)
-        self._gathered += points
-
-    def flush(self) -> None:
-        """Sends what was gathered; what the agent itself refuses is booked as dropped."""
-        points, self._gathered = self._gathered, []
-        if not points:
-            return
         if self._intake.admission.is_full:
             self._dropped += len(points)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -23,8 +24,9 @@ class PacketReader:
 
     def __init__(self, door: Door) -> None:
         self.door = door
-        # One byte more than allowed, so that a message too large is seen to be so.
-        self.buffer = memoryview(bytearray(PREFIX_BYTES + MAX_FRAME_BYTES + 1))
+        # One byte more than allowed, so that a message too large is seen to be so. Mapped, as pages
+        # that no message ever reached cost no memory.
+        self.buffer = memoryview(mmap.mmap(-1, PREFIX_BYTES + MAX_FRAME_BYTES + 1))
 
 
 class PacketConnection:

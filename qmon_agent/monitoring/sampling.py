@@ -1,10 +1,11 @@
-"""Runs the samplers: each on its place in the second, apart from the others, measured."""
+"""Runs the samplers: a round every second, each apart from the others, measured."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -38,7 +39,11 @@ class SamplerHealth(msgspec.Struct, kw_only=True):
 
 
 class SamplerRunner:
-    """One task per sampler; the sampling itself is done in threads, as a read may hang."""
+    """All samplers, one after another, on one thread: a round costs one wake-up, not one each.
+
+    A read that hangs keeps its thread, and its sampler is not called again before it came back; the
+    others go on without it.
+    """
 
     def __init__(
         self,
@@ -49,54 +54,73 @@ class SamplerRunner:
         clock: Clock | None = None,
         vitals: Vitals | None = None,
     ) -> None:
-        """`submit` is called on the loop with the points of one sampler."""
+        """`submit` is called on the loop with the points of one round."""
         self.health = {name: SamplerHealth() for name in samplers}
         self._samplers = dict(samplers)
         self._submit = submit
         self._pace = pace or Pace()
         self._clock = clock or SystemClock()
         self._vitals = vitals or Vitals()
+        self._hanging: set[str] = set()
 
     async def run(self) -> None:
-        """Sample until cancelled."""
+        """Sample until cancelled, or until every sampler is switched off."""
         threads = ThreadPoolExecutor(max(1, len(self._samplers)), "qmon-sampler")
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for place, name in enumerate(self._samplers):
-                    offset = place / len(self._samplers) * self._pace.interval_s
-                    tasks.create_task(self._repeat(name, offset, threads))
+            while not all(health.disabled for health in self.health.values()):
+                await self._round(threads)
+                # What was missed is left out, not made up for.
+                due = max(due + self._pace.interval_s, loop.time())
+                await asyncio.sleep(due - loop.time())
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _repeat(self, name: str, offset: float, threads: ThreadPoolExecutor) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time() + offset
-        while not self.health[name].disabled:
-            await asyncio.sleep(due - loop.time())
-            await self._once(name, threads)
-            # What was missed is left out, not made up for.
-            due = max(due + self._pace.interval_s, loop.time())
-
-    async def _once(self, name: str, threads: ThreadPoolExecutor) -> None:
-        sampling = asyncio.get_running_loop().run_in_executor(threads, self._timed, name)
-        try:
-            # Shielded: a read that hangs keeps its thread, and its sampler is not called again.
-            points = await asyncio.wait_for(asyncio.shield(sampling), self._pace.timeout_s)
+    async def _round(self, threads: ThreadPoolExecutor) -> None:
+        """Everybody once; whoever hangs is left behind with its thread."""
+        left = deque(
+            name
+            for name, health in self.health.items()
+            if not health.disabled and name not in self._hanging
+        )
+        points: list[Point] = []
+        while left:
+            turn = _Turn(left)
+            sampling = asyncio.get_running_loop().run_in_executor(threads, self._sample, turn)
+            try:
+                # Shielded: a thread cannot be stopped, only left behind.
+                await asyncio.wait_for(asyncio.shield(sampling), self._pace.timeout_s)
+            except TimeoutError:
+                left = turn.abandon()
+                self._leave_behind(turn.name, sampling)
+            points += self._reviewed(turn.done)
+        if points:
             self._submit(points)
-        except TimeoutError:
-            self._failed(name, f"took longer than {self._pace.timeout_s} s")
-            await asyncio.gather(sampling, return_exceptions=True)
-        except Exception as error:  # noqa: BLE001 - a sampler may raise anything, and harms only itself
-            self._failed(name, f"{type(error).__name__}: {error}")
-        else:
-            self._went_well(name)
 
-    def _timed(self, name: str) -> list[Point]:
-        started = time.perf_counter()
-        try:
-            return self._samplers[name].sample(self._clock.now())
-        finally:
+    def _sample(self, turn: _Turn) -> None:
+        while (name := turn.next()) is not None:
+            started = time.perf_counter()
+            try:
+                turn.done.append((name, self._samplers[name].sample(self._clock.now())))
+            except Exception as error:  # noqa: BLE001 - a sampler may raise anything, and harms only itself
+                turn.done.append((name, error))
             self.health[name].duration_s = time.perf_counter() - started
+
+    def _leave_behind(self, name: str, sampling: asyncio.Future[None]) -> None:
+        self._failed(name, f"took longer than {self._pace.timeout_s} s")
+        self._hanging.add(name)
+        sampling.add_done_callback(lambda _: self._hanging.discard(name))
+
+    def _reviewed(self, done: Sequence[tuple[str, list[Point] | Exception]]) -> list[Point]:
+        points: list[Point] = []
+        for name, result in done:
+            if isinstance(result, Exception):
+                self._failed(name, f"{type(result).__name__}: {result}")
+            else:
+                self._went_well(name)
+                points += result
+        return points
 
     def _went_well(self, name: str) -> None:
         health = self.health[name]
@@ -113,3 +137,24 @@ class SamplerRunner:
         if health.failures_in_a_row >= self._pace.give_up_after:
             health.disabled = True
             self._vitals.gauge("sampler_disabled", 1, sampler=name)
+
+
+class _Turn:
+    """One pass of a thread over samplers, which may be taken out of its hands."""
+
+    def __init__(self, left: deque[str]) -> None:
+        self.name = ""
+        self.done: list[tuple[str, list[Point] | Exception]] = []
+        self._left = left
+
+    def next(self) -> str | None:
+        try:
+            self.name = self._left.popleft()
+        except IndexError:
+            return None
+        return self.name
+
+    def abandon(self) -> deque[str]:
+        """Who has not been called; the thread gets nobody any more, whenever it comes back."""
+        left, self._left = self._left, deque()
+        return left

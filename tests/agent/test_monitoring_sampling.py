@@ -80,15 +80,22 @@ class TestSamplerRunner:
         assert 1 == runner.health["hanging"].failures
         assert len(taken) >= 3
 
-    async def test_spreads_samplers_over_the_interval(self):
-        taken, loop = [], asyncio.get_running_loop()
-        started = loop.time()
+    async def test_gives_all_points_of_a_round_together(self):
+        taken = []
         two = {"first": Steady(), "second": Steady()}
-        pace = Pace(interval_s=0.4)
 
-        await run_for(
-            SamplerRunner(two, lambda _: taken.append(loop.time() - started), pace=pace), 0.3
-        )
+        await run_for(SamplerRunner(two, taken.append, pace=Pace(interval_s=5)), 0.2)
 
-        assert 2 == len(taken)
-        assert taken[1] - taken[0] > 0.1
+        assert [2] == [len(points) for points in taken]
+
+    async def test_samples_the_others_while_one_hangs_and_that_one_when_it_came_back(self, pace):
+        hanging, taken = Hanging(), []
+        samplers = {"first": Steady(), "hanging": hanging, "last": Steady()}
+        runner = SamplerRunner(samplers, taken.append, pace=pace)
+
+        asyncio.get_running_loop().call_later(0.2, hanging.let_go.set)
+        await run_for(runner, 0.4)
+
+        assert [2] == sorted({len(points) for points in taken})
+        assert 1 < hanging.calls
+        assert 1 == runner.health["hanging"].failures
