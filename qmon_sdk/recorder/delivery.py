@@ -71,6 +71,11 @@ class Delivery:
         return self._transport.trouble if self._begun else ""
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether the transport has stopped taking messages."""
+        return bool(self._unsent)
+
+    @property
     def pending(self) -> int:
         """Messages that are neither acknowledged nor spooled."""
         return len(self._held)

@@ -131,14 +131,17 @@ class Recorder:
 
     def flush(self, timeout: float) -> bool:
         """Send everything and wait until it is acknowledged or spooled; `False` if that is late."""
-        deadline = monotonic() + timeout
+        return self._hand_over(monotonic() + timeout)
+
+    def _hand_over(self, deadline: float, *, hopeless: bool = False) -> bool:
+        """Send everything, and wait for answers unless it is `hopeless`."""
         self.wake_up()
-        if not self._gate.acquire(timeout=max(timeout, 0)):
+        if not self._gate.acquire(timeout=max(deadline - monotonic(), 0)):
             return False
         try:
             self.delivery.poll()
             self._flush(metrics=True)
-            return self._drain(deadline)
+            return not hopeless and self._drain(deadline)
         finally:
             self._gate.release()
 
@@ -214,7 +217,8 @@ class Recorder:
     def at_exit(self, deadline: float) -> None:
         """Hand over what is buffered until `deadline` (monotonic seconds), and spool the rest."""
         if self._awake:
-            self.flush(max(deadline - monotonic(), 0.0))
+            # An agent that has stopped reading will not answer within milliseconds either.
+            self._hand_over(deadline, hopeless=self.delivery.is_stuck)
             self.delivery.spool_rest()
 
     def close(self, timeout: float) -> bool:
