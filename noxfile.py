@@ -72,9 +72,7 @@ def lint(session: nox.Session) -> None:
     fix = "fix" in session.posargs
     session.run("ruff", "format", *([] if fix else ["--check"]), ".")
     session.run("ruff", "check", *(["--fix"] if fix else []), ".")
-    session.run(
-        "codespell", "qmon_sdk", "qmon_agent", "tests", "docs", "README.md", "CONTRIBUTING.md"
-    )
+    session.run("codespell", "qmon_sdk", "qmon_agent", "docs", "README.md", "CONTRIBUTING.md")
     session.run("validate-pyproject", "pyproject.toml")
 
 
@@ -169,9 +167,7 @@ def golden(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def news(session: nox.Session) -> None:
-    """Check that the change has its news fragment; `-- build` writes CHANGELOG.md."""
+    """Show the news of the next release; `-- build` writes them into CHANGELOG.md."""
     session.install(*nox.project.dependency_groups(PROJECT, "news"))
-    if "build" in session.posargs:
-        session.run("towncrier", "build", "--yes")
-    else:
-        session.run("towncrier", "build", "--draft")
+    how = "--yes" if "build" in session.posargs else "--draft"
+    session.run("towncrier", "build", how, "--version", PROJECT["project"]["version"])
