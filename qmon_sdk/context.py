@@ -14,9 +14,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Protocol
 
     from .sessions import OpenSession
+
+    class Request(Protocol):
+        """Somebody's request, while it is answered."""
+
+        scope: Scope
 
 MAX_ENTRIES = 100  # tags, flags, contexts: each
 MAX_KEY = 200
@@ -55,6 +60,8 @@ class Scope(Record):
 _PLACES = {field.name: place for place, field in enumerate(Scope.FIELDS)}
 EMPTY = Scope()
 SCOPE: ContextVar[Scope] = ContextVar("qmon_scope", default=EMPTY)
+REQUEST: ContextVar[Request | None] = ContextVar("qmon_request", default=None)
+"""Who hears of new scopes: threads and tasks that answer a request have copies of its context."""
 
 
 @guarded
@@ -67,21 +74,21 @@ def set_user(user: Mapping[str, Any] | None) -> None:
     user_id = about.get("id") or about.get("user_id", "")
     scope = SCOPE.get()
     anonymous_id = about.get("anonymous_id", scope.anonymous_id)
-    SCOPE.set(scope.replace(user=about, user_id=user_id, anonymous_id=anonymous_id))
+    _enter(scope.replace(user=about, user_id=user_id, anonymous_id=anonymous_id))
 
 
 @guarded
 def set_tag(key: str, value: Any) -> None:
     """Label the errors of this scope; the newest 100 tags of up to 1,024 characters stay."""
     scope = SCOPE.get()
-    SCOPE.set(scope.replace(tags=with_entries(scope.tags, labels_of({key: value}))))
+    _enter(scope.replace(tags=with_entries(scope.tags, labels_of({key: value}))))
 
 
 @guarded
 def set_tags(tags: Mapping[str, Any]) -> None:
     """Label the errors that happen in this scope with several tags at once."""
     scope = SCOPE.get()
-    SCOPE.set(scope.replace(tags=with_entries(scope.tags, labels_of(tags))))
+    _enter(scope.replace(tags=with_entries(scope.tags, labels_of(tags))))
 
 
 @guarded
@@ -91,7 +98,7 @@ def set_context(name: str, context: Mapping[str, Any] | None) -> None:
     kept = {key: value for key, value in scope.contexts.items() if key != name}
     if context is not None:
         kept = with_entries(kept, {name: labels_of(context)})
-    SCOPE.set(scope.replace(contexts=kept))
+    _enter(scope.replace(contexts=kept))
 
 
 @guarded
@@ -99,7 +106,7 @@ def set_flag(flag: str, value: Any, *, variant: str | None = None) -> None:
     """Note how a feature flag was answered here; the newest 100 stay."""
     scope = SCOPE.get()
     answer = label(value if variant is None else variant, MAX_TEXT)
-    SCOPE.set(scope.replace(flags=with_entries(scope.flags, {flag: answer})))
+    _enter(scope.replace(flags=with_entries(scope.flags, {flag: answer})))
 
 
 @guarded
@@ -129,7 +136,14 @@ def add_breadcrumb(
     crumb = "{" + members(*inside) + "}"
     scope, limit = SCOPE.get(), client.settings.max_breadcrumbs
     kept = (*scope.breadcrumbs, crumb)[-limit:] if limit > 0 else ()
-    SCOPE.set(scope.replace(breadcrumbs=kept))
+    _enter(scope.replace(breadcrumbs=kept))
+
+
+def _enter(scope: Scope) -> None:
+    SCOPE.set(scope)
+    request = REQUEST.get()
+    if request is not None and scope.block is None:
+        request.scope = scope
 
 
 def new_scope(

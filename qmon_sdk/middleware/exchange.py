@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from qmon_sdk.client import current, failed, guarded
-from qmon_sdk.context import EMPTY, SCOPE
+from qmon_sdk.context import EMPTY, REQUEST, SCOPE
 from qmon_sdk.protocol.records import Record
 from qmon_sdk.recorder.cells import CELL, here
 from qmon_sdk.spans import OpenSpan
@@ -46,14 +46,15 @@ class Exchange:
     """
 
     __slots__ = (
-        "_cell", "_noted", "_outer_cell", "_outer_scope", "_parent", "_started", "asked", "extra",
-        "failed", "forward", "method", "options", "path", "prefix", "route", "scheme", "source",
-        "status",
+        "_cell", "_first_scope", "_noted", "_outer", "_parent", "_started", "asked", "extra",
+        "failed", "forward", "method", "options", "path", "prefix", "route", "scheme", "scope",
+        "source", "status",
     )  # fmt: skip
 
     method: str
     path: str
     scheme: str
+    scope: Scope
 
     def __init__(self, options: Options, source: Any, forward: Callable[..., Any]) -> None:
         self.options = options
@@ -73,15 +74,19 @@ class Exchange:
         span = next(outer.ids, 0) if outer is not None else 0
         if not span or outer is None:
             return False
-        self._outer_cell = outer
-        self._outer_scope = SCOPE.get()
+        before = SCOPE.get()
+        self._outer = (outer, before, REQUEST.get())
         # A trace of its own, or the caller's: what this thread did before is never the cause.
         self._cell = cell = outer.child(span)
-        scope = self._continue(cell, carrier) if carrier else EMPTY
+        self.scope = EMPTY
+        if carrier:
+            self._continue(cell, carrier)
         if not self._parent:
             cell.begin_trace(self.method)
-        if scope is not self._outer_scope:
+        self._first_scope = scope = self.scope
+        if scope is not before:
             SCOPE.set(scope)
+        REQUEST.set(self)
         CELL.set(cell)
         self._started = perf_counter_ns()
         return True
@@ -92,16 +97,17 @@ class Exchange:
             self.extra = {}
         self.extra[key] = value
 
-    def _continue(self, cell: Cell, carrier: Mapping[str, str]) -> Scope:
+    def _continue(self, cell: Cell, carrier: Mapping[str, str]) -> None:
         """Go on where the caller is, if its headers are right, with what it passes on to all."""
         parent = parse_parent(carrier.get("traceparent", ""))
-        scope = EMPTY.replace(baggage=carrier.get("baggage", ""))
+        tracestate = carrier.get("tracestate", "") if parent is not None else ""
+        baggage = carrier.get("baggage", "")
+        self.scope = EMPTY.replace(tracestate=tracestate, baggage=baggage)
         if parent is None:
-            return scope
+            return
         cell.trace_hi, cell.trace_lo = int(parent.trace_id[:16], 16), int(parent.trace_id[16:], 16)
         cell.rows = cell.lane.rows if parent.sampled else cell.lane.wasted
         self._parent = int(parent.span_id, 16)
-        return scope.replace(tracestate=carrier.get("tracestate", ""))
 
     def say_query(self, query: str) -> None:
         """Keep the query string, without the values the scrubber takes out."""
@@ -149,6 +155,8 @@ class Exchange:
             facts[semantics.ROUTE] = self.route
         if self.status:
             facts[semantics.STATUS] = semantics.status_text(self.status)
+        if SCOPE.get() is self._first_scope:  # who it is was said where we cannot see it
+            SCOPE.set(self.scope)
         capture_exception(error, handled=handled, attributes=facts)
 
     def end(self) -> None:
@@ -162,9 +170,11 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - the guard, without the cost of one more call
             failed("exchange", error)
         if CELL.get() is cell:  # else: ended in a foreign context, which is not ours to change
-            CELL.set(self._outer_cell)
-            if SCOPE.get() is not self._outer_scope:
-                SCOPE.set(self._outer_scope)
+            outer, before, request = self._outer
+            CELL.set(outer)
+            REQUEST.set(request)
+            if SCOPE.get() is not before:
+                SCOPE.set(before)
 
     def _record(self, cell: Cell, duration: int) -> None:
         self.locate()
@@ -173,9 +183,15 @@ class Exchange:
         if isinstance(cell.span, OpenSpan):
             site, status, extra = told(cell.span, (site, status, extra))
         cell.rows += (
-            site, SCOPE.get(), status, cell.trace_hi, cell.trace_lo,
+            site, self._last_scope(), status, cell.trace_hi, cell.trace_lo,
             cell.span, self._parent, self._started, duration, extra,
         )  # fmt: skip
+
+    def _last_scope(self) -> Scope:
+        """Take what is known of the user in the end, whichever thread or task has said it."""
+        here = SCOPE.get()
+        is_ours = REQUEST.get() is self and here is not self._first_scope
+        return here if is_ours else self.scope
 
     def trace_header(self) -> str:
         """Say which trace this is, in the form of a `traceparent`."""

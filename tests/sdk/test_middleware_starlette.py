@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from qmon_sdk.context import set_user
+from qmon_sdk.context import SCOPE, set_user
 from qmon_sdk.start import shutdown, stats
 
 
@@ -155,13 +155,37 @@ class TestFastAPI:
         await get(api, "/api/v1/items/0")
 
         (error,) = watched.all("error")
-        assert ("LookupError", False) == (error.type, error.handled)
+        assert ("LookupError", False, "user-0") == (error.type, error.handled, error.user_id)
         assert "/api/v1/items/{item_id}" == error.attributes["http.route"]
+        assert "user-0" == watched.span("GET /api/v1/items/{item_id}").user_id
 
     async def test_under_a_mount_keeps_the_mount(self, watched, api):
         await get(Starlette(routes=[Mount("/shop", app=api)]), "/shop/api/v1/items/7")
 
         assert ["GET /shop/api/v1/items/{item_id}"] == [found.name for found in watched.spans]
+
+
+class TestTasks:
+    async def test_that_answer_a_request_say_whose_it_is(self, watched):
+        app = fastapi.FastAPI()
+
+        @app.middleware("http")  # runs the rest of the application in a task of its own
+        async def untouched(request, call_next):
+            return await call_next(request)
+
+        @app.get("/bug/{user}")
+        async def bug(user: str):
+            set_user({"id": user})
+            raise LookupError(user)
+
+        await asyncio.gather(*(get(app, f"/bug/u{n}") for n in range(5)))
+
+        expected = {f"u{n}" for n in range(5)}
+        assert expected == {span.user_id for span in watched.spans}
+        assert [e.message for e in watched.all("error")] == [
+            e.user_id for e in watched.all("error")
+        ]
+        assert "" == SCOPE.get().user_id
 
 
 class TestUvicorn:
