@@ -14,7 +14,7 @@ _THINKING_S = (0.02, 0.2)
 _TIMEOUT_S = 10.0
 _PRODUCTS = 200
 # What visitors do, and how likely: the funnel, the slow path and the bug come from these.
-_SLOW_SEARCH, _GOES_TO_CART, _GOES_TO_TILL, _EXPIRED_COUPON = 0.06, 0.7, 0.75, 0.12
+_SLOW_SEARCH, _GOES_TO_CART, _GOES_TO_TILL, _EXPIRED_COUPON = 0.12, 0.7, 0.75, 0.12
 
 
 class Crowd:
