@@ -118,6 +118,10 @@ class Delivery:
             self._spool_held()
         self.bytes = sum(len(message) for message, _ in list(self._held.values()))
 
+    def wait(self, seconds: float) -> None:
+        """Wait until a poll may have news, and no longer than that."""
+        self._transport.wait(seconds)
+
     def close(self) -> None:
         """Leave what is not acknowledged in the spool, and let the transport go."""
         self.spool_rest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock, get_ident
-from time import monotonic, sleep
+from time import monotonic
 
 from qmon_sdk.protocol.columns import MAX_ROWS
 from qmon_sdk.stats import Stats
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FORK_PATIENCE_S = 0.05
 _STATS_PATIENCE_S = 0.1
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.016  # between looks for the acknowledgement
+_PAUSE_S = 0.016  # between looks for the acknowledgement, if nothing is heard of it
 _BYTES_PER_ROW = 8 * WIDTH + 5 * 32  # the list's places, and the integers they point to
 
 
@@ -162,13 +162,11 @@ class Recorder:
         self._outgoing.ledger()
 
     def _drain(self, deadline: float) -> bool:
-        pause = _FIRST_PAUSE_S
         while self.delivery.pending:
             left = deadline - monotonic()
             if left <= 0:
                 return False
-            sleep(min(pause, left))
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+            self.delivery.wait(min(_PAUSE_S, left))
             self.delivery.poll()
         return True
 

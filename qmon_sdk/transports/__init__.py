@@ -7,6 +7,7 @@ from importlib import import_module
 from qmon_sdk.protocol.records import Record
 
 from .address import Address, AddressError
+from .originals import sleep
 
 TYPE_CHECKING = False  # `import typing` costs more than everything else here
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ class Transport(Protocol):
     def poll(self) -> Poll:
         """Read acknowledgements and, when it is time, connect again; bounded work, no waiting."""
 
+    def wait(self, seconds: float) -> None:
+        """Wait until a poll may have news, and no longer than that."""
+
     def close(self) -> None:
         """Give the descriptors back and nothing more, so that a forked child may call it too."""
 
@@ -86,6 +90,9 @@ class SilentTransport:
 
     def poll(self) -> Poll:
         return Poll()
+
+    def wait(self, seconds: float) -> None:
+        sleep(seconds)
 
     def close(self) -> None:
         """Hold nothing, so give nothing back."""

@@ -16,6 +16,7 @@ from qmon_sdk.protocol.frames import MAX_FRAME_BYTES
 
 from . import Poll
 from .address import Address
+from .originals import sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ class HttpTransport:
         if self._closed or (not self._connected and monotonic() < self._next):
             return Poll()
         return self._exchange(b"".join(batch))
+
+    def wait(self, seconds: float) -> None:
+        if not self._outbox:  # else the next poll will post it, and wait for the answer itself
+            sleep(seconds)
 
     def close(self) -> None:
         self._connected, self._closed = False, True

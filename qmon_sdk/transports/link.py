@@ -10,6 +10,7 @@ from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.frames import Ack, decode_ack
 
 from . import Poll
+from .originals import sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class Channel(Protocol):
 
     def receive(self) -> list[bytes]:
         """Give the messages that came, without their length, in bounded number."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is something to receive."""
 
     def close(self) -> None:
         """Give the descriptor back; harmless when done twice."""
@@ -93,6 +97,9 @@ class Link:
         is_new = channel is not None and channel is not before
         # A connection that is being made counts: what waits for it needs no spool yet.
         return _poll_of(answers, reconnected=is_new, connected=self._channel is not None)
+
+    def wait(self, seconds: float) -> None:
+        (self._channel.wait if self._channel is not None else sleep)(seconds)
 
     def close(self) -> None:
         channel, self._channel = self._channel, None

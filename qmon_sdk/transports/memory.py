@@ -6,6 +6,7 @@ from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, peek
 
 from . import Poll
 from .address import Address
+from .originals import sleep
 
 _PREFIX = 4
 
@@ -49,6 +50,10 @@ class MemoryTransport:
             count = len(self._unanswered)
             acknowledged = tuple(self._unanswered.pop(0) for _ in range(count))
         return Poll(acknowledged=acknowledged, reconnected=reconnected, connected=self.connected)
+
+    def wait(self, seconds: float) -> None:
+        if not self._unanswered:
+            sleep(seconds)
 
     def close(self) -> None:
         self.closed = True

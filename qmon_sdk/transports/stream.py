@@ -8,7 +8,7 @@ import os
 
 from qmon_sdk.protocol.frames import MAX_FRAME_BYTES
 
-from .originals import allocate_lock
+from .originals import allocate_lock, original, sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ else:
     Protocol = object
 
 _PREFIX = 4
+_READABLE = 1  # `select.POLLIN`
 _READ_BYTES = 1 << 16
 _READS_PER_POLL = 16
 # Held only while bytes are handed to the kernel. A signal handler that interrupts the holder would
@@ -38,6 +39,16 @@ def no_sigpipe(sock: _socket.socket) -> int:
     if not _NO_SIGPIPE:
         sock.setsockopt(_socket.SOL_SOCKET, _SO_NOSIGPIPE, 1)
     return _NO_SIGPIPE
+
+
+def wait_for(sock: _socket.socket, seconds: float) -> None:
+    """Wait until there is something to read, or time is up."""
+    try:
+        watch = original("select", "poll")()  # looked for now: few programs ever wait
+        watch.register(sock.fileno(), _READABLE)
+        watch.poll(seconds * 1000)
+    except (AttributeError, OSError, ValueError):  # no such thing on Windows; closed meanwhile
+        sleep(seconds)
 
 
 class Cipher(Protocol):
@@ -124,6 +135,9 @@ class StreamChannel:
             place += _PREFIX + length
         self._inbox = self._inbox[place:]
         return messages
+
+    def wait(self, seconds: float) -> None:
+        wait_for(self._sock, seconds)
 
     def close(self) -> None:
         self._sock.close()

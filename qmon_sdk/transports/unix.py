@@ -15,7 +15,7 @@ from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, pack_length
 
 from .address import Address
 from .link import Link
-from .stream import StreamChannel, no_sigpipe, open_socket
+from .stream import StreamChannel, no_sigpipe, open_socket, wait_for
 
 SEQPACKET = getattr(_socket, "SOCK_SEQPACKET", None)  # Windows has none
 # As much as the system gives; what a hung agent does not read waits there, outside our memory.
@@ -93,6 +93,9 @@ class PacketChannel:
         except BlockingIOError:
             return messages
         return messages
+
+    def wait(self, seconds: float) -> None:
+        wait_for(self._sock, seconds)
 
     def close(self) -> None:
         self._sock.close()

@@ -46,6 +46,9 @@ class Road:
         back, self.was_open = self.open and not self.was_open, self.open
         return Poll(acknowledged=tuple(answered), reconnected=back, connected=self.open)
 
+    def wait(self, seconds):
+        pass
+
     def close(self):
         self.open = False
 
