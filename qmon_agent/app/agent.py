@@ -7,7 +7,7 @@ import gc
 import json
 import os
 from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.desk import AgentDesk
@@ -24,9 +24,11 @@ from qmon_agent.store.telemetry import Listeners
 from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.frames import decode_frame
 
+if TYPE_CHECKING:
+    from qmon_agent.app.judged import Judged
+
 # What each step of stopping may take; what is not done by then waits in the journal.
-STEP_S = 5.0
-STORE_S = 12.0
+STEP_S = 4.0
 
 
 class Agent:
@@ -34,29 +36,24 @@ class Agent:
 
     def __init__(self, plan: Plan) -> None:
         listeners = Listeners(exported=self._exported, buried=self._buried)
-        self.parts = build(plan, Hears(posted=self._posted, listeners=listeners))
+        self._hears = Hears(posted=self._posted, listeners=listeners)
+        self.parts = build(plan, self._hears)
         self._plan = plan
         self._config = LiveConfig(plan.locations, plan.settings, plan.plugins)
         self._tasks = Tasks(self.parts.vitals)
         self.services = Services(plan, self.parts, config=self._config, tasks=self._tasks)
         self._report = StatusReport(plan, self.parts, config=self._config)
         self.desk = AgentDesk(plan, self.parts, report=self._report)
-        self._doors = Doors(self.desk, plan.settings.http, scope_of=self.parts.judged.tokens)
+        self._doors = Doors(self.desk, plan.settings.http, scope_of=self.parts.tokens)
         self._housekeeping = Housekeeping(plan, self.parts)
         self._errands: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> str:
-        """Opens every door; answers the line that says so."""
-        self.parts.judged.walk.start(self.parts.taking.journal.committed)
-        await self.services.start()
+        """Opens every door; answers the line that says so. `settle` has to follow."""
+        await self.services.start_sources()
         await self._doors.start(self._plan.locations, self._config.plugins.sources.values())
         self._report.url = self._doors.url
-        self._housekeeping.start()
-        self._tasks.run("watchdog", lambda: keep_watchdog(self._housekeeping.is_well))
         self._write_whereabouts()
-        self.desk.is_ready = True
-        self.parts.vitals.gauge("ready", 1)
-        notify("READY=1")
         code = self.desk.sessions.new_code()
         return (
             f"qmon-agent ready socket={self._plan.locations.socket} url={self._doors.url}"
@@ -64,49 +61,82 @@ class Agent:
         )
 
     async def settle(self) -> None:
-        """What can wait until after the agent is ready."""
+        """What senders need not wait for: the state, the rules, the stores. Requests do wait."""
+        try:
+            judged = await asyncio.to_thread(self.parts.add_judged, self._open_judged)
+        except Exception:
+            await self.stop()
+            raise
+        committer, journal = self.parts.taking.committer, self.parts.taking.journal
+        committer.on_commit(judged.walk.committed)
+        judged.walk.start(journal.committed)
+        self.services.start()
+        self._housekeeping.start()
+        self._tasks.run("watchdog", lambda: keep_watchdog(self._housekeeping.is_well))
+        self.desk.is_ready = True
+        self.parts.vitals.gauge("ready", 1)
+        self._doors.let_in()
+        notify("READY=1")
         if self.parts.store is not None:
             await self.parts.store.start()
-            self.parts.store.committed(self.parts.taking.journal.committed)
+            self.parts.store.committed(journal.committed)
         # What is here now stays: the collector need not look at it at every full run.
         gc.collect()
         gc.freeze()
 
     async def stop(self) -> None:
-        """In order: take no more, commit, judge, store, write down, close."""
+        """In order: take no more, commit, judge and store what a moment allows, close."""
         notify("STOPPING=1")
         self.desk.is_ready = False
-        taking, judged = self.parts.taking, self.parts.judged
         await self._tasks.cancel("samplers", "watchdog")
         await self._step("sources", self.services.stop_sources())
-        await self._step("journal", taking.committer.close())
+        await self._step("journal", self.parts.taking.committer.close())
+        await asyncio.gather(self._stop_judging(), self._stop_storing())
+        await self._step("http", self._doors.stop())
+        await self._close()
+
+    def _open_judged(self) -> Judged:
+        # Imported here, on a thread: the state store's engine takes as long as all before it.
+        from qmon_agent.app.judged import open_judged
+
+        parts = self.parts
+        judged = open_judged(self._plan, self._hears, taking=parts.taking, vitals=parts.vitals)
+        judged.alerting.declare(self._config.settings.alerts)
+        return judged
+
+    async def _stop_judging(self) -> None:
+        if not self.parts.has_judged:
+            return
+        judged = self.parts.judged
         await self._step("rules", judged.walk.drain())
         await self._housekeeping.stop()
         await self._step("checkpoint", self._housekeeping.checkpoint())
         await self._tasks.cancel("notifier")
-        if self.parts.store is not None:
-            await self._step("store", self.parts.store.stop(), within_s=STORE_S)
-        await self._step("http", self._doors.stop())
         await judged.walk.stop()
-        await self._close()
+
+    async def _stop_storing(self) -> None:
+        if self.parts.store is not None:
+            await self._step("store", self.parts.store.stop())
 
     async def _close(self) -> None:
         await asyncio.gather(*self._errands, return_exceptions=True)
         self.parts.taking.keeper.close()
         await asyncio.to_thread(self.parts.taking.journal.close)
-        self.parts.judged.state.close()
+        if self.parts.has_judged:
+            self.parts.judged.state.close()
         self._plan.locations.whereabouts.unlink(missing_ok=True)
 
-    async def _step(self, name: str, step: Awaitable[object], *, within_s: float = STEP_S) -> None:
+    async def _step(self, name: str, step: Awaitable[object]) -> None:
         """One step of stopping: whatever happens in it, the next one comes."""
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(STEP_S):
                 await step
         except Exception as problem:  # noqa: BLE001 - the journal has to be closed in any case
             self.parts.vitals.add("stop_failures", step=name, error=type(problem).__name__)
 
     def _posted(self) -> None:
-        self.services.notifier.wake()
+        if self.services.notifier is not None:
+            self.services.notifier.wake()
 
     def _exported(self, position: Position) -> None:
         journal = self.parts.taking.journal

@@ -39,6 +39,7 @@ def make_plugins(settings: Settings) -> Plugins:
     keep_seconds(settings)
     if settings.store.telemetry:
         directory_of(settings.store.telemetry)
+    _check_state(settings.store.state)
     return Plugins(
         sources=make_sources(settings.sources),
         samplers=_samplers(settings),
@@ -50,6 +51,15 @@ def make_channel(name: str, table: Mapping[str, Any]) -> Channel:
     """`[channels.pager] kind = "webhook"`; the kind is the name where it is not said."""
     options = {key: value for key, value in table.items() if key != "kind"}
     return CHANNELS.build(str(table.get("kind", name)), options, path=f"channels.{name}")
+
+
+def _check_state(dsn: str) -> None:
+    if not dsn:
+        return
+    # Imported only then: its engine takes longer than all the rest of a start.
+    from qmon_agent.store.state import path_of
+
+    path_of(dsn)
 
 
 def _samplers(settings: Settings) -> dict[str, Sampler]:

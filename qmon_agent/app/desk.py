@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from qmon_agent.app.parts import Parts, Plan
-from qmon_agent.app.state_views import state_tables
 from qmon_agent.app.status import StatusReport
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.http.access import Sessions
@@ -37,6 +36,9 @@ class AgentDesk:
         store = self._parts.store
         if store is None:
             raise StoreError("this agent runs without a telemetry store (--no-store)")
+        # Imported with the state store, and not before an agent is ready.
+        from qmon_agent.app.state_views import state_tables
+
         tables = await asyncio.to_thread(state_tables, self._parts.judged.state, sql)
         return await store.query(sql, limit=limit, timeout_s=timeout_s, state_tables=tables)
 
@@ -50,12 +52,12 @@ class AgentDesk:
     async def create_token(self, scope: str, *, name: str, ttl_s: float) -> dict[str, Any]:
         tokens = self._parts.judged.state.tokens
         secret, token = await asyncio.to_thread(tokens.create, scope, name=name, ttl_s=ttl_s)
-        self._parts.judged.tokens.forget()
+        self._parts.tokens.forget()
         return {"token": secret, **msgspec.to_builtins(token)}
 
     async def revoke_token(self, token_id: int) -> bool:
         ended = await asyncio.to_thread(self._parts.judged.state.tokens.revoke, token_id)
-        self._parts.judged.tokens.forget()
+        self._parts.tokens.forget()
         return ended
 
     def _incidents(self, states: Sequence[str], limit: int) -> list[dict[str, Any]]:

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from qmon_agent.alerting.service import AlertService
 from qmon_agent.app.checking import Plugins, keep_seconds
-from qmon_agent.app.conservation import Conservation
 from qmon_agent.app.host import HostProcess
-from qmon_agent.app.journals import (
-    RULES,
-    STORE,
-    hold_back_trimming,
-    load_conservation,
-    open_journal,
-    walk_start,
-)
-from qmon_agent.app.judging import Judging, position_of
+from qmon_agent.app.journals import RULES, STORE, hold_back_trimming, open_journal
 from qmon_agent.app.keeping import JournalKeeper
-from qmon_agent.app.tokens import TokenMemory
-from qmon_agent.app.walk import Walk
+from qmon_agent.app.tokens import TokenMemory, Valid
 from qmon_agent.domain.clock import Clock
 from qmon_agent.ingest.admission import Admission
 from qmon_agent.ingest.pipeline import Intake
 from qmon_agent.ingest.sources import Door
-from qmon_agent.journal import GroupCommitter, Journal, JournalReader
-from qmon_agent.monitoring.discovery import Discovery
-from qmon_agent.monitoring.latest import LatestValues
-from qmon_agent.notify import AlertNotifier
+from qmon_agent.journal import GroupCommitter, Journal
 from qmon_agent.settings import Locations, Settings
-from qmon_agent.store.state import StateStore
 from qmon_agent.store.telemetry import Listeners, TelemetryOptions, TelemetryStore, directory_of
 from qmon_agent.vitals import Vitals
+
+if TYPE_CHECKING:
+    # Nothing here imports the state store's engine: an agent is ready before that has come.
+    from qmon_agent.app.judged import Judged
+
+OPENING_S = 10.0
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,40 +58,48 @@ class Taking(msgspec.Struct, frozen=True, kw_only=True):
     host: HostProcess
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """From the disk to whoever has to know."""
+class Parts:
+    """Everything an agent is made of; what judges comes last, when the doors are open already."""
 
-    state: StateStore
-    tokens: TokenMemory
-    latest: LatestValues
-    alerting: AlertService
-    conservation: Conservation
-    walk: Walk
+    def __init__(self, *, vitals: Vitals, taking: Taking, tokens: TokenMemory) -> None:
+        self.vitals = vitals
+        self.taking = taking
+        self.tokens = tokens
+        self.store: TelemetryStore | None = None
+        self._judged: Future[Judged] = Future()
 
+    @property
+    def judged(self) -> Judged:
+        """Waited for by whoever comes early, as a sender with a token may; raises what it met."""
+        return self._judged.result(OPENING_S)
 
-class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything an agent is made of."""
+    @property
+    def has_judged(self) -> bool:
+        return self._judged.done() and self._judged.exception() is None
 
-    vitals: Vitals
-    taking: Taking
-    judged: Judged
-    store: TelemetryStore | None
+    def add_judged(self, open_it: Callable[[], Judged]) -> Judged:
+        """From the thread that opens it."""
+        try:
+            judged = open_it()
+        except BaseException as problem:
+            self._judged.set_exception(problem)
+            raise
+        self._judged.set_result(judged)
+        return judged
 
 
 def build(plan: Plan, hears: Hears) -> Parts:
-    """Builds an agent on the running loop; blocks for opening what is on disk."""
-    vitals = Vitals()
-    state = StateStore.open(
-        plan.settings.store.state or f"sqlite:///{plan.locations.state}/state.db", plan.clock
-    )
-    tokens = TokenMemory(state.tokens.check)
-    taking = _taking(plan, tokens, vitals)
-    judged = _judged(plan, hears, state=state, tokens=tokens, journal=taking.journal, vitals=vitals)
-    store = _store(plan, hears, vitals) if plan.with_store else None
-    taking.committer.on_commit(judged.walk.committed)
-    if store is not None:
-        taking.committer.on_commit(lambda position, _: store.committed(position))
-    return Parts(vitals=vitals, taking=taking, judged=judged, store=store)
+    """Builds all that takes, on the running loop; blocks for opening the journal."""
+
+    def check(token: str) -> Valid | None:
+        return parts.judged.state.tokens.check(token)
+
+    vitals, tokens = Vitals(), TokenMemory(check)
+    parts = Parts(vitals=vitals, taking=_taking(plan, tokens, vitals), tokens=tokens)
+    if plan.with_store:
+        parts.store = store = _store(plan, hears, vitals)
+        parts.taking.committer.on_commit(lambda position, _: store.committed(position))
+    return parts
 
 
 def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
@@ -129,46 +130,6 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
     )
 
 
-def _judged(
-    plan: Plan,
-    hears: Hears,
-    *,
-    state: StateStore,
-    tokens: TokenMemory,
-    journal: Journal,
-    vitals: Vitals,
-) -> Judged:
-    channels = plan.plugins.channels
-    alerting = AlertService(
-        state, channels=tuple(channels), clock=plan.clock, vitals=vitals, posted=hears.posted
-    )
-    conservation = load_conservation(plan.locations.conservation)
-    latest = LatestValues(vitals=vitals)
-    judged = position_of(alerting.resume())
-    judging = Judging(
-        alerting,
-        conservation=conservation,
-        latest=latest,
-        discovery=Discovery(state.catalog, vitals=vitals),
-        judged=judged,
-        vitals=vitals,
-    )
-    walk = Walk(
-        judging,
-        open_reader=lambda position: JournalReader(plan.locations.journal, position),
-        start=walk_start(journal, judged, conservation),
-        vitals=vitals,
-    )
-    return Judged(
-        state=state,
-        tokens=tokens,
-        latest=latest,
-        alerting=alerting,
-        conservation=conservation,
-        walk=walk,
-    )
-
-
 def _store(plan: Plan, hears: Hears, vitals: Vitals) -> TelemetryStore:
     section = plan.settings.store
     options = TelemetryOptions(
@@ -179,10 +140,6 @@ def _store(plan: Plan, hears: Hears, vitals: Vitals) -> TelemetryStore:
         query_rows=section.query_rows,
     )
     return TelemetryStore(options, listeners=hears.listeners, vitals=vitals)
-
-
-def make_notifier(plan: Plan, state: StateStore, vitals: Vitals) -> AlertNotifier:
-    return AlertNotifier(state.outbox, plan.plugins.channels, clock=plan.clock, vitals=vitals)
 
 
 def telemetry_dsn(plan: Plan) -> str:

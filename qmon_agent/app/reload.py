@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from qmon_agent.app.checking import Plugins, make_plugins
 from qmon_agent.app.config import LiveConfig
-from qmon_agent.app.parts import Parts, Plan, make_notifier
+from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.systemd import notify
 from qmon_agent.app.tasks import Tasks
 from qmon_agent.domain.errors import QmonError
 from qmon_agent.ingest.sources import Source
 from qmon_agent.monitoring.sampling import Pace, SamplerRunner
-from qmon_agent.notify import AlertNotifier
 from qmon_agent.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from qmon_agent.notify import AlertNotifier
 
 
 class Services:
     """What a reload may exchange while everything else goes on: notifier, samplers, sources."""
 
     def __init__(self, plan: Plan, parts: Parts, *, config: LiveConfig, tasks: Tasks) -> None:
-        self.notifier: AlertNotifier = make_notifier(plan, parts.judged.state, parts.vitals)
+        self.notifier: AlertNotifier | None = None
         self._plan = plan
         self._parts = parts
         self._config = config
         self._tasks = tasks
         self._one_at_a_time = asyncio.Lock()
 
-    async def start(self) -> None:
-        self._parts.judged.alerting.declare(self._config.settings.alerts)
+    async def start_sources(self) -> None:
+        """The first thing an agent does: whoever sends is heard."""
         for source in self._config.plugins.sources.values():
             await source.start(self._parts.taking.door)
-        self._tasks.run("notifier", self.notifier.run)
+
+    def start(self) -> None:
+        """All the others, which stand on what judges."""
+        self._start_notifier(self._config.plugins)
         self._start_samplers()
 
     async def reload(self, load: Callable[[], Settings] | None = None) -> None:
@@ -87,9 +93,13 @@ class Services:
 
     async def _switch_notifier(self, plugins: Plugins) -> None:
         await self._tasks.cancel("notifier")
-        plan = msgspec.structs.replace(self._plan, plugins=plugins)
         self._parts.judged.alerting.tell(tuple(plugins.channels))
-        self.notifier = make_notifier(plan, self._parts.judged.state, self._parts.vitals)
+        self._start_notifier(plugins)
+
+    def _start_notifier(self, plugins: Plugins) -> None:
+        self.notifier = self._parts.judged.notifier(
+            plugins.channels, clock=self._plan.clock, vitals=self._parts.vitals
+        )
         self._tasks.run("notifier", self.notifier.run)
 
     def _start_samplers(self) -> None:

@@ -178,5 +178,6 @@ async def agent(tmp_path):
     locations = find_locations(state=str(state), socket=str(tmp_path / "agent.sock"))
     agent = Agent(make_plan(locations, with_store=False))
     agent.ready = await agent.start()
+    await agent.settle()
     yield agent
     await agent.stop()

@@ -2,4 +2,5 @@
 
 from .store import StateStatus as StateStatus
 from .store import StateStore as StateStore
+from .store import path_of as path_of
 from .views import VIEWS as VIEWS

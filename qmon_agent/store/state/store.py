@@ -55,7 +55,7 @@ class StateStore:
     def open(cls, dsn: str, clock: Clock | None = None) -> StateStore:
         """Open or create; a damaged file is set aside (`.set_aside` says where), never fatal."""
         clock = clock or SystemClock()
-        path = _path_of(dsn)
+        path = path_of(dsn)
         try:
             aside = sqlite.prepare(path, clock.now())
             engine = create_engine(f"sqlite:///{path}")
@@ -116,7 +116,8 @@ def _translated() -> Iterator[None]:
         raise StoreError(f"the state database refuses: {error}") from error
 
 
-def _path_of(dsn: str) -> Path:
+def path_of(dsn: str) -> Path:
+    """The file behind `sqlite:///PATH`; any other address is a ConfigError."""
     try:
         url = make_url(dsn)
     except ArgumentError:

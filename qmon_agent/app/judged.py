@@ -1,0 +1,72 @@
+"""The part that judges what was taken: built on a thread, when the doors are open already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from qmon_agent.alerting.service import AlertService
+from qmon_agent.app.conservation import Conservation
+from qmon_agent.app.journals import load_conservation, walk_start
+from qmon_agent.app.judging import Judging, position_of
+from qmon_agent.app.parts import Hears, Plan, Taking
+from qmon_agent.app.walk import Walk
+from qmon_agent.domain.clock import Clock
+from qmon_agent.journal import JournalReader
+from qmon_agent.monitoring.discovery import Discovery
+from qmon_agent.monitoring.latest import LatestValues
+from qmon_agent.notify.channels import Channel
+from qmon_agent.notify.notifier import AlertNotifier
+from qmon_agent.store.state import StateStore
+from qmon_agent.vitals import Vitals
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """From the disk to whoever has to know."""
+
+    state: StateStore
+    latest: LatestValues
+    alerting: AlertService
+    conservation: Conservation
+    walk: Walk
+
+    def notifier(
+        self, channels: Mapping[str, Channel], *, clock: Clock, vitals: Vitals
+    ) -> AlertNotifier:
+        """Who sends what the rules have written, by these channels."""
+        return AlertNotifier(self.state.outbox, channels, clock=clock, vitals=vitals)
+
+
+def open_judged(plan: Plan, hears: Hears, *, taking: Taking, vitals: Vitals) -> Judged:
+    """Opens the state and begins nothing; blocks, as importing its engine alone takes a while."""
+    state = StateStore.open(
+        plan.settings.store.state or f"sqlite:///{plan.locations.state}/state.db", plan.clock
+    )
+    alerting = AlertService(
+        state,
+        channels=tuple(plan.plugins.channels),
+        clock=plan.clock,
+        vitals=vitals,
+        posted=hears.posted,
+    )
+    conservation = load_conservation(plan.locations.conservation)
+    latest = LatestValues(vitals=vitals)
+    judged = position_of(alerting.resume())
+    judging = Judging(
+        alerting,
+        conservation=conservation,
+        latest=latest,
+        discovery=Discovery(state.catalog, vitals=vitals),
+        judged=judged,
+        vitals=vitals,
+    )
+    walk = Walk(
+        judging,
+        open_reader=lambda position: JournalReader(plan.locations.journal, position),
+        start=walk_start(taking.journal, judged, conservation),
+        vitals=vitals,
+    )
+    return Judged(
+        state=state, latest=latest, alerting=alerting, conservation=conservation, walk=walk
+    )
