@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from qmon_agent.app.conservation import Conservation
@@ -54,7 +55,10 @@ class Housekeeping:
         await self._parts.judged.walk.on_thread(self._write_down)
 
     async def _tick(self) -> None:
-        await self._parts.judged.walk.on_thread(self._parts.judged.alerting.tick)
+        """The walk ticks when it has judged; only where nothing came it is woken for it."""
+        walk = self._parts.judged.walk
+        if time.monotonic() - walk.ticked_at >= TICK_S:
+            await walk.on_thread(walk.tick)
 
     async def _trim(self) -> None:
         await asyncio.to_thread(_trim, self._parts.taking.journal, self._parts.vitals)

@@ -66,6 +66,7 @@ def open_judged(plan: Plan, hears: Hears, *, taking: Taking, vitals: Vitals) -> 
         open_reader=lambda position: JournalReader(plan.locations.journal, position),
         start=walk_start(taking.journal, judged, conservation),
         vitals=vitals,
+        tick=alerting.tick,
     )
     return Judged(
         state=state, latest=latest, alerting=alerting, conservation=conservation, walk=walk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,9 +47,13 @@ class Walk:
         open_reader: Callable[[Position], Reader],
         start: Position,
         vitals: Vitals,
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
+        """`tick` lets time pass for `judge`; called once everything committed has been judged."""
         self.position = start
+        self.ticked_at = 0.0
         self._judge = judge
+        self._tick = tick
         self._open_reader = open_reader
         self._vitals = vitals
         self._committed = start
@@ -142,6 +147,20 @@ class Walk:
         self.position = Position(first - 1, self.position.segment, self.position.offset)
 
     async def _judge_batch(self, records: list[Record]) -> None:
-        await self.on_thread(partial(self._judge, records))
+        await self.on_thread(partial(self._judge_and_tick, records))
         self.position = records[-1].position
         self._judged.set()
+
+    def _judge_and_tick(self, records: list[Record]) -> None:
+        self._judge(records)
+        if records[-1].record_id < self._committed.record_id:
+            return
+        try:
+            self.tick()
+        except Exception as problem:  # noqa: BLE001 - the next record may do better
+            self._vitals.add("walk_failures", error=type(problem).__name__)
+
+    def tick(self) -> None:
+        """On the walk's thread, for which every waking costs something."""
+        self._tick()
+        self.ticked_at = time.monotonic()

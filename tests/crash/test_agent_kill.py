@@ -99,7 +99,9 @@ class KilledAgent:
 
     def __init__(self, directory: Path) -> None:
         self.socket = directory / "agent.sock"
-        ours = {k: v for k, v in os.environ.items() if not k.startswith("QMON_")}
+        # What is installed has its bytecode beside it, wherever tests run; so must what is measured.
+        left_out = ("QMON_", "PYTHONDONTWRITEBYTECODE")
+        ours = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         places = {"QMON_STATE_DIR": str(directory / "state"), "QMON_SOCKET": str(self.socket)}
         self.environment = {**ours, **places, "PYTHONPATH": str(ROOT)}
         self.starts: list[float] = []
@@ -138,6 +140,9 @@ class KilledAgent:
 @pytest.fixture
 def agent(tmp_path):
     agent = KilledAgent(tmp_path)
+    packages = [str(ROOT / name) for name in ("qmon_agent", "qmon_sdk")]
+    compiling = [sys.executable, "-m", "compileall", "-q", *packages]
+    subprocess.run(compiling, check=True, env=agent.environment)
     yield agent
     agent.end(signal.SIGKILL)
 
@@ -168,15 +173,15 @@ def test_nothing_acknowledged_is_lost_or_doubled(agent, producer, measured):
     assert (spans, spans) == stored(agent, at_least=spans)
     assert agent.ask("status")["conservation"]["adds_up"]
     assert 0 == agent.end(signal.SIGTERM)
-    slowness = max(1.0, median(agent.yardsticks) / YARDSTICK_S)
+    usually, at_worst = (slowness(each(agent.yardsticks)) for each in (median, max))
     measured(
         kills=ROUNDS,
         acknowledged_spans=spans,
         ready_s=f"{median(agent.starts):.2f} (most {max(agent.starts):.2f})",
-        machine_slower_by=f"{slowness:.2f}",
+        machine_slower_by=f"{usually:.2f} (most {at_worst:.2f})",
     )
-    assert median(agent.starts) <= READY_S * slowness
-    assert max(agent.starts) <= 2 * READY_S * slowness
+    assert median(agent.starts) <= READY_S * usually
+    assert max(agent.starts) <= 2 * READY_S * at_worst
 
 
 def settle(agent, producer) -> int:
@@ -197,6 +202,11 @@ def stored(agent, *, at_least: int) -> tuple[int, int]:
         if row["n"] >= at_least or time.monotonic() > deadline:
             return row["n"], row["d"]
         time.sleep(0.2)
+
+
+def slowness(yardstick_s: float) -> float:
+    """By how much the machine is slower than an idle one; an idle one gets no allowance."""
+    return max(1.0, yardstick_s / YARDSTICK_S)
 
 
 def yardstick() -> float:

@@ -20,7 +20,7 @@ from .process import WorkerProcess
 
 HEALTHY_S = 10.0
 NOTICE_S = 0.02
-STOP_S = 10.0
+STOP_S = 2.0
 PATIENCE_S = 2.0
 
 
@@ -65,6 +65,7 @@ class TelemetryStore:
         self._waiting: dict[int, asyncio.Future[link.Answer]] = {}
         self._numbers = 0
         self._notice: asyncio.TimerHandle | None = None
+        self._announced = 0.0
         self._lives = Lives(options.restart_waits_s)
         self._state = "stopped"
 
@@ -74,7 +75,10 @@ class TelemetryStore:
         self._keeper = asyncio.create_task(self._keep_alive())
 
     async def stop(self) -> None:
-        """Let the worker store what is committed, then end it."""
+        """Give the worker a moment to store what is committed, then end it.
+
+        What it does not get to waits in the journal: nobody who stops an agent waits for that.
+        """
         self._state = "stopped"
         worker = self._worker
         if worker is not None:
@@ -95,9 +99,14 @@ class TelemetryStore:
         """
         self._committed = position
         self._journal_end = self._journal_end or position
-        if self._notice is None:
-            loop = asyncio.get_running_loop()
-            self._notice = loop.call_later(NOTICE_S, self._announce)
+        if self._notice is not None:
+            return
+        loop = asyncio.get_running_loop()
+        due = self._announced + NOTICE_S
+        if loop.time() >= due:
+            self._announce()
+        else:
+            self._notice = loop.call_at(due, self._announce)
 
     async def query(
         self,
@@ -193,6 +202,7 @@ class TelemetryStore:
 
     def _announce(self) -> None:
         self._notice = None
+        self._announced = asyncio.get_running_loop().time()
         if self._worker is not None:
             self._worker.say(link.Committed(place=self._committed))
 

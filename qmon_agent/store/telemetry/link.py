@@ -65,7 +65,7 @@ class Export(Said, frozen=True, kw_only=True):
 
 
 class Stop(Said, frozen=True, kw_only=True):
-    """To the worker: finish what is committed, close, leave."""
+    """To the worker: store what is committed, as far as a moment allows, close, leave."""
 
 
 class Progress(Said, frozen=True, kw_only=True):

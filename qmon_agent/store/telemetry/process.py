@@ -14,7 +14,7 @@ from pathlib import Path
 from . import link
 
 WORKER = "qmon_agent.store.telemetry.worker"
-KILL_AFTER_S = 3.0
+KILL_AFTER_S = 1.0
 LOOK_S = 0.01
 PACKAGES = Path(__file__).parents[3]
 """Where `qmon_agent` was imported from: the worker must run the same code, from any folder."""

@@ -28,6 +28,8 @@ from .options import TelemetryOptions
 from .suspect import Suspect
 
 TEND_S = 0.25
+LINGER_S = 1.0
+"""For so long it goes on storing when told to stop; the rest waits in the journal."""
 FAILED = 3
 NOT_EXPORTED = "the segments could not be written; is the disk full? It will be tried again."
 
@@ -44,6 +46,7 @@ class Worker:
         self._baseline = begin.journal_end
         self._replaced = False
         self._stopping = False
+        self._leave_by = 0.0
         self._failure: BaseException | None = None
         self._exports: list[int] = []
         self._failures = 0
@@ -72,7 +75,7 @@ class Worker:
             self._answer_exports()
             self._engine.tend(now=time.time_ns(), everything=bool(self._exports))
             self._tell()
-            if self._stopping and not moved:
+            if self._stopping and (not moved or time.monotonic() > self._leave_by):
                 break
             self._rest(began, moved=moved)
         if self._failure is not None:
@@ -171,6 +174,7 @@ class Worker:
                 case link.Export():
                     self._exports.append(message.number)
                 case link.Stop():
+                    self._leave_by = time.monotonic() + LINGER_S
                     self._stopping = True
             self._news.notify_all()
 
