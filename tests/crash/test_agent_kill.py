@@ -99,7 +99,7 @@ class KilledAgent:
 
     def __init__(self, directory: Path) -> None:
         self.socket = directory / "agent.sock"
-        # What is installed has its bytecode beside it, wherever tests run; so must what is measured.
+        # What is installed has its bytecode beside it; so must what is measured.
         left_out = ("QMON_", "PYTHONDONTWRITEBYTECODE")
         ours = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         places = {"QMON_STATE_DIR": str(directory / "state"), "QMON_SOCKET": str(self.socket)}
