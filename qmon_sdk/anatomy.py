@@ -90,11 +90,14 @@ def is_in_app(filename: str) -> bool:
 
 def message_of(error: BaseException, limit: int) -> str:
     """Write what the exception says; the parts of built-in containers are not asked in full."""
-    kind = type(error)
     try:
         args = _args_of(error)
-        if kind.__str__ is BaseException.__str__ and any(type(arg) in _CONTAINERS for arg in args):
-            return render(args[0] if len(args) == 1 else args, limit)
+        if type(error).__str__ is BaseException.__str__:
+            only = args[0] if len(args) == 1 else args
+            if type(only) is str:
+                return cut(encodable(only), limit)
+            if any(type(arg) in _CONTAINERS for arg in args):
+                return render(only, limit)
         return cut(encodable(str(error)), limit)
     except Exception:  # noqa: BLE001 - the class's own code
         return "<no text: its __str__ failed>"
@@ -115,10 +118,8 @@ def key_of(error: BaseException) -> tuple[Any, ...]:
     Bytecode lies inside its code object, so that an address belongs to one instruction for as long
     as the code lives: whoever keeps the key keeps `codes_of` as well.
     """
-    if _cause_of(error) is None and _context_of(error) is None:
-        chain = [("", error)]
-    else:
-        chain = chain_of(error)
+    alone = _cause_of(error) is None and _context_of(error) is None
+    chain = (("", error),) if alone else chain_of(error)
     key: list[Any] = []
     for relation, link in chain:
         key += (relation, type(link))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
-from .captures import Captures, Facts
+from .captures import Captures
 from .client import current, failed
 from .context import new_scope
 from .grouping import message_parts
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+    from .captures import Facts
     from .client import Client
     from .context import ScopeBlock
 
@@ -47,7 +48,7 @@ def capture_exception(
     client = current()
     if not client.recording:
         return None
-    facts = Facts(level, fingerprint, handled=handled, attributes=attributes)
+    facts = (level, fingerprint, handled, attributes)
     try:
         if scope:
             with _scope_of(scope):
@@ -75,7 +76,7 @@ def capture_message(
     try:
         caller = sys._getframe(1)  # noqa: SLF001 - there is no other way to it
         group = message_parts(caller, message)
-        facts = Facts(level, group, handled=True, attributes=attributes)
+        facts = (level, group, True, attributes)
         error = Message(message).with_traceback(_trace_to(caller))
         if scope:
             with _scope_of(scope):
@@ -87,17 +88,24 @@ def capture_message(
 
 
 def _taken(client: Client, error: Any, facts: Facts) -> str | None:
-    if error is None:
-        error = sys.exception()
-    elif type(error) is tuple and len(error) == len(("type", "value", "traceback")):
-        error = error[1]  # as `sys.exc_info` gives it
-    if error is None:
-        return None
     if not isinstance(error, BaseException):
-        raise TypeError(f"capture_exception() takes an exception, not {type(error).__name__}")
+        error = _meant(error)
+        if error is None:
+            return None
     if client.captures is None:
         client.captures = Captures(client)
     return client.captures.take(error, facts)
+
+
+def _meant(said: Any) -> BaseException | None:
+    """Find the exception where there is none: the one in hand, or what `sys.exc_info` gave."""
+    if said is None:
+        return sys.exception()
+    if type(said) is tuple and len(said) == len(("type", "value", "traceback")):
+        said = said[1]
+    if said is not None and not isinstance(said, BaseException):
+        raise TypeError(f"capture_exception() takes an exception, not {type(said).__name__}")
+    return said
 
 
 def _scope_of(said: dict[str, Any]) -> ScopeBlock:

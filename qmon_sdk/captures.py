@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from time import time_ns
+
 from .anatomy import codes_of, fields_of, key_of, message_of, trace_of
 from .context import EMPTY, SCOPE
 from .grouping import culprit_of, key_of_error, key_of_fingerprint
 from .json_text import array, texts
 from .protocol.signals import NO_LABELS, Error
-from .recorder.cells import draw, position
+from .recorder.cells import draw, draw_id, position
 from .stacktrace import Stacks
 
 TYPE_CHECKING = False
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from .client import Client
     from .context import Scope
     from .scrub import Scrubber
+
+    Facts = tuple[str, str | Iterable[str] | None, bool, Mapping[str, Any] | None]
+    """What the caller says: level, fingerprint, whether it was handled, attributes."""
 
 MARK = "__qmon_error_id__"
 """The error's id among the exception's own fields, so that it travels along when the exception is
@@ -36,29 +41,10 @@ _PATHS = 1000
 _MAX_MESSAGE = 8192
 
 
-class Facts:
-    """What the caller says about an error."""
-
-    __slots__ = ("attributes", "fingerprint", "handled", "level")
-
-    def __init__(
-        self,
-        level: str,
-        fingerprint: str | Iterable[str] | None,
-        *,
-        handled: bool,
-        attributes: Mapping[str, Any] | None,
-    ) -> None:
-        self.level = level
-        self.fingerprint = fingerprint
-        self.handled = handled
-        self.attributes = attributes
-
-
 class Path:
     """One way that exceptions take through the program, and how often it was told in full."""
 
-    __slots__ = ("codes", "culprit", "full", "grouping", "since", "stack", "type")
+    __slots__ = ("_said", "codes", "culprit", "full", "grouping", "since", "stack", "type")
 
     def __init__(self, error: BaseException, stacks: Stacks, *, now: int) -> None:
         places = stacks.of_frames(trace_of(error)[0])
@@ -69,6 +55,16 @@ class Path:
         self.stack = ""
         self.full = 0
         self.since = now
+        self._said = "", ""
+
+    def message(self, error: BaseException, scrubber: Scrubber) -> str:
+        """Write what the exception says, scrubbed again only if it is not the same as last time."""
+        said, scrubbed = self._said
+        message = message_of(error, _MAX_MESSAGE)
+        if message != said:
+            scrubbed = scrubber.text(message)
+            self._said = message, scrubbed
+        return scrubbed
 
 
 class Captures:
@@ -76,6 +72,8 @@ class Captures:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._scrubber = client.scrubber
+        self._sample_rate = client.settings.sample_rate
         self._stacks = Stacks(client.settings, client.scrubber)
         self._paths: dict[tuple[Any, ...], Path] = {}
         self._second = 0
@@ -86,43 +84,35 @@ class Captures:
         fields, scope = fields_of(error), SCOPE.get()
         known = fields.get(MARK)
         if scope.session is not None:
-            scope.session.saw(handled=facts.handled, again=known is not None)
+            scope.session.saw(handled=facts[2], again=known is not None)
         if known is not None:
             return known or None
-        fields[MARK] = error_id = "" if self._is_sampled_out() else f"{draw(128):032x}"
+        fields[MARK] = error_id = "" if self._is_sampled_out() else draw_id()
         if not error_id:
             self._drop("sample_rate")
             return None
-        signal = self._signal(error, error_id, facts=facts, scope=scope)
-        return self._send(signal)
+        return self._send(self._signal(error, error_id, facts=facts, scope=scope))
 
     def _is_sampled_out(self) -> bool:
-        rate = self._client.settings.sample_rate
+        rate = self._sample_rate
         return rate < 1 and draw(53) >= rate * (1 << 53)
 
     def _signal(self, error: BaseException, error_id: str, *, facts: Facts, scope: Scope) -> Error:
-        now, scrubber = self._client.now(), self._client.scrubber
+        level, fingerprint, handled, attributes = facts
+        now, scrubber = time_ns(), self._scrubber
         path, stack = self._told(error, error_id, now)
         trace_id, span_id = position()
         grouping = path.grouping
-        if facts.fingerprint is not None:
-            grouping = key_of_fingerprint(facts.fingerprint, grouping)
-        return Error(
-            time=now,
-            error_id=error_id,
-            type=path.type,
-            message=scrubber.text(message_of(error, _MAX_MESSAGE)),
-            culprit=path.culprit,
-            level=facts.level,
-            handled=facts.handled,
-            trace_id=trace_id,
-            span_id=span_id,
-            user_id=scope.user_id,
-            session_id=scope.session_id,
-            stack=stack,
-            grouping=grouping,
-            attributes=attributes_of(scope, facts.attributes, scrubber),
-        )
+        if fingerprint is not None:
+            grouping = key_of_fingerprint(fingerprint, grouping)
+        # In the order of its fields: to name all of them costs more than all else done here.
+        row = (
+            now, error_id, "", path.type, path.message(error, scrubber), path.culprit, level,
+            handled, trace_id, span_id, scope.user_id, scope.session_id, stack, grouping,
+            attributes_of(scope, attributes, scrubber),
+        )  # fmt: skip
+        signal: Error = tuple.__new__(Error, row)  # type: ignore[type-var]
+        return signal
 
     def _told(self, error: BaseException, error_id: str, now: int) -> tuple[Path, str]:
         """Tell the stack: in full for the first of a path in a while, in short for the others."""

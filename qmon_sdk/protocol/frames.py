@@ -29,8 +29,11 @@ MAX_FRAME_BYTES = 4 << 20
 
 _HEAD = Struct(">BBBB16sBQ")  # array of 7, version, bin8 of 16, process, uint64, sequence
 _HEAD_SIZE = _HEAD.size
+_SENT = Struct(">BQ")
+_ARRAY_OF_ONE = b"\x91"
 _LENGTH = Struct(">I")
 _ARRAY, _BIN8, _UINT64 = 0x97, 0xC4, 0xCF
+_UINT32_MAX = 0xFFFFFFFF
 _ARRAY_MIN, _ARRAY_MAX = 0x97, 0x9F  # a fixed array of 7 to 15 elements: newer frames only append
 _SMALL = 1024  # most of what is packed; the default of 256 KiB costs more than the packing
 _DEPTH_ELEMENTS = max(MAX_ROWS * 16, 1 << 20)
@@ -105,9 +108,10 @@ def assemble(
     frame = b"".join(
         (
             _HEAD.pack(_ARRAY, VERSION, _BIN8, 16, process, _UINT64, sequence),
-            pack(sent),
+            # What msgpack makes of a time of our days, at a tenth of the price.
+            _SENT.pack(_UINT64, sent) if sent > _UINT32_MAX else pack(sent),
             resource,
-            _array_header(len(blocks)),
+            _ARRAY_OF_ONE if len(blocks) == 1 else _array_header(len(blocks)),
             *blocks,
             ledger,
         )

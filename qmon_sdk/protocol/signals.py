@@ -195,9 +195,12 @@ FIELDS: dict[str, tuple[Field, ...]] = {kind: signal.FIELDS for kind, signal in 
 """Kind → its fields, in the wire's order."""
 
 
+_KINDS = {signal: kind for kind, signal in SIGNALS.items()}
+
+
 def kind_of(signal: Signal) -> str:
     """Name the kind of a signal as the wire does."""
-    return type(signal).__name__.lower()
+    return _KINDS[type(signal)]
 
 
 def table_of(kind: str) -> str:

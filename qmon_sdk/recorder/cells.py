@@ -37,6 +37,11 @@ _RANDOM = Random()  # for ids, not secrets; `import random` costs 5 ms
 draw = _RANDOM.getrandbits
 
 
+def draw_id() -> str:
+    """Draw an id of 128 bits, in hex."""
+    return draw(128).to_bytes(16).hex()
+
+
 def reseed() -> None:
     """Draw other ids from now on than any other process does, as a forked child must."""
     _RANDOM.seed(int.from_bytes(os.urandom(32), "big"))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # How long a lock is waited for that nobody holds for long, unless this is a signal's handler and
 # the holder is the very thread that it interrupts.
 _PATIENCE_S = 0.01
+_NOTHING: tuple[bytes, dict[str, int]] = (b"", {})
 RESENT_AT_ONCE = 256
 """Messages resent in one poll, so that a poll stays short after a long absence."""
 
@@ -89,7 +90,7 @@ class Delivery:
         message = pack_length(frame)
         self._held[sequence] = (message, counts)
         self.bytes += len(message)
-        if self._unsent or not self._post(sequence, message):
+        if self._unsent or not (self._transport.send(message) or self._fits_no_way(sequence)):
             self._unsent.append(sequence)
             if not self._connected:
                 self._to_spool(sequence)
@@ -99,8 +100,8 @@ class Delivery:
     def poll(self) -> None:
         """Take acknowledgements, and send again what has to be; from one thread at a time."""
         news = self._transport.poll()
-        for sequence in news.acknowledged:
-            self._settle(sequence)
+        if news.acknowledged:
+            self._settle(news.acknowledged)
         for sequence, reason in news.rejected:
             self._drop(sequence, reason)
         if news.reconnected:
@@ -144,15 +145,14 @@ class Delivery:
         while self._unsent and sent < RESENT_AT_ONCE:
             held = self._held.get(self._unsent[0])
             if held is not None:
-                if not self._post(self._unsent[0], held[0]):
+                if not (self._transport.send(held[0]) or self._fits_no_way(self._unsent[0])):
                     return
                 sent += 1
             self._unsent.popleft()
 
-    def _post(self, sequence: int, message: bytes) -> bool:
-        """Give a message to the transport, or to the spool if it is too large for the way."""
-        if self._transport.send(message):
-            return True
+    def _fits_no_way(self, sequence: int) -> bool:
+        """Give a message to the spool if it is too large for the transport."""
+        message, _ = self._held.get(sequence, _NOTHING)
         if not self._connected or len(message) <= self._transport.largest:
             return False
         return self._to_spool(sequence) and self._finish_spool()
@@ -218,14 +218,16 @@ class Delivery:
         finally:
             self._spooling.release()
 
-    def _settle(self, sequence: int) -> None:
-        message, counts = self._held.pop(sequence, (b"", {}))
-        self.bytes -= len(message)
-        for kind, n in counts.items():
+    def _settle(self, sequences: tuple[int, ...]) -> None:
+        sums: dict[str, int] = {}
+        for sequence in sequences:
+            for kind, n in self._held.pop(sequence, _NOTHING)[1].items():
+                sums[kind] = sums.get(kind, 0) + n
+        for kind, n in sums.items():
             self._books.acknowledged(kind, n)
 
     def _drop(self, sequence: int, reason: str) -> None:
-        message, counts = self._held.pop(sequence, (b"", {}))
+        message, counts = self._held.pop(sequence, _NOTHING)
         self.bytes -= len(message)
         for kind, n in counts.items():
             self._books.dropped(kind, reason, n)

@@ -69,7 +69,7 @@ class Outgoing:
         kind = kind_of(signal)
         self._books.captured(kind)
         # A single row has every column constant, and a constant is written as it is.
-        self._send([pack([kind, 1, list(signal)])], {kind: 1})
+        self._send([pack((kind, 1, signal))], {kind: 1})
 
     def signals(self, kind: str, signals: list[Any]) -> None:
         """Send signals of one kind."""

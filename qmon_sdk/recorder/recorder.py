@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FORK_PATIENCE_S = 0.05
 _STATS_PATIENCE_S = 0.1
-_PAUSE_S = 0.016  # between looks for the acknowledgement, if nothing is heard of it
+_PAUSE_S = 0.05  # between looks for the acknowledgement, if nothing is heard of it
 _BYTES_PER_ROW = 8 * WIDTH + 5 * 32  # the list's places, and the integers they point to
 
 

@@ -182,10 +182,12 @@ def _check_admitted(answer: Ack) -> None:
 
 
 def _poll_of(answers: list[Ack], *, reconnected: bool, connected: bool) -> Poll:
+    if not answers:
+        return Poll(reconnected=reconnected, connected=connected)
     return Poll(
         acknowledged=tuple(sequence for answer in answers for sequence in answer.sequences),
         rejected=tuple(refusal for answer in answers for refusal in answer.rejected),
-        credit=answers[-1].credit if answers else None,
+        credit=answers[-1].credit,
         reconnected=reconnected,
         connected=connected,
     )

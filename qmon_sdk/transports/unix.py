@@ -64,6 +64,7 @@ class PacketChannel:
         self._sock = sock
         self._send = sock.send
         self._flags = no_sigpipe(sock)
+        self._answer = bytearray(ANSWER_BYTES)  # a new one for each answer costs more than reading
         # Half, because the kernel counts its own overhead against the buffer too.
         room = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF) // 2
         self.largest = min(room, len(pack_length(b"")) + MAX_FRAME_BYTES)
@@ -86,10 +87,10 @@ class PacketChannel:
         messages: list[bytes] = []
         try:
             while len(messages) < ANSWERS_PER_POLL:
-                message = self._sock.recv(ANSWER_BYTES)
-                if not message:
+                length = self._sock.recv_into(self._answer)
+                if not length:
                     raise OSError(errno.EPIPE, "closed")
-                messages.append(message[4:])
+                messages.append(bytes(self._answer[4:length]))
         except BlockingIOError:
             return messages
         return messages
