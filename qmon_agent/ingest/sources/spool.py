@@ -23,7 +23,7 @@ class SpoolSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict
     enabled: bool = True
     directories: tuple[str, ...] = ()
     """Besides the `spool` of the agent's own state directory."""
-    interval_s: float = 1.0
+    interval_s: float = 2.0
     """How often it looks for files."""
 
     def __post_init__(self) -> None:
