@@ -87,7 +87,10 @@ class Scrubber:
             if len(labels) == MAX_LABELS:
                 break
             key, secret = keys.get(name) or self._met(name)
-            labels[key] = HIDDEN if secret else self.value(value)
+            if secret:
+                labels[key] = HIDDEN
+            else:
+                labels[key] = self.text(value) if type(value) is str else self.value(value)
         return labels
 
     def value(self, value: Any) -> str:

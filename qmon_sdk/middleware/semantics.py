@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from qmon_sdk.rendering import HIDDEN
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qmon_sdk.scrub import Scrubber
@@ -44,10 +46,17 @@ def status_text(status: int) -> str:
 
 
 def scrubbed_query(query: str, scrubber: Scrubber) -> str:
-    """Return the query string with the values that the scrubber would not let pass taken out."""
-    pairs = (pair.partition("=") for pair in query[:MAX_QUERY_LENGTH].split("&"))
-    return "&".join(name + sign + _shown(name, value, scrubber) for name, sign, value in pairs)
+    """Return the query string without the values that stand under the name of a secret.
+
+    What looks like one goes later, when the attributes of the span are scrubbed, as always.
+    """
+    pairs = [pair.partition("=") for pair in query[:MAX_QUERY_LENGTH].split("&")]
+    for name, _, _ in pairs:
+        if scrubber.hides(name):
+            return "&".join([_shown(pair, scrubber) for pair in pairs])
+    return query[:MAX_QUERY_LENGTH]
 
 
-def _shown(name: str, value: str, scrubber: Scrubber) -> str:
-    return scrubber.labels({name: value}).get(name, "") if value else ""
+def _shown(pair: tuple[str, str, str], scrubber: Scrubber) -> str:
+    name, sign, value = pair
+    return name + sign + (HIDDEN if value and scrubber.hides(name) else value)
