@@ -52,7 +52,7 @@ class MemoryTransport:
         return Poll(acknowledged=acknowledged, reconnected=reconnected, connected=self.connected)
 
     def wait(self, seconds: float) -> None:
-        if not self._unanswered:
+        if not (self.acknowledges and self._unanswered):
             sleep(seconds)
 
     def close(self) -> None:

@@ -179,6 +179,16 @@ class TestStack:
         assert len(link["frames"]) == 60
         assert link["omitted"] == 442
 
+    def test_says_what_each_one_said_however_often_the_path_is_taken(self, qmon_capture):
+        said = ["one", "one", "password=tiger", "one", "password=tiger"]
+        for text in said:
+            try:
+                raise LookupError(text)
+            except LookupError as error:
+                qmon.capture_exception(error)
+        hidden = [text.replace("tiger", "[scrubbed]") for text in said]
+        assert [error.message for error in qmon_capture.errors] == hidden
+
     def test_tells_frames_only_of_what_was_seen_before(self, qmon_capture):
         for _ in range(5):
             qmon.capture_exception(caught())
