@@ -42,7 +42,9 @@ class Agent:
         self._config = LiveConfig(plan.locations, plan.settings, plan.plugins)
         self._tasks = Tasks(self.parts.vitals)
         self.services = Services(plan, self.parts, config=self._config, tasks=self._tasks)
-        self._report = StatusReport(plan, self.parts, config=self._config)
+        self._report = StatusReport(
+            plan, self.parts, config=self._config, forwarding=self.services.forwarding
+        )
         self.desk = AgentDesk(plan, self.parts, report=self._report)
         self._doors = Doors(self.desk, plan.settings.http, scope_of=self.parts.tokens)
         self._housekeeping = Housekeeping(plan, self.parts)
@@ -91,7 +93,7 @@ class Agent:
         await self._tasks.cancel("samplers", "watchdog")
         await self._step("sources", self.services.stop_sources())
         await self._step("journal", self.parts.taking.committer.close())
-        await asyncio.gather(self._stop_judging(), self._stop_storing())
+        await asyncio.gather(self._stop_judging(), self._stop_storing(), self._stop_forwarding())
         await self._step("http", self._doors.stop())
         await self._close()
 
@@ -117,6 +119,10 @@ class Agent:
     async def _stop_storing(self) -> None:
         if self.parts.store is not None:
             await self._step("store", self.parts.store.stop())
+
+    async def _stop_forwarding(self) -> None:
+        await self._step("sinks", self.services.forwarding.drain())
+        await self.services.forwarding.stop()
 
     async def _close(self) -> None:
         await asyncio.gather(*self._errands, return_exceptions=True)

@@ -11,6 +11,7 @@ from qmon_agent.alerting.declaring import check_alerts_of
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError, nearest_to
+from qmon_agent.forward.sinks import Sink, make_sinks
 from qmon_agent.ingest.sources import Source, make_sources
 from qmon_agent.monitoring.samplers import SAMPLERS, Sampler
 from qmon_agent.notify.channels import CHANNELS, Channel
@@ -25,6 +26,7 @@ class Plugins(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, Source]
     samplers: dict[str, Sampler]
     channels: dict[str, Channel]
+    sinks: dict[str, Sink]
 
 
 def make_plugins(settings: Settings) -> Plugins:
@@ -44,6 +46,7 @@ def make_plugins(settings: Settings) -> Plugins:
         sources=make_sources(settings.sources),
         samplers=_samplers(settings),
         channels=channels,
+        sinks=make_sinks(settings.sinks),
     )
 
 

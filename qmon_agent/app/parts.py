@@ -14,6 +14,7 @@ from qmon_agent.app.journals import RULES, STORE, hold_back_trimming, open_journ
 from qmon_agent.app.keeping import JournalKeeper
 from qmon_agent.app.tokens import TokenMemory, Valid
 from qmon_agent.domain.clock import Clock
+from qmon_agent.forward.forwarder import sink_cursor
 from qmon_agent.ingest.admission import Admission
 from qmon_agent.ingest.pipeline import Intake
 from qmon_agent.ingest.sources import Door
@@ -108,7 +109,7 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
         plan.locations.journal, plan.settings.journal, admission=options, clock=plan.clock
     )
     # Also without a store: what comes meanwhile waits, within the journal's bounds, for one.
-    for reader in (RULES, STORE):
+    for reader in (RULES, STORE, *map(sink_cursor, plan.settings.sinks)):
         hold_back_trimming(journal, reader)
     committer = GroupCommitter(journal)
     keeper = JournalKeeper(journal, committer, vitals=vitals)

@@ -10,6 +10,7 @@ import msgspec
 
 from qmon_agent.app.checking import Plugins, make_plugins
 from qmon_agent.app.config import LiveConfig
+from qmon_agent.app.forwarding import Forwarding
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.systemd import notify
 from qmon_agent.app.tasks import Tasks
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 
 class Services:
-    """What a reload may exchange while everything else goes on: notifier, samplers, sources."""
+    """What a reload may exchange while all else goes on: notifier, samplers, sources, sinks."""
 
     def __init__(self, plan: Plan, parts: Parts, *, config: LiveConfig, tasks: Tasks) -> None:
         self.notifier: AlertNotifier | None = None
+        self.forwarding = Forwarding(plan, parts, tasks=tasks)
         self._plan = plan
         self._parts = parts
         self._config = config
@@ -42,6 +44,7 @@ class Services:
         """All the others, which stand on what judges."""
         self._start_notifier(self._config.plugins)
         self._start_samplers()
+        self.forwarding.start(self._config.plugins.sinks)
 
     async def reload(self, load: Callable[[], Settings] | None = None) -> None:
         """Never raises; what was wrong with the file is in the status until it is right."""
@@ -70,6 +73,7 @@ class Services:
         await asyncio.to_thread(self._parts.judged.alerting.declare, settings.alerts)
         sources = await self._switch_sources(before, settings, plugins=plugins)
         self._config.take(settings, msgspec.structs.replace(plugins, sources=sources))
+        await self._switch_sinks(before, settings, plugins=plugins)
         if settings.samplers != before.samplers:
             await self._tasks.cancel("samplers")
             self._start_samplers()
@@ -90,6 +94,14 @@ class Services:
                 await new.start(self._parts.taking.door)
                 running[name] = new
         return running
+
+    async def _switch_sinks(self, before: Settings, after: Settings, *, plugins: Plugins) -> None:
+        changed = {
+            name: plugins.sinks.get(name)
+            for name in {*before.sinks, *after.sinks}
+            if before.sinks.get(name) != after.sinks.get(name)
+        }
+        await self.forwarding.switch(changed, plugins.sinks)
 
     async def _switch_notifier(self, plugins: Plugins) -> None:
         await self._tasks.cancel("notifier")

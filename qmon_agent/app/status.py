@@ -13,8 +13,10 @@ import psutil
 
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.conservation import Stock
+from qmon_agent.app.forwarding import Forwarding
 from qmon_agent.app.journals import STORE
 from qmon_agent.app.parts import Parts, Plan
+from qmon_agent.forward.forwarder import SENDING
 from qmon_agent.journal import JournalStatus
 from qmon_agent.store.telemetry import StoreStatus
 from qmon_agent.store.telemetry.schema import BY_NAME
@@ -25,11 +27,14 @@ Document = dict[str, Any]
 class StatusReport:
     """Asks every room; nothing here is remembered between two reports."""
 
-    def __init__(self, plan: Plan, parts: Parts, *, config: LiveConfig) -> None:
+    def __init__(
+        self, plan: Plan, parts: Parts, *, config: LiveConfig, forwarding: Forwarding
+    ) -> None:
         self.url = ""
         self._plan = plan
         self._parts = parts
         self._config = config
+        self._forwarding = forwarding
         self._began = time.monotonic()
 
     async def make(self) -> Document:
@@ -57,6 +62,7 @@ class StatusReport:
                 name: dict(source.describe())
                 for name, source in self._config.plugins.sources.items()
             },
+            "sinks": self._forwarding.describe(),
             "samplers": {
                 name: msgspec.to_builtins(health) for name, health in self._config.health.items()
             },
@@ -66,6 +72,8 @@ class StatusReport:
 
     def _reads(self, reader: str) -> bool:
         """Without a store, what the bounds of the journal do not hold is lost on purpose."""
+        if reader.startswith(SENDING):
+            return False  # where the sink itself is, is told already
         return reader != STORE or self._parts.store is not None
 
     def _judged(self, store: StoreStatus) -> tuple[Document, Document]:
@@ -113,6 +121,7 @@ class StatusReport:
         for name, health in self._config.health.items():
             if health.disabled:
                 yield f"sampler {name}: {health.last_error}"
+        yield from self._forwarding.problems()
         yield from self._config.problems()
 
     def _state_problems(self) -> Iterator[str]:

@@ -102,6 +102,9 @@ def _agent(locations: Locations) -> Iterator[Finding]:
     yield _data_socket(Path(whereabouts(locations).get("socket", locations.socket)))
     for name, described in status["sources"].items():
         yield Finding("ok", f"source {name}", _flat(described))
+    for name, described in status["sinks"].items():
+        verdict: Literal["ok", "warn"] = "ok" if described["breaker"] == "closed" else "warn"
+        yield Finding(verdict, f"sink {name}", _flat(described))
     for trouble in status["problems"]:
         yield Finding("fail", "status", trouble)
 

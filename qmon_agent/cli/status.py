@@ -51,6 +51,8 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
     for name, described in status["sources"].items():
         said = ", ".join(f"{key} {value}" for key, value in described.items())
         yield f"source {name}: {said}"
+    for name, described in status["sinks"].items():
+        yield f"sink {name}: " + ", ".join(f"{key} {n}" for key, n in described.items() if n != "")
     config = status["config"]
     yield f"config: generation {config['generation']}, {config['file'] or 'no file'}"
     if config["needs_restart"]:

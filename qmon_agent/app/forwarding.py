@@ -1,0 +1,78 @@
+"""The running forwarders: which there are follows the configuration, their places the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from qmon_agent.app.parts import Parts, Plan
+from qmon_agent.app.tasks import Tasks
+from qmon_agent.forward.forwarder import Forwarder, forget_strangers
+from qmon_agent.forward.sinks import Sink
+
+
+class Forwarding:
+    """One forwarder per sink, each a task of its own."""
+
+    def __init__(self, plan: Plan, parts: Parts, *, tasks: Tasks) -> None:
+        self._plan = plan
+        self._parts = parts
+        self._tasks = tasks
+        self._running: dict[str, Forwarder] = {}
+
+    def start(self, sinks: Mapping[str, Sink]) -> None:
+        """Begins where each has been; those configured no more hold back nothing from here on."""
+        forget_strangers(self._parts.taking.journal.cursors, sinks)
+        self._parts.taking.committer.on_commit(lambda *_: self._committed())
+        for name, sink in sinks.items():
+            self._start(name, sink)
+
+    async def switch(self, changed: Mapping[str, Sink | None], sinks: Mapping[str, Sink]) -> None:
+        """Exchanges those whose section changed; their places stay, unless they are gone."""
+        for name, sink in changed.items():
+            await self._stop(name)
+            if sink is not None:
+                self._start(name, sink)
+        await asyncio.to_thread(forget_strangers, self._parts.taking.journal.cursors, sinks)
+
+    async def drain(self) -> None:
+        """Everything committed to every sink that takes it now."""
+        await asyncio.gather(*(each.drain() for each in self._running.values()))
+
+    async def stop(self) -> None:
+        for name in [*self._running]:
+            await self._stop(name)
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        return {name: forwarder.describe() for name, forwarder in self._running.items()}
+
+    def problems(self) -> Iterator[str]:
+        for name, forwarder in self._running.items():
+            if forwarder.problem:
+                yield f"sink {name}: {forwarder.lag} records wait: {forwarder.problem}"
+
+    def _committed(self) -> None:
+        for forwarder in self._running.values():
+            forwarder.committed()
+
+    def _start(self, name: str, sink: Sink) -> None:
+        taking = self._parts.taking
+        forwarder = self._running[name] = Forwarder(
+            name,
+            sink,
+            journal=taking.journal,
+            directory=self._plan.locations.journal,
+            bury=taking.keeper.bury,
+            vitals=self._parts.vitals,
+        )
+        self._tasks.run(_task(name), forwarder.run)
+
+    async def _stop(self, name: str) -> None:
+        if forwarder := self._running.pop(name, None):
+            await self._tasks.cancel(_task(name))
+            forwarder.close()
+
+
+def _task(name: str) -> str:
+    return f"sink-{name}"

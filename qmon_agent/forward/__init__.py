@@ -1,0 +1,7 @@
+"""Forward: gives every committed signal to other systems as well, each at its own pace."""
+
+from .batch import Batch as Batch
+from .forwarder import Forwarder as Forwarder
+from .pace import Pace as Pace
+
+__all__ = ["Batch", "Forwarder", "Pace"]

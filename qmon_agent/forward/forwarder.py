@@ -1,0 +1,254 @@
+"""The forwarder: takes what is committed to one sink, in order, until each batch has arrived."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+from qmon_agent.journal import START, Cursors, JournalReader, Position, Record
+from qmon_agent.vitals import Vitals
+
+from .batch import Batch, batch_of
+from .pace import CLOSED, Pace, pause_s
+from .sinks import Delivery, Sink
+
+SINK = "sink."
+SENDING = "sending."
+_DISK_PAUSE_S = 1.0
+
+T = TypeVar("T")
+
+
+class Journal(Protocol):
+    """What a forwarder needs of the journal; `cursors` are used from the sink's thread."""
+
+    @property
+    def cursors(self) -> Cursors: ...
+    @property
+    def committed(self) -> Position: ...
+
+
+class Forwarder:
+    """One sink's task, thread and durable place; a slow or dead sink holds up nobody but itself.
+
+    Two cursors: `sink.NAME` stands behind what has arrived, `sending.NAME` behind the batch that is
+    on its way. So a batch that is sent again after a crash is the same batch, with the same id.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        *,
+        journal: Journal,
+        directory: Path,
+        bury: Callable[[bytes, str], Awaitable[None]],
+        vitals: Vitals,
+    ) -> None:
+        self.name = name
+        self.pace = Pace()
+        self._sink = sink
+        self._journal = journal
+        self._directory = directory
+        self._bury = bury
+        self._vitals = vitals
+        self._position = hold_back(journal.cursors, name)
+        self._breaker = CLOSED
+        self._error = ""
+        self._chance = Random()
+        self._moved = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"qmon-sink-{name}")
+
+    @property
+    def lag(self) -> int:
+        """Records committed and not delivered yet."""
+        return max(0, self._journal.committed.record_id - self._position.record_id)
+
+    def committed(self) -> None:
+        """There is more; on the loop."""
+        self._moved.set()
+
+    async def run(self) -> None:
+        """Forwards until cancelled. After an exception it may be run again."""
+        self._position = hold_back(self._journal.cursors, self.name)
+        reader = JournalReader(self._directory, self._position)
+        try:
+            while True:
+                if records := await self._next(reader):
+                    await self._forward(records)
+        finally:
+            # On the sink's thread: a read may be under way there still.
+            self._thread.submit(reader.close)
+
+    async def drain(self) -> None:
+        """Returns when everything committed has arrived, or the sink does not take it now."""
+        self._hurry.set()
+        while self.lag and not self._breaker.failures:
+            self._settled.clear()
+            await self._settled.wait()
+
+    def close(self) -> None:
+        """Behind the last `run`: waits for nothing, an attempt under way ends by itself."""
+        self._thread.submit(self._sink.close)
+        self._thread.shutdown(wait=False)
+
+    def describe(self) -> dict[str, Any]:
+        counted = partial(self._vitals.count, sink=self.name)
+        return {
+            **_said_by(self._sink),
+            "lag": self.lag,
+            "sent": counted("sink_sent"),
+            "rejected": counted("sink_rejected"),
+            "batches": counted("sink_batches"),
+            "retries": counted("sink_retries"),
+            "dead_batches": counted("sink_dead_batches"),
+            "breaker": self._breaker.state,
+            "error": self._error,
+        }
+
+    @property
+    def problem(self) -> str:
+        """What somebody should know; nothing while the sink takes what it is given."""
+        return "" if self._breaker.state == "closed" else self._error
+
+    async def _next(self, reader: JournalReader) -> list[Record]:
+        """The batch that was on its way, or else what has come; a full one is not waited for."""
+        until = _under_way(self._journal.cursors, self.name, self._position)
+        if until is None:
+            await self._wait_for_more()
+            until = self._journal.committed.record_id
+        records = await self._on_thread(partial(reader.read, until, self.pace.batch_bytes))
+        missed = until - self._position.record_id if not records else _gap(self._position, records)
+        if missed:
+            # Trimmed or damaged meanwhile: the journal has counted it, we go on behind it.
+            self._vitals.add("sink_records_missed", missed, sink=self.name)
+        if not records:
+            self._position = Position(until, reader.position.segment, reader.position.offset)
+            self._settled.set()
+        return records
+
+    async def _wait_for_more(self) -> None:
+        while not self.lag:
+            self._moved.clear()
+            await self._moved.wait()
+        if self._is_full():
+            return
+        try:
+            async with asyncio.timeout(self.pace.wait_s):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+
+    def _is_full(self) -> bool:
+        """Whether a whole batch is waiting, as far as can be said without reading it."""
+        committed, here = self._journal.committed, self._position
+        behind = committed.offset - here.offset
+        return committed.segment != here.segment or behind >= self.pace.batch_bytes
+
+    async def _forward(self, records: list[Record]) -> None:
+        behind = records[-1].position
+        await self._save(sending_cursor(self.name), behind)
+        batch = await self._on_thread(partial(batch_of, records))
+        delivery = await self._deliver(batch)
+        if delivery.outcome == "refused":
+            await self._give_up(records, delivery)
+        self._count(batch, delivery)
+        await self._save(sink_cursor(self.name), behind)
+        self._position = behind
+        self._settled.set()
+
+    async def _save(self, cursor: str, position: Position) -> None:
+        """Waits for a disk that is full: going on without would send the same again and again."""
+        while True:
+            try:
+                return await self._on_thread(partial(self._journal.cursors.save, cursor, position))
+            except OSError:
+                self._vitals.add("sink_cursor_failures", sink=self.name)
+                await asyncio.sleep(_DISK_PAUSE_S)
+
+    async def _deliver(self, batch: Batch) -> Delivery:
+        """Tries until it is delivered or refused."""
+        while True:
+            self._breaker = self._breaker.tried()
+            delivery = await self._attempt(batch)
+            if delivery.outcome != "retry":
+                self._breaker, self._error = CLOSED, delivery.detail
+                return delivery
+            self._breaker, self._error = self._breaker.failed(self.pace), delivery.detail
+            self._vitals.add("sink_retries", sink=self.name)
+            self._settled.set()
+            await asyncio.sleep(
+                pause_s(self._breaker, delivery.retry_after_s, pace=self.pace, chance=self._chance)
+            )
+
+    async def _attempt(self, batch: Batch) -> Delivery:
+        try:
+            return await self._on_thread(partial(self._sink.send, batch))
+        except Exception as error:  # noqa: BLE001 - a sink may raise anything; the batch waits
+            return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
+
+    async def _give_up(self, records: list[Record], delivery: Delivery) -> None:
+        self._vitals.add("sink_dead_batches", sink=self.name)
+        for record in records:
+            await self._bury(record.payload, f"sink {self.name}: {delivery.detail}")
+
+    def _count(self, batch: Batch, delivery: Delivery) -> None:
+        self._vitals.add("sink_batches", sink=self.name)
+        self._vitals.add("sink_sent", batch.signals - delivery.rejected, sink=self.name)
+        self._vitals.add("sink_rejected", delivery.rejected, sink=self.name)
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def sink_cursor(name: str) -> str:
+    """Behind what has arrived; holds back trimming."""
+    return f"{SINK}{name}"
+
+
+def sending_cursor(name: str) -> str:
+    """Behind the batch that is on its way, always at or ahead of the other."""
+    return f"{SENDING}{name}"
+
+
+def hold_back(cursors: Cursors, name: str) -> Position:
+    """The sink's place; one that never sent gets the one before the first record, durably."""
+    if (known := cursors.load(sink_cursor(name))) is not None:
+        return known
+    try:
+        cursors.save(sink_cursor(name), START)
+    except OSError:
+        # A disk that does not even take this takes no records either that could be trimmed.
+        pass
+    return START
+
+
+def forget_strangers(cursors: Cursors, names: Mapping[str, object]) -> None:
+    """Sinks that are configured no more hold back nothing, and begin anew if they come back."""
+    for cursor in cursors.all():
+        if cursor.startswith((SINK, SENDING)) and cursor.partition(".")[2] not in names:
+            cursors.remove(cursor)
+
+
+def _under_way(cursors: Cursors, name: str, position: Position) -> int | None:
+    sending = cursors.load(sending_cursor(name))
+    return sending.record_id if sending is not None and sending > position else None
+
+
+def _gap(position: Position, records: list[Record]) -> int:
+    """How many records between two are gone; before the first of all, none are known."""
+    return records[0].record_id - position.record_id - 1 if position.record_id else 0
+
+
+def _said_by(sink: Sink) -> dict[str, Any]:
+    try:
+        return dict(sink.describe())
+    except Exception as error:  # noqa: BLE001 - the status is told in any case
+        return {"trouble": f"{type(error).__name__}: {error}"}

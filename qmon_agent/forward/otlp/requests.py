@@ -1,0 +1,123 @@
+"""A batch as OTLP requests: bounded in size, made when asked for, and the same ones each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+from qmon_agent.forward.batch import Batch, signals_of
+from qmon_sdk.protocol.frames import Frame
+from qmon_sdk.protocol.signals import Signal
+
+from .attributes import Attributes
+from .logs import logs_of
+from .points import points_of
+from .spans import spans_of
+
+# Some 1 MiB of protobuf: collectors take 4 to 20, and this much is in memory at once.
+ROWS = 4096
+
+
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
+    """One of OTLP's three ways in."""
+
+    path: str
+    request: Any
+    answer: Any
+    rejected: str
+
+
+TRACES = Lane(
+    path="v1/traces",
+    request=trace_service_pb2.ExportTraceServiceRequest,
+    answer=trace_service_pb2.ExportTraceServiceResponse,
+    rejected="rejected_spans",
+)
+METRICS = Lane(
+    path="v1/metrics",
+    request=metrics_service_pb2.ExportMetricsServiceRequest,
+    answer=metrics_service_pb2.ExportMetricsServiceResponse,
+    rejected="rejected_data_points",
+)
+LOGS = Lane(
+    path="v1/logs",
+    request=logs_service_pb2.ExportLogsServiceRequest,
+    answer=logs_service_pb2.ExportLogsServiceResponse,
+    rejected="rejected_log_records",
+)
+LANES = (TRACES, METRICS, LOGS)
+_LANE_OF = {"span": TRACES, "point": METRICS}
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is posted at once; `key` is the same whenever the same is posted again."""
+
+    lane: Lane
+    key: str
+    rows: int
+    body: bytes
+
+
+class _Filling:
+    """The request of one lane that takes more."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._rows = 0
+        self._message = lane.request()
+
+    def add(self, part: Any, rows: int) -> bool:
+        """Whether it is full now. A message has one field, which repeats."""
+        getattr(self._message, self._lane.request.DESCRIPTOR.fields[0].name).append(part)
+        self._rows += rows
+        return self._rows >= ROWS
+
+    def take(self, key: str) -> Iterator[Request]:
+        if self._rows:
+            body = self._message.SerializeToString()
+            yield Request(lane=self._lane, key=key, rows=self._rows, body=body)
+        self._rows, self._message = 0, self._lane.request()
+
+
+def requests_of(batch: Batch) -> Iterator[Request]:
+    made, number = Attributes(), 0
+    filling = {lane.path: _Filling(lane) for lane in LANES}
+    for frame in batch.frames:
+        for lane, part, rows in _parts_of(frame, made):
+            if filling[lane.path].add(part, rows):
+                number += 1
+                yield from filling[lane.path].take(f"{batch.id}-{number}")
+    for each in filling.values():
+        number += 1
+        yield from each.take(f"{batch.id}-{number}")
+
+
+def _parts_of(frame: Frame, made: Attributes) -> Iterator[tuple[Lane, Any, int]]:
+    for kind, signals in signals_of(frame):
+        for start in range(0, len(signals), ROWS):
+            rows = signals[start : start + ROWS]
+            yield _LANE_OF.get(kind, LOGS), _part(frame, kind, rows=rows, made=made), len(rows)
+
+
+def _part(frame: Frame, kind: str, *, rows: list[Signal], made: Attributes) -> Any:
+    if kind == "span":
+        return spans_of(frame, rows, made)
+    if kind == "point":
+        return points_of(frame, rows, made)
+    return logs_of(frame, kind, rows=rows, made=made)
+
+
+def rejected_by(lane: Lane, answer: bytes) -> tuple[int, str]:
+    """How many of a request's rows were not taken though the rest was, and why."""
+    try:
+        partial = lane.answer.FromString(answer).partial_success
+    except DecodeError:
+        # Some answer 200 with a text of their own: taken is taken.
+        return 0, ""
+    return getattr(partial, lane.rejected), partial.error_message

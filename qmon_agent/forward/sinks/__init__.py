@@ -1,0 +1,70 @@
+"""Ways out: one file each, found by folder, configured by `[sinks.NAME]`.
+
+A sink is a class named after its file (`file.py` holds `FileSink`); its fields are its options.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.plugins import Registry
+from qmon_agent.forward.batch import Batch
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sending went: `delivered`, `retry` (may be tried again), or `refused` (never will).
+
+    `rejected` counts the signals that the other side did not take, be it for all that was
+    delivered beside them; they are not sent again.
+    """
+
+    outcome: Literal["delivered", "retry", "refused"]
+    detail: str = ""
+    retry_after_s: float = 0.0
+    rejected: int = 0
+
+
+DELIVERED = Delivery(outcome="delivered")
+
+
+class Sink(Protocol):
+    """A way out. All three are called from one thread that is this sink's own, so they may block.
+
+    Batching, retry, back-off, circuit breaker, dead letters and counting are done around it.
+    """
+
+    def send(self, batch: Batch) -> Delivery:
+        """Answers `delivered` only for what is kept where it was sent; ends within a minute.
+
+        A batch that may be tried again comes again, unchanged, before any other. After a crash it
+        may come once more although it has arrived: its `id` is to travel with it.
+        """
+
+    def close(self) -> None:
+        """Lets go of files and connections. May be called twice, and `send` after it."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """Where it sends to, for `status` and `doctor`; no secrets."""
+
+
+SINKS: Registry[Sink] = Registry("qmon_agent.forward.sinks", role="Sink")
+
+
+def make_sinks(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Sink]:
+    """Every sink that is configured, with its section as its options."""
+    return {name: _make_sink(name, table) for name, table in sections.items()}
+
+
+def _make_sink(name: str, table: Mapping[str, Any]) -> Sink:
+    """`[sinks.backup] kind = "otlp"`; the kind is the name where it is not said."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"sinks.{name}", "a sink's name is letters, digits, '.', '_' and '-'")
+    options = {key: value for key, value in table.items() if key != "kind"}
+    return SINKS.build(str(table.get("kind", name)), options, path=f"sinks.{name}")
