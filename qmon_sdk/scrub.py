@@ -17,19 +17,38 @@ from .rendering import HIDDEN, cut, encodable, label, render
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from re import Match, Pattern
     from typing import Any
 
     from .settings import Settings
 
 MAX_LABELS = 256
+MAX_QUERY = 2048
 MAX_KEY = 200
 MAX_WORD = 1024
 _REMEMBERED = 4096
+_SHORT = 256  # characters of a text worth remembering
 _ROUNDS = 8  # what is left of two secrets may look like a third
 _NUMBERS = frozenset({int, float, bool})
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+
+
+class Remembered(dict[str, str]):
+    """Texts that come again and again, worked out once; all forgotten when there are too many."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Callable[[str], str]) -> None:
+        self._work = work
+
+    def __missing__(self, text: str) -> str:
+        done = self._work(text)
+        if len(text) <= _SHORT:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[text] = done
+        return done
 
 
 class Scrubber:
@@ -46,7 +65,10 @@ class Scrubber:
         self._limit = settings.max_value_length
         self._shapes = SHAPES if settings.send_default_pii else (*SHAPES, ADDRESS)
         self._keys: dict[Any, tuple[str, bool]] = {}  # as it is given → as it is kept, is it secret
-        self._known_words: dict[str, str] = {}
+        self.texts = Remembered(self.text)
+        """A text → what of it may be kept."""
+        self.queries = Remembered(self._query)
+        """A query string → the same without what stands under the name of a secret."""
         self._compiled: dict[str, Pattern[str]] = {}
 
     def hides(self, key: str) -> bool:
@@ -69,18 +91,13 @@ class Scrubber:
         return HIDDEN  # nothing is better than half a secret
 
     def word(self, text: str) -> str:
-        """Scrub a text that comes again and again, such as a template: it is remembered."""
-        known = self._known_words.get(text)
-        if known is None:
-            known = self.text(cut(text, MAX_WORD))
-            if len(self._known_words) < _REMEMBERED:
-                self._known_words[text] = known
-        return known
+        """Scrub a text of which there are few, such as a template."""
+        return self.texts[cut(text, MAX_WORD)]
 
     def labels(self, mapping: Mapping[Any, Any]) -> dict[str, str]:
         """Write attributes as text to text; what is `None` or beyond the first 256 is left out."""
         labels: dict[str, str] = {}
-        keys = self._keys
+        keys, texts = self._keys, self.texts
         for name, value in mapping.items():
             if value is None:
                 continue
@@ -90,7 +107,7 @@ class Scrubber:
             if secret:
                 labels[key] = HIDDEN
             else:
-                labels[key] = self.text(value) if type(value) is str else self.value(value)
+                labels[key] = texts[value] if type(value) is str else self.value(value)
         return labels
 
     def value(self, value: Any) -> str:
@@ -103,6 +120,13 @@ class Scrubber:
         if kind in _CONTAINERS:
             return self.text(render(value, self._limit, hides=self.hides))
         return self.text(label(value, self._limit))
+
+    def _query(self, query: str) -> str:
+        pairs = [pair.partition("=") for pair in query[:MAX_QUERY].split("&")]
+        return "&".join(
+            name + sign + (HIDDEN if value and self.hides(name) else value)
+            for name, sign, value in pairs
+        )
 
     def _met(self, name: Any) -> tuple[str, bool]:
         key = label(name, MAX_KEY)

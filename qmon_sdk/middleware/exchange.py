@@ -110,8 +110,11 @@ class Exchange:
         self._parent = int(parent.span_id, 16)
 
     def say_query(self, query: str) -> None:
-        """Keep the query string, without the values the scrubber takes out."""
-        self.say(semantics.QUERY, semantics.scrubbed_query(query, current().scrubber))
+        """Keep the query string, without what stands under the name of a secret.
+
+        What looks like one goes later, when the attributes of the span are scrubbed, as always.
+        """
+        self.say(semantics.QUERY, current().scrubber.queries[query])
 
     def say_client(self, address: str) -> None:
         """Keep who asked, if the application said that it may be kept."""

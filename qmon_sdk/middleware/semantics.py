@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from qmon_sdk.rendering import HIDDEN
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from qmon_sdk.scrub import Scrubber
-
 METHOD = "http.request.method"
 ROUTE = "http.route"
 STATUS = "http.response.status_code"
@@ -24,7 +18,6 @@ OTHER_METHOD = "_OTHER"
 SERVER_ERROR = 500
 
 _VERBS = {"ws": "WEBSOCKET", "wss": "WEBSOCKET"}
-MAX_QUERY_LENGTH = 2048
 
 _STATUS_TEXTS = {status: str(status) for status in range(100, 600)}
 
@@ -43,20 +36,3 @@ def name_of(method: str, route: str, scheme: str) -> str:
 def status_text(status: int) -> str:
     """Return the status as text without making a new one each time."""
     return _STATUS_TEXTS.get(status) or str(status)
-
-
-def scrubbed_query(query: str, scrubber: Scrubber) -> str:
-    """Return the query string without the values that stand under the name of a secret.
-
-    What looks like one goes later, when the attributes of the span are scrubbed, as always.
-    """
-    pairs = [pair.partition("=") for pair in query[:MAX_QUERY_LENGTH].split("&")]
-    for name, _, _ in pairs:
-        if scrubber.hides(name):
-            return "&".join([_shown(pair, scrubber) for pair in pairs])
-    return query[:MAX_QUERY_LENGTH]
-
-
-def _shown(pair: tuple[str, str, str], scrubber: Scrubber) -> str:
-    name, sign, value = pair
-    return name + sign + (HIDDEN if value and scrubber.hides(name) else value)
