@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # How long a lock is waited for that nobody holds for long, unless this is a signal's handler and
 # the holder is the very thread that it interrupts.
 _PATIENCE_S = 0.01
+_ANY_AMOUNT = 1 << 62  # until the agent says how much it has room for
 _NOTHING: tuple[bytes, dict[str, int]] = (b"", {})
 RESENT_AT_ONCE = 256
 """Messages resent in one poll, so that a poll stays short after a long absence."""
@@ -59,6 +60,8 @@ class Delivery:
         self._spooling = allocate_lock()
         self._spool_begun = False
         self._connected = False
+        self._credit = _ANY_AMOUNT
+        self._under_way = 0
         self.bytes = 0
 
     @property
@@ -90,7 +93,7 @@ class Delivery:
         message = pack_length(frame)
         self._held[sequence] = (message, counts)
         self.bytes += len(message)
-        if self._unsent or not (self._transport.send(message) or self._fits_no_way(sequence)):
+        if self._unsent or not self._send(sequence, message):
             self._unsent.append(sequence)
             if not self._connected:
                 self._to_spool(sequence)
@@ -104,20 +107,23 @@ class Delivery:
             self._settle(news.acknowledged)
         for sequence, reason in news.rejected:
             self._drop(sequence, reason)
+        if news.credit is not None:
+            self._credit = news.credit
         if news.reconnected:
+            self._credit, self._under_way = _ANY_AMOUNT, 0
             self._finish_spool()
             waiting = set(self._unsent)
             self._unsent.extendleft(
                 sequence for sequence in sorted(self._held, reverse=True) if sequence not in waiting
             )
         self._connected = news.connected
+        self._weigh()
         if self._connected:
             self._send_again()
             if self._spool_begun and not self._unsent:
                 self._finish_spool()
         else:
             self._spool_held()
-        self.bytes = sum(len(message) for message, _ in list(self._held.values()))
 
     def wait(self, seconds: float) -> None:
         """Wait until a poll may have news, and no longer than that."""
@@ -145,10 +151,25 @@ class Delivery:
         while self._unsent and sent < RESENT_AT_ONCE:
             held = self._held.get(self._unsent[0])
             if held is not None:
-                if not (self._transport.send(held[0]) or self._fits_no_way(self._unsent[0])):
+                if not self._send(self._unsent[0], held[0]):
                     return
                 sent += 1
             self._unsent.popleft()
+
+    def _send(self, sequence: int, message: bytes) -> bool:
+        """Hand a message over if the agent has room for it, or has nothing of ours to answer."""
+        if self._under_way and self._under_way + len(message) > self._credit:
+            return False
+        if self._transport.send(message):
+            self._under_way += len(message)
+            return True
+        return self._fits_no_way(sequence)
+
+    def _weigh(self) -> None:
+        """Add up what is held, and what of it is under way; threads that deliver only add."""
+        sizes = {sequence: len(message) for sequence, (message, _) in list(self._held.items())}
+        self.bytes = sum(sizes.values())
+        self._under_way = self.bytes - sum(sizes.get(sequence, 0) for sequence in self._unsent)
 
     def _fits_no_way(self, sequence: int) -> bool:
         """Give a message to the spool if it is too large for the transport."""

@@ -159,7 +159,7 @@ class Recorder:
             self._metrics_due = monotonic() + self._settings.metric_interval_s
             if points := self._metrics.drain():
                 self._outgoing.signals("point", points)
-        self._outgoing.ledger()
+            self._outgoing.ledger()
 
     def _drain(self, deadline: float) -> bool:
         while self.delivery.pending:

@@ -27,8 +27,8 @@ class Road:
     largest = 1 << 20
     trouble = ""
 
-    def __init__(self):
-        self.open, self.full, self.was_open = True, False, True
+    def __init__(self, credit=None):
+        self.open, self.full, self.was_open, self.credit = True, False, True, credit
         self.arrived, self.unanswered = [], []
 
     def send(self, message):
@@ -38,13 +38,22 @@ class Road:
         self.unanswered.append(decode_frame(message[4:]).sequence)
         return True
 
+    @property
+    def bytes_unanswered(self):
+        return sum(len(message) for message in self.arrived[-len(self.unanswered) :])
+
     def vanish(self):
         self.open, self.unanswered = False, []
 
     def poll(self):
         answered, self.unanswered = (self.unanswered, []) if self.open else ([], self.unanswered)
         back, self.was_open = self.open and not self.was_open, self.open
-        return Poll(acknowledged=tuple(answered), reconnected=back, connected=self.open)
+        return Poll(
+            acknowledged=tuple(answered),
+            credit=self.credit,
+            reconnected=back,
+            connected=self.open,
+        )
 
     def wait(self, seconds):
         pass
@@ -121,6 +130,20 @@ class TestDelivery:
         assert len(road.arrived) == 2
         assert len(set(road.arrived)) == 1
         assert books.read()["acknowledged"] == {"log": 1}
+
+    @given(st.lists(st.sampled_from(["deliver", "poll"]), max_size=40), st.integers(0, 500))
+    def test_has_no_more_under_way_than_the_agent_has_room_for(self, steps, credit):
+        road = Road(credit=credit)
+        delivery = Delivery(lambda _: (road, Bin(0)), books=Books(), budget=10_000)
+        delivery.begin(bytes(16))
+        for step in ["poll", *steps]:
+            delivery.poll() if step == "poll" else deliver_one(delivery)
+
+            assert len(road.unanswered) <= 1 or road.bytes_unanswered <= credit
+        for _ in range(len(steps)):
+            delivery.poll()
+
+        assert steps.count("deliver") == len(road.arrived)
 
 
 class TestTheBooks:
