@@ -18,6 +18,7 @@ from .peers import peer
 
 BURST = 500  # spans of one transaction: some keep 1,000 at most
 BURSTS = 4  # between two flushes: some queue 2,048 at most
+ERRORS = 80  # between two flushes: some queue 100 at most
 
 
 def call(name, port, bursts):
@@ -49,13 +50,13 @@ def exception(name, port, bursts):
         raise LookupError(f"no such order: {order['id']} {user}")
 
     def once():
-        for _ in range(20):
+        for _ in range(ERRORS):
             try:
                 sink_in(9)
             except LookupError as error:
                 them.caught(error)
 
-    return _cpu(once, them.flush, bursts) / 20
+    return _cpu(once, them.flush, bursts) / ERRORS
 
 
 def asgi(name, port, bursts):
@@ -82,11 +83,11 @@ def asgi(name, port, bursts):
         return None
 
     async def run():
-        for _ in range(BURST):
+        for _ in range(BURST * BURSTS):
             await watched(dict(scope), receive, send)
 
     loop = asyncio.new_event_loop()
-    spent = _cpu(lambda: loop.run_until_complete(run()), them.flush, bursts) / BURST
+    spent = _cpu(lambda: loop.run_until_complete(run()), them.flush, bursts) / (BURST * BURSTS)
     loop.close()
     return spent
 

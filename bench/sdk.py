@@ -11,7 +11,7 @@ import sys
 from .places import Agent, place, sink
 
 ROUNDS = 7
-BURSTS = {"call": 4, "exception": 6, "asgi": 6, "start": 0, "memory": 0}
+BURSTS = {"call": 4, "exception": 2, "asgi": 2, "start": 0, "memory": 0}
 PEERS = {
     "call": ("opentelemetry", "sentry", "ddtrace"),
     "exception": ("sentry", "elastic", "posthog"),
