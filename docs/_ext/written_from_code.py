@@ -21,7 +21,7 @@ REGISTRIES = {
     "sampler": ("qmon_agent.monitoring.samplers", "SAMPLERS", "[samplers]"),
     "rule": ("qmon_agent.alerting.rules", "RULES", '[[alerts]] rule = "{}"'),
     "channel": ("qmon_agent.notify.channels", "CHANNELS", '[channels.NAME] kind = "{}"'),
-    "sink": ("qmon_agent.forward.sinks", "SINKS", "[sinks.{}]"),
+    "sink": ("qmon_agent.forward.sinks", "SINKS", '[sinks.NAME] kind = "{}"'),
 }
 WIRE_FILES = (("Frames", "frames"), ("Columns", "columns"), ("Buckets", "buckets"))
 COMMON = ("time", "service", "release", "environment", "host", "process", "attributes")
