@@ -103,7 +103,11 @@ class Agent:
 
         parts = self.parts
         judged = open_judged(self._plan, self._hears, taking=parts.taking, vitals=parts.vitals)
-        judged.alerting.declare(self._config.settings.alerts)
+        try:
+            judged.alerting.declare(self._config.settings.alerts)
+        except BaseException:
+            judged.state.close()
+            raise
         return judged
 
     async def _stop_judging(self) -> None:

@@ -43,6 +43,16 @@ def open_judged(plan: Plan, hears: Hears, *, taking: Taking, vitals: Vitals) -> 
     state = StateStore.open(
         plan.settings.store.state or f"sqlite:///{plan.locations.state}/state.db", plan.clock
     )
+    try:
+        return _judged(state, plan, hears, taking=taking, vitals=vitals)
+    except BaseException:
+        state.close()
+        raise
+
+
+def _judged(
+    state: StateStore, plan: Plan, hears: Hears, *, taking: Taking, vitals: Vitals
+) -> Judged:
     alerting = AlertService(
         state,
         channels=tuple(plan.plugins.channels),

@@ -3,10 +3,12 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from qmon_agent.domain.catalog import Alert, Analytics, Metric
@@ -19,6 +21,7 @@ from qmon_agent.domain.errors import (
     SystemNotFoundError,
 )
 from qmon_agent.store.state import VIEWS, StateStore, schema
+from qmon_agent.store.state import sqlite as state_sqlite
 from qmon_agent.store.state.tables import METADATA
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "state_ddl.sql"
@@ -157,6 +160,59 @@ class TestStart:
 
         with pytest.raises(StoreError, match="cannot be opened"):
             StateStore.open(f"sqlite:///{tmp_path}/file/state.db")
+
+
+def handles_of(path):
+    """Open files of this process that belong to the database."""
+    found = (each.readlink() for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
+    return [each for each in map(str, found) if each.startswith(str(path))]
+
+
+class TestClosing:
+    def test_also_closes_what_another_thread_is_using(self, open_store, path):
+        store, is_used, may_end = open_store(), Event(), Event()
+
+        def use():
+            with store.reading():
+                is_used.set()
+                may_end.wait(10)
+
+        thread = Thread(target=use)
+        thread.start()
+        is_used.wait(10)
+        store.close()
+        may_end.set()
+        thread.join()
+
+        assert [] == handles_of(path)
+
+    def test_is_for_good(self, open_store, path):
+        store = open_store()
+        store.close()
+
+        with pytest.raises(StoreError, match="is closed"):
+            store.catalog.systems()
+        assert [] == handles_of(path)
+
+    def test_follows_an_opening_that_fails(self, open_store, path):
+        open_store().close()
+        with closing(sqlite3.connect(path)) as newer:
+            newer.execute("UPDATE alembic_version SET version_num = '9999'")
+            newer.commit()
+
+        with pytest.raises(StoreError):
+            open_store()
+        assert [] == handles_of(path)
+
+    def test_follows_a_connection_that_cannot_be_prepared(self, open_store, path):
+        open_store().close()
+        engine = create_engine(f"sqlite:///{path}")
+        state_sqlite.attach(engine)
+        path.write_bytes(b"rubbish" * 1_000)
+
+        with pytest.raises(DatabaseError) as refused:
+            engine.connect()
+        assert ([], refused.typename) == (handles_of(path), "DatabaseError")
 
 
 class TestCatalog:

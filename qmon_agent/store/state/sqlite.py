@@ -59,8 +59,12 @@ def attach(engine: Engine) -> None:
 def _prepare_connection(connection: Any, _record: object) -> None:
     # The driver's own idea of when to begin would leave DDL and reads outside of transactions.
     connection.isolation_level = None
-    for pragma in PRAGMAS:
-        connection.execute(pragma)
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+    except BaseException:
+        connection.close()  # no pool knows of it yet
+        raise
 
 
 def _begin(connection: Connection) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Error as SQLiteError
-from threading import RLock
+from threading import Event, RLock
 from typing import Any
 
 import msgspec
@@ -50,6 +50,7 @@ class StateStore:
         self._engine = engine
         self._writing = engine.execution_options(**{sqlite.WRITES: True})
         self._one_writer = RLock()
+        self._closed = Event()
 
     @classmethod
     def open(cls, dsn: str, clock: Clock | None = None) -> StateStore:
@@ -58,26 +59,48 @@ class StateStore:
         path = path_of(dsn)
         try:
             aside = sqlite.prepare(path, clock.now())
-            engine = create_engine(f"sqlite:///{path}")
-            sqlite.attach(engine)
-            store = cls(engine, clock)
+            store = cls(create_engine(f"sqlite:///{path}"), clock)
             store.set_aside = aside
-            store.backup = schema.bring_up(engine, clock.now())
+            store._bring_up()
         except (SQLAlchemyError, SQLiteError, OSError) as error:
             raise StoreError(f"the state database {path} cannot be opened: {error}") from error
         return store
 
+    def _bring_up(self) -> None:
+        sqlite.attach(self._engine)
+        try:
+            self.backup = schema.bring_up(self._engine, self.clock.now())
+        except BaseException:
+            self.close()
+            raise
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for questions."""
-        with _translated(), self._engine.connect() as connection:
+        with _translated(), self._in_use(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction, committed to disk at the end or not at all."""
-        with _translated(), self._one_writer, self._writing.begin() as connection:
+        with (
+            _translated(),
+            self._one_writer,
+            self._in_use(),
+            self._writing.begin() as connection,
+        ):
             yield connection
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        if self._closed.is_set():
+            raise StoreError("the state database is closed")
+        try:
+            yield
+        finally:
+            if self._closed.is_set():
+                # Meanwhile, by another thread: what was in use here is in the pool again.
+                self._engine.pool.dispose()
 
     def view(self, name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Columns and rows of one of `VIEWS`, for `query`."""
@@ -104,8 +127,10 @@ class StateStore:
         )
 
     def close(self) -> None:
-        """Close every connection."""
-        self._engine.dispose()
+        """Close every connection, those in use when they are given back; no other is made."""
+        self._closed.set()
+        # Not the engine's `dispose`: that begins a new pool, and what is in use would never close.
+        self._engine.pool.dispose()
 
 
 @contextmanager
