@@ -42,10 +42,29 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="qmon", prog_name="qmon-agent")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, asked: _say_version(context) if asked else None,
+    help="Show the version and exit.",
+)
 @add_place_options
 def program(**_: Any) -> None:
     """Take, keep and judge what instrumented programs do, and answer questions about it."""
+
+
+def _say_version(context: click.Context) -> None:
+    # Imported here: no other command needs it, and each pays for it.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        said = version("qmon")
+    except PackageNotFoundError:
+        said = "unknown (run from a checkout, not installed)"
+    click.echo(f"qmon-agent, version {said}")
+    context.exit()
 
 
 def main() -> NoReturn:

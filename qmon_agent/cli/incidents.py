@@ -9,8 +9,10 @@ import click
 from qmon_agent.cli._control import find_control
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json, show_table
+from qmon_agent.cli._times import with_moments
 
 _COLUMNS = ("id", "alert_name", "instance", "state", "severity", "value", "since", "resolved_at")
+_MOMENTS = ("since", "resolved_at")
 
 
 @click.command
@@ -24,4 +26,4 @@ def command(*, states: tuple[str, ...], limit: int, place: Place) -> None:
     if place.json:
         show_json(answer)
     else:
-        show_table(_COLUMNS, answer["incidents"])
+        show_table(_COLUMNS, with_moments(answer["incidents"], _MOMENTS))

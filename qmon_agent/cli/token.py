@@ -9,10 +9,12 @@ import click
 from qmon_agent.cli._control import find_control
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json, show_table
+from qmon_agent.cli._times import with_moments
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError
 
 _COLUMNS = ("id", "name", "scope", "created_at", "expires_at", "revoked_at")
+_MOMENTS = ("created_at", "expires_at", "revoked_at")
 
 
 @click.group
@@ -48,7 +50,7 @@ def list_(*, place: Place) -> None:
     if place.json:
         show_json(answer)
     else:
-        show_table(_COLUMNS, answer["tokens"])
+        show_table(_COLUMNS, with_moments(answer["tokens"], _MOMENTS))
 
 
 @command.command
