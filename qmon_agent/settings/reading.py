@@ -53,7 +53,11 @@ def _unknown_keys(
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Walks tables and records side by side: msgspec's own message does not tell what was meant."""
     hints = get_type_hints(kind)
-    fields = {field.encode_name: hints[field.name] for field in msgspec.structs.fields(kind)}
+    fields = {
+        field.encode_name: hints[field.name]
+        for field in msgspec.structs.fields(kind)
+        if not field.name.startswith("_")  # what a plug-in remembers is no setting
+    }
     for key, value in table.items():
         inside = f"{path}.{key}" if path else key
         if key not in fields:

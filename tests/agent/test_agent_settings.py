@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from qmon_agent.domain.errors import ConfigError
-from qmon_agent.settings import Settings, find_locations, load_settings, read_settings
+from qmon_agent.monitoring.samplers import SAMPLERS
+from qmon_agent.notify.channels import CHANNELS
+from qmon_agent.settings import (
+    Settings,
+    convert_table,
+    find_locations,
+    load_settings,
+    read_settings,
+)
 
 WRONG = {
     "[http]\nlisen = ''": ("http.lisen", "'listen'"),
@@ -50,6 +58,25 @@ class TestReading:
     def test_survives_nesting_without_end(self):
         with pytest.raises(ConfigError):
             read_settings(b"a = " + b"[" * 100_000)
+
+
+class TestPlugins:
+    @pytest.mark.parametrize(
+        ("registry", "name", "private"),
+        [(CHANNELS, "webhook", "_keys"), (SAMPLERS, "cpu", "_totals")],
+    )
+    def test_keep_their_memory_to_themselves(self, registry, name, private):
+        assert private in registry.find(name).__struct_fields__
+
+        with pytest.raises(ConfigError, match="no such option") as raised:
+            registry.build(name, {private: ()})
+
+        assert raised.value.path.endswith(f"{name}.{private}")
+        assert private not in raised.value.nearest
+
+    def test_tell_so_of_a_table_that_is_converted(self):
+        with pytest.raises(ConfigError, match="unknown key"):
+            convert_table({"_totals": {}}, SAMPLERS.find("cpu"), "samplers.cpu")
 
 
 class TestLocations:
