@@ -298,6 +298,21 @@ class TestAnswers:
             "P0M0DT90.000000000S", None, {"1": 2}, 1, 2,
         ]  # fmt: skip
 
+    @pytest.mark.parametrize("number", [2**53 + 1, -(2**63), 2**63 - 1, 0])
+    def test_add_whole_numbers_exactly(self, bench, number):
+        sums = f"sum(({number})::bigint), sum(x::hugeint), ({number})::decimal(38, 0)"
+
+        (row,) = bench.rows(f"select {sums}, sum(x) filter (false) from (values (1), (2)) t(x)")
+
+        assert row == [2 * number if abs(number) < 2**62 else str(2 * number), 3, number, None]
+
+    def test_keep_the_order_of_their_sums(self, bench):
+        sql = "select sum(a) as s from (select range % 5000 as a from range(20000)) group by a"
+
+        found = bench.rows(f"{sql} order by s", limit=5000)
+
+        assert [[4 * number] for number in range(5000)] == found
+
     def test_name_their_columns_differently(self, bench):
         assert bench.ask("select 1 as a, 2 as a").records() == [{"a": 1, "a_2": 2}]
 

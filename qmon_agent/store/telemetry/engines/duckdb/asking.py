@@ -20,7 +20,7 @@ from qmon_agent.store.telemetry.watch import StoppedError, Watch
 
 from . import views
 from .guard import checked
-from .plain import plain
+from .plain import leaf, plain
 
 BATCH_ROWS = 2_048
 MAX_BYTES = 64 << 20
@@ -60,7 +60,7 @@ def _read(relation: duckdb.DuckDBPyRelation, limit: int) -> tuple[list[list[Any]
     """Rows as they come, never more than are wanted; and whether there would have been more."""
     rows: list[list[Any]] = []
     kinds, size = [str(kind) for kind in relation.types], 0
-    with relation.to_arrow_reader(BATCH_ROWS) as reader:
+    with _exactly(relation, kinds).to_arrow_reader(BATCH_ROWS) as reader:
         for batch in reader:
             columns = [
                 _whole(plain(column)) if kind in WIDE else plain(column)
@@ -73,9 +73,20 @@ def _read(relation: duckdb.DuckDBPyRelation, limit: int) -> tuple[list[list[Any]
     return rows, False
 
 
+def _exactly(relation: duckdb.DuckDBPyRelation, kinds: list[str]) -> duckdb.DuckDBPyRelation:
+    """Sums of integers as text: Arrow has no such type, and would be given floats."""
+    if not any(kind in WIDE for kind in kinds):
+        return relation
+    columns = [
+        f"CAST(#{place} AS VARCHAR)" if kind in WIDE else f"#{place}"
+        for place, kind in enumerate(kinds, start=1)
+    ]
+    return relation.project(", ".join(columns))
+
+
 def _whole(values: list[Any]) -> list[Any]:
-    """Sums of integers come out of Arrow as floats."""
-    return [int(value) if isinstance(value, float) else value for value in values]
+    """Back from text, unless no integer of JSON's readers would hold it."""
+    return [value if value is None else leaf(int(value)) for value in values]
 
 
 def _columns(relation: duckdb.DuckDBPyRelation) -> tuple[Column, ...]:

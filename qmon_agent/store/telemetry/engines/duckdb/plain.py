@@ -24,7 +24,7 @@ def plain(column: pa.Array) -> list[Any]:
         return _moments(column)
     if _holds_moments(column.type):
         return [_deep(scalar) for scalar in column]
-    return [_leaf(value) for value in column.to_pylist(maps_as_pydicts="lossy")]
+    return [leaf(value) for value in column.to_pylist(maps_as_pydicts="lossy")]
 
 
 def _moments(column: pa.Array) -> list[Any]:
@@ -64,7 +64,7 @@ def _deep(scalar: Any) -> Any:
     for kind, read in _DEEP:
         if isinstance(scalar, kind):
             return read(scalar)
-    return _leaf(scalar.as_py())
+    return leaf(scalar.as_py())
 
 
 _DEEP: tuple[tuple[type, Callable[[Any], Any]], ...] = (
@@ -81,7 +81,7 @@ def _pairs(scalar: Any) -> Any:
     return zip(pairs.field(0), pairs.field(1), strict=True)
 
 
-def _leaf(value: Any) -> Any:
+def leaf(value: Any) -> Any:
     """Any other value; what JSON has no word for becomes text, what is no number becomes null."""
     return _LEAVES.get(type(value), str)(value)
 
@@ -97,10 +97,10 @@ _LEAVES: dict[type, Callable[[Any], Any]] = {
     str: str,
     int: lambda value: value if -BIGGEST <= value < BIGGEST else str(value),
     float: lambda value: value if math.isfinite(value) else None,
-    Decimal: float,
+    Decimal: lambda value: leaf(int(value)) if value.as_tuple().exponent == 0 else float(value),
     bytes: bytes.hex,
-    list: lambda value: [_leaf(each) for each in value],
-    tuple: lambda value: [_leaf(each) for each in value],
-    dict: lambda value: {str(key): _leaf(each) for key, each in value.items()},
+    list: lambda value: [leaf(each) for each in value],
+    tuple: lambda value: [leaf(each) for each in value],
+    dict: lambda value: {str(key): leaf(each) for key, each in value.items()},
     pa.MonthDayNano: _interval,
 }
