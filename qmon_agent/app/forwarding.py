@@ -8,7 +8,7 @@ from typing import Any
 
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.tasks import Tasks
-from qmon_agent.forward.forwarder import Forwarder, forget_strangers
+from qmon_agent.forward.forwarder import Forwarder, Supply, forget_strangers
 from qmon_agent.forward.sinks import Sink
 
 
@@ -16,8 +16,13 @@ class Forwarding:
     """One forwarder per sink, each a task of its own."""
 
     def __init__(self, plan: Plan, parts: Parts, *, tasks: Tasks) -> None:
-        self._plan = plan
         self._parts = parts
+        self._supply = Supply(
+            journal=parts.taking.journal,
+            directory=plan.locations.journal,
+            bury=parts.taking.keeper.bury,
+            vitals=parts.vitals,
+        )
         self._tasks = tasks
         self._running: dict[str, Forwarder] = {}
 
@@ -57,15 +62,7 @@ class Forwarding:
             forwarder.committed()
 
     def _start(self, name: str, sink: Sink) -> None:
-        taking = self._parts.taking
-        forwarder = self._running[name] = Forwarder(
-            name,
-            sink,
-            journal=taking.journal,
-            directory=self._plan.locations.journal,
-            bury=taking.keeper.bury,
-            vitals=self._parts.vitals,
-        )
+        forwarder = self._running[name] = Forwarder(name, sink, supply=self._supply)
         self._tasks.run(_task(name), forwarder.run)
 
     async def _stop(self, name: str) -> None:

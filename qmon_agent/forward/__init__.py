@@ -2,6 +2,7 @@
 
 from .batch import Batch as Batch
 from .forwarder import Forwarder as Forwarder
+from .forwarder import Supply as Supply
 from .pace import Pace as Pace
 
-__all__ = ["Batch", "Forwarder", "Pace"]
+__all__ = ["Batch", "Forwarder", "Pace", "Supply"]

@@ -10,6 +10,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from qmon_agent.journal import START, Cursors, JournalReader, Position, Record
 from qmon_agent.vitals import Vitals
 
@@ -20,6 +22,7 @@ from .sinks import Delivery, Sink
 SINK = "sink."
 SENDING = "sending."
 _DISK_PAUSE_S = 1.0
+_TROUBLE_OF_THE_SYSTEM = (OSError, ImportError, MemoryError)
 
 T = TypeVar("T")
 
@@ -33,6 +36,17 @@ class Journal(Protocol):
     def committed(self) -> Position: ...
 
 
+class Supply(msgspec.Struct, frozen=True, kw_only=True):
+    """What every forwarder of an agent is given."""
+
+    journal: Journal
+    directory: Path
+    """Where the journal is, for readers of it."""
+    bury: Callable[[bytes, str], Awaitable[None]]
+    """Makes a frame a dead letter, with the reason."""
+    vitals: Vitals
+
+
 class Forwarder:
     """One sink's task, thread and durable place; a slow or dead sink holds up nobody but itself.
 
@@ -40,24 +54,15 @@ class Forwarder:
     on its way. So a batch that is sent again after a crash is the same batch, with the same id.
     """
 
-    def __init__(
-        self,
-        name: str,
-        sink: Sink,
-        *,
-        journal: Journal,
-        directory: Path,
-        bury: Callable[[bytes, str], Awaitable[None]],
-        vitals: Vitals,
-    ) -> None:
+    def __init__(self, name: str, sink: Sink, *, supply: Supply, pace: Pace | None = None) -> None:
         self.name = name
-        self.pace = Pace()
         self._sink = sink
-        self._journal = journal
-        self._directory = directory
-        self._bury = bury
-        self._vitals = vitals
-        self._position = hold_back(journal.cursors, name)
+        self._pace = pace or Pace()
+        self._supply = supply
+        self._journal = supply.journal
+        self._vitals = supply.vitals
+        self._position = hold_back(supply.journal.cursors, name)
+        self._raised = 0
         self._breaker = CLOSED
         self._error = ""
         self._chance = Random()
@@ -78,7 +83,7 @@ class Forwarder:
     async def run(self) -> None:
         """Forwards until cancelled. After an exception it may be run again."""
         self._position = hold_back(self._journal.cursors, self.name)
-        reader = JournalReader(self._directory, self._position)
+        reader = JournalReader(self._supply.directory, self._position)
         try:
             while True:
                 if records := await self._next(reader):
@@ -124,7 +129,7 @@ class Forwarder:
         if until is None:
             await self._wait_for_more()
             until = self._journal.committed.record_id
-        records = await self._on_thread(partial(reader.read, until, self.pace.batch_bytes))
+        records = await self._on_thread(partial(reader.read, until, self._pace.batch_bytes))
         missed = until - self._position.record_id if not records else _gap(self._position, records)
         if missed:
             # Trimmed or damaged meanwhile: the journal has counted it, we go on behind it.
@@ -141,7 +146,7 @@ class Forwarder:
         if self._is_full():
             return
         try:
-            async with asyncio.timeout(self.pace.wait_s):
+            async with asyncio.timeout(self._pace.wait_s):
                 await self._hurry.wait()
         except TimeoutError:
             pass
@@ -150,7 +155,7 @@ class Forwarder:
         """Whether a whole batch is waiting, as far as can be said without reading it."""
         committed, here = self._journal.committed, self._position
         behind = committed.offset - here.offset
-        return committed.segment != here.segment or behind >= self.pace.batch_bytes
+        return committed.segment != here.segment or behind >= self._pace.batch_bytes
 
     async def _forward(self, records: list[Record]) -> None:
         behind = records[-1].position
@@ -181,23 +186,34 @@ class Forwarder:
             if delivery.outcome != "retry":
                 self._breaker, self._error = CLOSED, delivery.detail
                 return delivery
-            self._breaker, self._error = self._breaker.failed(self.pace), delivery.detail
+            self._breaker, self._error = self._breaker.failed(self._pace), delivery.detail
             self._vitals.add("sink_retries", sink=self.name)
             self._settled.set()
             await asyncio.sleep(
-                pause_s(self._breaker, delivery.retry_after_s, pace=self.pace, chance=self._chance)
+                pause_s(self._breaker, delivery.retry_after_s, pace=self._pace, chance=self._chance)
             )
 
     async def _attempt(self, batch: Batch) -> Delivery:
         try:
-            return await self._on_thread(partial(self._sink.send, batch))
+            delivery = await self._on_thread(partial(self._sink.send, batch))
         except Exception as error:  # noqa: BLE001 - a sink may raise anything; the batch waits
-            return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
+            return self._raising(error, batch)
+        self._raised = 0
+        return delivery
+
+    def _raising(self, error: Exception, batch: Batch) -> Delivery:
+        """It may pass; but one batch that no sink can write must not stand there for ever."""
+        detail = f"{type(error).__name__}: {error}"
+        self._raised += not isinstance(error, _TROUBLE_OF_THE_SYSTEM)
+        if self._raised < self._pace.failures:
+            return Delivery(outcome="retry", detail=detail)
+        self._raised = 0
+        return Delivery(outcome="refused", detail=detail, rejected=batch.signals)
 
     async def _give_up(self, records: list[Record], delivery: Delivery) -> None:
         self._vitals.add("sink_dead_batches", sink=self.name)
         for record in records:
-            await self._bury(record.payload, f"sink {self.name}: {delivery.detail}")
+            await self._supply.bury(record.payload, f"sink {self.name}: {delivery.detail}")
 
     def _count(self, batch: Batch, delivery: Delivery) -> None:
         self._vitals.add("sink_batches", sink=self.name)

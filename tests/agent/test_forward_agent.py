@@ -111,9 +111,9 @@ class TestStatus:
         await agent.services.reload()
         await agent.parts.taking.intake.take(frame(1), peer)
         forwarder = agent.services.forwarding._running["file"]
-        forwarder.pace = forwarder.pace.__class__(first_s=0.01, wait_s=0.01, open_s=5)
-
-        await until(lambda: forwarder.problem)
+        async with asyncio.timeout(20):
+            while not forwarder.problem:
+                await asyncio.sleep(0.1)
 
         [problem] = (await agent._report.make())["problems"]
         assert problem.startswith("sink file: 1 records wait: [Errno")

@@ -17,10 +17,10 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 
 from qmon_agent.domain.errors import ConfigError, UnknownPluginError
 from qmon_agent.domain.plugins import options_of
-from qmon_agent.forward import Forwarder, Pace
+from qmon_agent.forward import Forwarder, Pace, Supply
 from qmon_agent.forward.batch import batch_of
 from qmon_agent.forward.forwarder import forget_strangers
-from qmon_agent.forward.sinks import SINKS, make_sinks
+from qmon_agent.forward.sinks import DELIVERED, SINKS, make_sinks
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.columns import blocks_of
@@ -145,15 +145,10 @@ class Line:
             forwarder.committed()
 
     def start(self, name, sink):
-        forwarder = Forwarder(
-            name,
-            sink,
-            journal=self.journal,
-            directory=self.directory,
-            bury=self._bury,
-            vitals=self.vitals,
+        supply = Supply(
+            journal=self.journal, directory=self.directory, bury=self._bury, vitals=self.vitals
         )
-        forwarder.pace = QUICK
+        forwarder = Forwarder(name, sink, supply=supply, pace=QUICK)
         self._running[name] = forwarder, asyncio.create_task(forwarder.run())
         return forwarder
 
@@ -300,6 +295,21 @@ class JournalOf:
         return JournalReader(self._line.directory).read(max_bytes=1 << 20)
 
 
+class PickySink:
+    """Cannot write whatever has a bad name in it."""
+
+    def send(self, batch):
+        if b"bad" in b"".join(map(encode_frame, batch.frames)):
+            raise ValueError("bad")
+        return DELIVERED
+
+    def close(self):
+        pass
+
+    def describe(self):
+        return {}
+
+
 class TestForwarding:
     async def test_a_slow_sink_holds_up_no_other(self, line, otlp, tmp_path):
         slow = line.start("slow", SINKS.build("otlp", otlp.options | {"timeout_s": 5}))
@@ -348,6 +358,18 @@ class TestForwarding:
         first = batch_of(JournalOf(line).records()[:3]).id
         assert [first] * 3 == [batch for batch, _ in otlp.arrived()][:3]
         assert names(5) == [span for _, span in otlp.arrived()]
+
+    async def test_a_batch_that_no_sink_can_write_does_not_stand_there_for_ever(self, line):
+        forwarder = line.start("picky", PickySink())
+        line.take("bad")
+        await delivered(forwarder)
+        line.take("good")
+
+        await delivered(forwarder)
+
+        [letter] = line.journal.dead_letters()
+        assert "sink picky: ValueError: bad" == letter.reason
+        assert (1, 1) == tuple(line.vitals.count(f"sink_{n}") for n in ("rejected", "sent"))
 
     def test_a_sink_has_a_name_that_a_cursor_can_have(self):
         with pytest.raises(ConfigError, match="letters, digits"):
@@ -424,6 +446,19 @@ class TestOtlp:
 
         assert ["one"] == [span for _, span in otlp.arrived()]
         assert 2 == len(otlp.receiver.got)
+
+    async def test_what_cannot_be_written_harms_nothing_beside_it(self, line, otlp):
+        most = (1 << 63) - 1
+        monster = Point(
+            time=1, metric="m", kind="distribution", buckets=dict.fromkeys(range(3), most)
+        )
+        line.take("x", signals=[a_span("one"), monster])
+
+        await delivered(line.start("otlp", SINKS.build("otlp", otlp.options)))
+
+        [letter] = line.journal.dead_letters()
+        assert "cannot be written for v1/metrics" in letter.reason
+        assert ["one"] == [span for _, span in otlp.arrived()]
 
     @pytest.mark.parametrize("endpoint", ["ftp://x", "collector:4318", "http://"])
     def test_names_the_option_that_is_wrong(self, endpoint):

@@ -30,13 +30,12 @@ class Attributes:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], KeyValue] = {}
 
-    def of(self, labels: Labels, *further: tuple[str, Value]) -> Iterator[KeyValue]:
+    def of(self, labels: Labels, *further: tuple[str, Value]) -> list[KeyValue]:
         """Those of a signal, and further ones as far as they say something."""
-        for pair in labels.items():
-            yield self._known.get(pair) or self._remember(pair)
-        for key, value in further:
-            if value != "":
-                yield attribute(key, value)
+        known = self._known
+        made = [known.get(pair) or self._remember(pair) for pair in labels.items()]
+        made += [attribute(key, value) for key, value in further if value != ""]
+        return made
 
     def _remember(self, pair: tuple[str, str]) -> KeyValue:
         if len(self._known) >= _REMEMBERED:

@@ -61,7 +61,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     lane: Lane
     key: str
     rows: int
-    body: bytes
+    body: bytes = b""
+    problem: str = ""
+    """Why these rows cannot be written at all; then there is nothing to post."""
 
 
 class _Filling:
@@ -89,8 +91,15 @@ def requests_of(batch: Batch) -> Iterator[Request]:
     made, number = Attributes(), 0
     filling = {lane.path: _Filling(lane) for lane in LANES}
     for frame in batch.frames:
-        for lane, part, rows in _parts_of(frame, made):
-            if filling[lane.path].add(part, rows):
+        for kind, rows in _pieces_of(frame):
+            lane = _LANE_OF.get(kind, LOGS)
+            try:
+                part = _part(frame, kind, rows=rows, made=made)
+            except (TypeError, ValueError) as error:
+                # A number beyond 64 bits, say. What is beside it shall not suffer.
+                yield _unwritable(lane, rows, error)
+                continue
+            if filling[lane.path].add(part, len(rows)):
                 number += 1
                 yield from filling[lane.path].take(f"{batch.id}-{number}")
     for each in filling.values():
@@ -98,11 +107,10 @@ def requests_of(batch: Batch) -> Iterator[Request]:
         yield from each.take(f"{batch.id}-{number}")
 
 
-def _parts_of(frame: Frame, made: Attributes) -> Iterator[tuple[Lane, Any, int]]:
+def _pieces_of(frame: Frame) -> Iterator[tuple[str, list[Signal]]]:
     for kind, signals in signals_of(frame):
         for start in range(0, len(signals), ROWS):
-            rows = signals[start : start + ROWS]
-            yield _LANE_OF.get(kind, LOGS), _part(frame, kind, rows=rows, made=made), len(rows)
+            yield kind, signals[start : start + ROWS]
 
 
 def _part(frame: Frame, kind: str, *, rows: list[Signal], made: Attributes) -> Any:
@@ -111,6 +119,11 @@ def _part(frame: Frame, kind: str, *, rows: list[Signal], made: Attributes) -> A
     if kind == "point":
         return points_of(frame, rows, made)
     return logs_of(frame, kind, rows=rows, made=made)
+
+
+def _unwritable(lane: Lane, rows: list[Signal], error: Exception) -> Request:
+    problem = f"cannot be written for {lane.path}: {error}"
+    return Request(lane=lane, key="", rows=len(rows), problem=problem)
 
 
 def rejected_by(lane: Lane, answer: bytes) -> tuple[int, str]:

@@ -44,7 +44,9 @@ class Sink(Protocol):
         """Answers `delivered` only for what is kept where it was sent; ends within a minute.
 
         A batch that may be tried again comes again, unchanged, before any other. After a crash it
-        may come once more although it has arrived: its `id` is to travel with it.
+        may come once more although it has arrived: its `id` is to travel with it. What it raises
+        may pass, too; but a batch at which it raises again and again, for no trouble of the
+        system's, becomes a dead letter.
         """
 
     def close(self) -> None:

@@ -94,6 +94,8 @@ class OtlpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Redirects are not followed: nobody moves our signals without being asked to."""
         import requests
 
+        if request.problem:
+            return Delivery(outcome="refused", detail=request.problem, rejected=request.rows)
         url = f"{self.endpoint.rstrip('/')}/{request.lane.path}"
         body = gzip.compress(request.body, _EFFORT, mtime=0) if self.compress else request.body
         try:
