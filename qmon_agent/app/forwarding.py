@@ -8,7 +8,8 @@ from typing import Any
 
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.tasks import Tasks
-from qmon_agent.forward.forwarder import Forwarder, Supply, forget_strangers
+from qmon_agent.forward.forwarder import Forwarder, Supply
+from qmon_agent.forward.places import forget_strangers
 from qmon_agent.forward.sinks import Sink
 
 

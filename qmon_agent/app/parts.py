@@ -14,7 +14,7 @@ from qmon_agent.app.journals import RULES, STORE, hold_back_trimming, open_journ
 from qmon_agent.app.keeping import JournalKeeper
 from qmon_agent.app.tokens import TokenMemory, Valid
 from qmon_agent.domain.clock import Clock
-from qmon_agent.forward.forwarder import sink_cursor
+from qmon_agent.forward.places import sink_cursor
 from qmon_agent.ingest.admission import Admission
 from qmon_agent.ingest.pipeline import Intake
 from qmon_agent.ingest.sources import Door

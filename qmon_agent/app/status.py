@@ -16,7 +16,7 @@ from qmon_agent.app.conservation import Stock
 from qmon_agent.app.forwarding import Forwarding
 from qmon_agent.app.journals import STORE
 from qmon_agent.app.parts import Parts, Plan
-from qmon_agent.forward.forwarder import SENDING
+from qmon_agent.forward.places import SENDING
 from qmon_agent.journal import JournalStatus
 from qmon_agent.store.telemetry import StoreStatus
 from qmon_agent.store.telemetry.schema import BY_NAME
@@ -115,6 +115,8 @@ class StatusReport:
             yield f"journal: records lost to readers that were too slow: {lost}"
         if store.state not in {"off", "running", "starting"}:
             yield f"store: the worker is {store.state}"
+        if store.counts.get("manifest_rebuilt"):
+            yield "store: the list of segments was damaged, and made anew from the segments"
         if not conservation["adds_up"]:
             yield "conservation: the books do not add up"
         yield from self._state_problems()

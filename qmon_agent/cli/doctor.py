@@ -119,4 +119,4 @@ def _data_socket(path: Path) -> Finding:
 
 
 def _flat(described: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in described.items())
+    return ", ".join(f"{name} {value}" for name, value in described.items() if value != "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,14 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from qmon_agent.journal import START, Cursors, JournalReader, Position, Record
+from qmon_agent.journal import Cursors, JournalReader, Position, Record
 from qmon_agent.vitals import Vitals
 
 from .batch import Batch, batch_of
 from .pace import CLOSED, Pace, pause_s
+from .places import hold_back, sending_cursor, sink_cursor, under_way
 from .sinks import Delivery, Sink
 
-SINK = "sink."
-SENDING = "sending."
 _DISK_PAUSE_S = 1.0
 _TROUBLE_OF_THE_SYSTEM = (OSError, ImportError, MemoryError)
 
@@ -125,7 +124,7 @@ class Forwarder:
 
     async def _next(self, reader: JournalReader) -> list[Record]:
         """The batch that was on its way, or else what has come; a full one is not waited for."""
-        until = _under_way(self._journal.cursors, self.name, self._position)
+        until = under_way(self._journal.cursors, self.name, self._position)
         if until is None:
             await self._wait_for_more()
             until = self._journal.committed.record_id
@@ -222,40 +221,6 @@ class Forwarder:
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def sink_cursor(name: str) -> str:
-    """Behind what has arrived; holds back trimming."""
-    return f"{SINK}{name}"
-
-
-def sending_cursor(name: str) -> str:
-    """Behind the batch that is on its way, always at or ahead of the other."""
-    return f"{SENDING}{name}"
-
-
-def hold_back(cursors: Cursors, name: str) -> Position:
-    """The sink's place; one that never sent gets the one before the first record, durably."""
-    if (known := cursors.load(sink_cursor(name))) is not None:
-        return known
-    try:
-        cursors.save(sink_cursor(name), START)
-    except OSError:
-        # A disk that does not even take this takes no records either that could be trimmed.
-        pass
-    return START
-
-
-def forget_strangers(cursors: Cursors, names: Mapping[str, object]) -> None:
-    """Sinks that are configured no more hold back nothing, and begin anew if they come back."""
-    for cursor in cursors.all():
-        if cursor.startswith((SINK, SENDING)) and cursor.partition(".")[2] not in names:
-            cursors.remove(cursor)
-
-
-def _under_way(cursors: Cursors, name: str, position: Position) -> int | None:
-    sending = cursors.load(sending_cursor(name))
-    return sending.record_id if sending is not None and sending > position else None
 
 
 def _gap(position: Position, records: list[Record]) -> int:

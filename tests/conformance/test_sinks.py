@@ -19,7 +19,7 @@ from qmon_agent.domain.errors import ConfigError, UnknownPluginError
 from qmon_agent.domain.plugins import options_of
 from qmon_agent.forward import Forwarder, Pace, Supply
 from qmon_agent.forward.batch import batch_of
-from qmon_agent.forward.forwarder import forget_strangers
+from qmon_agent.forward.places import forget_strangers
 from qmon_agent.forward.sinks import DELIVERED, SINKS, make_sinks
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.vitals import Vitals
