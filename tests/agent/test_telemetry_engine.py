@@ -258,6 +258,45 @@ class TestExport:
         assert bench.rows("select (select count(*) from points), count(*) from spans") == [[1, 0]]
 
 
+def lose_half_an_export(bench):
+    """Two exports, the second of two files, one of them gone, and no list to say so."""
+    bench.store(span(1))
+    bench.export()
+    bench.store(span(2), span(DAY))
+    bench.export()
+    bench.close()
+    gone, _ = sorted((bench.directory / "telemetry" / "segments").rglob("00000002.parquet"))
+    gone.unlink()
+    (bench.directory / "telemetry" / "manifest.json").write_bytes(b"")
+
+
+class TestLostManifest:
+    def test_leaves_out_an_export_that_was_never_finished(self, bench):
+        lose_half_an_export(bench)
+        bench.open()
+        bench.follow()
+
+        assert bench.rows("select list(epoch_ns(time) order by time) from spans") == [[[1, 2, DAY]]]
+        assert bench.engine.counts()["manifest_rebuilt"] == 1
+
+    def test_keeps_what_the_journal_has_not_any_more(self, bench):
+        lose_half_an_export(bench)
+        for segment in (bench.directory / "journal").glob("*.seg"):
+            segment.unlink()
+        bench.open()
+
+        assert bench.rows("select count(*) from spans") == [[2]]
+
+    def test_changes_nothing_for_a_reader(self, bench):
+        lose_half_an_export(bench)
+
+        with open_readonly(bench.directory) as store:
+            assert store.query("select count(*) from spans").rows == [[3]]
+
+        assert (bench.directory / "telemetry" / "manifest.json").read_bytes() == b""
+        bench.open()
+
+
 class TestAnswers:
     def test_have_a_limit_and_say_so(self, bench):
         answer = bench.ask("select * from range(10000000000)", limit=3)

@@ -6,13 +6,16 @@ import sys
 import time
 
 import duckdb
+import msgspec
 import pytest
 
 from qmon_agent.domain.clock import SystemClock
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.store.telemetry import TelemetryOptions
+from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.engine import Question, open_engine
+from qmon_agent.store.telemetry.engines.duckdb.relisting import read_listing
 from qmon_agent.store.telemetry.following import Follower
 from qmon_agent.store.telemetry.watch import Watch
 from qmon_sdk.protocol.columns import blocks_of
@@ -43,11 +46,14 @@ def directory(tmp_path):
     return tmp_path
 
 
-def opened(directory):
-    options = TelemetryOptions(
+def options_of(directory):
+    return TelemetryOptions(
         directory=str(directory / "telemetry"), journal=str(directory / "journal"), lock_wait_s=0.1
     )
-    engine = open_engine(options)
+
+
+def opened(directory):
+    engine = open_engine(options_of(directory))
     return engine, Follower(directory / "journal", engine, bury=lambda *_: pytest.fail("buried"))
 
 
@@ -155,12 +161,78 @@ class TestStore:
             opened(directory)
         engine.close()
 
-    def test_says_that_its_manifest_is_damaged(self, directory):
-        path = directory / "telemetry" / "manifest.json"
-        path.write_bytes(path.read_bytes().replace(b"spans", b"spams"))
 
-        with pytest.raises(StoreError, match="damaged"):
+class TestManifest:
+    @pytest.mark.parametrize("left", [0.0, 0.01, 0.3, 0.9, 0.999])
+    def test_that_is_cut_is_made_anew(self, directory, left):
+        path = directory / "telemetry" / "manifest.json"
+        path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
+
+        assert (ALL, ALL, 0) == recovered(directory)
+        assert (directory / "telemetry" / "manifest.damaged").exists()
+
+    def test_that_is_zeroed_or_gone_is_made_anew(self, directory):
+        path = directory / "telemetry" / "manifest.json"
+        before = manifests.load(path.parent)
+        path.write_bytes(bytes(path.stat().st_size))
+        assert (ALL, ALL, 0) == recovered(directory)
+        path.unlink()
+        assert (ALL, ALL, 0) == recovered(directory)
+
+        after = manifests.load(path.parent)
+        assert (before.exported, before.generation) == (after.exported, after.generation)
+
+    def test_with_any_byte_flipped_is_known_to_be_damaged(self, directory):
+        path = directory / "telemetry" / "manifest.json"
+        content, chance = path.read_bytes(), random.Random(7)
+        for place in range(len(content)):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << chance.randrange(8)
+            path.write_bytes(damaged)
+
+            with pytest.raises(manifests.DamagedManifestError):
+                manifests.load(path.parent)
+
+    def test_made_anew_says_what_it_said(self, directory):
+        manifest = manifests.load(directory / "telemetry")
+        (directory / "telemetry" / "manifest.json").unlink()
+
+        listing = read_listing(options_of(directory))
+
+        assert dict(listing.counts) == {"manifest_rebuilt": 1, "unreadable_segments": 0}
+        assert lasting(manifest) == lasting(listing.manifest)
+
+    def test_is_counted_and_made_anew_once(self, directory):
+        (directory / "telemetry" / "manifest.json").write_bytes(b"")
+
+        for times in (1, 0):
+            engine, _ = opened(directory)
+            assert times == engine.counts().get("manifest_rebuilt", 0)
+            engine.close()
+
+    def test_made_anew_sets_a_damaged_segment_aside(self, directory):
+        (segment,) = (directory / "telemetry" / "segments").rglob("*.parquet")
+        segment.write_bytes(segment.read_bytes()[:-9])
+        (directory / "telemetry" / "manifest.json").write_bytes(b"")
+
+        engine, _ = opened(directory)
+
+        assert engine.counts()["unreadable_segments"] == 1
+        engine.close()
+        assert (ALL, ALL) == recovered(directory)[:2]
+
+    def test_of_a_newer_qmon_is_left_alone(self, directory):
+        manifest = manifests.load(directory / "telemetry")
+        manifests.save(directory / "telemetry", msgspec.structs.replace(manifest, version=99))
+
+        with pytest.raises(StoreError, match="newer qmon"):
             opened(directory)
+
+
+def lasting(manifest):
+    """What the segments themselves tell; when they were written is told by the disk."""
+    segments = [msgspec.structs.replace(each, written=0) for each in manifest.segments]
+    return msgspec.structs.replace(manifest, segments=tuple(segments))
 
 
 LEAVES_A_LOG = """

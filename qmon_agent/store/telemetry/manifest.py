@@ -16,6 +16,10 @@ VERSION = 1
 FILE = "manifest.json"
 
 
+class DamagedManifestError(StoreError):
+    """The list cannot be read; the segments are there, and say themselves what they are."""
+
+
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
     """One Parquet file: rows of one table and one day, sorted by time."""
 
@@ -61,20 +65,20 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(directory: Path) -> Manifest:
-    """Read the manifest; none is an empty one, a damaged one is a StoreError."""
+    """Read the manifest; none is an empty one, a damaged one a DamagedManifestError."""
     path = directory / FILE
     try:
         head, body = path.read_bytes().split(b"\n", 1)
     except FileNotFoundError:
         return Manifest()
     except ValueError as error:
-        raise StoreError(f"{path} is damaged: it has no checksum") from error
+        raise DamagedManifestError(f"{path} is damaged: it has no checksum") from error
     if head != _checksum(body):
-        raise StoreError(f"{path} is damaged: its checksum does not fit")
+        raise DamagedManifestError(f"{path} is damaged: its checksum does not fit")
     try:
         manifest = msgspec.json.decode(body, type=Manifest)
     except msgspec.DecodeError as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
+        raise DamagedManifestError(f"{path} cannot be read: {error}") from error
     if manifest.version > VERSION:
         raise StoreError(f"{path} was written by a newer qmon (version {manifest.version})")
     return manifest

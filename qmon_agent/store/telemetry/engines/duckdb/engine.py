@@ -12,18 +12,17 @@ from typing import TextIO
 
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
-from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.answers import QueryResult
 from qmon_agent.store.telemetry.decoding import Batch
 from qmon_agent.store.telemetry.engine import Kept, Question
-from qmon_agent.store.telemetry.manifest import Manifest
 from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.watch import Watch
 
-from . import asking, recovery, views
+from . import asking, recovery, relisting, views
 from .export import FOLDER
 from .hot import count_rows
 from .moving import Mover, sweep
+from .relisting import Listing
 
 LOCK = "store.lock"
 NS = 10**9
@@ -33,15 +32,15 @@ class DuckEngine:
     """Keeps signals in DuckDB; the contract is `engine.Engine`."""
 
     def __init__(
-        self, options: TelemetryOptions, lock: TextIO, *, manifest: Manifest, room: Path
+        self, options: TelemetryOptions, lock: TextIO, *, listing: Listing, room: Path
     ) -> None:
         self._options = options
         self._directory = Path(options.directory)
         self._lock = lock
-        self._counts: Counter[str] = Counter()
-        self._mover = Mover(options, manifest, self._counts)
+        self._counts: Counter[str] = Counter(listing.counts)
+        self._mover = Mover(options, listing.manifest, self._counts)
         self._hot, self._connection = recovery.open_hot(
-            options, manifest, room=room, counts=self._counts
+            options, listing.manifest, room=room, counts=self._counts
         )
         self._live_rows = self._count_live()
 
@@ -52,9 +51,9 @@ class DuckEngine:
         (directory / FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _locked(directory / LOCK, wait_s=options.lock_wait_s)
         try:
-            manifest = manifests.load(directory)
-            sweep(directory, manifest)
-            return cls(options, lock, manifest=manifest, room=directory)
+            listing = relisting.open_listing(options)
+            sweep(directory, listing.manifest)
+            return cls(options, lock, listing=listing, room=directory)
         except BaseException:
             lock.close()
             raise
@@ -66,10 +65,10 @@ class DuckEngine:
         Neither `tend` nor anything else may change the segments: they are read where they are.
         """
         directory = Path(options.directory)
-        manifest = manifests.load(directory)
+        listing = relisting.read_listing(options)
         for path in directory.glob(f"{recovery.FILE}*"):
             shutil.copy2(path, room / path.name)
-        return cls(options, _locked(room / LOCK, wait_s=0), manifest=manifest, room=room)
+        return cls(options, _locked(room / LOCK, wait_s=0), listing=listing, room=room)
 
     @property
     def stored(self) -> Position:

@@ -10,6 +10,7 @@ import duckdb
 import msgspec
 
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.journal import Position
 from qmon_agent.store.telemetry import durable
 from qmon_agent.store.telemetry.manifest import Segment
 from qmon_agent.store.telemetry.schema import TABLES, Table
@@ -22,6 +23,8 @@ OTHER_DAYS = "other"
 MAX_DAYS = 40
 """Days of one table that get a file of their own; clocks gone wrong must not make thousands."""
 ROW_GROUP = 122_880
+MARK = "qmon"
+"""The key under which a segment says of itself what it is."""
 
 DAYS = """
 SELECT CAST(CAST(time AS DATE) AS VARCHAR) AS day, count(*)
@@ -29,11 +32,26 @@ FROM {source} GROUP BY day ORDER BY count(*) DESC, day
 """
 COPY = """
 COPY (SELECT * FROM {source} WHERE {condition} ORDER BY time)
-TO {target} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {row_group})
+TO {target} (
+  FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {row_group}, KV_METADATA {{{key}: {mark}}})
 """
 BOUNDS = """
 SELECT count(*), min(epoch_ns(time)), max(epoch_ns(time)) FROM read_parquet({target})
 """
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What a segment knows of itself, so that a lost list of segments can be made anew."""
+
+    version: int = 1
+    table: str
+    day: str
+    rows: int
+    generation: int
+    parts: int
+    """Segments of this generation."""
+    start: Position
+    reached: Position
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,10 +67,12 @@ def export(
     connection: duckdb.DuckDBPyConnection, generation: Generation, *, directory: Path
 ) -> tuple[Segment, ...]:
     """Write a generation into segments: on the disk, whole and counted when this returns."""
+    pieces = [
+        piece for table in TABLES.values() for piece in _slices(connection, generation, table=table)
+    ]
     return tuple(
-        _write(connection, generation, piece=piece, directory=directory)
-        for table in TABLES.values()
-        for piece in _slices(connection, generation, table=table)
+        _write(connection, generation, piece=piece, parts=len(pieces), directory=directory)
+        for piece in pieces
     )
 
 
@@ -76,6 +96,7 @@ def _write(
     generation: Generation,
     *,
     piece: Slice,
+    parts: int,
     directory: Path,
 ) -> Segment:
     file = f"{FOLDER}/{piece.table.name}/{piece.day}/{generation.number:08}.parquet"
@@ -84,7 +105,14 @@ def _write(
     target = ddl.text(str(path))
     source = f"{generation.schema}.{ddl.quoted(piece.table.name)}"
     connection.execute(
-        COPY.format(source=source, condition=piece.condition, target=target, row_group=ROW_GROUP)
+        COPY.format(
+            source=source,
+            condition=piece.condition,
+            target=target,
+            row_group=ROW_GROUP,
+            key=MARK,
+            mark=ddl.text(_mark(generation, piece, parts=parts)),
+        )
     )
     durable.sync(path)
     durable.sync(path.parent)
@@ -103,6 +131,19 @@ def _write(
         written=time.time_ns(),
         columns=piece.table.column_names,
     )
+
+
+def _mark(generation: Generation, piece: Slice, *, parts: int) -> str:
+    mark = Mark(
+        table=piece.table.name,
+        day=piece.day,
+        rows=piece.rows,
+        generation=generation.number,
+        parts=parts,
+        start=generation.start,
+        reached=generation.reached,
+    )
+    return msgspec.json.encode(mark).decode()
 
 
 def _make_folder(folder: Path, *, below: Path) -> None:
