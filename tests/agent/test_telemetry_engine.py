@@ -11,7 +11,7 @@ from qmon_agent.domain.errors import QueryError, StoreError
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.store.telemetry import StateTable, TelemetryOptions, open_readonly
 from qmon_agent.store.telemetry import manifest as manifests
-from qmon_agent.store.telemetry.engine import Question, open_engine
+from qmon_agent.store.telemetry.engine import Question, RefusedError, open_engine
 from qmon_agent.store.telemetry.following import Follower
 from qmon_agent.store.telemetry.suspect import Suspect
 from qmon_agent.store.telemetry.watch import Watch
@@ -45,9 +45,12 @@ class Bench:
             keep_s=self.keep_s,
         )
         self.engine = open_engine(options)
+        self.open_follower(self.engine)
+
+    def open_follower(self, engine):
         self.follower = Follower(
             self.directory / "journal",
-            self.engine,
+            engine,
             bury=lambda record, reason: self.buried.append((record.sequence, reason)),
         )
 
@@ -89,6 +92,30 @@ class Bench:
 
     def rows(self, sql, **more):
         return self.ask(sql, **more).rows
+
+
+class Picky:
+    """An engine that refuses the spans of one user."""
+
+    def __init__(self, engine):
+        self._engine = engine
+
+    @property
+    def stored(self):
+        return self._engine.stored
+
+    def append(self, batch, place):
+        spans = batch.tables.get("span")
+        if spans is not None and "w" in spans["user_id"].to_pylist():
+            raise RefusedError("not him")
+        self._engine.append(batch, place)
+
+
+def repeating(block):
+    """The block, with one attribute said twice in its one row."""
+    counts, places = array("I", [3]).tobytes(), array("I", [0, 1, 0]).tobytes()
+    attributes = ["k", counts, places, ["same", "other"], ["1", "x", "2"]]
+    return Block(kind=block.kind, rows=1, columns=(*block.columns[:-1], attributes))
 
 
 @pytest.fixture
@@ -160,17 +187,25 @@ class TestPuttingAside:
 
     @pytest.mark.parametrize("culprit", [0, 3, 6])
     def test_finds_the_one_frame_the_engine_refuses(self, bench, culprit):
+        bench.follower.close()
+        bench.open_follower(Picky(bench.engine))
         for number in range(7):
-            twice = array("I", [0, 0]).tobytes()
-            keys = ["k", array("I", [2]).tobytes(), twice, ["same"], ["1", "2"]]
-            columns = block_of("span", [span(number)]).columns
-            bad = Block(kind="span", rows=1, columns=(*columns[:-1], keys))
-            bench.write(bad if number == culprit else block_of("span", [span(number)]))
+            bench.write(block_of("span", [span(number, user_id="w" * (number == culprit))]))
         bench.follow()
 
         assert [culprit + 1] == [sequence for sequence, _ in bench.buried]
         assert bench.rows("select count(distinct span_id), count(*) from spans") == [[6, 6]]
         assert bench.engine.stored.record_id == 7
+
+    def test_takes_the_last_of_equal_keys_as_any_reader_does(self, bench):
+        for number in range(3):
+            bench.write(block_of("span", [span(number)]), repeating(block_of("span", [span(9)])))
+        bench.write(block_of("point", [Point(time=1, metric="m", buckets={1: 2})]))
+        bench.follow()
+
+        found = bench.rows("select attributes, count(*) from spans group by all")
+        assert sorted(found, key=str) == [[{"same": "2", "other": "x"}, 3], [{}, 3]]
+        assert ([], 3) == (bench.buried, bench.follower.counts["repeated_keys"])
 
     def test_stores_nothing_of_a_frame_it_buries(self, bench):
         broken = Block(kind="point", rows=1, columns=("no time",))

@@ -13,6 +13,7 @@ from qmon_agent.journal import JournalReader, Position, Record
 
 from .decoding import decode, together
 from .engine import Engine, RefusedError
+from .repeats import without_repeats
 from .suspect import Suspect
 
 Bury = Callable[[Record, str], None]
@@ -82,11 +83,23 @@ class Follower:
             self._engine.append(batch, records[-1].position)
             self.counts["rows"] += batch.rows
         except (RefusedError, pa.ArrowException) as error:
+            if mended := self._mended(taken):
+                self._store(mended, records)
+                return
             if len(taken) == 1 == len(records):
                 self._put_aside(records[0], f"refused: {error}")
                 self._engine.append(together([]), records[0].position)
                 return
             self._by_halves(taken, records)
+
+    def _mended(self, taken: Sequence[Taken]) -> Sequence[Taken] | None:
+        """The same without what can be mended; none if there is nothing to mend."""
+        pairs = [without_repeats(each.rows) for each in taken]
+        left_out = sum(count for _, count in pairs)
+        if not left_out:
+            return None
+        self.counts["repeated_keys"] += left_out
+        return [Taken(each.record, rows) for each, (rows, _) in zip(taken, pairs, strict=True)]
 
     def _by_halves(self, taken: Sequence[Taken], records: Sequence[Record]) -> None:
         middle = (len(records) + 1) // 2
