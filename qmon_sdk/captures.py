@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     """What the caller says: level, fingerprint, whether it was handled, attributes."""
 
 MARK = "__qmon_error_id__"
+LEFT = "__qmon_session__"  # whose session an exception left: it may be captured further out
 """The error's id among the exception's own fields, so that it travels along when the exception is
 raised again, logged, or pickled into another process. Nothing is kept alive by it."""
 
@@ -108,7 +109,7 @@ class Captures:
         # In the order of its fields: to name all of them costs more than all else done here.
         row = (
             now, error_id, "", path.type, path.message(error, scrubber), path.culprit, level,
-            handled, trace_id, span_id, scope.user_id, scope.session_id, stack, grouping,
+            handled, trace_id, span_id, *_whose(error, scope), stack, grouping,
             attributes_of(scope, attributes, scrubber),
         )  # fmt: skip
         signal: Error = tuple.__new__(Error, row)  # type: ignore[type-var]
@@ -154,6 +155,14 @@ class Captures:
     def _drop(self, reason: str) -> None:
         self._client.ledger.captured("error")
         self._client.ledger.dropped("error", reason)
+
+
+def _whose(error: BaseException, scope: Scope) -> tuple[str, str]:
+    """Say the user and the session of the scope, or else those of the session the error left."""
+    if scope.session_id:
+        return scope.user_id, scope.session_id
+    user_id, session_id = fields_of(error).get(LEFT, ("", ""))
+    return scope.user_id or user_id, session_id
 
 
 def attributes_of(

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     ) -> F: ...
     @overload
     def instrument(
+        fn: str | None = None,
+        /,
         *,
         name: str | None = None,
         kind: str = "internal",
@@ -63,13 +65,16 @@ def instrument(fn: Any = None, /, **options: Any) -> Any:
     """Record every call of a function, coroutine, generator, async generator, or of a class's
     methods.
 
-    `name` is the span's (by default the qualified name), `kind` OpenTelemetry's (`internal`,
-    `server`, `client`, `producer`, `consumer`), `attributes` the same for every call. `record_args`
-    keeps all or the named arguments, `record_return` the result; both are scrubbed and bounded.
-    `metrics` also folds the duration into a distribution `<name>.duration`, in seconds.
-    `sample_rate` keeps a share of the calls (0 to 1) and counts the rest. Calls through the wrapper
-    behave exactly as without it.
+    `name` is the span's, by default the qualified name; it may be given alone, as in
+    `@instrument("charge card")`. `kind` is OpenTelemetry's (`internal`, `server`, `client`,
+    `producer`, `consumer`), `attributes` are the same for every call. `record_args` keeps all or
+    the named arguments, `record_return` the result; both are scrubbed and bounded. `metrics` also
+    folds the duration into a distribution `<name>.duration`, in seconds. `sample_rate` keeps a
+    share of the calls (0 to 1) and counts the rest. Calls through the wrapper behave exactly as
+    without it.
     """
+    if isinstance(fn, str):
+        fn, options = None, {"name": fn, **options}
     _check(options)
     if fn is None:
         return lambda decorated: _instrumented(decorated, options)

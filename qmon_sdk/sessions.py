@@ -7,7 +7,7 @@ from os import getpid
 from time import perf_counter_ns
 
 from .anatomy import fields_of
-from .captures import MARK
+from .captures import LEFT, MARK
 from .client import current, guarded
 from .context import SCOPE, new_scope, set_user
 from .protocol.signals import Session
@@ -67,7 +67,9 @@ class OpenSession:
         if error is None or type(error).__name__ in _WITHDRAWN:
             return
         if isinstance(error, Exception):
-            self.saw(handled=False, again=MARK in fields_of(error))
+            fields = fields_of(error)
+            self.saw(handled=False, again=MARK in fields)
+            fields.setdefault(LEFT, (SCOPE.get().user_id, self.session_id))
         elif not (isinstance(error, SystemExit) and error.code in {None, 0}):
             self.status = ABNORMAL
 

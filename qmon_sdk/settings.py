@@ -51,7 +51,7 @@ class Settings(Record):
 
 
 class SettingsError(ValueError):
-    """An option of `init` that cannot be: raised only under `debug`, else counted."""
+    """Options of `init` that cannot be: raised under pytest and `debug`, else counted."""
 
 
 SOURCES = {
@@ -75,34 +75,57 @@ RESOURCE_KEYS = {
 _LISTS = ("integrations", "scrub")
 """Options that may also be a list of names."""
 
+_RATES = ("sample_rate", "traces_sample_rate")
+_KNOWN = {field.name: field.default for field in Settings.FIELDS}
 _TRUE = ("1", "true", "yes", "on")
 
 
-def settle(given: Mapping[str, Any]) -> Settings:
+def settle(given: Mapping[str, Any]) -> tuple[Settings, list[str]]:
     """Complete what was given: arguments win over `QMON_*`, these over what others define.
 
-    Raises `SettingsError` naming the option for an unknown name or a wrong type.
+    An option that cannot be takes its default instead; the second value says so, naming each.
     """
-    known = {field.name: field for field in Settings.FIELDS}
-    _check(given, known)
     told = {name: value for name, value in given.items() if value is not None}
+    problems = {name: problem for name, value in told.items() if (problem := _problem(name, value))}
     resource = _resource_attributes()
-    found = {option: resource.pop(key) for key, option in RESOURCE_KEYS.items() if key in resource}
-    found |= {option: value for option, names in SOURCES.items() if (value := _first(names))}
-    found |= {name: value for name, value in told.items() if name in known}
-    extra = {name: str(value) for name, value in told.items() if name not in known}
-    settled: dict[str, Any] = {**_guessed(), **found}
-    settled["resource"] = {**resource, **extra, **told.get("resource", {})}
-    settled["enabled"] = told.get("enabled", True) and not _disabled()
-    return Settings(**settled)
+    settled: dict[str, Any] = _guessed()
+    settled |= {
+        option: resource.pop(key) for key, option in RESOURCE_KEYS.items() if key in resource
+    }
+    settled |= {option: value for option, names in SOURCES.items() if (value := _first(names))}
+    settled |= {n: value for n, value in told.items() if n in _KNOWN and n not in problems}
+    extra = {name: str(value) for name, value in told.items() if name not in _KNOWN}
+    settled["resource"] = {**resource, **extra, **settled.get("resource", {})}
+    settled["enabled"] = settled.get("enabled", True) and not _disabled()
+    return Settings(**settled), list(problems.values())
 
 
-def _check(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    for name, value in given.items():
-        if name in known and value is not None and not _fits(name, value, known[name].default):
-            wanted = type(known[name].default).__name__
-            message = f"qmon.init({name}=...) takes {wanted}, not {type(value).__name__}"
-            raise SettingsError(message)
+def _problem(name: str, value: Any) -> str:
+    """Say what is wrong with one option; empty if nothing is."""
+    if name not in _KNOWN:
+        return _misspelt(name)
+    default = _KNOWN[name]
+    if not _fits(name, value, default):
+        wanted = "a function" if default is None else type(default).__name__
+        return f"{name}: takes {wanted}, not {type(value).__name__}"
+    if name == "dsn":
+        hint = f"did you mean service={value!r}?"
+        return "" if ":" in value else f"dsn: {value!r} names no way to an agent; {hint}"
+    return _out_of_range(name, value) if type(value) in (float, int) else ""
+
+
+def _out_of_range(name: str, value: float) -> str:
+    if name in _RATES and not 0 <= value <= 1:
+        return f"{name}: a share between 0 and 1, not {value}"
+    return f"{name}: not below 0, as {value} is" if value < 0 else ""
+
+
+def _misspelt(name: str) -> str:
+    """Tell a misspelt option from what is meant to describe the resource, as other keywords are."""
+    from difflib import get_close_matches  # only for keywords that are no options
+
+    near = get_close_matches(name, _KNOWN, n=1, cutoff=0.85)
+    return f"{name}: kept as a resource attribute; did you mean {near[0]}?" if near else ""
 
 
 def _fits(name: str, value: Any, default: Any) -> bool:

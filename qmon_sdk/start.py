@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from .client import SILENT, Client, current, failed, guarded, install
 from .locations import default_socket, default_spool
 from .recorder import lifecycle
@@ -30,13 +32,13 @@ def init(
     is optional: the service is named after the program, and the agent is found at its usual socket.
     Reads the environment (`QMON_*`, then OpenTelemetry's and Sentry's names); `QMON_DISABLED=1`
     keeps every verb a no-op. `transport` takes the place of what the DSN would open (tests pass
-    `transports.memory.MemoryTransport()`). Never raises outside of pytest and `debug`.
+    `transports.memory.MemoryTransport()`). An option that cannot be takes
+    its default and is named in `stats().trouble`; under pytest and `debug` it raises
+    `SettingsError`. Nothing else is ever raised.
     """
-    try:
-        settings = settle({"dsn": dsn, **options})
-    except SettingsError as error:
-        failed("init", error)
-        settings = settle({})
+    settings, problems = settle({"dsn": dsn, **options})
+    if problems and (settings.debug or "pytest" in sys.modules):
+        raise SettingsError("; ".join(problems))
     shutdown(timeout=0)
     if not settings.enabled:
         return SILENT
@@ -44,6 +46,8 @@ def init(
     install(client)
     lifecycle.hook()
     _integrate(client)
+    for problem in problems:
+        client.trouble[f"init: {problem}"] = 1
     return client
 
 

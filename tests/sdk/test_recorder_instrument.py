@@ -99,6 +99,14 @@ class TestAFunction:
         points = told.all("point")
         assert [("pay.duration", 2)] == [(point.metric, point.count) for point in points]
 
+    def test_may_be_given_its_name_alone(self, told):
+        @instrument("charge card")
+        def charge():
+            return 1
+
+        assert charge() == 1
+        assert ["charge card"] == [one.name for one in told.spans]
+
     def test_refuses_an_option_it_does_not_have(self):
         with pytest.raises(TypeError, match="record_arg'"):
             instrument(record_arg=True)

@@ -103,6 +103,19 @@ class TestFeature:
 
 
 class TestSession:
+    def test_keeps_the_error_that_left_it_also_when_that_is_captured_further_out(
+        self, qmon_capture
+    ):
+        try:
+            with qmon.session(user="u-1") as session:
+                session_id = session.session_id
+                raise LookupError("gone")
+        except LookupError:
+            qmon.capture_exception()
+
+        (error,) = qmon_capture.errors
+        assert (error.user_id, error.session_id) == ("u-1", session_id)
+
     def test_is_healthy_when_nothing_went_wrong(self, qmon_capture):
         with qmon.session(user="u-1") as session:
             qmon.track("step")

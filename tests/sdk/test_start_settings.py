@@ -1,0 +1,82 @@
+"""`init` and its options: from arguments, from the environment, and wrong in many ways."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from qmon_sdk.settings import Settings, SettingsError, settle
+from qmon_sdk.start import init
+
+WRONG = {
+    "service": 5,
+    "traces_sample_rate": "x",
+    "flush_interval_s": "fast",
+    "max_breadcrumbs": "many",
+    "before_send": 3,
+    "sample_rate": -2,
+    "max_buffer_bytes": -1,
+    "debug": "yes",
+    "dsn": "shop",
+}
+
+
+class TestOptions:
+    @pytest.mark.parametrize("name", WRONG)
+    def test_that_cannot_be_are_named_and_defaulted(self, name):
+        settings, problems = settle({name: WRONG[name]})
+
+        assert [problem.partition(":")[0] for problem in problems] == [name]
+        if name != "service":
+            assert getattr(settings, name) == getattr(Settings(), name)
+
+    def test_that_are_right_stay_beside_wrong_ones(self):
+        settings, _ = settle({"release": "1.2", "service": 5, "sample_rate": 0.5, "scrub": ["pin"]})
+
+        assert (settings.release, settings.sample_rate) == ("1.2", 0.5)
+        assert settings.scrub == ["pin"]
+
+    def test_we_do_not_know_describe_the_resource_unless_they_look_misspelt(self):
+        settings, problems = settle({"team": "tills", "flush_intervall_s": 1})
+
+        assert settings.resource == {"team": "tills", "flush_intervall_s": "1"}
+        assert len(problems) == 1
+        assert "did you mean flush_interval_s?" in problems[0]
+
+    def test_come_from_the_environment_ours_before_others(self, monkeypatch):
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "theirs")
+        monkeypatch.setenv("QMON_RELEASE", "2")
+        monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "host.name=box,service.version=1,a=b%20c")
+
+        settings, _ = settle({})
+
+        assert (settings.service, settings.release, settings.host) == ("theirs", "2", "box")
+        assert settings.resource == {"a": "b c"}
+        assert settle({"service": "mine"})[0].service == "mine"
+
+    def test_may_turn_everything_off(self, monkeypatch):
+        monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+
+        assert not settle({"enabled": True})[0].enabled
+
+
+class TestInit:
+    def test_is_loud_about_wrong_options_where_somebody_looks(self):
+        with pytest.raises(SettingsError, match="service: takes str, not int; before_send"):
+            init(service=5, before_send=3)
+
+    def test_counts_them_where_nobody_does_and_starts(self, tmp_path):
+        program = (
+            "import qmon_sdk as qmon\n"
+            f"qmon.init('shop', service=5, spool_dir={str(tmp_path)!r}, transport=None)\n"
+            "print(qmon.count('x') is None, *qmon.stats().trouble, sep='|')\n"
+        )
+        told = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+
+        assert told.stderr == ""
+        assert told.stdout.startswith("True|init: dsn: 'shop' names no way")
+        assert "init: service: takes str, not int" in told.stdout
