@@ -103,7 +103,7 @@ class TestFeature:
 
 
 class TestSession:
-    def test_keeps_the_error_that_left_it_also_when_that_is_captured_further_out(
+    def test_owns_the_error_that_left_it_wherever_that_is_captured(
         self, qmon_capture
     ):
         try:
