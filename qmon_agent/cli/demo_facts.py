@@ -9,6 +9,8 @@ import msgspec
 
 from qmon_agent.cli._control import Control
 
+_SHOP = "qmon_agent.cli.demo_shop."
+
 COUNTS = """
 SELECT (SELECT count(*) FROM spans WHERE service = 'shop') AS spans,
        (SELECT count(*) FROM errors WHERE service = 'shop') AS errors,
@@ -20,18 +22,23 @@ SELECT (SELECT count(*) FROM spans WHERE service = 'shop') AS spans,
 """
 ROUTES = """
 WITH served AS (SELECT * FROM spans WHERE service = 'shop' AND kind = 'server'),
-     whole AS (SELECT min(time) AS first, max(time) AS last FROM served)
+     whole AS (SELECT max(time) AS last,
+                      greatest(date_diff('millisecond', min(time), max(time)) / 1000, 1) AS lasted
+               FROM served)
 SELECT name, count(*) AS requests,
-       count(*) * 1000 / greatest(date_diff('millisecond', any_value(first), any_value(last)), 1000)
-         AS per_second,
-       count(*) FILTER (time > last - INTERVAL 5 seconds) / 5.0 AS per_second_now,
-       quantile_cont(duration_ns, 0.95) / 1e6 AS p95_ms,
+       round(count(*) / any_value(lasted), 2) AS per_second,
+       round(count(*) FILTER (time > last - INTERVAL 5 seconds) / least(any_value(lasted), 5), 2)
+         AS per_second_now,
+       round(quantile_cont(duration_ns, 0.95) / 1e6, 2) AS p95_ms,
        count(*) FILTER (status = 'error') AS errors
 FROM served, whole GROUP BY name ORDER BY requests DESC LIMIT 10
 """
+# An error like one before it has a short stack, so that of a full one is shown.
 ISSUES = """
 SELECT type, arg_max(message, time) AS message, culprit, bool_and(handled) AS handled,
-       count(*) AS times, count(DISTINCT user_id) AS users, arg_min(stack, time) AS stack
+       count(*) AS times, count(DISTINCT nullif(user_id, '')) AS users,
+       coalesce(arg_min(stack, time) FILTER (NOT starts_with(stack, '{"like"')),
+                arg_min(stack, time)) AS stack
 FROM errors WHERE service = 'shop'
 GROUP BY grouping, type, culprit ORDER BY users DESC, type LIMIT 10
 """
@@ -61,7 +68,7 @@ FROM points WHERE service = 'host'
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One route of the shop; `per_second_now` is of the last five seconds."""
+    """One route of the shop; `per_second_now` is of the last five seconds, or of all so far."""
 
     name: str
     requests: int
@@ -84,7 +91,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """This machine, as shares of all it has; nothing before its first reading."""
+    """This machine, as shares of all it has; `points` are its own, not the shop's."""
 
     cpu: float | None = None
     memory: float | None = None
@@ -132,9 +139,10 @@ def _issue(row: dict[str, Any]) -> Issue:
 
 
 def _stack(text: str) -> list[str]:
-    """The application's own frames of the error itself, as a person reads them."""
+    """The shop's own frames of the error itself, as a person reads them."""
     chain = json.loads(text).get("chain") or [{}]
-    frames = [frame for frame in chain[0].get("frames", ()) if frame.get("in_app")]
+    # By name, since an installed shop lies among the libraries, where nothing is `in_app`.
+    frames = [f for f in chain[0].get("frames", ()) if f["module"].startswith(_SHOP)]
     return [
         f"{frame['module']}:{frame['line']} in {frame['function']}: {frame.get('code', '').strip()}"
         for frame in frames

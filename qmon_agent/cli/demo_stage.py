@@ -68,11 +68,14 @@ class Stage:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for child in reversed(self._children):
             end(child)
         if not self.keep:
             shutil.rmtree(self.directory, ignore_errors=True)
+        elif kind is not None:
+            # No summary follows that would say it.
+            sys.stderr.write(f"Kept: {self.directory}\n")
 
     @property
     def control(self) -> Control:

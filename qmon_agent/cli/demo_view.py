@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from statistics import median
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,6 +15,8 @@ from qmon_agent.cli.demo_facts import Facts, Issue
 from qmon_agent.cli.demo_play import Moment, Outcome
 from qmon_agent.cli.demo_receiver import Arrival
 
+_STARTING = "starting an agent, a shop, a webhook receiver and a crowd ..."
+_EVERY_S = 3.0
 _BAR = 30
 _MOST_ALERTS = 5
 _GIB = 1 << 30
@@ -30,44 +32,44 @@ Watch your own application:
 """
 
 
-class Silence:
-    """Shows nothing: for `--json`, which prints one document and nothing else."""
+class View(Protocol):
+    """Who looks on, from the start to the summary."""
 
-    def __enter__(self) -> Self:
-        return self
+    def __enter__(self) -> Self: ...
 
-    def __exit__(self, *_: object) -> None:
-        """Nothing was begun."""
+    def __exit__(self, *_: object) -> None: ...
 
     def look(self, moment: Moment) -> None:
         """Take a look at how it stands, about once a second."""
+        ...
 
 
-class Lines(Silence):
-    """One line for each look, for logs and pipes."""
+class Lines:
+    """A line on standard error every few seconds; standard output is the summary's."""
 
     def __enter__(self) -> Self:
-        _say("starting an agent, a shop, a webhook receiver and a crowd ...")
+        _say(_STARTING)
         self._arrived = 0
+        self._due_s = _EVERY_S
         return self
 
+    def __exit__(self, *_: object) -> None:
+        """Nothing stays open."""
+
     def look(self, moment: Moment) -> None:
-        facts = moment.facts
-        _say(
-            f"{moment.elapsed_s:3.0f} s  {_pace(facts):5.1f} requests/s"
-            f"  {facts.counts['spans']} spans  {facts.counts['errors']} errors"
-            f"  {facts.counts['events']} events  {_host(facts)}"
-        )
         for arrival in moment.arrivals[self._arrived :]:
             _say(f"       {_alert(arrival)}")
         self._arrived = len(moment.arrivals)
+        if moment.elapsed_s >= self._due_s:
+            _say(_line(moment))
+            self._due_s = moment.elapsed_s + _EVERY_S
 
 
-class Board(Silence):
+class Board:
     """A live board, for people."""
 
     def __init__(self) -> None:
-        self._live = Live("starting an agent, a shop, a webhook receiver and a crowd ...")
+        self._live = Live(_STARTING)
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -82,17 +84,16 @@ class Board(Silence):
         self._live.update(Group(head, board(moment.facts, moment.arrivals)))
 
 
-def view_for(*, json: bool) -> Silence:
+def view_for(*, json: bool) -> View:
     """Choose by who is reading."""
-    if json:
-        return Silence()
-    return Board() if sys.stdout.isatty() else Lines()
+    return Board() if sys.stdout.isatty() and not json else Lines()
 
 
 def show_outcome(outcome: Outcome) -> None:
     """Print the summary, and how to go on."""
-    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 110)
-    console.print(board(outcome.facts, outcome.arrivals))
+    person = sys.stdout.isatty()
+    console = Console(markup=False, highlight=False, width=None if person else 110)
+    console.print(board(outcome.facts, outcome.arrivals), soft_wrap=not person)
     console.print(Text(_books(outcome)))
     if outcome.state:
         console.print(Text(f"Kept: qmon-agent --state {outcome.state} query ...\n"), soft_wrap=True)
@@ -101,7 +102,8 @@ def show_outcome(outcome: Outcome) -> None:
 
 def board(facts: Facts, arrivals: list[Arrival]) -> RenderableType:
     """All there is to see, top down."""
-    lines = [Text(f"\nHost: {_host(facts)}"), *map(_issue, facts.issues)]
+    host = f"\nHost: {_host(facts)}; {many(facts.host.points, 'point')} of its own, not the shop's"
+    lines = [Text(host), *map(_issue, facts.issues)]
     alerts = [Text(_alert(arrival)) for arrival in arrivals[-_MOST_ALERTS:]]
     return Group(_routes(facts), *lines, _funnel(facts), *alerts, Text(""))
 
@@ -119,7 +121,8 @@ def _routes(facts: Facts) -> Table:
 
 def _issue(issue: Issue) -> Text:
     how = "handled" if issue.handled else "unhandled"
-    head = f"\n{issue.type}: {issue.message}  {issue.times} times, {issue.users} users, {how}\n"
+    met = f"{many(issue.times, 'time')}, {many(issue.users, 'user')}"
+    head = f"\n{issue.type}: {issue.message}  {met}, {how}\n"
     return Text(head + "\n".join(f"    {frame}" for frame in issue.stack))
 
 
@@ -144,8 +147,16 @@ def _host(facts: Facts) -> str:
     return f"CPU {host.cpu:.0%}, memory {host.memory:.0%}{size}"
 
 
-def _pace(facts: Facts) -> float:
-    return sum(route.per_second_now for route in facts.routes)
+def _line(moment: Moment) -> str:
+    facts = moment.facts
+    pace = sum(route.per_second_now for route in facts.routes)
+    seen = (many(facts.counts[f"{what}s"], what) for what in ("span", "error", "event"))
+    return f"{moment.elapsed_s:3.0f} s  {pace:5.1f} requests/s  {'  '.join(seen)}  {_host(facts)}"
+
+
+def many(number: int, what: str) -> str:
+    """The number and the word for it."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _books(outcome: Outcome) -> str:
@@ -156,11 +167,11 @@ def _books(outcome: Outcome) -> str:
     if delays:
         p50, most = median(delays), delays[-1]
         told += f", {p50:.0f} ms from event to receiver (p50), {most:.0f} ms at most"
-    return (
-        f"Captured {outcome.captured} {sign} stored {outcome.stored} + dropped {dropped}\n{told}\n"
-    )
+    ended = f"Ended by hand after {outcome.elapsed_s:.0f} s\n" if outcome.interrupted else ""
+    sums = f"Captured by the shop: {outcome.captured} {sign} stored {outcome.stored}"
+    return f"{ended}{sums} + dropped {dropped}\n{told}\n"
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

@@ -39,6 +39,10 @@ def run(directory, *options, **more):
     return demo.returncode, output, errors
 
 
+def two_digits(number):
+    return number == round(number, 2)
+
+
 def left_behind(directory):
     """Processes that were told to live in this directory, other than us."""
     found = []
@@ -56,7 +60,7 @@ def played(tmp_path_factory):
     """A demo that was kept, and where."""
     directory = tmp_path_factory.mktemp("demo")
     code, output, errors = run(directory, "--seconds", "6", "--keep", "--json")
-    assert (0, "") == (code, errors)
+    assert (0, True) == (code, "requests/s" in errors), errors
     return json.loads(output), directory
 
 
@@ -82,6 +86,7 @@ class TestDemo:
         routes = {route["name"]: route for route in document["routes"]}
         assert routes["GET /search"]["p95_ms"] > routes["GET /"]["p95_ms"] > 0
         assert STEPS == list(document["funnel"])
+        assert all(two_digits(route["per_second"]) for route in document["routes"])
         counted = list(document["funnel"].values())
         assert counted == sorted(counted, reverse=True)
         assert 0 <= document["host"]["cpu"] <= 1
@@ -111,16 +116,60 @@ class TestDemo:
 
 @pytest.mark.slow
 class TestInterrupted:
-    def test_cleans_up_at_ctrl_c(self, tmp_path):
-        demo = start(tmp_path, "--seconds", "60")
-        while "requests/s" not in demo.stdout.readline():
-            time.sleep(0)
-        demo.send_signal(signal.SIGINT)
-        demo.communicate(timeout=PATIENCE_S)
+    def test_tells_what_was_seen_and_cleans_up(self, tmp_path):
+        code, output = interrupted(tmp_path)
+
+        assert 130 == code
+        assert "Ended by hand" in output
+        assert "COUPONS[coupon]" in output
+        assert [] == left_behind(tmp_path)
+        assert [] == list(tmp_path.iterdir())
+
+    def test_tells_one_document_with_what_is_kept(self, tmp_path):
+        code, output = interrupted(tmp_path, "--keep", "--json")
+        document = json.loads(output)
+
+        assert (130, True) == (code, document["interrupted"])
+        assert document["stored"] > 0
+        assert document["elapsed_s"] < document["seconds"]
+        assert Path(document["state"]).is_dir()
+
+    def test_twice_ends_at_once_and_says_what_is_kept(self, tmp_path):
+        demo = start(tmp_path, "--keep")
+        while not any(tmp_path.glob("*/agent.log")):
+            assert demo.poll() is None
+        for _ in range(2):
+            demo.send_signal(signal.SIGINT)
+            time.sleep(0.1)  # two of a kind at once are one
+        errors = demo.communicate(timeout=PATIENCE_S)[1]
 
         assert 130 == demo.returncode
         assert [] == left_behind(tmp_path)
-        assert [] == list(tmp_path.iterdir())
+        assert "Kept: " in errors
+
+
+def interrupted(directory, *options):
+    """A demo told to stop once the crowd was in: its exit code and output."""
+    demo = start(directory, "--seconds", "60", *options)
+    while "requests/s" not in demo.stderr.readline():
+        assert demo.poll() is None
+    demo.send_signal(signal.SIGINT)
+    output, _ = demo.communicate(timeout=PATIENCE_S)
+    return demo.returncode, output
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("before", [True, False])
+    def test_are_refused_since_the_demo_has_its_own(self, tmp_path, before):
+        said = ["--state", str(tmp_path)]
+        words = [*said, "demo"] if before else ["demo", *said]
+        command = [sys.executable, "-m", "qmon_agent.cli", *words]
+        answer = subprocess.run(
+            command, check=False, capture_output=True, text=True, env=environment(tmp_path)
+        )
+
+        assert (2, "") == (answer.returncode, answer.stdout)
+        assert "--state" in answer.stderr
 
 
 class TestMissing:
