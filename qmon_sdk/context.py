@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
         scope: Scope
 
+
 MAX_ENTRIES = 100  # tags, flags, contexts: each
 MAX_KEY = 200
 MAX_TEXT = 1024

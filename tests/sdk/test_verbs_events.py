@@ -103,9 +103,7 @@ class TestFeature:
 
 
 class TestSession:
-    def test_owns_the_error_that_left_it_wherever_that_is_captured(
-        self, qmon_capture
-    ):
+    def test_owns_the_error_that_left_it_wherever_that_is_captured(self, qmon_capture):
         try:
             with qmon.session(user="u-1") as session:
                 session_id = session.session_id
