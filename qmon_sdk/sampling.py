@@ -6,6 +6,8 @@ of its id are at least (1 − rate) · 2^56, so that every process that sees the
 
 from __future__ import annotations
 
+from .client import failed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,10 +32,16 @@ class Sampler:
         """Say whether a trace with these low 64 bits is kept; `name` is its root span's."""
         if self.always:
             return True
-        threshold = self._threshold
-        if self._choose is not None:
-            threshold = _threshold(float(self._choose({"name": name})))
+        threshold = self._threshold if self._choose is None else self._chosen(name)
         return trace & (_BITS - 1) >= threshold
+
+    def _chosen(self, name: str) -> int:
+        """Ask the application; where its function fails, the rate decides."""
+        try:
+            return _threshold(float(self._choose({"name": name})))  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
+            failed("traces_sampler", error)
+            return self._threshold
 
 
 def _threshold(rate: float) -> int:

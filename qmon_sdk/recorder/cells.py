@@ -50,19 +50,26 @@ def reseed() -> None:
 class Lane:
     """One thread's rows, and the permits to add to them."""
 
-    __slots__ = ("allowed", "ids", "owner", "rows", "wasted")
+    __slots__ = ("allowed", "ids", "is_called_in", "owner", "rows", "wasted")
 
     def __init__(self, owner: Recorder) -> None:
         self.owner = owner
         self.rows: list[Any] = []
         self.wasted: list[Any] = []  # rows of traces that sampling left out, to be counted only
         self.allowed = True
+        self.is_called_in = False
         self.ids: Iterator[int] = chain.from_iterable(_Permits(self))
 
     def close(self) -> None:
         """Hand out no id any more, and take back the range that is being handed out."""
         self.allowed = False
         for _ in self.ids:
+            pass
+
+    def call_in(self) -> None:
+        """Take back the rest of the range, so that the next span has to ask; for its own thread."""
+        self.is_called_in = self.allowed
+        while self.is_called_in and next(self.ids, 0):
             pass
 
 
@@ -79,6 +86,9 @@ class _Permits:
 
     def __next__(self) -> range:
         lane = self.lane
+        if lane.is_called_in:
+            lane.is_called_in = False
+            return range(1, 2)  # taken by who called it in
         first = lane.owner.refill(lane) if lane.allowed else 0
         if not first:
             raise StopIteration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qmon_sdk.client import failed as count_failure
 from qmon_sdk.context import SCOPE
 
 TYPE_CHECKING = False
@@ -19,7 +20,10 @@ def told(  # noqa: PLR0917 - the fast path's other half: positional because it i
     cell: Cell, site: Site, parent: int, start: int, took: int, kept: Mapping[str, object] | None
 ) -> None:
     """Record a span that somebody said more about, or whose arguments are kept."""
-    _record(cell, site, parent, start, took, _readable(kept), "")
+    try:
+        _record(cell, site, parent, start, took, _readable(kept), "")
+    except Exception as problem:  # noqa: BLE001 - the guard: we are inside of somebody's call
+        count_failure("instrument", problem)
 
 
 def failed(  # noqa: PLR0913, PLR0917
@@ -32,9 +36,12 @@ def failed(  # noqa: PLR0913, PLR0917
     error: BaseException,
 ) -> None:
     """Record a span that an exception left; a cancellation or an exit is no error of the span's."""
-    status = "error" if isinstance(error, Exception) else "unset"
-    extra = {**_readable(kept), "error.type": type(error).__qualname__}
-    _record(cell, site, parent, start, took, extra, status)
+    try:
+        status = "error" if isinstance(error, Exception) else "unset"
+        extra = {**_readable(kept), "error.type": type(error).__qualname__}
+        _record(cell, site, parent, start, took, extra, status)
+    except Exception as problem:  # noqa: BLE001 - the guard: we are inside of somebody's call
+        count_failure("instrument", problem)
 
 
 def _record(  # noqa: PLR0913, PLR0917

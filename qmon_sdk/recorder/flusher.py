@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from time import monotonic
+
 from qmon_sdk.client import failed
-from qmon_sdk.transports.originals import allocate_lock, start_new_thread
+from qmon_sdk.transports.originals import allocate_lock, sleep, start_new_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_LOOK_S = 0.0001
 
 
 class Flusher:
@@ -50,6 +56,16 @@ class Flusher:
         self._stopped = True
         self.wake()
 
+    def end(self, patience: float) -> None:
+        """Stop, and wait that long for the system to have seen the thread end."""
+        if not self._started or self._stopped:
+            return
+        before = running_threads()
+        self.stop()
+        deadline = monotonic() + patience
+        while running_threads() == before and monotonic() < deadline:
+            sleep(_LOOK_S)
+
     def _run(self) -> None:
         while not self._stopped:
             self._alarm.acquire(timeout=self._interval)
@@ -57,6 +73,14 @@ class Flusher:
                 self._tick()
             except Exception as error:  # noqa: BLE001 - the thread has to go on
                 _count(error)
+
+
+def running_threads() -> int:
+    """Count this process's threads as the system does; none where it does not tell."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 0
 
 
 def _count(error: Exception) -> None:

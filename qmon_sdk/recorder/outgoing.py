@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from time import time_ns
 
+from qmon_sdk.client import failed
 from qmon_sdk.protocol.columns import block_of, rows_of
 from qmon_sdk.protocol.errors import OversizeError
 from qmon_sdk.protocol.frames import Resource, assemble, pack, pack_block
@@ -75,15 +76,22 @@ class Outgoing:
         """Send signals of one kind."""
         self._books.captured(kind, len(signals))
         for start in range(0, len(signals), ROWS_PER_FRAME):
-            self._block(block_of(kind, signals[start : start + ROWS_PER_FRAME]))
+            part = signals[start : start + ROWS_PER_FRAME]
+            try:
+                self._block(block_of(kind, part))
+            except Exception as error:  # noqa: BLE001 - the rest has to go out
+                self._lost(kind, len(part), error)
 
     def spans(self, columns: list[list[Any]]) -> None:
         """Send finished spans, given as the columns of their rows."""
         self._books.captured("span", len(columns[0]))
-        self._fold_durations(columns)
-        block = span_block(columns, self._scrubber.labels)
-        hook = self._settings.before_send_span
-        self._block(block if hook is None else self._filtered(block, hook))
+        try:
+            self._fold_durations(columns)
+            block = span_block(columns, self._scrubber.labels)
+            hook = self._settings.before_send_span
+            self._block(block if hook is None else self._filtered(block, hook))
+        except Exception as error:  # noqa: BLE001 - the rest has to go out
+            self._lost("span", len(columns[0]), error)
 
     def wasted_spans(self, count: int) -> None:
         """Account for spans that sampling left out."""
@@ -112,6 +120,11 @@ class Outgoing:
         kept = [seen for row in rows if (seen := hook(row)) is not None]
         self._books.dropped(block.kind, "before_send", len(rows) - len(kept))
         return block_of(block.kind, kept)
+
+    def _lost(self, kind: str, count: int, error: Exception) -> None:
+        """Account for what could not be written, by a fault of ours or of the application's."""
+        self._books.dropped(kind, "internal_error", count)
+        failed(f"send {kind}", error)
 
     def _block(self, block: Block) -> None:
         if block.rows:

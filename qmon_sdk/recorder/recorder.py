@@ -6,11 +6,12 @@ import os
 from _thread import allocate_lock, get_ident
 from time import monotonic
 
+from qmon_sdk.client import failed
 from qmon_sdk.protocol.columns import MAX_ROWS
 from qmon_sdk.stats import Stats
 
 from .cells import WIDTH, Lane, draw, reseed
-from .flusher import Flusher
+from .flusher import Flusher, running_threads
 from .outgoing import ROWS_PER_FRAME, Outgoing
 from .rows import take
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .outgoing import Parts
 
 _FORK_PATIENCE_S = 0.05
+_END_PATIENCE_S = 0.02
+_ANSWER_PATIENCE_S = 0.01
+_ALONE = 2  # threads: the program's only one, and the flusher
 _STATS_PATIENCE_S = 0.1
 _PAUSE_S = 0.05  # between looks for the acknowledgement, if nothing is heard of it
 _BYTES_PER_ROW = 8 * WIDTH + 5 * 32  # the list's places, and the integers they point to
@@ -49,7 +53,7 @@ class Recorder:
         self._lanes: dict[int, Lane] = {}
         self._gate = allocate_lock()
         self._paused = False
-        self._awake = False
+        self._awake = self._used = self._resting = False
         self._metrics_due = 0.0
         self._flusher = Flusher(self.tick, self._settings.flush_interval_s)
 
@@ -64,16 +68,21 @@ class Recorder:
         return lane
 
     def refill(self, lane: Lane) -> int:
-        """Grant a lane `PERMITS` more spans from the returned id on, and keep it in bounds."""
+        """Grant a lane `PERMITS` more spans from the returned id on; 0 grants none."""
+        try:
+            self._look_after(lane)
+        except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
+            failed("refill", error)
+        return draw(63) + 1 if lane.allowed else 0
+
+    def _look_after(self, lane: Lane) -> None:
+        """See to it that what a lane holds is carried away, and does not grow beyond its bound."""
         self.wake_up()
-        if not lane.allowed:
-            return 0
         waiting = len(lane.rows) // WIDTH
         if waiting >= ROWS_PER_FRAME:
             self._flusher.wake()
         if waiting > self._room:
             self._make_room(lane)
-        return draw(63) + 1
 
     def emit(self, signal: Signal) -> None:
         """Send one signal at once."""
@@ -98,7 +107,7 @@ class Recorder:
             self.after_fork_in_child()
         if self._awake:
             return
-        self._awake = True
+        self._awake = self._used = True
         if self._gate.acquire(blocking=False):
             try:
                 self.delivery.poll()
@@ -191,11 +200,30 @@ class Recorder:
     # --- life: fork and exit -------------------------------------------------------------------
 
     def before_fork(self) -> None:
-        """Hold the gate, so that nothing is half sent when the process is copied."""
+        """Hold the gate, so that nothing is half sent when the process is copied.
+
+        Python warns of a fork beside threads, which a program of one thread shall not hear because
+        of ours: the flusher hands over what there is, ends, and begins again with the next signal.
+        """
         self._paused = self._gate.acquire(timeout=_FORK_PATIENCE_S)
+        if self._paused and self._awake and running_threads() == _ALONE:
+            self._resting = True
+            try:
+                self.delivery.poll()
+                self._flush(metrics=True)
+                if self.delivery.connected:  # else it is in the spool
+                    self._drain(monotonic() + _ANSWER_PATIENCE_S)
+            finally:
+                self._flusher.end(_END_PATIENCE_S)
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
+        """Go on, at once or with the next signal."""
+        if self._resting:
+            self._resting = self._awake = False
+            self._flusher = Flusher(self.tick, self._settings.flush_interval_s)
+            self._metrics.call_in()
+            for lane in self._lanes.values():
+                lane.call_in()
         if self._paused:
             self._paused = False
             self._gate.release()
@@ -214,7 +242,7 @@ class Recorder:
 
     def at_exit(self, deadline: float) -> None:
         """Hand over what is buffered until `deadline` (monotonic seconds), and spool the rest."""
-        if self._awake:
+        if self._used:
             # An agent that has stopped reading will not answer within milliseconds either.
             self._hand_over(deadline, hopeless=self.delivery.is_stuck)
             self.delivery.spool_rest()
@@ -224,6 +252,6 @@ class Recorder:
         for lane in list(self._lanes.values()):
             lane.close()
         self._flusher.stop()
-        done = self.flush(timeout) if self._awake else True
+        done = self.flush(timeout) if self._used else True
         self.delivery.close()
         return done
