@@ -125,7 +125,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def alone(session: nox.Session) -> None:
-    """The SDK with nothing but its own two dependencies: it works, and it starts fast."""
+    """The SDK with nothing but its own dependency: it works, and it starts fast."""
     _install(session, extra="")
     session.run("python", "tests/house/alone.py", *session.posargs)
 
