@@ -14,20 +14,21 @@ SECRETS = {
     "COLLECTOR_TOKEN": "token",
     "PAGER_SECRET": "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0",
 }
-NEVER_ENDS = "while True"
+NEVER_ENDS = ("while True", "serve_forever")
+ASKED = re.compile(r'^\$ qmon-agent query .*?"(.+)"$', re.MULTILINE)
 PIECES = ("README.md", "CONTRIBUTING.md", "docs")
 
 
 def pytest_generate_tests(metafunc):
-    kinds = {"program": "python", "configuration": "toml"}
+    kinds = {"program": "python", "configuration": "toml", "question": "sql"}
     for argument, language in kinds.items():
         if argument in metafunc.fixturenames:
-            found = examples(metafunc.config.rootpath, language)
+            found = FINDERS.get(language, examples)(metafunc.config.rootpath, language)
             metafunc.parametrize(argument, found.values(), ids=found.keys())
 
 
 def test_every_program_runs(program, tmp_path):
-    if NEVER_ENDS in program:
+    if any(words in program for words in NEVER_ENDS):
         compile(program, "example", "exec")
         return
     file = tmp_path / "example.py"
@@ -55,6 +56,29 @@ def test_every_configuration_is_right(configuration):
     assert made.channels or made.sinks
 
 
+def test_every_question_has_an_answer(question, stores):
+    from qmon_agent.app.state_views import state_tables
+
+    telemetry, state = stores
+
+    assert telemetry.query(question, state_tables=state_tables(state, question)).columns
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """The real schemas of both stores, with nothing in them."""
+    from qmon_agent.store.state import StateStore
+    from qmon_agent.store.telemetry import open_readonly
+
+    directory = tmp_path_factory.mktemp("stores")
+    for folder in ("telemetry", "journal"):
+        (directory / folder).mkdir()
+    state = StateStore.open(f"sqlite:///{directory}/state.db")
+    with open_readonly(directory) as telemetry:
+        yield telemetry, state
+    state.close()
+
+
 @pytest.mark.parametrize("page", ["README.md"])
 def test_readme_fits_one_screen_and_sets_up_with_two_commands(page, root):
     text = (root / page).read_text(encoding="utf-8")
@@ -65,6 +89,19 @@ def test_readme_fits_one_screen_and_sets_up_with_two_commands(page, root):
         "python -m pip install '.[all]' && qmon-agent demo",
         "python -m pip install nox && nox",
     ]
+
+
+def questions(root, language):
+    """Statements in blocks of their own, and those that a command line asks."""
+    asked = {
+        f"{name}/{number}": sql
+        for name, text in examples(root, "console").items()
+        for number, sql in enumerate(ASKED.findall(text), 1)
+    }
+    return examples(root, language) | asked
+
+
+FINDERS = {"sql": questions}
 
 
 def examples(root, language):
