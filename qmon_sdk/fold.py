@@ -98,6 +98,11 @@ class Fold:
         for series in self._all():
             series.begin(self._wake)
 
+    def call_in(self) -> None:
+        """Have the next value of each series call `wake`, and keep what was added."""
+        for series in self._all():
+            series.call_in()
+
     def find(
         self, kind: str, name: str, *, unit: str | None, attributes: Mapping[str, Any] | None
     ) -> tuple[Series, bool]:

@@ -72,6 +72,10 @@ class Series:
         self.pending: list[Any] = []
         self.limit = -1
 
+    def call_in(self) -> None:
+        """Have the next value call `wake` again."""
+        self.limit = -1
+
     def add(self, value: float = 1) -> None:
         """Take one value; what is no finite number is counted and left out later."""
         pending = self.pending

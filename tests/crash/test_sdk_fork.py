@@ -86,6 +86,40 @@ wait(pid)
 """
 )
 
+# Ends without a word to anybody: what arrives was carried by the flusher, begun again.
+FORKS_ALONE = (
+    BEGIN
+    + f"""
+import warnings
+warnings.simplefilter("error")
+begin()
+for child in range({FORKS}):
+    work("parent")
+    qmon.track("parent", {{"n": child}})
+    qmon.count("parent")
+    if child % 2:
+        time.sleep(0.002)
+    with qmon.span("around"):
+        pid = os.fork()
+        if pid == 0:
+            work("child")
+            os._exit(0 if qmon.flush(10) else 3)
+        work("inside")
+    wait(pid)
+time.sleep(0.1)
+pid = os.fork()
+if pid == 0:
+    os._exit(0)
+wait(pid)
+alone = len(os.listdir("/proc/self/task"))
+sys.argv[1] == "span" and work("last")
+sys.argv[1] == "point" and qmon.count("parent")
+time.sleep(1.5)
+print(alone, flush=True)
+os._exit(0)
+"""
+)
+
 MULTIPROCESSING = """
 import multiprocessing, sys
 import qmon_sdk as qmon
@@ -132,6 +166,22 @@ class TestFork:
         assert FORKS * PER_CHILD == len(children)
         points = [point.value for point in agent.signals("point") if point.metric == "parent"]
         assert sum(counted) == sum(points)
+
+    @pytest.mark.parametrize("last", ["span", "point"])
+    def test_of_a_program_of_one_thread_is_beside_no_other(self, *, last, agent, programs):
+        alone = programs(FORKS_ALONE, last).finish()
+        more = last == "span"
+        spans = agent.wait_for("span", 4 * FORKS + more)
+
+        assert (1, 4 * FORKS + more) == (alone, len({span.span_id for span in spans}))
+        around = {span.span_id for span in spans if span.name == "around"}
+        inside = [span for span in spans if span.attributes.get("who") == "inside"]
+        assert around == {span.parent_id for span in inside}
+        tops = [span for span in spans if span.attributes.get("who") == "parent"]
+        assert [""] * FORKS == [span.parent_id for span in tops]
+        agent.wait_for("event", FORKS)
+        points = [point.value for point in agent.signals("point") if point.metric == "parent"]
+        assert FORKS + (not more) == sum(points)
 
     def test_that_tells_nobody_is_noticed(self, agent, programs, measured):
         programs(FORKS_BEHIND_PYTHONS_BACK).finish()
