@@ -135,10 +135,10 @@ def _rows(control: Control, sql: str) -> list[dict[str, Any]]:
 
 
 def _issue(row: dict[str, Any]) -> Issue:
-    return Issue(**{**row, "stack": _stack(row["stack"])})
+    return Issue(**{**row, "stack": stack_of(row["stack"])})
 
 
-def _stack(text: str) -> list[str]:
+def stack_of(text: str) -> list[str]:
     """The shop's own frames of the error itself, as a person reads them."""
     chain = json.loads(text).get("chain") or [{}]
     # By name, since an installed shop lies among the libraries, where nothing is `in_app`.
