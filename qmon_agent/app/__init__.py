@@ -1,6 +1,5 @@
 """Joins every room into one agent, and runs it."""
 
 from .agent import Agent as Agent
-from .claim import AlreadyRunningError as AlreadyRunningError
 from .daemon import make_plan as make_plan
 from .daemon import run_agent as run_agent

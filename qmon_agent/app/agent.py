@@ -177,6 +177,7 @@ class Agent:
             "socket": str(self._plan.locations.socket),
             "control": str(self._doors.control),
             "url": self._doors.url,
+            "query_timeout_s": self._plan.settings.store.query_timeout_s,
         }
         path = self._plan.locations.whereabouts
         fresh = path.with_suffix(".new")

@@ -11,11 +11,11 @@ from typing import Any
 
 from qmon_agent.app.agent import Agent
 from qmon_agent.app.checking import make_plugins
-from qmon_agent.app.claim import Claim
 from qmon_agent.app.parts import Plan
 from qmon_agent.domain.clock import SystemClock
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.settings import Locations, load_settings
+from qmon_agent.settings.claim import Claim
 
 # A stop that hangs is ended by the kernel: what was acknowledged is on disk anyway.
 _DEADLINE_S = 40.0
@@ -28,8 +28,12 @@ def run_agent(
 ) -> int:
     """Runs until SIGTERM or SIGINT; raises ConfigError and AlreadyRunningError before it begins."""
     plan = make_plan(locations, http=http, with_store=with_store)
+    # Nothing an agent writes is for others; a socket says for itself who may open it.
+    os.umask(0o077)
     claim = Claim(locations.lock)
     try:
+        # What an agent that died left here may lead to another one by now.
+        locations.whereabouts.unlink(missing_ok=True)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_live(plan, say))
     finally:

@@ -16,7 +16,8 @@ def query_stopped(locations: Locations, sql: str, *, limit: int | None) -> dict[
     section = load_settings(locations.config).store
     telemetry = directory_of(section.telemetry) if section.telemetry else None
     dsn = section.state or f"sqlite:///{locations.state}/state.db"
-    with open_readonly(locations.state, telemetry=telemetry) as store:
+    limits = {"query_timeout_s": section.query_timeout_s, "query_rows": section.query_rows}
+    with open_readonly(locations.state, telemetry=telemetry, **limits) as store:
         result = store.query(sql, limit=limit, state_tables=_views(dsn, sql))
     return {
         "columns": [column.name for column in result.columns],

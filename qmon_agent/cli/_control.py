@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from qmon_agent.domain.errors import ConfigError, QmonError, QueryError, StoreError
-from qmon_agent.settings import Locations
+from qmon_agent.settings import Locations, Store
+from qmon_agent.settings.claim import is_claimed
 
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 5.0
+"""For an answer to anything but a query; a query may take its own time besides."""
+_START = "start it with: qmon-agent run"
 # Errors the agent answers with, by their name; any other is shown as it came.
 _KINDS = {"QueryError": QueryError, "StoreError": StoreError}
 
@@ -31,27 +34,39 @@ class RefusedError(QmonError):
 class Control:
     """The running agent; every call opens a connection of its own."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, query_timeout_s: float = Store().query_timeout_s) -> None:
         self._path = path
+        self._query_timeout_s = query_timeout_s
 
     def get(self, route: str) -> dict[str, Any]:
         return self._ask("GET", route)
 
     def post(self, route: str, body: object) -> dict[str, Any]:
-        return self._ask("POST", route, body)
+        return self._ask("POST", route, body=body)
 
     def delete(self, route: str) -> dict[str, Any]:
         return self._ask("DELETE", route)
 
-    def _ask(self, method: str, route: str, body: object = None) -> dict[str, Any]:
-        connection = _UnixConnection(self._path)
+    def query(self, body: object) -> dict[str, Any]:
+        """As long as the agent itself gives a query, and a moment."""
+        patience_s = self._query_timeout_s + _TIMEOUT_S
+        return self._ask("POST", "/api/query", body=body, timeout_s=patience_s)
+
+    def _ask(
+        self, method: str, route: str, *, body: object = None, timeout_s: float = _TIMEOUT_S
+    ) -> dict[str, Any]:
+        connection = _UnixConnection(self._path, timeout_s)
         try:
             content = b"" if body is None else json.dumps(body).encode()
             connection.request(method, route, content, {"content-type": "application/json"})
             response = connection.getresponse()
             answer: dict[str, Any] = json.loads(response.read())
+        except TimeoutError:
+            reason = f"it is there, and has not answered for {timeout_s:g} s"
+            raise UnreachableError(f"the agent on {self._path} hangs: {reason}") from None
         except (OSError, http.client.HTTPException, ValueError) as problem:
-            raise UnreachableError(f"no agent answers on {self._path}: {problem}") from None
+            reason = f"no agent answers on {self._path}: {problem}"
+            raise UnreachableError(f"{reason}; {_START}") from None
         finally:
             connection.close()
         if response.status >= http.HTTPStatus.BAD_REQUEST and "error" in answer:
@@ -60,8 +75,18 @@ class Control:
 
 
 def find_control(locations: Locations) -> Control:
-    """The agent that says it lives in this state directory, else the usual socket."""
-    return Control(Path(whereabouts(locations).get("control", locations.control)))
+    """The agent of the state directory that was named, else of the socket that was named.
+
+    Only where neither was is it the usual one's: never is another agent taken for the one meant.
+    """
+    if locations.is_said("socket") and not locations.is_said("state"):
+        return Control(locations.control)
+    if is_claimed(locations.lock) and (found := whereabouts(locations)):
+        timeout_s = float(found.get("query_timeout_s", Store().query_timeout_s))
+        return Control(Path(found["control"]), query_timeout_s=timeout_s)
+    if locations.is_said("state"):
+        raise _nobody(locations)
+    return Control(locations.control)
 
 
 def whereabouts(locations: Locations) -> dict[str, Any]:
@@ -73,6 +98,15 @@ def whereabouts(locations: Locations) -> dict[str, Any]:
     return written
 
 
+def _nobody(locations: Locations) -> UnreachableError:
+    directory = locations.state
+    if is_claimed(locations.lock):
+        return UnreachableError(f"the agent in {directory} is just starting; try again")
+    stopped = locations.journal.exists() or locations.lock.exists()
+    who = "no agent runs" if stopped else "no agent and no state"
+    return UnreachableError(f"{who} in {directory}; {_START} --state {directory}")
+
+
 def _trouble(answer: dict[str, Any]) -> QmonError:
     message, kind = str(answer["error"]), str(answer.get("kind", ""))
     if kind == "ConfigError":
@@ -82,8 +116,8 @@ def _trouble(answer: dict[str, Any]) -> QmonError:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_S)
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:

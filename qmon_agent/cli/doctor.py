@@ -96,7 +96,7 @@ def _agent(locations: Locations) -> Iterator[Finding]:
     try:
         status = find_control(locations).get("/api/status")
     except UnreachableError as problem:
-        yield Finding("fail", "agent", f"{problem}; start it with: qmon-agent run")
+        yield Finding("fail", "agent", str(problem))
         return
     yield Finding("ok", "agent", f"pid {status['pid']}, {status['url']}")
     yield _data_socket(Path(whereabouts(locations).get("socket", locations.socket)))

@@ -9,6 +9,7 @@ import click
 from qmon_agent.cli._control import UnreachableError, find_control
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_csv, show_json, show_table
+from qmon_agent.settings.claim import is_claimed
 
 _FORMATS = ("table", "json", "csv")
 
@@ -35,12 +36,13 @@ def command(*, sql: str, form: str | None, limit: int | None, place: Place) -> N
 
 def _answer(sql: str, limit: int | None, place: Place) -> dict[str, Any]:
     try:
-        return find_control(place.locations).post("/api/query", {"sql": sql, "limit": limit})
+        return find_control(place.locations).query({"sql": sql, "limit": limit})
     except UnreachableError:
+        # Whoever named only a socket means the agent there, and no directory.
+        only_socket = place.locations.is_said("socket") and not place.locations.is_said("state")
+        if only_socket or is_claimed(place.locations.lock):
+            raise
         # The engine is loaded here only: asking a running agent takes a tenth of the time.
-        from qmon_agent.app.claim import is_claimed
         from qmon_agent.app.stopped import query_stopped
 
-        if is_claimed(place.locations.lock):
-            raise
         return query_stopped(place.locations, sql, limit=limit)

@@ -24,7 +24,7 @@ def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.soc
     if len(os.fsencode(path)) > _LONGEST_PATH:
         reason = f"a socket path has at most {_LONGEST_PATH} bytes; use --socket"
         raise ConfigError(str(path), reason)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_room(path.parent)
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, kind)
     # Never open to anybody else, not even between bind and chmod.
@@ -79,6 +79,13 @@ def peer_of(connection: socket.socket) -> Peer:
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _ = _CREDENTIALS.unpack(raw)
     return Peer(name=f"pid:{pid}", uid=uid, pid=pid)
+
+
+def _make_room(directory: Path) -> None:
+    """A directory made for sockets may be passed by all: each socket says who may open it."""
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)
 
 
 def _remove_stale(path: Path) -> None:

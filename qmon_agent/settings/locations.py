@@ -8,6 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+DEFAULT = "default"
+USUAL_SOCKET = "agent.sock"
+CONTROL = "control.sock"
+
 
 class Locations(msgspec.Struct, frozen=True, kw_only=True):
     """The places one agent lives in, and who named each of them."""
@@ -20,7 +24,13 @@ class Locations(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def control(self) -> Path:
         """The socket of the command line: beside the data socket, for its owner only."""
-        return self.socket.with_name("control.sock")
+        usual = self.socket.name == USUAL_SOCKET
+        name = CONTROL if usual else f"{self.socket.stem}.{CONTROL}"
+        return self.socket.with_name(name)
+
+    def is_said(self, name: str) -> bool:
+        """Whether somebody named this place, by an option or in the environment."""
+        return self.origins.get(name, DEFAULT) != DEFAULT
 
     @property
     def spool(self) -> Path:

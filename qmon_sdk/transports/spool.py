@@ -86,6 +86,8 @@ class Spool:
 
     def _begin(self) -> int:
         """Create the next file and lock it; a reader may be faster and take the empty file away."""
+        # Each level by itself: of several made at once, only the last would be private.
+        os.makedirs(os.path.dirname(os.path.abspath(self._directory)), mode=0o700, exist_ok=True)
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         for _ in range(_TRIES):
             self._number += 1

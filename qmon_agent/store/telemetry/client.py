@@ -22,6 +22,7 @@ HEALTHY_S = 10.0
 NOTICE_S = 0.02
 STOP_S = 2.0
 PATIENCE_S = 2.0
+STATUS_S = 2.0
 
 
 class Counters(Protocol):
@@ -59,6 +60,7 @@ class TelemetryStore:
         self._keeper: asyncio.Task[None] | None = None
         self._committed = Position()
         self._journal_end: Position | None = None
+        self._told: StoreStatus | None = None
         self._progress = link.Progress(stored=Position(), exported=Position(), counts={})
         self._moved = asyncio.Event()
         self._spawned = asyncio.Event()
@@ -134,22 +136,28 @@ class TelemetryStore:
         await self._ask(link.Export(number=self._number()))
 
     async def status(self) -> StoreStatus:
-        """How the store is; while the worker is away, what was last known."""
-        known = StoreStatus(
-            state=self._state,
-            stored=self._progress.stored,
-            exported=self._progress.exported,
+        """How the store is; while the worker is away or busy, what it last told."""
+        try:
+            async with asyncio.timeout(STATUS_S):
+                answer = await self._ask(link.Inspect(number=self._number()))
+            self._told = answer.status or self._told
+        except (StoreError, TimeoutError):
+            pass
+        return msgspec.structs.replace(
+            self._told or self._untold(),
+            # Before it has told anything, nobody knows how many rows there are.
+            state="starting" if self._told is None and self._state == "running" else self._state,
             committed=self._committed,
-            counts=self._progress.counts,
             restarts=self._lives.restarts,
         )
-        try:
-            answer = await self._ask(link.Inspect(number=self._number()))
-        except StoreError:
-            return known
-        told = answer.status or known
-        return msgspec.structs.replace(
-            told, state=self._state, committed=self._committed, restarts=self._lives.restarts
+
+    def _untold(self) -> StoreStatus:
+        progress = self._progress
+        return StoreStatus(
+            state=self._state,
+            stored=progress.stored,
+            exported=progress.exported,
+            counts=progress.counts,
         )
 
     async def caught_up(self, record_id: int, *, timeout_s: float = 10.0) -> bool:
@@ -195,7 +203,7 @@ class TelemetryStore:
             async for message in worker.messages():
                 self._hear(message)
         finally:
-            self._worker = None
+            self._worker = self._told = None
             self._spawned.clear()
             await worker.end()
             self._give_up_waiting()

@@ -33,6 +33,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine holds."""
 
     rows: Mapping[str, int]
+    reached: Position
+    """The place these rows, and no others, reach to."""
     segments: int
     segment_bytes: int
     hot_bytes: int

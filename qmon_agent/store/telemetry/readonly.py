@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
 
@@ -79,13 +81,17 @@ class ReadOnlyStore:
 
 
 def open_readonly(
-    state_dir: Path | str, *, telemetry: Path | None = None, journal: Path | None = None
+    state_dir: Path | str, *, telemetry: Path | None = None, **limits: float
 ) -> ReadOnlyStore:
-    """Open what a stopped agent left in its state directory; StoreError if there is nothing."""
+    """Open what a stopped agent left in its state directory; StoreError if there is nothing.
+
+    `limits` are those of TelemetryOptions: `query_timeout_s` and `query_rows`.
+    """
     state = Path(state_dir)
     options = TelemetryOptions(
-        directory=str(telemetry or state / TELEMETRY), journal=str(journal or state / JOURNAL)
+        directory=str(telemetry or state / TELEMETRY), journal=str(state / JOURNAL)
     )
+    options = msgspec.structs.replace(options, **limits)
     if not Path(options.directory).is_dir() and not Path(options.journal).is_dir():
-        raise StoreError(f"no agent has kept anything in {state}")
+        raise StoreError(f"no agent and no state in {state}")
     return ReadOnlyStore(options)

@@ -194,7 +194,7 @@ class Worker:
         kept = self._engine.kept()
         return StoreStatus(
             state="running",
-            stored=self._engine.stored,
+            stored=kept.reached,
             exported=self._engine.exported,
             committed=self._committed,
             rows=kept.rows,

@@ -120,12 +120,14 @@ class DuckEngine:
             views.begin_reading(own)
             manifest = self._mover.manifest
             rows = Counter({segment.table: 0 for segment in manifest.segments})
-            for generation in views.hot(own, manifest):
+            hot = views.hot(own, manifest)
+            for generation in hot:
                 rows.update(count_rows(own, generation))
         for segment in manifest.segments:
             rows[segment.table] += segment.rows
         return Kept(
             rows=rows,
+            reached=hot[-1].reached,
             segments=len(manifest.segments),
             segment_bytes=sum(segment.bytes for segment in manifest.segments),
             hot_bytes=sum(path.stat().st_size for path in self._directory.glob("hot.duckdb*")),
