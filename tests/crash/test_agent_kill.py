@@ -22,7 +22,7 @@ from qmon_sdk.protocol.frames import Frame, Ledger, Resource, decode_ack, encode
 from qmon_sdk.protocol.signals import Span
 
 ROOT = Path(__file__).resolve().parents[2]
-ROUNDS = int(os.environ.get("QMON_CRASH_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("QMON_CRASH_ROUNDS", "50"))
 SEED = 20_261_123
 SPANS_PER_FRAME = 20
 UNDER_WAY = 64

@@ -15,7 +15,7 @@ from qmon_sdk.protocol.columns import block_of
 from qmon_sdk.protocol.frames import Frame, encode_frame
 from qmon_sdk.protocol.signals import Span
 
-KILLS, ROWS = 20, 200
+KILLS, ROWS = 50, 200
 COUNT = "select count(*), count(distinct hash(process, span_id)) from spans"
 RANGE = "select min(n), max(n), count(distinct n) from (select duration_ns as n from spans)"
 
