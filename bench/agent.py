@@ -28,7 +28,7 @@ from .places import Agent, place
 ROUNDS = 7
 ROWS = 1000
 WINDOW = 64  # frames on their way at once
-SECONDS = 4.0
+SECONDS = 2.0
 BACKLOG_BYTES = 2 << 30
 IDLE_S = 10
 
@@ -164,7 +164,7 @@ def backlog():
                 fresh = Agent(other)
                 empty.append(fresh.ready_s)
                 fresh.stop()
-            late = Agent(state, "--no-store")
+            late = Agent(state)
             full.append(late.ready_s)
             late.stop()
     size = f"{BACKLOG_BYTES / 1e9:.1f} GB"
