@@ -50,17 +50,18 @@ class Agent:
         self._housekeeping = Housekeeping(plan, self.parts)
         self._errands: set[asyncio.Future[Any]] = set()
 
-    async def start(self) -> str:
-        """Opens every door; answers the line that says so. `settle` has to follow."""
+    async def start(self) -> dict[str, str]:
+        """Opens every door; answers where they are. `settle` has to follow."""
         await self.services.start_sources()
         await self._doors.start(self._plan.locations, self._config.plugins.sources.values())
         self._report.url = self._doors.url
         self._write_whereabouts()
         code = self.desk.sessions.new_code()
-        return (
-            f"qmon-agent ready socket={self._plan.locations.socket} url={self._doors.url}"
-            f" signin={self._doors.url}/signin?code={code}"
-        )
+        return {
+            "socket": str(self._plan.locations.socket),
+            "url": self._doors.url,
+            "signin": f"{self._doors.url}/signin?code={code}",
+        }
 
     async def settle(self) -> None:
         """What senders need not wait for: the state, the rules, the stores. Requests do wait."""

@@ -6,15 +6,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from qmon_agent.app.agent import Agent
-from qmon_agent.app.checking import make_plugins
+from qmon_agent.app.checking import load_plugins
 from qmon_agent.app.parts import Plan
 from qmon_agent.domain.clock import SystemClock
 from qmon_agent.domain.errors import ConfigError
-from qmon_agent.settings import Locations, load_settings
+from qmon_agent.ingest.listening import address_of
+from qmon_agent.settings import Locations
 from qmon_agent.settings.claim import Claim
 
 # A stop that hangs is ended by the kernel: what was acknowledged is on disk anyway.
@@ -23,8 +26,17 @@ _DEADLINE_S = 40.0
 Say = Callable[[str], None]
 
 
+class Voice(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the daemon speaks."""
+
+    ready: Callable[[Mapping[str, str]], None]
+    """Once, where its doors are."""
+    note: Say
+    """A line for whoever watches: stopping, stopped, reloaded."""
+
+
 def run_agent(
-    locations: Locations, *, say: Say, http: str | None = None, with_store: bool = True
+    locations: Locations, *, voice: Voice, http: str | None = None, with_store: bool = True
 ) -> int:
     """Runs until SIGTERM or SIGINT; raises ConfigError and AlreadyRunningError before it begins."""
     plan = make_plan(locations, http=http, with_store=with_store)
@@ -35,27 +47,29 @@ def run_agent(
         # What an agent that died left here may lead to another one by now.
         locations.whereabouts.unlink(missing_ok=True)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_live(plan, say))
+            runner.run(_live(plan, voice))
     finally:
         claim.release()
+    voice.note("stopped")
     return 0
 
 
 def make_plan(locations: Locations, *, http: str | None = None, with_store: bool = True) -> Plan:
-    settings = load_settings(locations.config)
+    settings, plugins = load_plugins(locations.config)
     if http is not None:
+        address_of(http, path="--http")
         options = _replaced(settings.http, listen=http)
         settings = _replaced(settings, http=options)
     return Plan(
         locations=locations,
         settings=settings,
-        plugins=make_plugins(settings),
+        plugins=plugins,
         clock=SystemClock(),
         with_store=with_store,
     )
 
 
-async def _live(plan: Plan, say: Say) -> None:
+async def _live(plan: Plan, voice: Voice) -> None:
     try:
         agent = Agent(plan)
         ready = await agent.start()
@@ -69,17 +83,22 @@ async def _live(plan: Plan, say: Say) -> None:
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
-        task = asyncio.create_task(agent.services.reload())
+        task = asyncio.create_task(_reload(agent, voice))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
     loop.add_signal_handler(signal.SIGHUP, reload)
-    say(ready)
+    voice.ready(ready)
     await agent.settle()
     await stopping.wait()
+    voice.note("stopping")
     signal.alarm(int(_DEADLINE_S))
     await agent.stop()
     signal.alarm(0)
+
+
+async def _reload(agent: Agent, voice: Voice) -> None:
+    voice.note(await agent.services.reload())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -46,8 +46,11 @@ class Services:
         self._start_samplers()
         self.forwarding.start(self._config.plugins.sinks)
 
-    async def reload(self, load: Callable[[], Settings] | None = None) -> None:
-        """Never raises; what was wrong with the file is in the status until it is right."""
+    async def reload(self, load: Callable[[], Settings] | None = None) -> str:
+        """Never raises; what was wrong with the file is in the status until it is right.
+
+        The answer is what came of it, in a line.
+        """
         notify("RELOADING=1")
         async with self._one_at_a_time:
             try:
@@ -60,6 +63,9 @@ class Services:
             else:
                 self._parts.vitals.add("config_reloads")
         notify("READY=1")
+        if self._config.error:
+            return f"not reloaded, the last good configuration stays: {self._config.error}"
+        return f"reloaded: configuration generation {self._config.generation}"
 
     async def stop_sources(self) -> None:
         for source in self._config.plugins.sources.values():

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.domain.errors import nearest_to
 from qmon_agent.store.state import VIEWS, StateStore
 from qmon_agent.store.telemetry import StateTable
 
 _WORD = re.compile(r"[A-Za-z_]+")
+_LISTING = {"show", "describe"}
 # What a column holds is known by its name, for all views alike; any other is text.
 _ROLES = {
     "created_at": "time",
@@ -38,7 +40,10 @@ _OWN_ROLES = {"incidents": {"id": "text"}}
 def state_tables(store: StateStore, sql: str) -> dict[str, StateTable]:
     """The views a statement names; blocks for reading them."""
     named = {word.lower() for word in _WORD.findall(sql)}
-    return {name: _table(store, name) for name in VIEWS if name in named}
+    # A name nearly that of a view brings it along, so that the answer can say what was meant.
+    meant = {name for word in named for name in nearest_to(word, VIEWS)}
+    wanted = VIEWS if named & _LISTING else meant
+    return {name: _table(store, name) for name in VIEWS if name in wanted}
 
 
 def _table(store: StateStore, name: str) -> StateTable:

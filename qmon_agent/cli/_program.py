@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import os
+import itertools
 import pkgutil
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 import click
 
 from qmon_agent.cli._place import add_place_options
-from qmon_agent.domain.errors import ConfigError, QmonError
+from qmon_agent.cli._shown import PatientOutput, show_trouble
+from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError
 
 WELL, DEGRADED, UNREACHABLE, MISCONFIGURED = range(4)
 USAGE = UNREACHABLE
@@ -69,24 +70,41 @@ def _say_version(context: click.Context) -> None:
 
 def main() -> NoReturn:
     """The console script; exit codes: 0 well, 1 degraded, 2 usage or no agent, 3 configuration."""
+    sys.stdout = cast("TextIO", PatientOutput(sys.stdout))
     try:
         code = program.main(prog_name="qmon-agent", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as problem:
-        problem.show()
+        if _wants_json():
+            show_trouble("UsageError", problem.format_message())
+        else:
+            problem.show()
         sys.exit(problem.exit_code)
     except QmonError as problem:
-        click.echo(f"qmon-agent: {problem}", err=True)
+        _show(problem)
         sys.exit(exit_code_of(problem))
-    except BrokenPipeError:
-        # The reader of our output left: nothing to say, and nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(WELL)
+    finally:
+        sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else WELL)
 
 
 def exit_code_of(problem: QmonError) -> int:
-    if isinstance(problem, ConfigError):
+    # A plug-in that is not there was named in the configuration.
+    if isinstance(problem, (ConfigError, UnknownPluginError)):
         return MISCONFIGURED
     return int(getattr(problem, "exit_code", USAGE))
+
+
+def _show(problem: QmonError) -> None:
+    message = f"{problem.file}: {problem}" if problem.file else str(problem)
+    if _wants_json():
+        field = problem.path if isinstance(problem, ConfigError) else ""
+        show_trouble(type(problem).__name__, message, field=field)
+    else:
+        click.echo(f"qmon-agent: {message}", err=True)
+
+
+def _wants_json() -> bool:
+    """As it was typed: what went wrong may be the reading of the options."""
+    return "--json" in itertools.takewhile(lambda word: word != "--", sys.argv[1:])

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
+
+_LONGEST = 200
+"""Characters of a cell of a table; JSON and CSV have all of them."""
 
 
 def show_json(document: object) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def show_trouble(kind: str, message: str, *, field: str = "") -> None:
+    """What went wrong, for programs."""
+    error = {"type": kind, "message": message} | ({"field": field} if field else {})
+    show_json({"version": 1, "error": error})
 
 
 def show_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -22,7 +32,7 @@ def show_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """A table as wide as the terminal; whole rows, never cut, when the output is no terminal."""
+    """A table for people: long texts are cut; as wide as the terminal, where there is one."""
     if not sys.stdout.isatty():
         _show_plain(columns, rows)
         return
@@ -32,16 +42,24 @@ def show_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Non
 
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        table.add_row(*(_printable(_cell(row.get(name))) for name in columns))
+        table.add_row(*_line(columns, row))
     Console(markup=False, highlight=False).print(table)
 
 
 def _show_plain(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    cells = [[_printable(_cell(row.get(name))) for name in columns] for row in rows]
+    cells = [_line(columns, row) for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     for line in (columns, *cells):
         padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
         click.echo("  ".join(padded).rstrip())
+
+
+def _line(columns: Sequence[str], row: Mapping[str, Any]) -> list[str]:
+    return [_short(_printable(_cell(row.get(name)))) for name in columns]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _cell(value: Any) -> str:
@@ -55,3 +73,31 @@ def _cell(value: Any) -> str:
 def _printable(text: str) -> str:
     # Telemetry is written by strangers: no escape sequence of theirs reaches a terminal.
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+class PatientOutput:
+    """Standard output, whose reader may leave at any moment: the rest then goes nowhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._go_on_for_nobody()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._go_on_for_nobody()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _go_on_for_nobody(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)

@@ -11,7 +11,7 @@ import msgspec
 
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json
-from qmon_agent.settings import Locations, Settings, load_settings
+from qmon_agent.settings import Locations, Settings
 
 
 @click.command
@@ -19,11 +19,10 @@ from qmon_agent.settings import Locations, Settings, load_settings
 @with_place
 def command(*, show_origin: bool, place: Place) -> None:
     """Check the configuration without starting anything; exit code 3 names what is wrong."""
-    settings = load_settings(place.locations.config)
     # Building the plug-ins is the check of their sections.
-    from qmon_agent.app.checking import make_plugins
+    from qmon_agent.app.checking import load_plugins
 
-    make_plugins(settings)
+    settings, _ = load_plugins(place.locations.config)
     file = str(place.locations.config or "")
     values = [*_values(place.locations, settings)]
     if place.json:
@@ -53,7 +52,7 @@ def _flat(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]
         inside = f"{path}.{key}" if path else key
         if isinstance(value, Mapping) and value:
             yield from _flat(value, inside)
-        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        elif isinstance(value, (list, tuple)) and value and isinstance(value[0], Mapping):
             for number, item in enumerate(value):
                 yield from _flat(item, f"{inside}[{number}]")
         elif value != {}:

@@ -17,7 +17,7 @@ from qmon_agent.cli._control import UnreachableError, find_control, whereabouts
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json
 from qmon_agent.domain.errors import QmonError
-from qmon_agent.settings import Locations, load_settings
+from qmon_agent.settings import Locations
 
 _LOW_DISK_BYTES = 512 << 20
 _EXTRAS = {
@@ -77,12 +77,12 @@ def _disk(locations: Locations) -> Finding:
 
 
 def _config(locations: Locations) -> Finding:
-    from qmon_agent.app.checking import make_plugins
+    from qmon_agent.app.checking import load_plugins
 
     try:
-        make_plugins(load_settings(locations.config))
+        load_plugins(locations.config)
     except QmonError as problem:
-        return Finding("fail", "configuration", str(problem))
+        return Finding("fail", "configuration", f"{problem.file}: {problem}".lstrip(": "))
     return Finding("ok", "configuration", str(locations.config or "none; defaults are in force"))
 
 

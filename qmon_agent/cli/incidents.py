@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import get_args
 from urllib.parse import urlencode
 
 import click
@@ -10,13 +11,20 @@ from qmon_agent.cli._control import find_control
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json, show_table
 from qmon_agent.cli._times import with_moments
+from qmon_agent.domain.incidents import State
 
 _COLUMNS = ("id", "alert_name", "instance", "state", "severity", "value", "since", "resolved_at")
 _MOMENTS = ("since", "resolved_at")
 
 
 @click.command
-@click.option("--state-of", "states", multiple=True, help="Only this state, for example firing.")
+@click.option(
+    "--state-of",
+    "states",
+    multiple=True,
+    type=click.Choice(get_args(State)),
+    help="Only this state; inactive: it is over.",
+)
 @click.option("--limit", default=100, show_default=True, help="At most so many, newest first.")
 @with_place
 def command(*, states: tuple[str, ...], limit: int, place: Place) -> None:

@@ -12,6 +12,7 @@ from qmon_agent.cli._shown import show_csv, show_json, show_table
 from qmon_agent.settings.claim import is_claimed
 
 _FORMATS = ("table", "json", "csv")
+_TABLE_ROWS = 100
 
 
 @click.command
@@ -21,6 +22,10 @@ _FORMATS = ("table", "json", "csv")
 @with_place
 def command(*, sql: str, form: str | None, limit: int | None, place: Place) -> None:
     """Answer one read-only SQL statement over the telemetry tables and the state views."""
+    if place.json and form not in {None, "json"}:
+        raise click.UsageError(f"--json and --format {form} contradict each other")
+    if not sql.strip():
+        raise click.UsageError("the query is empty; ask for example: SHOW TABLES")
     answer = _answer(sql, limit, place)
     columns, rows = answer["columns"], answer["rows"]
     form = form or ("json" if place.json else "table")
@@ -29,7 +34,11 @@ def command(*, sql: str, form: str | None, limit: int | None, place: Place) -> N
     elif form == "csv":
         show_csv(columns, rows)
     else:
-        show_table(columns, rows)
+        show_table(columns, rows[:_TABLE_ROWS])
+        if len(rows) > _TABLE_ROWS:
+            more = f"the first {_TABLE_ROWS} of {len(rows)} rows; all of them: --format csv or json"
+            click.echo(more, err=True)
+            return
     if answer["truncated"]:
         click.echo(f"only the first {len(rows)} rows; see --limit", err=True)
 

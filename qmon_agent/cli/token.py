@@ -29,7 +29,9 @@ def command() -> None:
     type=click.Choice(["ingest", "read", "admin"]),
     help="What it may be used for.",
 )
-@click.option("--ttl", default="90d", show_default=True, help="How long it is valid; 0: for ever.")
+@click.option(
+    "--ttl", default="90d", show_default=True, help="How long it is valid; 0 = never expires."
+)
 @click.option("--name", default="", help="What it is for.")
 @with_place
 def create(*, scope: str, ttl: str, name: str, place: Place) -> None:

@@ -21,6 +21,9 @@ from typing import ClassVar
 class QmonError(Exception):
     """Anything the agent raises on purpose."""
 
+    file: str = ""
+    """The configuration file that is to blame, where one is."""
+
 
 class NotFoundError(QmonError):
     """A name nobody answers to, with the names it may have meant."""

@@ -12,6 +12,8 @@ from qmon_sdk.plugins import UnknownPlugin, found
 from .errors import ConfigError, UnknownPluginError, nearest_to
 
 T = TypeVar("T")
+# How the names of options end that are sizes, times or limits.
+_SIZES = ("_s", "_bytes", "_rows", "files")
 
 
 class Registry(Generic[T]):
@@ -39,12 +41,15 @@ class Registry(Generic[T]):
         where = path or f"{self.kind}s.{name}"
         self._refuse_unknown(plugin, options, where)
         try:
-            return msgspec.convert(dict(options), plugin)
+            built = msgspec.convert(dict(options), plugin)
+            refuse_negative(built, where)
+            return built
         except msgspec.ValidationError as error:
             raise ConfigError(where, str(error)) from None
         except ConfigError as error:
             # The plug-in knows only its own table.
-            raise ConfigError(f"{where}.{error.path}", error.reason, error.nearest) from None
+            inside = error.path.removeprefix(f"{where}.")
+            raise ConfigError(f"{where}.{inside}", error.reason, error.nearest) from None
 
     @staticmethod
     def _refuse_unknown(plugin: type[T], options: Mapping[str, Any], where: str) -> None:
@@ -52,6 +57,15 @@ class Registry(Generic[T]):
         for key in options:
             if key not in known:
                 raise ConfigError(f"{where}.{key}", "no such option", nearest_to(key, known))
+
+
+def refuse_negative(record: Any, where: str) -> None:
+    """Raise ConfigError for a size, a time or a limit below nothing, or none at all (NaN)."""
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        is_size = name.startswith("max_") or name.endswith(_SIZES)
+        if is_size and isinstance(value, (int, float)) and not value >= 0:
+            raise ConfigError(f"{where}.{name}", f"{value!r} is less than nothing")
 
 
 def options_of(plugin: type[Any]) -> tuple[str, ...]:

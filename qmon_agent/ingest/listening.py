@@ -44,21 +44,28 @@ def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.soc
 
 def listen_tcp(listen: str, *, path: str) -> socket.socket:
     """A listening socket at `HOST:PORT`; raises ConfigError for `path`, or OSError."""
-    host, _, port = listen.rpartition(":")
-    if not port.isdigit() or int(port) > _HIGHEST_PORT:
-        raise ConfigError(path, f"{listen!r} is no HOST:PORT")
-    host = host.strip("[]") or "127.0.0.1"
+    host, port = address_of(listen, path=path)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, int(port)))
+        listener.bind((host, port))
         listener.listen(_BACKLOG)
         listener.setblocking(False)
     except OSError as problem:
         listener.close()
         raise ConfigError(path, f"{listen}: {problem.strerror or problem}") from None
     return listener
+
+
+def address_of(listen: str, *, path: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; raises ConfigError for `path`."""
+    host, colon, port = listen.rpartition(":")
+    if not (colon and port.isascii() and port.isdigit()):
+        raise ConfigError(path, f"{listen!r} is no HOST:PORT")
+    if int(port) > _HIGHEST_PORT:
+        raise ConfigError(path, f"{listen!r}: a port is at most {_HIGHEST_PORT}")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def remove_socket(path: Path, listener: socket.socket) -> None:

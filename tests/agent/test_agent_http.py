@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import re
 import socket
 
 import httpx
@@ -23,7 +22,7 @@ PROTECTED = ["/", "/api/status", "/metrics", "/api/tokens", "/api/incidents", "/
 
 @pytest.fixture
 def url(agent):
-    return re.search(r"url=(\S+)", agent.ready)[1]
+    return agent.ready["url"]
 
 
 @pytest.fixture
@@ -143,7 +142,7 @@ class TestBodies:
 
 class TestSignIn:
     async def test_works_once_by_the_link_of_the_ready_line(self, agent, client):
-        link = re.search(r"signin=(\S+)", agent.ready)[1]
+        link = agent.ready["signin"]
 
         first, again = await client.get(link), await client.get(link)
         page = await client.get("/")
@@ -176,7 +175,7 @@ class TestRoutes:
         assert (503, True) == (answer.status_code, "--no-store" in answer.json()["error"])
 
     async def test_show_names_from_strangers_as_text(self, client, agent):
-        link = re.search(r"signin=(\S+)", agent.ready)[1]
+        link = agent.ready["signin"]
         await client.get(link)
         agent.parts.vitals.add("x", reason="<script>")
 

@@ -1,82 +1,18 @@
-"""The command line among several agents, hung ones and none: who answers, and with which code."""
+"""The command line among several agents, hung ones and none: who answers, what stays private."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import stat
 import subprocess
 import sys
 import time
-from pathlib import Path
-
-import pytest
 
 from qmon_agent.cli._control import Control
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
-CONFIG = '[http]\nlisten = "127.0.0.1:0"\n'
-SENDS = 'import qmon_sdk as q; q.init(service="{}"); q.count("orders"); q.flush(10); q.shutdown()'
-
-
-class Home:
-    """A directory where agents live side by side; the environment names the usual one."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.agents: list[subprocess.Popen] = []
-        ours = {k: v for k, v in os.environ.items() if not k.startswith("QMON_")}
-        self.state, self.socket = directory / "usual", directory / "agent.sock"
-        places = {"QMON_STATE_DIR": str(self.state), "QMON_SOCKET": str(self.socket)}
-        self.environment = {**ours, **places, "PYTHONPATH": str(ROOT)}
-
-    def start(self, *options: str, **environment: str) -> subprocess.Popen:
-        agent = subprocess.Popen(
-            [sys.executable, "-m", "qmon_agent.cli", "run", "--http", "127.0.0.1:0", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**self.environment, **environment},
-        )
-        self.agents.append(agent)
-        agent.ready = agent.stdout.readline()
-        return agent
-
-    def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", "qmon_agent.cli", *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=2 * PATIENCE_S,
-            env={**self.environment, **environment},
-        )
-
-    def ask(self, *arguments: str, **environment: str):
-        return json.loads(self.command(*arguments, "--json", **environment).stdout)
-
-    def send(self, service: str, **environment: str) -> None:
-        program = [sys.executable, "-c", SENDS.format(service)]
-        subprocess.run(program, check=True, env={**self.environment, **environment})
-
-
-@pytest.fixture
-def home(tmp_path):
-    home = Home(tmp_path)
-    yield home
-    for agent in home.agents:
-        if agent.poll() is None:
-            agent.kill()
-        agent.communicate()
-
-
-def until(is_so):
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+SLOW = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range % 7 = b.range % 5"
 
 
 class TestWhoAnswers:
@@ -121,7 +57,7 @@ class TestWhoAnswers:
 class TestHungAgent:
     def test_is_told_from_a_slow_one_in_seconds(self, home):
         agent = home.start()
-        until(lambda: home.command("status").returncode == 0)
+        home.until(lambda: home.command("status").returncode == 0)
         agent.send_signal(signal.SIGSTOP)
         began = time.monotonic()
 
@@ -151,7 +87,7 @@ class TestFiles:
         home.state.mkdir(mode=0o755)
         home.start()
         home.send("shop")
-        until(lambda: home.ask("query", "SELECT * FROM points WHERE service = 'shop'")["rows"])
+        home.until(lambda: home.ask("query", "SELECT * FROM points WHERE service = 'shop'")["rows"])
 
         kept = [home.state, *home.state.rglob("*")]
         wider = [path for path in kept if path.lstat().st_mode & 0o077]
@@ -180,6 +116,3 @@ class TestStoppedAgent:
 
         assert 3 == len(json.loads(many.stdout)["rows"])
         assert (2, True) == (slow.returncode, "longer than 0.5 s" in slow.stderr)
-
-
-SLOW = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range % 7 = b.range % 5"

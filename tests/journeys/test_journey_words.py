@@ -1,0 +1,144 @@
+"""What the command line says, and in which form, when something is wrong or too long."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PATIENCE_S = 30.0
+WRONG = {
+    "http.listen": '[http]\nlisten = "127.0.0.1:99999"\n',
+    "http.listen ": '[http]\nlisten = "8080"\n',
+    "sources.tcp.listen": '[sources.tcp]\nenabled = true\nlisten = "nowhere"\n',
+    "journal.max_bytes": "[journal]\nmax_bytes = -1\n",
+    "store.query_timeout_s": "[store]\nquery_timeout_s = -1.0\n",
+    "sources.unix.max_connections": "[sources.unix]\nmax_connections = -5\n",
+    "rule/thresold": '[[alerts]]\nname = "a"\nrule = "thresold"\n',
+    "channel/pigeon": '[channels.pager]\nkind = "pigeon"\n',
+}
+
+
+class TestWrongConfiguration:
+    @pytest.mark.parametrize("name", WRONG)
+    def test_is_refused_with_its_file_by_whoever_reads_it(self, home, name):
+        file = home.directory / "wrong.toml"
+        file.write_text(WRONG[name])
+
+        for command in ("check-config", "run"):
+            answer = home.command(command, "--config", str(file))
+            assert 3 == answer.returncode
+            assert answer.stderr.startswith(f"qmon-agent: {file}: ")
+            assert name.strip() in answer.stderr
+
+    def test_is_told_to_programs_as_json_on_standard_output(self, home):
+        file = home.directory / "wrong.toml"
+        file.write_text(WRONG["journal.max_bytes"])
+
+        told = home.ask("check-config", "--config", str(file))
+
+        assert (1, "ConfigError") == (told["version"], told["error"]["type"])
+        assert "journal.max_bytes" == told["error"]["field"]
+
+    def test_names_the_file_that_says_a_value_for_alerts_too(self, home):
+        file = home.directory / "right.toml"
+        file.write_text('[[alerts]]\nname = "a"\nmetric = "m"\nthreshold = "> 1"\n')
+
+        shown = home.command("check-config", "--config", str(file), "--show-origin").stdout
+
+        assert f"alerts[0].metric = 'm'  ({file})" in shown
+        assert "alerts[0].severity = 'warning'  (default)" in shown
+        assert "\nalerts = " not in shown
+
+
+class TestRun:
+    @pytest.mark.parametrize("inside", ["", "/below"])
+    def test_on_what_is_no_directory_says_so(self, home, inside):
+        file = home.directory / "file"
+        file.write_text("")
+
+        answer = home.command("run", "--state", f"{file}{inside}")
+
+        assert (3, 1) == (answer.returncode, len(answer.stderr.splitlines()))
+        assert "--state: cannot be the state directory" in answer.stderr
+
+    def test_tells_programs_in_one_line_of_json_that_it_is_ready(self, home):
+        agent = home.start("--json")
+
+        ready = json.loads(agent.ready)
+
+        assert (1, agent.pid, str(home.socket)) == (ready["version"], ready["pid"], ready["socket"])
+        assert ready["signin"].startswith(ready["url"])
+
+    def test_says_what_its_signals_did(self, home):
+        agent = home.start()
+        (home.state / "qmon.toml").write_text("wrong")
+        home.until(lambda: home.command("status").returncode == 0)
+        agent.send_signal(signal.SIGHUP)
+        agent.send_signal(signal.SIGINT)
+
+        said = agent.communicate(timeout=PATIENCE_S)[1].splitlines()
+
+        assert {"qmon-agent stopping", "qmon-agent stopped"} < set(said)
+        assert 0 == agent.returncode
+
+
+class TestTrouble:
+    def test_is_json_where_json_was_asked_for(self, home):
+        usage, nobody = home.ask("incidents", "--state-of", "fire"), home.ask("status")
+
+        assert ("UsageError", True) == (
+            usage["error"]["type"],
+            "firing" in usage["error"]["message"],
+        )
+        assert "UnreachableError" == nobody["error"]["type"]
+
+    def test_of_two_formats_at_once_is_one_of_usage(self, home):
+        answer = home.command("query", "SELECT 1", "--json", "--format", "csv")
+
+        assert (2, "UsageError") == (answer.returncode, json.loads(answer.stdout)["error"]["type"])
+
+    def test_of_an_empty_query_is_said(self, home):
+        assert "the query is empty" in home.command("query", "  ").stderr
+
+    def test_of_a_misspelt_view_names_the_right_one(self, home):
+        home.start()
+
+        answer = home.command("query", "SELECT * FROM incident")
+
+        assert "did you mean 'incidents'" in answer.stderr
+        assert {"spans", "incidents"} <= {
+            row["name"] for row in home.ask("query", "SHOW TABLES")["rows"]
+        }
+
+
+class TestTable:
+    def test_stops_at_a_hundred_rows_and_cuts_long_texts(self, home):
+        home.start()
+        sql = "SELECT repeat('x', 999) AS text FROM range(101)"
+
+        table, whole = home.command("query", sql), home.ask("query", sql)
+
+        assert (101, 200) == (len(table.stdout.splitlines()), len(table.stdout.splitlines()[1]))
+        assert "the first 100 of 101 rows" in table.stderr
+        assert (101, 999) == (len(whole["rows"]), len(whole["rows"][0]["text"]))
+
+
+class TestReaderThatLeaves:
+    @pytest.mark.parametrize("form", ["table", "csv", "json"])
+    def test_changes_no_exit_code(self, home, form):
+        home.start()
+        sql = "SELECT repeat('x', 1000) AS text, range FROM range(9000)"
+        command = [sys.executable, "-m", "qmon_agent.cli", "query", sql, "--format", form]
+        asking = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=home.environment
+        )
+        asking.stdout.read(1)
+        asking.stdout.close()
+
+        with asking.stderr:
+            assert b"Traceback" not in asking.stderr.read()
+        assert 0 == asking.wait(PATIENCE_S)
