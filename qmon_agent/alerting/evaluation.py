@@ -24,6 +24,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: float | None = None
     event_time: int = 0
     text: str = ""
+    told: tuple[str, ...] = ()
+    """The channels that heard that it fires, and are to hear that it is over."""
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,7 @@ def evaluate(
         value=fact.value if fact else cell.value,
         event_time=_event_time(fact, now) if began else cell.event_time,
         text=fact.text if fact and fact.text else cell.text,
+        told=() if began else cell.told,
     )
     wakes = [moment for moment in (judged.wake, due_at(episode, policy)) if moment is not None]
     wake = min(wakes, default=None)

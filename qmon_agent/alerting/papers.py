@@ -21,6 +21,8 @@ KEEP_TRYING_NS = 24 * 3_600 * SECOND
 AT_ONCE = 0
 """Not the moment of the transition: a clock set back would keep the message waiting."""
 REMOVED = "alert_removed"
+NEWCOMER = "channel_added"
+"""Nothing changed but who is told: somebody new hears that it fires."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,11 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
 
     channels: tuple[str, ...]
     ends_too: bool = True
+
+
+def begins(transition: Transition) -> bool:
+    """Whether it fires from now on."""
+    return transition.after in ACTIVE and transition.before not in ACTIVE
 
 
 def write_up(entry: Entry, change: Change, telling: Telling) -> None:
@@ -105,7 +112,7 @@ def _postings(
 
 def _worth_telling(transition: Transition, telling: Telling) -> Status | None:
     before, after = transition.before in ACTIVE, transition.after in ACTIVE
-    if after and not before:
+    if begins(transition) or transition.reason == NEWCOMER:
         return "firing"
     ended = before and not after
     return "resolved" if ended and telling.ends_too and transition.reason != REMOVED else None

@@ -9,7 +9,7 @@ import msgspec
 
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock, SystemClock
-from qmon_agent.domain.incidents import close
+from qmon_agent.domain.incidents import ACTIVE, Transition, close
 from qmon_agent.settings import AlertOptions
 from qmon_agent.store.state import StateStore
 from qmon_agent.vitals import Vitals
@@ -19,7 +19,7 @@ from . import declaring
 from .books import Books, Key
 from .evaluation import Cell, evaluate
 from .observed import Observed
-from .papers import REMOVED, Change, Telling
+from .papers import NEWCOMER, REMOVED, Change, Telling, begins
 from .rules import Fact
 from .standing import Standing, standings
 from .wakes import Wakes
@@ -71,6 +71,7 @@ class AlertService:
         """Let alerts that name no channel use these from now on."""
         with self._lock:
             self._channels = tuple(channels)
+            self._tell_newcomers()
 
     def reload(self) -> None:
         """Take up what the catalog says now; incidents of alerts that are gone end silently."""
@@ -78,6 +79,7 @@ class AlertService:
             for watch in self._watches.refresh():
                 for instance, cell in list(watch.cells.items()):
                     self._retire(watch.alert, instance, cell)
+            self._tell_newcomers()
             self._start()
 
     def resume(self) -> str:
@@ -165,13 +167,16 @@ class AlertService:
         name = f"{watch.alert.name}\0{instance}"
         done = evaluate(before, fact, now, rule=watch.rule, policy=watch.policy, name=name)
         key = (watch.alert.id, instance)
-        watch.put(instance, done.cell)
+        after = done.cell
+        if any(map(begins, done.transitions)):
+            after = msgspec.structs.replace(after, told=self._channels_of(watch.alert))
+        watch.put(instance, after)
         if done.wake is not None:
             self._wakes.wish(key, done.wake)
         if done.failed:
             self._vitals.add("alert_rule_failures", alert=watch.alert.name)
-        if done.cell != before:
-            self._books.keep(key, done.cell)
+        if after != before:
+            self._books.keep(key, after)
         if done.transitions:
             self._note(
                 Change(
@@ -180,7 +185,7 @@ class AlertService:
                     metric=watch.metric,
                     instance=instance,
                     before=before,
-                    after=done.cell,
+                    after=after,
                     transitions=done.transitions,
                 ),
                 ends_too=not watch.about.resolves_quietly,
@@ -199,8 +204,25 @@ class AlertService:
         return True
 
     def _note(self, change: Change, *, ends_too: bool = True) -> None:
-        channels = change.alert.channels or self._channels
+        channels = change.after.told or self._channels_of(change.alert)
         self._books.note(change, Telling(channels=channels, ends_too=ends_too))
+
+    def _channels_of(self, alert: Alert) -> tuple[str, ...]:
+        return alert.channels or self._channels
+
+    def _tell_newcomers(self) -> None:
+        """Who is named for what fires already hears of it as well."""
+        now = self._clock.now()
+        for watch in self._watches:
+            named = self._channels_of(watch.alert)
+            for instance, cell in watch.cells.items():
+                new = tuple(name for name in named if name not in cell.told)
+                if cell.episode.state not in ACTIVE or not new:
+                    continue
+                after = msgspec.structs.replace(cell, told=cell.told + new)
+                watch.cells[instance] = after
+                self._books.keep((watch.alert.id, instance), after)
+                self._books.note(_unchanged(watch, instance, now=now), Telling(channels=new))
 
     def _retire(self, alert: Alert, instance: str, cell: Cell) -> None:
         self._close(alert, instance, cell, reason=REMOVED)
@@ -220,3 +242,17 @@ class AlertService:
                 )
             )
         return after
+
+
+def _unchanged(watch: Watch, instance: str, *, now: int) -> Change:
+    cell = watch.cells[instance]
+    state = cell.episode.state
+    return Change(
+        alert=watch.alert,
+        system=watch.system,
+        metric=watch.metric,
+        instance=instance,
+        before=cell,
+        after=cell,
+        transitions=(Transition(before=state, after=state, reason=NEWCOMER, at=now),),
+    )
