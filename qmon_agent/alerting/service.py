@@ -62,6 +62,12 @@ class AlertService:
         """Alerts that cannot work, and why."""
         return dict(self._watches.problems)
 
+    @property
+    def unmatched(self) -> list[str]:
+        """Alerts whose system or metric nobody has ever sent: misspelt, or not there yet."""
+        with self._lock:
+            return [watch.alert.name for watch in self._watches if not watch.is_matched]
+
     def declare(self, options: Sequence[AlertOptions]) -> None:
         """Make these the configured alerts; raises ConfigError before anything is changed."""
         declaring.declare(self._store.catalog, options)

@@ -47,6 +47,11 @@ class Watch:
         self.cells.pop(instance, None)
         self.cells[instance] = cell
 
+    @property
+    def is_matched(self) -> bool:
+        """Whether its metric has ever been seen; of what is expected the rule itself tells."""
+        return bool(self.cells) or not self.about.metric
+
     def make_room(self, instance: str) -> str | None:
         """An instance to be forgotten for a new one, or itself when all others are needed."""
         if instance in self.cells or len(self.cells) < self._limit:

@@ -109,7 +109,12 @@ class StatusReport:
         states: dict[str, int] = {}
         for standing in judged.alerting.standings():
             states[standing.state] = states.get(standing.state, 0) + 1
-        return {"lag": judged.walk.lag, "instances": states, "problems": judged.alerting.problems}
+        return {
+            "lag": judged.walk.lag,
+            "instances": states,
+            "problems": judged.alerting.problems,
+            "never_matched": judged.alerting.unmatched,
+        }
 
     def _problems(
         self, store: StoreStatus, journal: JournalStatus, conservation: Document

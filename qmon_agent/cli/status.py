@@ -48,6 +48,8 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"store: {store['state']}, {store['lag']} records behind, {rows or 'no rows'}"
     states = ", ".join(f"{n} {state}" for state, n in rules["instances"].items())
     yield f"rules: {rules['lag']} records behind, {states or 'nothing to judge'}"
+    for name in rules["never_matched"]:
+        yield f"  alert {name}: never matched, its system or metric has not been seen yet"
     for name, described in status["sources"].items():
         said = ", ".join(f"{key} {value}" for key, value in described.items())
         yield f"source {name}: {said}"

@@ -104,3 +104,16 @@ class TestNewcomer:
         desk.service.declare([replace(HOT, channels=("mail",))])
 
         assert {("firing", "pager"), ("resolved", "pager")} == desk.told()
+
+
+class TestUnmatched:
+    def test_are_alerts_on_what_nobody_ever_sent(self, desk):
+        desk.service.declare([HOT, replace(HOT, name="misspelt", system="shpo")])
+        before = desk.service.unmatched
+
+        desk.point(1.0)
+        desk.service.checkpoint()
+        desk.restart()
+
+        assert ["hot", "misspelt"] == sorted(before)
+        assert ["misspelt"] == desk.service.unmatched

@@ -142,3 +142,17 @@ class TestReaderThatLeaves:
         with asking.stderr:
             assert b"Traceback" not in asking.stderr.read()
         assert 0 == asking.wait(PATIENCE_S)
+
+
+class TestAlertNobodyFeeds:
+    def test_is_named_by_status_and_doctor_and_harms_nothing(self, home):
+        home.state.mkdir()
+        alert = '[[alerts]]\nname = "lost"\nsystem = "shpo"\nmetric = "m"\nthreshold = 1\n'
+        (home.state / "qmon.toml").write_text(alert)
+        home.start()
+
+        status, doctor = home.command("status"), home.command("doctor")
+
+        assert (0, 0) == (status.returncode, doctor.returncode)
+        for answer in (status, doctor):
+            assert [line for line in answer.stdout.splitlines() if "lost: never matched" in line]
