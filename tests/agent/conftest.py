@@ -17,6 +17,7 @@ from qmon_agent.ingest.sources import Door
 from qmon_agent.journal import GroupCommitter, Journal, JournalReader
 from qmon_agent.settings import Admission as AdmissionOptions
 from qmon_agent.settings import find_locations
+from qmon_agent.settings.claim import Claim
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import (
@@ -176,8 +177,10 @@ async def agent(tmp_path):
     config = state / "qmon.toml"
     config.write_text('[http]\nlisten = "127.0.0.1:0"\n[samplers]\nenabled = false\n')
     locations = find_locations(state=str(state), socket=str(tmp_path / "agent.sock"))
+    claim = Claim(locations.lock)
     agent = Agent(make_plan(locations, with_store=False))
     agent.ready = await agent.start()
     await agent.settle()
     yield agent
     await agent.stop()
+    claim.release()

@@ -413,7 +413,7 @@ class TestStoppedAgent:
         bench.open()
 
     def test_that_never_was_is_an_error(self, tmp_path):
-        with pytest.raises(StoreError, match="no agent has kept anything"):
+        with pytest.raises(StoreError, match="no agent and no state"):
             open_readonly(tmp_path / "nowhere")
 
 
