@@ -87,7 +87,7 @@ class ConfigError(QmonError):
         self.path = path
         self.reason = reason
         self.nearest = tuple(nearest)
-        super().__init__(f"{path}: {reason}{hint(self.nearest)}")
+        super().__init__(f"{path}: {reason}{hint(self.nearest)}".removeprefix(": "))
 
 
 class QueryError(QmonError):

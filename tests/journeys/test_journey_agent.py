@@ -237,7 +237,10 @@ class TestHangup:
 
         until(lambda: host.ask("status")["well"], what="getting well")
 
-        assert PEACE == host.stop()
+        code, said = host.stop()
+        first, second, *_ = said.splitlines()
+        assert (0, "qmon-agent reloaded: configuration generation 2") == (code, second)
+        assert "qmon-agent not reloaded, the last good configuration stays: not TOML" in first
 
 
 class TestSystemd:
