@@ -23,6 +23,7 @@ PEERS = (
     "ddtrace",
     "elastic-apm",
     "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry-instrumentation-asgi",
     "opentelemetry-sdk",
     "posthog",
     "sentry-sdk",

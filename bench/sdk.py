@@ -62,9 +62,11 @@ def _one(case, name, *, port, agent):
         env=told,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=300,
     )
+    if out.returncode:
+        raise RuntimeError(f"{name} could not be measured in {case}:\n{out.stderr}")
     measured = json.loads(out.stdout.splitlines()[-1])
     _check_books(measured["books"])
     return measured["value"]
