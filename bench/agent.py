@@ -31,6 +31,7 @@ WINDOW = 64  # frames on their way at once
 SECONDS = 2.0
 BACKLOG_BYTES = 2 << 30
 IDLE_S = 10
+SETTLE_S = 5  # what is opened behind the ready line is part of what idling costs
 
 
 def frames(process, count, first=1):
@@ -93,6 +94,7 @@ def throughput():
             agent = Agent(state, cpu=0)
             try:
                 main = psutil.Process(agent.pid)
+                time.sleep(SETTLE_S)
                 idle_rss.append(main.memory_info().rss)
                 count, spent, cpu = _fed(agent, main)
                 rate_rss.append(main.memory_info().rss)
