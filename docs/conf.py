@@ -20,7 +20,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "written_from_code",
 ]
-exclude_patterns = ["_build", "reference/generated"]
+exclude_patterns = ["benchmarks.results.md", "_build", "reference/generated"]
 html_theme = "furo"
 html_title = "qmon"
 html_show_sphinx = False
