@@ -167,9 +167,9 @@ class Delivery:
 
     def _weigh(self) -> None:
         """Add up what is held, and what of it is under way; threads that deliver only add."""
-        sizes = {sequence: len(message) for sequence, (message, _) in list(self._held.items())}
-        self.bytes = sum(sizes.values())
-        self._under_way = self.bytes - sum(sizes.get(sequence, 0) for sequence in self._unsent)
+        self.bytes = sum([len(message) for message, _ in list(self._held.values())])
+        unsent = [self._held.get(sequence, _NOTHING) for sequence in self._unsent.copy()]
+        self._under_way = self.bytes - sum([len(message) for message, _ in unsent])
 
     def _fits_no_way(self, sequence: int) -> bool:
         """Give a message to the spool if it is too large for the transport."""

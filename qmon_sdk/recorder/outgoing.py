@@ -10,7 +10,7 @@ from qmon_sdk.protocol.columns import block_of, rows_of
 from qmon_sdk.protocol.errors import OversizeError
 from qmon_sdk.protocol.frames import Resource, assemble, pack, pack_block
 from qmon_sdk.protocol.records import Record
-from qmon_sdk.protocol.signals import kind_of
+from qmon_sdk.protocol.signals import SIGNALS, kind_of
 
 from .rows import span_block
 
@@ -34,6 +34,7 @@ ROWS_PER_FRAME = 1024
 """Rows one frame takes: its bytes stay below what a unix datagram can carry."""
 
 _NO_LEDGER = pack(None)
+_ONE = {kind: {kind: 1} for kind in SIGNALS}  # one to a kind: a message held is small enough
 
 
 class Parts(Record):
@@ -70,7 +71,7 @@ class Outgoing:
         kind = kind_of(signal)
         self._books.captured(kind)
         # A single row has every column constant, and a constant is written as it is.
-        self._send([pack((kind, 1, signal))], {kind: 1})
+        self._send([pack((kind, 1, signal))], _ONE[kind])
 
     def signals(self, kind: str, signals: list[Any]) -> None:
         """Send signals of one kind."""
