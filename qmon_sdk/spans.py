@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from .context import SCOPE
-from .recorder.cells import CELL, here, position
+from .recorder.cells import CELL, here, position, write_row
 from .recorder.rows import Site
 
 TYPE_CHECKING = False
@@ -179,10 +179,11 @@ class span:  # noqa: N801 - used like a function: `with span("name"):`
             opened.status = opened.status or "error"
             opened.attributes["error.type"] = type(error).__qualname__
         site = site_of(opened.name, self._site.kind) if opened.name else self._site
-        inner.rows += (
+        row = (
             site, SCOPE.get(), opened.status or "unset", inner.trace_hi, inner.trace_lo,
             opened, outer.span, self._started, duration, opened.attributes or None,
         )  # fmt: skip
+        write_row(inner, row)
         self._inner = None
         if CELL.get() is inner:  # in another context by now: leave that one alone
             CELL.set(outer)

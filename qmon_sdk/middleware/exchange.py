@@ -7,7 +7,7 @@ from time import perf_counter_ns
 from qmon_sdk.client import current, failed, guarded
 from qmon_sdk.context import EMPTY, REQUEST, SCOPE
 from qmon_sdk.protocol.records import Record
-from qmon_sdk.recorder.cells import CELL, here
+from qmon_sdk.recorder.cells import CELL, here, write_row
 from qmon_sdk.spans import OpenSpan
 from qmon_sdk.w3c import Parent, format_parent, parse_parent
 
@@ -185,10 +185,11 @@ class Exchange:
         site, extra = site_of(self), self.extra
         if isinstance(cell.span, OpenSpan):
             site, status, extra = told(cell.span, (site, status, extra))
-        cell.rows += (
+        row = (
             site, self._last_scope(), status, cell.trace_hi, cell.trace_lo,
             cell.span, self._parent, self._started, duration, extra,
         )  # fmt: skip
+        write_row(cell, row)
 
     def _last_scope(self) -> Scope:
         """Take what is known of the user in the end, whichever thread or task has said it."""

@@ -140,6 +140,11 @@ class Cell:
         return self.rows is self.lane.rows
 
 
+def write_row(cell: Cell, row: tuple[Any, ...]) -> None:
+    """Record one finished span, in the order of `WIDTH`; the hot paths do it in their own way."""
+    cell.rows += row
+
+
 NOWHERE = Cell()
 CELL: ContextVar[Cell] = ContextVar("qmon.cell", default=NOWHERE)
 

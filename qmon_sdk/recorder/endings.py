@@ -5,6 +5,8 @@ from __future__ import annotations
 from qmon_sdk.client import failed as count_failure
 from qmon_sdk.context import SCOPE
 
+from .cells import write_row
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,10 +62,11 @@ def _record(  # noqa: PLR0913, PLR0917
         status = span.status or status  # type: ignore[attr-defined]
         if span.name:  # type: ignore[attr-defined]
             site = _renamed(site, span.name)  # type: ignore[attr-defined]
-    cell.rows += (
+    row = (
         site, SCOPE.get(), status or "unset", cell.trace_hi, cell.trace_lo,
         span, parent, start, took, extra or None,
     )  # fmt: skip
+    write_row(cell, row)
 
 
 def _renamed(site: Site, name: str) -> Site:
