@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .transports import Transport
 
+_LAST_WORDS = "qmon_sdk.last_words"
+
 
 def init(
     dsn: str | None = None, *, transport: Transport | None = None, **options: Any
@@ -136,6 +138,8 @@ def _shutdown(timeout: float | None) -> bool:
         return True
     for integration in list(client.integrations.values()):
         _removed(integration)
+    if last_words := sys.modules.get(_LAST_WORDS):
+        last_words.close_last_words()
     return recorder.close(client.settings.shutdown_timeout if timeout is None else timeout)
 
 
@@ -160,5 +164,13 @@ def stats() -> Stats:
         return Stats(trouble=dict(client.trouble))
     return recorder.stats().replace(
         trouble=dict(client.trouble),
-        integrations={name: str(state) for name, state in client.integrations.items()},
+        integrations={name: str(state) for name, state in client.integrations.items()}
+        | _faulthandler(),
     )
+
+
+def _faulthandler() -> dict[str, str]:
+    """Say who is told of fatal signals, where the recorder has asked for it."""
+    last_words = sys.modules.get(_LAST_WORDS)
+    state = last_words.state_of_last_words() if last_words is not None else ""
+    return {"faulthandler": state} if state else {}

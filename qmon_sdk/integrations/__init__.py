@@ -1,8 +1,8 @@
 """Libraries that qmon watches from outside: one file each, named as the library is imported.
 
 `init(integrations="auto")` watches every library of this folder that the program has imported or is
-going to import; a tuple of names watches only those, and `()` none. To watch one application and
-patch nothing, wrap it in `qmon.asgi(app)` or `qmon.wsgi(app)` instead.
+going to import; a tuple of names watches only those, `("auto", "-flask")` all but one, and `()`
+none. To watch one application and patch nothing, wrap it in `qmon.asgi(app)` or `qmon.wsgi(app)`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
             """
 
 
+AUTO = "auto"
+MODULES: dict[str, str] = {}
+"""Integration → the module it waits for, where that is not its name."""
+
 GROUP = "qmon_sdk.integrations"
 """The entry points by which other distributions bring integrations, used when named."""
 
@@ -47,7 +51,7 @@ def integrate(client: Client) -> None:
 def _begin(name: str, client: Client, imports: Imports) -> None:
     if name in client.integrations:
         return
-    client.integrations[name] = watch = Watch(name, imports)
+    client.integrations[name] = watch = Watch(name, imports, module=MODULES.get(name, name))
 
     def install() -> None:
         integration = _class(name)()
@@ -60,9 +64,11 @@ def _begin(name: str, client: Client, imports: Imports) -> None:
 
 
 def _wanted(integrations: str | tuple[str, ...]) -> tuple[str, ...]:
-    if isinstance(integrations, str):
-        return names() if integrations == "auto" else (integrations,)
-    return tuple(integrations)
+    asked = (integrations,) if isinstance(integrations, str) else tuple(integrations)
+    wanted = [name for name in asked if name != AUTO and name[:1] != "-"]
+    if AUTO in asked:
+        wanted += names()
+    return tuple(name for name in dict.fromkeys(wanted) if f"-{name}" not in asked)
 
 
 def names() -> tuple[str, ...]:

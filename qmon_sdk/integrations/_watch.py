@@ -20,8 +20,9 @@ class Watch:
     As text it is what `stats()` says: waiting for the import, watching, or why it is off.
     """
 
-    def __init__(self, name: str, imports: Imports) -> None:
+    def __init__(self, name: str, imports: Imports, *, module: str = "") -> None:
         self.name = name
+        self._module = module or name
         self.state = "waiting for its import"
         self._imports = imports
         self._undo: list[Callable[[], object]] = []
@@ -36,7 +37,7 @@ class Watch:
             install()
             self.state = "watching"
 
-        self.when_imported(self.name, step)
+        self.when_imported(self._module, step)
 
     def when_imported(self, module: str, step: Callable[[Watch], None]) -> None:
         """Take a step now, or after the import of a further module."""

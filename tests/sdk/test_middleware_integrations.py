@@ -74,6 +74,11 @@ class TestNames:
 
         assert ["flask"] == list(stats().integrations)
 
+    def test_with_a_minus_are_left_out(self, told):
+        told.begin(integrations=("auto", "-flask"))
+
+        assert sorted({*names()} - {"flask"}) == sorted(stats().integrations)
+
 
 class Library:
     """Something to watch."""
