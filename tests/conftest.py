@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,10 +26,19 @@ settings.load_profile(os.environ.get("QMON_HYPOTHESIS", "ci" if IN_CI else "dev"
 
 
 def pytest_configure(config):
-    """Offer `qmon_capture` also where the distribution is not installed and has no entry point."""
+    """Offer the servers, and `qmon_capture` also where no entry point brings it."""
+    config.pluginmanager.register(_servers(), "servers")
     if config.pluginmanager.has_plugin("qmon") or not importlib.util.find_spec("qmon_sdk.testing"):
         return
     config.pluginmanager.register(importlib.import_module("qmon_sdk.testing"), "qmon")
+
+
+def _servers():
+    """Import `servers.py` by its place: `tests` is on nobody's path."""
+    spec = importlib.util.spec_from_file_location("servers", Path(__file__).with_name("servers.py"))
+    module = sys.modules["servers"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(autouse=True)

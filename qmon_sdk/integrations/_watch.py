@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
+from functools import wraps
+
 from qmon_sdk.client import failed, guarded
 
 TYPE_CHECKING = False
@@ -26,6 +29,7 @@ class Watch:
         self.state = "waiting for its import"
         self._imports = imports
         self._undo: list[Callable[[], object]] = []
+        self._trying = 0  # the thread that is taking a step
 
     def __str__(self) -> str:
         return self.state
@@ -50,25 +54,33 @@ class Watch:
 
     def attempt(self, step: Callable[[Watch], object]) -> bool:
         """Take a step; a failure ends this integration, and nothing else: not the import."""
+        if self._trying == get_ident():  # a step of a step: the first one answers for both
+            step(self)
+            return True
+        self._trying = get_ident()
         try:
             step(self)
         except Exception as error:  # noqa: BLE001 - libraries change under us in any way
             self.remove()
             self.state = f"off: {type(error).__name__}: {error}"
             return False
+        finally:
+            self._trying = 0
         return True
 
     def wrap(self, owner: Any, name: str, wrapper: Callable[[Function], Function]) -> None:
-        """Put `wrapper(original)` in the place of a function of a class or module."""
-        inherited = name not in vars(owner)
-        original = getattr(owner, name)
-        wrapped = wrapper(original)
-        wrapped.__name__, wrapped.__qualname__ = name, getattr(original, "__qualname__", name)
-        wrapped.__doc__, wrapped.__wrapped__ = original.__doc__, original  # type: ignore[attr-defined]
-        setattr(owner, name, wrapped)
-        self._undo.append(
-            lambda: _put_back((owner, name), wrapped, None if inherited else original)
-        )
+        """Put `wrapper(original)` in the place of a function of a class or module.
+
+        A class or static method stays one; `wrapper` sees the function inside.
+        """
+        held, is_own = _held(owner, name)
+        method = type(held) if isinstance(held, classmethod | staticmethod) else None
+        original = held.__func__ if method else getattr(owner, name)
+        wrapped = wraps(original)(wrapper(original))
+        wrapped.__name__ = name
+        put = method(wrapped) if method else wrapped
+        setattr(owner, name, put)
+        self._undo.append(lambda: _put_back((owner, name), put, held if is_own else None))
 
     def before(self, owner: Any, name: str, observer: Function) -> None:
         """Show a function's arguments to `observer` before it runs; what that raises is counted."""
@@ -111,7 +123,15 @@ class Watch:
         self.state = "removed"
 
 
-def _put_back(place: tuple[Any, str], wrapped: Function, original: Function | None) -> None:
+def _held(owner: Any, name: str) -> tuple[Any, bool]:
+    """Find what a class or module holds under a name, unbound, and say whether it is its own."""
+    for place in getattr(owner, "__mro__", (owner,)):
+        if name in vars(place):
+            return vars(place)[name], place is owner
+    return getattr(owner, name), False  # a module may answer by `__getattr__`
+
+
+def _put_back(place: tuple[Any, str], wrapped: Any, original: Any) -> None:
     """Put the original back, unless somebody else has wrapped our wrapper: theirs must work on."""
     owner, name = place
     if vars(owner).get(name) is not wrapped:

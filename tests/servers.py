@@ -1,0 +1,194 @@
+"""Real servers for tests: each started on a free loopback port when first asked for, then shared."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+PATIENCE_S = 30
+
+
+class NotInstalledError(Exception):
+    """A server's program is not on this machine; the text says how to get it."""
+
+
+class Server:
+    """One running program, and where it listens."""
+
+    def __init__(self, command, *, port, user=None):
+        self.host, self.port = "127.0.0.1", port
+        who = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, **who,
+        )  # fmt: skip
+
+    @property
+    def address(self):
+        return self.host, self.port
+
+    def answers(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(self.address) == 0
+
+    def wait(self, is_ready=None):
+        deadline = time.monotonic() + PATIENCE_S
+        while not (is_ready or self.answers)():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self._process.args[0]} does not answer")
+            time.sleep(0.02)
+        return self
+
+    def stop(self):
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Postgres(Server):
+    """PostgreSQL in a directory of its own; the user `postgres` needs no password."""
+
+    def __init__(self):
+        programs = _programs("initdb", "/usr/lib/postgresql/*/bin", package="postgresql")
+        user = _unprivileged("postgres")
+        self.directory = Path(tempfile.mkdtemp(prefix="qmon-postgres-"))
+        if user:
+            shutil.chown(self.directory, user)
+        data, port = self.directory / "data", free_port()
+        who = {"user": user, "extra_groups": []} if user else {}
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"],
+            check=True, capture_output=True, cwd=self.directory, **who,
+        )  # fmt: skip
+        options = ("listen_addresses=127.0.0.1", "fsync=off", f"unix_socket_directories={data}")
+        command = [programs / "postgres", "-D", data, "-p", str(port)]
+        for option in options:
+            command += ["-c", option]
+        super().__init__(command, port=port, user=user)
+        self.wait(lambda: "ready" in _text(data / "postmaster.pid"))
+
+    @property
+    def dsn(self):
+        return f"host={self.host} port={self.port} user=postgres dbname=postgres"
+
+    @property
+    def url(self):
+        return f"postgresql://postgres@{self.host}:{self.port}/postgres"
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def redis_server():
+    program, port = _program("redis-server", package="redis-server"), free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    return Server([program, *options], port=port).wait()
+
+
+def memcached_server():
+    program, port = _program("memcached", package="memcached"), free_port()
+    command = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0"]
+    user = _unprivileged("nobody")
+    return Server([*command, *(["-u", user] if user else [])], port=port).wait()
+
+
+class Servers:
+    """All of them; those that nobody asks for are never started."""
+
+    postgres = cached_property(lambda _: Postgres())
+    redis = cached_property(lambda _: redis_server())
+    memcached = cached_property(lambda _: memcached_server())
+
+    def stop(self):
+        for server in vars(self).values():
+            server.stop()
+
+
+class Asking:
+    """The servers as a test sees them: one that cannot be had ends the test by `missing`."""
+
+    def __init__(self, servers, missing):
+        self._servers, self._missing = servers, missing
+
+    def __getattr__(self, name):
+        try:
+            return getattr(self._servers, name)
+        except NotInstalledError as error:
+            return self._missing(str(error))
+
+
+@pytest.fixture(scope="session")
+def running_servers():
+    servers = Servers()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture
+def servers(running_servers, missing):
+    """`servers.postgres`, `servers.redis`, `servers.memcached`: real, and started when named."""
+    return Asking(running_servers, missing)
+
+
+@pytest.fixture
+def postgres(servers):
+    return servers.postgres
+
+
+@pytest.fixture
+def redis_at(servers):
+    return servers.redis
+
+
+@pytest.fixture
+def memcached_at(servers):
+    return servers.memcached
+
+
+def free_port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+def _program(name, package, places=""):
+    found = shutil.which(name) or next(iter(sorted(glob.glob(f"{places}/{name}"))[::-1]), None)
+    if found is None:
+        raise NotInstalledError(f"{name} (apt-get install {package})")
+    return found
+
+
+def _programs(name, places, package):
+    """Where a program and its siblings are, behind whatever link to one of them is on the path."""
+    in_place = sorted(glob.glob(f"{places}/{name}"))
+    return Path(os.path.realpath(in_place[-1] if in_place else _program(name, package))).parent
+
+
+def _unprivileged(user):
+    """Servers refuse to run as root: name another user if that is who we are."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return user if user in known else "nobody"
+
+
+def _text(path):
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
