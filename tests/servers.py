@@ -1,8 +1,7 @@
-"""Real servers for tests: each started on a free loopback port when first asked for, then shared."""
+"""Real servers for tests: each started on a loopback port when first asked for, and shared."""
 
 from __future__ import annotations
 
-import glob
 import os
 import pwd
 import shutil
@@ -166,8 +165,8 @@ def free_port():
         return listening.getsockname()[1]
 
 
-def _program(name, package, places=""):
-    found = shutil.which(name) or next(iter(sorted(glob.glob(f"{places}/{name}"))[::-1]), None)
+def _program(name, package):
+    found = shutil.which(name)
     if found is None:
         raise NotInstalledError(f"{name} (apt-get install {package})")
     return found
@@ -175,7 +174,7 @@ def _program(name, package, places=""):
 
 def _programs(name, places, package):
     """Where a program and its siblings are, behind whatever link to one of them is on the path."""
-    in_place = sorted(glob.glob(f"{places}/{name}"))
+    in_place = sorted(Path("/").glob(f"{places.lstrip('/')}/{name}"))
     return Path(os.path.realpath(in_place[-1] if in_place else _program(name, package))).parent
 
 
