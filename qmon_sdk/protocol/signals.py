@@ -52,7 +52,11 @@ class Signal(Record):
 
 
 class Span(Signal):
-    """Something that took time: a call, a request, a query."""
+    """Something that took time: a call, a request, a query.
+
+    `events` and `links` are JSON: `[{"time": nanoseconds, "name": text, "attributes": {text: text}},
+    ...]` and `[{"trace_id": hex, "span_id": hex, "tracestate": text, "attributes": ...}, ...]`.
+    """
 
     time: Time = 0
     trace_id: Key = ""
@@ -65,6 +69,8 @@ class Span(Signal):
     user_id: Key = ""
     session_id: Key = ""
     attributes: Labels = NO_LABELS
+    events: Text = ""
+    links: Text = ""
 
 
 class Error(Signal):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns, time_ns
 
 from qmon_sdk.protocol.arrays import U32, U64, packed
-from qmon_sdk.protocol.columns import Block, labels
+from qmon_sdk.protocol.columns import Block, labels, words
 
 from .cells import WIDTH
 
@@ -13,6 +13,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
+
+_U64 = (1 << 64) - 1
+
+MORE = "\0more"
+"""Under this key among a row's attributes, what has columns of its own: `(events, links, began)`.
+
+`events` and `links` are JSON, as `protocol.signals.Span` has them; `began` is when the span began,
+in nanoseconds since 1970, where somebody said so, or `None`.
+"""
 
 
 class Site:
@@ -49,14 +58,18 @@ def span_block(
     sites, scopes, statuses, highs, lows, spans, parents, starts, durations, extras = columns
     names, kinds, attributes = _seen(sites, ("name", "kind", "attributes"))
     users, sessions = _seen(scopes, ("user_id", "session_id"))
+    ago = time_ns() - perf_counter_ns()
+    events: Any = ""
+    links: Any = ""
     if extras.count(None) < len(extras):
+        events, links = _told_apart(extras, starts, ago)
         attributes = _attributes(sites, extras, scrub)
     return Block(
         kind="span",
         rows=len(sites),
         columns=(
             # As unsigned, which is quicker to write, and the same bytes for what is not negative.
-            ["o", time_ns() - perf_counter_ns(), packed(U64, starts)],
+            ["o", ago, packed(U64, starts)],
             _trace_ids(highs, lows),
             _span_ids(spans),
             _span_ids(parents),
@@ -67,8 +80,27 @@ def span_block(
             users,
             sessions,
             attributes,
+            events,
+            links,
         ),
     )
+
+
+def _told_apart(extras: Sequence[Any], starts: list[Any], ago: int) -> tuple[Any, Any]:
+    """Take out of the attributes what has columns of its own, and put beginnings into theirs."""
+    told = [
+        (place, extra.pop(MORE))
+        for place, extra in enumerate(extras)
+        if extra is not None and MORE in extra
+    ]
+    if not told:
+        return "", ""
+    events, links = [""] * len(extras), [""] * len(extras)
+    for place, (happened, linked, began) in told:
+        events[place], links[place] = happened, linked
+        if began is not None:
+            starts[place] = (began - ago) & _U64  # what is negative is written as signed
+    return words(events), words(links)
 
 
 def _trace_ids(highs: Sequence[int], lows: Sequence[int]) -> Any:

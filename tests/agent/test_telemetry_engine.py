@@ -17,7 +17,7 @@ from qmon_agent.store.telemetry.suspect import Suspect
 from qmon_agent.store.telemetry.watch import Watch
 from qmon_sdk.protocol.columns import Block, block_of, blocks_of
 from qmon_sdk.protocol.frames import Frame, Resource, encode_frame
-from qmon_sdk.protocol.signals import Error, Point, Span
+from qmon_sdk.protocol.signals import FIELDS, Error, Point, Span
 
 PROCESS = bytes(range(16))
 SHOP = Resource(service="shop", release="7", environment="test", host="box")
@@ -115,7 +115,9 @@ def repeating(block):
     """The block, with one attribute said twice in its one row."""
     counts, places = array("I", [3]).tobytes(), array("I", [0, 1, 0]).tobytes()
     attributes = ["k", counts, places, ["same", "other"], ["1", "x", "2"]]
-    return Block(kind=block.kind, rows=1, columns=(*block.columns[:-1], attributes))
+    fields = [field.name for field in FIELDS[block.kind]]
+    told = dict(zip(fields, block.columns, strict=True)) | {"attributes": attributes}
+    return Block(kind=block.kind, rows=1, columns=tuple(told.values()))
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ CREATE TABLE hot."spans" (
   "status" VARCHAR DEFAULT 'unset',
   "user_id" VARCHAR DEFAULT '',
   "session_id" VARCHAR DEFAULT '',
-  "attributes" MAP(VARCHAR, VARCHAR) DEFAULT CAST(MAP {} AS MAP(VARCHAR, VARCHAR))
+  "attributes" MAP(VARCHAR, VARCHAR) DEFAULT CAST(MAP {} AS MAP(VARCHAR, VARCHAR)),
+  "events" VARCHAR DEFAULT '',
+  "links" VARCHAR DEFAULT ''
 );
 
 CREATE TABLE hot."errors" (
