@@ -54,8 +54,8 @@ class Signal(Record):
 class Span(Signal):
     """Something that took time: a call, a request, a query.
 
-    `events` and `links` are JSON: `[{"time": nanoseconds, "name": text, "attributes": {text: text}},
-    ...]` and `[{"trace_id": hex, "span_id": hex, "tracestate": text, "attributes": ...}, ...]`.
+    `events` and `links` are JSON, `[{"time": nanoseconds, "name": text, "attributes": map}, ...]`
+    and `[{"trace_id": hex, "span_id": hex, "tracestate": text, "attributes": map}, ...]`.
     """
 
     time: Time = 0
