@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 
+from .detect import Facts, detect
 from .protocol.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
 MEBIBYTE = 1 << 20
@@ -55,9 +55,9 @@ class SettingsError(ValueError):
 
 
 SOURCES = {
-    "service": ("QMON_SERVICE", "OTEL_SERVICE_NAME"),
-    "release": ("QMON_RELEASE", "SENTRY_RELEASE"),
-    "environment": ("QMON_ENVIRONMENT", "SENTRY_ENVIRONMENT"),
+    "service": ("QMON_SERVICE", "OTEL_SERVICE_NAME", "DD_SERVICE"),
+    "release": ("QMON_RELEASE", "SENTRY_RELEASE", "DD_VERSION"),
+    "environment": ("QMON_ENVIRONMENT", "SENTRY_ENVIRONMENT", "DD_ENV"),
     "socket": ("QMON_SOCKET",),
     "dsn": ("QMON_DSN",),
 }
@@ -80,22 +80,26 @@ _KNOWN = {field.name: field.default for field in Settings.FIELDS}
 _TRUE = ("1", "true", "yes", "on")
 
 
-def settle(given: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+def settle(
+    given: Mapping[str, Any], *, command: Sequence[str] | None = None
+) -> tuple[Settings, list[str]]:
     """Complete what was given: arguments win over `QMON_*`, these over what others define.
 
-    An option that cannot be takes its default instead; the second value says so, naming each.
+    What nobody says is found out about this process, or about the `command` that is to be run. An
+    option that cannot be takes its default instead; the second value says so, naming each.
     """
     told = {name: value for name, value in given.items() if value is not None}
     problems = {name: problem for name, value in told.items() if (problem := _problem(name, value))}
     resource = _resource_attributes()
-    settled: dict[str, Any] = _guessed()
+    facts = _detected(command, problems)
+    settled: dict[str, Any] = _guessed(facts)
     settled |= {
         option: resource.pop(key) for key, option in RESOURCE_KEYS.items() if key in resource
     }
     settled |= {option: value for option, names in SOURCES.items() if (value := _first(names))}
     settled |= {n: value for n, value in told.items() if n in _KNOWN and n not in problems}
     extra = {name: str(value) for name, value in told.items() if name not in _KNOWN}
-    settled["resource"] = {**resource, **extra, **settled.get("resource", {})}
+    settled["resource"] = {**facts.resource, **resource, **extra, **settled.get("resource", {})}
     settled["enabled"] = settled.get("enabled", True) and not _disabled()
     return Settings(**settled), list(problems.values())
 
@@ -139,12 +143,19 @@ def _fits(name: str, value: Any, default: Any) -> bool:
     return isinstance(value, (float, int) if wanted is float else wanted)
 
 
-def _guessed() -> dict[str, str]:
-    program = os.path.basename(sys.argv[0] if sys.argv else "").removesuffix(".py")
-    return {
-        "service": program or "python",
-        "host": os.uname().nodename if hasattr(os, "uname") else "",
-    }
+def _detected(command: Sequence[str] | None, problems: dict[str, str]) -> Facts:
+    """Find out what nobody said; whatever is wrong with the machine, the program starts."""
+    try:
+        return detect(command)
+    except Exception as error:  # noqa: BLE001 - the guard: this is somebody's `init`
+        problems["detect"] = f"detect: {type(error).__name__}: {error}"
+        return Facts("python")
+
+
+def _guessed(facts: Facts) -> dict[str, str]:
+    guessed = {name: getattr(facts, name) for name in ("service", "release", "environment")}
+    guessed["host"] = os.uname().nodename if hasattr(os, "uname") else ""
+    return {name: value for name, value in guessed.items() if value}
 
 
 def _first(names: tuple[str, ...]) -> str:
