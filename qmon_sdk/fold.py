@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import time_ns
 
+from .accelerator import speedups
 from .client import current
 from .rendering import label
 from .series import COUNTER, DISTRIBUTION, GAUGE, Series
@@ -31,18 +32,16 @@ BOUND: dict[tuple[Any, ...], Series] = {}
 """Series the application holds on to; they outlive clients, and begin again with each."""
 
 
-class Family:
-    """The series of one kind, by what the application says.
+class PureShelf:
+    """Series by what the application says; the accelerator has one of its own.
 
     Labels that are equal in Python (`1`, `1.0` and `True`) lead to the same series.
     """
 
-    __slots__ = ("_fold", "_kind", "_known")
+    __slots__ = ("known",)
 
-    def __init__(self, kind: str, fold: Fold) -> None:
-        self._kind = kind
-        self._fold = fold
-        self._known: dict[Any, Series] = {}
+    def __init__(self) -> None:
+        self.known: dict[Any, Series] = {}
 
     def add(
         self,
@@ -55,22 +54,49 @@ class Family:
         """Add a value to the series it belongs to."""
         key = (name, *attributes, *attributes.values()) if attributes else name
         try:
-            series = self._known[key]
+            series = self.known[key]
         except (KeyError, TypeError):
-            series, is_its_own = self._fold.find(self._kind, name, unit=unit, attributes=attributes)
-            if is_its_own and len(self._known) < MAX_SERIES:
-                self._learn(key, series)
-        # `Series.add`, without the price of a call.
-        pending = series.pending
-        pending.append(value)
-        if len(pending) > series.limit:
-            series.crowded()
+            series = self.missed(key, name, unit, attributes)
+        series.add(value)
 
-    def _learn(self, key: Any, series: Series) -> None:
-        try:
-            self._known[key] = series
-        except TypeError:  # a label that cannot be hashed goes the slow way each time
-            pass
+    def missed(  # noqa: PLR0917 - positional because C calls it so
+        self, key: Any, name: str, unit: str | None, attributes: Mapping[str, Any] | None
+    ) -> Series:
+        """Find the series of what is said for the first time."""
+        raise NotImplementedError
+
+
+Shelf = PureShelf
+if not TYPE_CHECKING and speedups is not None:
+    Shelf = speedups.Shelf
+
+
+class Family(Shelf):
+    """The series of one kind."""
+
+    __slots__ = ("_fold", "_kind")
+
+    def __init__(self, kind: str, fold: Fold) -> None:
+        super().__init__()
+        self._kind = kind
+        self._fold = fold
+
+    def missed(  # noqa: PLR0917 - positional because C calls it so
+        self, key: Any, name: str, unit: str | None, attributes: Mapping[str, Any] | None
+    ) -> Series:
+        """Find or open the series, and remember it unless it only stands in for too many."""
+        series, is_its_own = self._fold.find(self._kind, name, unit=unit, attributes=attributes)
+        if is_its_own and len(self.known) < MAX_SERIES:
+            try:
+                self.known[key] = series
+            except TypeError:  # a label that cannot be hashed goes the slow way each time
+                pass
+        return series
+
+    @staticmethod
+    def key_of(name: str, attributes: Mapping[str, Any]) -> Any:
+        """Name what is said with attributes that are no plain dictionary."""
+        return (name, *attributes, *attributes.values()) if attributes else name
 
 
 class Fold:

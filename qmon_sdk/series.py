@@ -6,6 +6,7 @@ from _thread import allocate_lock
 from collections import Counter
 from math import isfinite, nan
 
+from .accelerator import speedups
 from .protocol.buckets import bucket_of
 from .protocol.buckets import fold as fold_buckets
 from .protocol.records import Record
@@ -34,30 +35,63 @@ class Part(Record):
     refused: int = 0
 
 
-class Series:
-    """What the application adds to, from any thread.
+class PurePending:
+    """Values that are not folded yet, added from any thread; the accelerator has one of its own.
 
-    `add` is the hot path and takes no lock: `list.append` is a single operation of the interpreter,
-    with the GIL and without. Whoever folds takes a slice off the front, one at a time, while others
-    go on appending at the back; so nothing is lost or counted twice. A negative limit sends the
-    first value after a start or a fork the slow way, which wakes the flusher.
+    `add` is the hot path and takes no lock: `list.append` is a single operation of the interpreter.
+    Whoever takes removes a slice off the front, one at a time, while others go on appending at the
+    back; so nothing is lost or counted twice.
     """
 
-    __slots__ = (
-        "_gate",
-        "_parts",
-        "_wake",
-        "attributes",
-        "kind",
-        "limit",
-        "metric",
-        "pending",
-        "unit",
-    )
+    __slots__ = ("_values", "limit")
+
+    def __init__(self) -> None:
+        self._values: list[Any] = []
+        self.limit = 0
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def add(self, value: float = 1) -> None:
+        """Take one value; what is no finite number is counted and left out later."""
+        values = self._values
+        values.append(value)
+        if len(values) > self.limit:
+            self.crowded()
+
+    def crowded(self) -> None:
+        """Be told that there are more values than the limit."""
+
+    def forget(self) -> None:
+        """Forget every value."""
+        self._values = []
+
+    def taken(self, kind: str) -> Any:  # noqa: ARG002 - the accelerator folds here already
+        """Remove all values: as a list, or as the fields of a part of that kind."""
+        values = self._values
+        some = values[: len(values)]
+        del values[: len(some)]
+        return some or None
+
+
+Pending = PurePending
+if not TYPE_CHECKING and speedups is not None:
+    Pending = speedups.Pending
+
+
+class Series(Pending):
+    """What the application adds to, from any thread.
+
+    A negative limit sends the first value after a start or a fork the slow way, which wakes the
+    flusher.
+    """
+
+    __slots__ = ("_gate", "_parts", "_wake", "attributes", "kind", "metric", "unit")
 
     def __init__(
         self, kind: str, metric: str, *, unit: str = "", attributes: Mapping[str, str] | None = None
     ) -> None:
+        super().__init__()
         self.kind = kind
         self.metric = metric
         self.unit = unit
@@ -69,24 +103,17 @@ class Series:
         self._wake = wake
         self._gate = allocate_lock()  # a forked child may have inherited a closed one
         self._parts: list[Part] = []
-        self.pending: list[Any] = []
+        self.forget()
         self.limit = -1
 
     def call_in(self) -> None:
         """Have the next value call `wake` again."""
         self.limit = -1
 
-    def add(self, value: float = 1) -> None:
-        """Take one value; what is no finite number is counted and left out later."""
-        pending = self.pending
-        pending.append(value)
-        if len(pending) > self.limit:
-            self.crowded()
-
     def crowded(self) -> None:
         """Make room: the first value wakes the flusher, later ones are folded where they are."""
         if self._wake is None:
-            self.pending.clear()
+            self.forget()
         elif self.limit < 0:
             self.limit = CROWDED
             self._wake()
@@ -98,7 +125,7 @@ class Series:
 
     def take(self) -> Part | None:
         """Fold and remove what was added since the last time; `None` when nothing was."""
-        if not self.pending and not self._parts:
+        if not len(self) and not self._parts:
             return None
         if not self._gate.acquire(timeout=PATIENCE_S):
             return None  # whoever holds it is folding: the next time, then
@@ -125,24 +152,38 @@ class Series:
         )
 
     def _fold(self) -> None:
-        pending = self.pending
-        values = pending[: len(pending)]
-        del pending[: len(values)]
-        if values:
-            self._parts.append(fold(values, self.kind))
+        folded = self.taken(self.kind)
+        if folded is not None:
+            self._parts.append(part_of(folded, self.kind))
         if len(self._parts) > MOST_PARTS:
             self._parts = [merge(self._parts)]
 
 
+def part_of(folded: Any, kind: str) -> Part:
+    """Read what `taken` gave: a part's fields, or values that are still to be folded."""
+    if type(folded) is list:
+        return fold(folded, kind)
+    part: Part = tuple.__new__(Part, folded)  # type: ignore[type-var]
+    return part
+
+
 def fold(values: list[Any], kind: str = DISTRIBUTION) -> Part:
     """Fold values into one part; those that are no finite numbers are refused and counted."""
-    numbers, total = values, _sum(values)
-    if not isfinite(total):
-        numbers = [number for value in values if (number := _number(value)) is not None]
-        total = sum(numbers)
+    try:
+        total = _sum(values)
+        if isfinite(total):
+            return _part(values, total, kind)
+    except Exception:  # noqa: BLE001, S110 - a value's own code, or a number beyond all floats
+        pass
+    numbers = [number for value in values if (number := _number(value)) is not None]
+    part = _part(numbers, float(sum(numbers)), kind)
+    return part.replace(refused=len(values) - len(numbers))
+
+
+def _part(numbers: list[Any], total: float, kind: str) -> Part:
     count = len(numbers)
     if kind == COUNTER or not count:
-        return Part(count=count, total=total, refused=len(values) - count)
+        return Part(count=count, total=total)
     return Part(
         count=count,
         total=total,
@@ -150,7 +191,6 @@ def fold(values: list[Any], kind: str = DISTRIBUTION) -> Part:
         minimum=float(min(numbers)),
         maximum=float(max(numbers)),
         buckets=dict(Counter(map(bucket_of, numbers))) if kind == DISTRIBUTION else NO_BUCKETS,
-        refused=len(values) - count,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from .accelerator import speedups
 from .client import SILENT, Client, current, failed, guarded, install
 from .locations import default_socket, default_spool
 from .recorder import lifecycle
@@ -161,11 +162,12 @@ def stats() -> Stats:
     client = current()
     recorder = client.recorder
     if recorder is None:
-        return Stats(trouble=dict(client.trouble))
+        return Stats(trouble=dict(client.trouble), accelerated=speedups is not None)
     return recorder.stats().replace(
         trouble=dict(client.trouble),
         integrations={name: str(state) for name, state in client.integrations.items()}
         | _faulthandler(),
+        accelerated=speedups is not None,
     )
 
 

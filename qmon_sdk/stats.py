@@ -28,6 +28,7 @@ class Stats(Record):
     trouble: dict[str, int] = {}  # noqa: RUF012
     integrations: dict[str, str] = {}  # noqa: RUF012
     transport: str = ""
+    accelerated: bool = False
 
 
 class Books:

@@ -82,3 +82,21 @@ def missing():
         pytest.skip(f"{what} is missing")
 
     return say
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    """The compiled accelerator, in use or not: to be compared with pure Python."""
+    module = importlib.import_module("qmon_sdk._speedups") if _has_speedups() else None
+    if hasattr(module, "GENERATION"):
+        return module
+    if REQUIRE_ALL:
+        pytest.fail("the accelerator is not compiled, and QMON_REQUIRE_ALL wants it")
+    pytest.skip("the accelerator is not compiled")
+
+
+def _has_speedups():
+    try:
+        return importlib.util.find_spec("qmon_sdk._speedups") is not None
+    except ModuleNotFoundError:
+        return False

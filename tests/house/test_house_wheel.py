@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, files
 import pytest
 
 PACKAGES = ("qmon_sdk", "qmon_agent")
-LEFT_BEHIND = ("__pycache__", ".so")
+LEFT_BEHIND = ("__pycache__", ".so", "_speedups/")
 
 
 @pytest.fixture(scope="module")

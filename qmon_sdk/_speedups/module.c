@@ -1,0 +1,78 @@
+/* The accelerator's front door: what Python finds in `qmon_sdk._speedups`. */
+
+#include "speedups.h"
+
+#ifndef QMON_SOURCES
+#define QMON_SOURCES "unknown"
+#endif
+
+Names names;
+
+static int
+intern_names(void)
+{
+    struct { PyObject **place; const char *text; } wanted[] = {
+        {&names.name, "name"}, {&names.value, "value"}, {&names.unit, "unit"},
+        {&names.attributes, "attributes"}, {&names.crowded, "crowded"}, {&names.missed, "missed"},
+        {&names.key_of, "key_of"}, {&names.counter, "counter"},
+        {&names.distribution, "distribution"},
+    };
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        Py_XSETREF(*wanted[i].place, PyUnicode_InternFromString(wanted[i].text));
+        if (*wanted[i].place == NULL) {
+            return -1;
+        }
+    }
+    Py_XSETREF(names.one, PyLong_FromLong(1));
+    return names.one == NULL ? -1 : 0;
+}
+
+/* What is kept outside of objects belongs to one interpreter: a second one goes without. */
+static int
+refuse_other_interpreters(void)
+{
+    if (PyInterpreterState_Get() == PyInterpreterState_Main()) {
+        return 0;
+    }
+    PyErr_SetString(PyExc_ImportError, "qmon's accelerator serves the main interpreter only");
+    return -1;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    if (refuse_other_interpreters() < 0 || intern_names() < 0 || folding_setup() < 0) {
+        return -1;
+    }
+    PyTypeObject *types[] = {&PendingType, &ShelfType};
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (PyModule_AddType(module, types[i]) < 0) {
+            return -1;
+        }
+    }
+    if (PyModule_AddIntConstant(module, "GENERATION", GENERATION) < 0) {
+        return -1;
+    }
+    return PyModule_AddStringConstant(module, "SOURCES", QMON_SOURCES);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "qmon_sdk._speedups",
+    .m_doc = PyDoc_STR("The hot paths of qmon, in C; `qmon_sdk.accelerator` decides whether."),
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC
+PyInit__speedups(void)
+{
+    return PyModuleDef_Init(&module_def);
+}

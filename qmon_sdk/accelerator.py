@@ -1,0 +1,32 @@
+"""Whether the hot paths run in C: chosen here, once, and nowhere else.
+
+The module is optional. It is absent where there was no compiler, belongs to the main interpreter
+only, and stays out of the way when `QMON_PURE_PYTHON=1` says so. Everything it does is done in pure
+Python too, beside the place that asks for it, and the same tests run on both.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+GENERATION = 1
+"""What this Python expects of the C beside it: a module of another generation is not used."""
+
+
+def _chosen() -> Any:
+    if os.environ.get("QMON_PURE_PYTHON", "") not in {"", "0"}:
+        return None
+    try:
+        module = __import__("qmon_sdk._speedups", fromlist=["GENERATION"])
+    except ImportError:
+        return None
+    # In a source tree that nobody compiled, the name is that of the folder with the sources.
+    return module if getattr(module, "GENERATION", 0) == GENERATION else None
+
+
+speedups: Any = _chosen()
+"""The compiled module, or `None`."""
