@@ -28,6 +28,7 @@ class Settings(Record):
     traces_sample_rate: float = 1.0
     traces_sampler: Callable[[Mapping[str, Any]], float] | None = None
     integrations: str | tuple[str, ...] = "auto"
+    propagate_to: tuple[str, ...] = ("*",)
     send_default_pii: bool = False
     include_local_variables: bool = True
     scrub: tuple[str, ...] | bool = True
@@ -72,7 +73,7 @@ RESOURCE_KEYS = {
 }
 """Keys of `OTEL_RESOURCE_ATTRIBUTES` that are options of ours."""
 
-_LISTS = ("integrations", "scrub")
+_LISTS = ("integrations", "propagate_to", "scrub")
 """Options that may also be a list of names."""
 
 _RATES = ("sample_rate", "traces_sample_rate")

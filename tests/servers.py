@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -106,12 +108,51 @@ def memcached_server():
     return Server([*command, *(["-u", user] if user else [])], port=port).wait()
 
 
+class Answering(BaseHTTPRequestHandler):
+    """Answers by path: `/to` leads to `/end`, `/bad` is a 503, everything else is fine."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.heard.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+        self.send_response({"/to": 302, "/bad": 503}.get(self.path, 200))
+        self.send_header("Location", "/end")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"hi")
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+class Web(ThreadingHTTPServer):
+    """A small website; `heard` holds the path and headers of every request, in lower case."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.heard = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    def handle_error(self, *_):
+        """Clients may leave when they like."""
+
+    def stop(self):
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+
+
 class Servers:
     """All of them; those that nobody asks for are never started."""
 
     postgres = cached_property(lambda _: Postgres())
     redis = cached_property(lambda _: redis_server())
     memcached = cached_property(lambda _: memcached_server())
+    web = cached_property(lambda _: Web())
 
     def stop(self):
         for server in vars(self).values():
@@ -140,7 +181,7 @@ def running_servers():
 
 @pytest.fixture
 def servers(running_servers, missing):
-    """`servers.postgres`, `servers.redis`, `servers.memcached`: real, and started when named."""
+    """`servers.postgres`, `servers.redis`, `servers.memcached`, `servers.web`: real, and started when named."""
     return Asking(running_servers, missing)
 
 

@@ -12,7 +12,7 @@ from qmon_sdk.spans import OpenSpan
 from qmon_sdk.w3c import Parent, format_parent, parse_parent
 
 from . import semantics
-from .sites import site_of, told
+from .sites import named, site_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Exchange:
         status = "error" if self.failed or self.status >= semantics.SERVER_ERROR else "unset"
         site, extra = site_of(self), self.extra
         if isinstance(cell.span, OpenSpan):
-            site, status, extra = told(cell.span, (site, status, extra))
+            site, status, extra = named(cell.span, (site, status, extra))
         row = (
             site, self._last_scope(), status, cell.trace_hi, cell.trace_lo,
             cell.span, self._parent, self._started, duration, extra,

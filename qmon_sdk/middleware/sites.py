@@ -51,9 +51,9 @@ def _made(key: Key) -> Site:
     return Site(semantics.name_of(method, route, scheme), kind="server", attributes=attributes)
 
 
-def told(span: OpenSpan, outcome: Outcome) -> Outcome:
+def named(span: OpenSpan, outcome: Outcome) -> Outcome:
     """Let what the application said about its own request win."""
     site, status, extra = outcome
     if span.name:
-        site = Site(span.name, kind="server", attributes=site.attributes)
+        site = Site(span.name, kind=site.kind, attributes=site.attributes)
     return site, span.status or status, {**(extra or {}), **span.attributes} or None

@@ -36,8 +36,9 @@ HEAVY = ("django", "fastapi", "flask", "starlette", "wrapt", "inspect", "typing"
 
 
 class TestAuto:
-    def test_knows_the_four_frameworks(self):
-        assert {"django", "fastapi", "flask", "starlette"} <= set(names())
+    def test_knows_the_frameworks_and_the_clients(self):
+        frameworks = {"aiohttp", "django", "fastapi", "flask", "starlette"}
+        assert frameworks | {"httpx", "requests", "urllib3"} <= set(names())
 
     def test_imports_no_framework_and_nothing_heavy(self):
         before = "import sys; before = set(sys.modules)"  # start-up files of the site bring some
