@@ -181,7 +181,7 @@ def running_servers():
 
 @pytest.fixture
 def servers(running_servers, missing):
-    """`servers.postgres`, `servers.redis`, `servers.memcached`, `servers.web`: real, and started when named."""
+    """`servers.postgres`, `redis`, `memcached` and `web`: real, and started when named."""
     return Asking(running_servers, missing)
 
 
