@@ -33,12 +33,12 @@ def key_of_error(error: BaseException, places: Sequence[Place]) -> str:
     members = sorted({type_name(type(member)) for member in members_of(error)})
     names = [place.name for place in places if place.in_app] or [place.name for place in places]
     ways = [name for before, name in zip(["", *names], names, strict=False) if name != before]
-    return hashed((*types, *members, *(ways or [_template(message_of(error, _MAX_MESSAGE))])))
+    return hashed((*types, *members, *(ways or [template_of(message_of(error, _MAX_MESSAGE))])))
 
 
 def message_parts(caller: FrameType, message: str) -> tuple[str, str]:
     """Group messages by where they are said and what they say, numbers aside."""
-    return caller.f_code.co_qualname, _template(label(message))
+    return caller.f_code.co_qualname, template_of(label(message))
 
 
 def key_of_fingerprint(fingerprint: str | Iterable[str], default: str) -> str:
@@ -60,6 +60,6 @@ def hashed(parts: Iterable[str]) -> str:
     return blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def _template(message: str) -> str:
-    """Leave out what varies between messages of one kind: the digits."""
+def template_of(message: str) -> str:
+    """Leave out of a message what varies between those of one kind: the digits."""
     return "".join(letter for letter in message[:_MAX_MESSAGE] if not letter.isdigit())

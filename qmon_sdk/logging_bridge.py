@@ -4,80 +4,130 @@ from __future__ import annotations
 
 import logging
 from threading import local
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import ref
 
-from .capture import capture_exception
-from .client import current, failed
-from .logs import MAX_NAME, keep
-from .protocol.signals import Log
+from .client import current, failed, guarded
+from .lines import level_of, take_line
 from .recorder.cells import position
 from .rendering import label
 
-LEVELS = ((50, "fatal"), (40, "error"), (30, "warn"), (20, "info"), (10, "debug"), (0, "trace"))
-_OWN = "qmon"
-_STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SOURCE = "logging"
+_OWN = frozenset({"qmon", "qmon_sdk"})
+_OURS = ("trace_id", "span_id")  # of `TraceIds`; the line has them anyway
+_STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", *_OURS})
+_here = local()
 
 
 class LoggingHandler(logging.Handler):
     """Keeps every record as a log line, and its exception as an error unless it was kept already.
 
     `logging.getLogger().addHandler(LoggingHandler())`. It takes no lock, writes nowhere but to
-    memory, and leaves alone what qmon itself causes to be logged.
+    memory, and leaves alone what qmon itself causes to be logged. A record that several of these
+    handlers see, or the integration `logging` as well, is kept once.
     """
-
-    def __init__(self, level: int | str = logging.NOTSET) -> None:
-        super().__init__(level)
-        self._here = local()
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Keep a record that the filters let through; without the lock that others hold here."""
-        if not self.filter(record) or getattr(self._here, "busy", False):
+        if not self.filter(record):
             return False
-        self._here.busy = True
-        try:
-            self.emit(record)
-        except Exception as error:  # noqa: BLE001 - the guard
-            failed("LoggingHandler", error)
-        finally:
-            self._here.busy = False
+        keep_record(record)
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one record."""
+        keep_record(record)
+
+
+class TraceIds(logging.Filter):
+    """Gives records `trace_id`, `span_id` and `service`, for formatters that want to show them.
+
+    A filter, to be added to a handler; it lets everything through. Outside of a span, and before
+    `init`, the texts are empty.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say where the record was written."""
+        record.trace_id = record.span_id = record.service = ""
+        self._say(record)
+        return True
+
+    @staticmethod
+    @guarded
+    def _say(record: logging.LogRecord) -> None:
         client = current()
-        if not client.recording or record.name.partition(".")[0] in {_OWN, "qmon_sdk"}:
-            return
-        level = next(name for least, name in LEVELS if record.levelno >= least)
-        attributes = _attributes(record)
-        error = record.exc_info[1] if record.exc_info else None
-        if error is not None:
-            attributes["exception.type"] = type(error).__qualname__
-            if error_id := capture_exception(error, level=level):
-                attributes["error_id"] = error_id
-        trace_id, span_id = position()
-        scrubber = client.scrubber
-        line = Log(
-            time=int(record.created * 1_000_000) * 1000,  # a double holds no more
-            level=level,
-            body=scrubber.text(record.getMessage()),
-            template=scrubber.word(label(record.msg)),
-            logger=label(record.name, MAX_NAME),
-            trace_id=trace_id,
-            span_id=span_id,
-            attributes=scrubber.labels(attributes),
-        )
-        keep(client, line)  # type: ignore[arg-type]
+        if client.recording:
+            record.trace_id, record.span_id = position()
+            record.service = client.settings.service
 
 
-def _attributes(record: logging.LogRecord) -> dict[str, Any]:
+def keep_record(record: logging.LogRecord) -> None:
+    """Keep a record, unless it is qmon's own, was kept by this thread just now, or never ends."""
+    client = current()
+    if not client.recording or str(record.name).partition(".")[0] in _OWN:
+        return
+    if getattr(_here, "busy", False):  # a value of it logs while it is written, or a signal struck
+        client.ledger.captured("log")
+        client.ledger.dropped("log", "reentrant")
+        return
+    _here.busy = True
+    try:
+        kept = getattr(_here, "kept", None)
+        if kept is None or kept() is not record:
+            _here.kept = ref(record)
+            _keep(client, record)
+    except Exception as error:  # noqa: BLE001 - the guard
+        failed("LoggingHandler", error)
+    finally:
+        _here.busy = False
+
+
+def _keep(client: Any, record: logging.LogRecord) -> None:
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    said = (
+        int(record.created * 1_000_000) * 1000,  # a double holds no more
+        level_of(number_of(record)),
+        _text_of(record),
+        label(record.msg),
+        label(record.name),
+    )
+    take_line(client, SOURCE, said, attributes=_attributes(client, record), error=error)
+
+
+def number_of(record: logging.LogRecord) -> int:
+    """Return a record's level; those that are made by hand may have none."""
+    number: object = record.levelno
+    return number if isinstance(number, int) else 0
+
+
+def _text_of(record: logging.LogRecord) -> str:
+    """Fill in the template; one that its values do not fit is still a line."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - a wrong template, or the values' own code
+        return label(record.msg)
+
+
+def _attributes(client: Any, record: logging.LogRecord) -> dict[str, Any]:
     """Take what the call added by `extra`, the values of the template, and where it stands."""
     fields = vars(record)
     attributes = {key: value for key, value in fields.items() if key not in _STANDARD}
-    if isinstance(record.args, dict):
-        attributes |= record.args
-    elif record.args:
-        attributes |= {f"arg.{place}": value for place, value in enumerate(record.args)}
+    if attributes.get("service") == client.settings.service:
+        del attributes["service"]
+    attributes |= _values_of(record.args)
     attributes["code.function.name"] = record.funcName
     attributes["code.file.path"] = record.pathname
     attributes["code.line.number"] = record.lineno
+    attributes["code.stacktrace"] = record.stack_info
     return attributes
+
+
+def _values_of(args: Any) -> Mapping[str, Any]:
+    if isinstance(args, dict):
+        return args
+    if isinstance(args, tuple):
+        return {f"arg.{place}": value for place, value in enumerate(args)}
+    return {}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+    from typing import Any
+
+    Named = Mapping[str, Any]
+else:
+    Named = Mapping
 
 _HIDDEN = "_"  # how the names of files begin that are parts of plug-ins, not plug-ins
 
@@ -32,7 +35,7 @@ class UnknownPlugin(KeyError):  # noqa: N818 - the agent raises its own error fr
         return f"{self.package} has no {self.name!r}{hint} (known: {', '.join(self.known)})"
 
 
-class Plugins(Mapping[str, Any]):
+class Plugins(Named):
     """The plug-ins of one folder by name, each imported when it is first asked for.
 
     With a `role`, the value is the class in `slack.py` that is called `SlackChannel` for the role
@@ -51,7 +54,7 @@ class Plugins(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name in self._files:
-            return self._member(name)
+            return member(self.package, name, role=self.role)
         if name in self._strangers:
             return self._strangers[name].load()
         raise UnknownPlugin(name, package=self.package, known=self.names())
@@ -70,6 +73,9 @@ class Plugins(Mapping[str, Any]):
 
     @cached_property
     def _files(self) -> frozenset[str]:
+        import importlib.util
+        import pkgutil
+
         spec = importlib.util.find_spec(self.package)
         folders = list(spec.submodule_search_locations or ()) if spec else []
         found = (module.name for module in pkgutil.iter_modules(folders))
@@ -84,15 +90,17 @@ class Plugins(Mapping[str, Any]):
 
         return {point.name: point for point in entry_points(group=self.group)}
 
-    def _member(self, name: str) -> Any:
-        module = importlib.import_module(f"{self.package}.{name}")
-        if not self.role:
-            return module
-        wanted = f"{name}{self.role}".replace("_", "").lower()
-        for attribute, value in vars(module).items():
-            if attribute.lower() == wanted:
-                return value
-        raise AttributeError(f"{module.__name__} defines no {name.title()}{self.role}")
+
+def member(package: str, name: str, *, role: str = "") -> Any:
+    """Import a plug-in that is known to be there: its class for the role, or the module itself."""
+    module = importlib.import_module(f"{package}.{name}")
+    if not role:
+        return module
+    wanted = f"{name}{role}".replace("_", "").lower()
+    for attribute, value in vars(module).items():
+        if attribute.lower() == wanted:
+            return value
+    raise AttributeError(f"{module.__name__} defines no {name.title()}{role}")
 
 
 def found(package: str, *, role: str = "", group: str = "") -> Plugins:

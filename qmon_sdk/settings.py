@@ -42,6 +42,7 @@ class Settings(Record):
     max_value_length: int = 8192
     max_breadcrumbs: int = 100
     cardinality_limit: int = 2000
+    log_level: str = "info"
     shutdown_timeout: float = 0.5
     flush_interval_s: float = 0.25
     metric_interval_s: float = 1.0
@@ -75,6 +76,9 @@ RESOURCE_KEYS = {
 
 _LISTS = ("integrations", "propagate_to", "scrub")
 """Options that may also be a list of names."""
+
+_CHOICES = {"log_level": ("trace", "debug", "info", "warn", "error", "fatal")}
+"""Options that are one of a few words."""
 
 _RATES = ("sample_rate", "traces_sample_rate")
 _KNOWN = {field.name: field.default for field in Settings.FIELDS}
@@ -116,6 +120,8 @@ def _problem(name: str, value: Any) -> str:
     if name == "dsn":
         hint = f"did you mean service={value!r}?"
         return "" if ":" in value else f"dsn: {value!r} names no way to an agent; {hint}"
+    if name in _CHOICES and value not in _CHOICES[name]:
+        return f"{name}: one of {', '.join(_CHOICES[name])}, not {value!r}"
     return _out_of_range(name, value) if type(value) in (float, int) else ""
 
 

@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 
 
 AUTO = "auto"
-MODULES: dict[str, str] = {}
+MODULES = {
+    "asyncio_errors": "asyncio",
+    "excepthook": "sys",
+    "thread_excepthook": "threading",
+    "unraisablehook": "sys",
+}
 """Integration → the module it waits for, where that is not its name."""
 
 GROUP = "qmon_sdk.integrations"
@@ -84,7 +89,11 @@ def names() -> tuple[str, ...]:
 
 def _class(name: str) -> type[Integration]:
     """Find the class of a name; raises `UnknownPlugin` with the nearest names."""
-    from qmon_sdk.plugins import found
+    from qmon_sdk.plugins import found, member
 
-    named: type[Integration] = found(__name__, role="Integration", group=GROUP)[name]
+    named: type[Integration]
+    if name in names():  # without the search for others', which some starts need not pay
+        named = member(__name__, name, role="Integration")
+    else:
+        named = found(__name__, role="Integration", group=GROUP)[name]
     return named

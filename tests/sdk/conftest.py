@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import textwrap
+
 import pytest
 
 from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.frames import decode_frame
+from qmon_sdk.protocol.spooled import taken
 from qmon_sdk.start import flush, init, shutdown
 from qmon_sdk.transports.memory import MemoryTransport
 
@@ -56,3 +62,32 @@ def told(tmp_path):
     telling = Told(spool_dir=str(tmp_path / "spool"))
     yield telling.begin()
     shutdown(timeout=0)
+
+
+class Ended:
+    """A program that ran to its end with nobody there to listen: what it said, and what it left."""
+
+    def __init__(self, text, folder):
+        places = {"QMON_STATE_DIR": str(folder), "QMON_SOCKET": str(folder / "nobody.sock")}
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(text)],
+            capture_output=True,
+            check=False,
+            env={**os.environ, **places, "QMON_SERVICE": "ended"},
+            text=True,
+            timeout=60,
+        )
+        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+        self._spool = folder / "spool"
+
+    def all(self, kind):
+        """Read every signal of a kind that it left in the spool."""
+        frames = [decode_frame(data) for _, found in taken(self._spool) for data in found]
+        blocks = [block for frame in frames for block in frame.blocks if block.kind == kind]
+        return [row for block in blocks for row in rows_of(block)]
+
+
+@pytest.fixture
+def ended(tmp_path):
+    """Run a program by its text, and read what it left behind."""
+    return lambda text: Ended(text, tmp_path)
