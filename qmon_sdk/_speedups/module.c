@@ -56,6 +56,15 @@ module_exec(PyObject *module)
     return PyModule_AddStringConstant(module, "SOURCES", QMON_SOURCES);
 }
 
+#define COLUMN(name) \
+    {#name, columns_##name, METH_O, \
+     PyDoc_STR(#name "(values, /)\n--\n\nWrite a column, or answer `NotImplemented`.")}
+
+static PyMethodDef module_functions[] = {
+    COLUMN(words), COLUMN(labels), COLUMN(wholes), COLUMN(reals), COLUMN(flags), COLUMN(buckets),
+    {NULL, NULL, 0, NULL},
+};
+
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
 #ifdef Py_mod_multiple_interpreters
@@ -68,6 +77,7 @@ static struct PyModuleDef module_def = {
     PyModuleDef_HEAD_INIT,
     .m_name = "qmon_sdk._speedups",
     .m_doc = PyDoc_STR("The hot paths of qmon, in C; `qmon_sdk.accelerator` decides whether."),
+    .m_methods = module_functions,
     .m_slots = module_slots,
 };
 

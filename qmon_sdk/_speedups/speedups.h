@@ -53,6 +53,37 @@ void buffer_free(Buffer *buffer);
 int folding_setup(void);
 PyObject *fold_buffer(const Buffer *buffer, PyObject *kind);
 
+/* --- bytes_out.c: bytes that grow while numbers are written to them ----------------------------- */
+
+typedef struct {
+    char *bytes;
+    size_t size, room;
+} Out;
+
+int out_byte(Out *out, uint8_t value);
+int out_u32(Out *out, uint32_t value);
+int out_u64(Out *out, uint64_t value);
+int out_f64(Out *out, double value);
+PyObject *out_object(const Out *out);
+void out_free(Out *out);
+
+/* --- columns.c: the writers of columns, as `protocol/columns.py` has them ----------------------- */
+
+/* Texts by their place in the list of those that are different. */
+typedef struct {
+    PyObject *known, *distinct;
+    PyObject *last; /* borrowed, and the place it has */
+    uint32_t last_place;
+    Out out;
+} Places;
+
+PyObject *columns_words(PyObject *module, PyObject *values);
+PyObject *columns_labels(PyObject *module, PyObject *values);
+PyObject *columns_wholes(PyObject *module, PyObject *values);
+PyObject *columns_reals(PyObject *module, PyObject *values);
+PyObject *columns_flags(PyObject *module, PyObject *values);
+PyObject *columns_buckets(PyObject *module, PyObject *values);
+
 /* --- shelf.c: the series of one kind, by what the application says ----------------------------- */
 
 extern PyTypeObject ShelfType;

@@ -23,6 +23,8 @@ The store reads the bytes as they are; nothing between the recorder and the tabl
 
 from __future__ import annotations
 
+from qmon_sdk.accelerator import speedups
+
 from .arrays import F64, I32, I64, U32, packed
 from .errors import FrameError
 from .readers import READERS
@@ -58,7 +60,7 @@ def block_of(kind: str, signals: Sequence[Signal]) -> Block:
         raise ValueError(message)
     columns = zip(*signals, strict=True) if signals else ((),) * len(FIELDS[kind])
     written = (
-        _WRITERS[field.role](column) for field, column in zip(FIELDS[kind], columns, strict=True)
+        WRITERS[field.role](column) for field, column in zip(FIELDS[kind], columns, strict=True)
     )
     return Block(kind=kind, rows=len(signals), columns=tuple(written))
 
@@ -122,7 +124,7 @@ def _numbers(code: str, same: Callable[[Any], Any]) -> Callable[[Sequence[Any]],
     return write
 
 
-_WRITERS: dict[str, Callable[[Sequence[Any]], Any]] = {
+PURE_WRITERS: dict[str, Callable[[Sequence[Any]], Any]] = {
     "Time": _numbers(I64, int),
     "Duration": _numbers(I64, int),
     "Whole": _numbers(I64, int),
@@ -134,6 +136,34 @@ _WRITERS: dict[str, Callable[[Sequence[Any]], Any]] = {
     "Labels": labels,
     "Buckets": _buckets,
 }
+_IN_C = {
+    "Time": "wholes",
+    "Duration": "wholes",
+    "Whole": "wholes",
+    "Number": "reals",
+    "Flag": "flags",
+    "Key": "words",
+    "Word": "words",
+    "Text": "words",
+    "Labels": "labels",
+    "Buckets": "buckets",
+}
+
+
+def accelerated(module: Any) -> dict[str, Callable[[Sequence[Any]], Any]]:
+    """Write columns in C; those that hold other than plain values are left to the pure writers."""
+
+    def either(fast: Callable[[Any], Any], pure: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def write(values: Sequence[Any]) -> Any:
+            written = fast(values)
+            return pure(values) if written is NotImplemented else written
+
+        return write
+
+    return {role: either(getattr(module, _IN_C[role]), pure) for role, pure in PURE_WRITERS.items()}
+
+
+WRITERS = PURE_WRITERS if speedups is None else accelerated(speedups)
 
 
 # --- reading ---------------------------------------------------------------------------------
