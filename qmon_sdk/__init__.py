@@ -22,6 +22,8 @@ from .metrics import histogram as histogram
 from .metrics import timer as timer
 from .middleware.asgi import asgi as asgi
 from .middleware.wsgi import wsgi as wsgi
+from .monitors import heartbeat as heartbeat
+from .monitors import monitor as monitor
 from .propagation import continue_trace as continue_trace
 from .propagation import inject as inject
 from .sessions import session as session

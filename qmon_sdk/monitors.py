@@ -1,0 +1,197 @@
+"""Scheduled jobs that say when they begin and how they end, and programs that say they are alive.
+
+Each check-in is sent before the call returns. The agent learns from them what a job's schedule is,
+and finds the runs that never came, came late, or never ended.
+"""
+
+from __future__ import annotations
+
+from os import getpid
+from time import perf_counter_ns
+
+from .anatomy import fields_of
+from .around import around
+from .captures import MARK
+from .client import current, failed, guarded
+from .protocol.signals import CheckIn
+from .recorder.cells import draw, position
+from .rendering import label
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Self, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+IN_PROGRESS, OK, ERROR = "in_progress", "ok", "error"
+RUN = "checkin.id"
+MAX_NAME = 255
+
+
+def monitor(
+    slug: Any = None,
+    *,
+    schedule: Any = None,
+    margin: Any = None,
+    max_runtime: Any = None,
+    timezone: str = "UTC",
+) -> Any:
+    """Watch a scheduled job: a decorator for a function of any kind, or a `with` block.
+
+    `slug` names it; by default the decorated function does. `schedule` is five fields as in a
+    crontab, read by the clocks of `timezone`, one of `@hourly`, `@daily`, ..., or an interval:
+    `"every 5 minutes"`, seconds, a `timedelta`. A run may begin `margin` late and last
+    `max_runtime`, both lengths of time as well. It ends in `error` when an exception leaves it. A
+    schedule that cannot be is counted, and raises `ScheduleError` under pytest and `debug`.
+    """
+    if callable(slug):
+        return Monitor("", {})(slug)
+    said = {"schedule": schedule, "margin_s": margin, "max_runtime_s": max_runtime}
+    return Monitor("" if slug is None else label(slug, MAX_NAME), _attributes(said, timezone))
+
+
+@guarded
+def heartbeat(slug: str, *, interval: Any = None) -> None:
+    """Say that something is alive, and by `interval` (seconds, `timedelta`, text) when it will.
+
+    The agent reports it when the next heartbeat does not come.
+    """
+    _tell(label(slug, MAX_NAME), OK, attributes=_attributes({"schedule": interval}, "UTC"))
+
+
+class Monitor:
+    """One scheduled job; each call of what it decorates, and each `with`, is a run of it."""
+
+    __slots__ = ("_attributes", "_running", "_slug")
+
+    def __init__(self, slug: str, attributes: dict[str, str]) -> None:
+        self._slug = slug
+        self._attributes = attributes
+        self._running: list[_Run] = []
+
+    def __call__(self, function: F) -> F:
+        """Watch every call of a function, coroutine or generator."""
+        slug = self._slug or _name_of(function)
+        return around(function, lambda: Monitor(slug, self._attributes))
+
+    def __enter__(self) -> Self:
+        """Begin a run."""
+        run = _Run(self._slug or "job", self._attributes)
+        self._running.append(run)
+        run.begins()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End it, and say how it went."""
+        if self._running:
+            self._running.pop().ends(error)
+
+    async def __aenter__(self) -> Self:
+        """Begin a run."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End it, and say how it went."""
+        self.__exit__(kind, error, trace)
+
+
+class _Run:
+    """One run of a job, in the process where it began."""
+
+    __slots__ = ("_attributes", "_began", "_pid", "_slug")
+
+    def __init__(self, slug: str, attributes: dict[str, str]) -> None:
+        self._slug = slug
+        self._attributes = {RUN: f"{draw(128):032x}", **attributes}
+        self._pid = getpid()
+        self._began = perf_counter_ns()
+
+    @guarded
+    def begins(self) -> None:
+        _tell(self._slug, IN_PROGRESS, attributes=self._attributes)
+
+    @guarded
+    def ends(self, error: BaseException | None) -> None:
+        if self._pid != getpid():  # a forked child leaves the block as well
+            return
+        took = perf_counter_ns() - self._began
+        if error is None or _is_well(error):
+            _tell(self._slug, OK, attributes=self._attributes, took=took)
+            return
+        about = {"error.type": type(error).__qualname__}
+        if error_id := fields_of(error).get(MARK):
+            about["error_id"] = error_id
+        _tell(self._slug, ERROR, attributes={**self._attributes, **about}, took=took)
+
+
+def _tell(slug: str, status: str, *, attributes: dict[str, str], took: int = 0) -> None:
+    client = current()
+    if not client.recording:
+        return
+    trace_id, span_id = position()
+    if trace_id:
+        attributes = {**attributes, "trace_id": trace_id, "span_id": span_id}
+    client.emit(
+        CheckIn(
+            time=client.now(), monitor=slug, status=status, duration_ns=took, attributes=attributes
+        )
+    )
+
+
+def _is_well(error: BaseException) -> bool:
+    """Say whether leaving by this is no failure: a generator was closed, a program has ended."""
+    if isinstance(error, SystemExit):
+        return error.code in {None, 0}
+    return isinstance(error, GeneratorExit)
+
+
+def _attributes(said: dict[str, Any], timezone: str) -> dict[str, str]:
+    """Write what was said of a job; what cannot be is left out and counted, and loud in tests."""
+    told = {name: value for name, value in said.items() if value is not None}
+    if not told:
+        return {}
+    from .protocol.schedules import parse_schedule, schedule_text, seconds_of
+
+    attributes = {}
+    for name, value in told.items():
+        try:
+            if name == "schedule":
+                parse_schedule(value)
+                attributes[name] = schedule_text(value)
+            else:
+                attributes[name] = f"{seconds_of(value):.3f}".rstrip("0").rstrip(".")
+        except Exception as error:  # noqa: BLE001 - the guard
+            failed("monitor", error)
+    if timezone != "UTC" and "schedule" in attributes:
+        attributes["timezone"] = _known(timezone)
+    return attributes
+
+
+def _known(timezone: str) -> str:
+    """Look a time zone up; a name unknown to this machine may be known to the agent's."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(timezone)
+    except Exception as error:  # noqa: BLE001 - there are many ways to be no time zone
+        failed("monitor", error)
+    return label(timezone, MAX_NAME)
+
+
+def _name_of(function: Any) -> str:
+    """Name a job by its function, and by its module unless that is the program itself."""
+    name = label(getattr(function, "__qualname__", "job"), MAX_NAME)
+    module = getattr(function, "__module__", None)
+    return name if not module or module == "__main__" else label(f"{module}.{name}", MAX_NAME)
