@@ -27,7 +27,7 @@ class Settings(Record):
     sample_rate: float = 1.0
     traces_sample_rate: float = 1.0
     traces_sampler: Callable[[Mapping[str, Any]], float] | None = None
-    integrations: str | tuple[str, ...] = "auto"
+    integrations: str | tuple[Any, ...] = "auto"
     propagate_to: tuple[str, ...] = ("*",)
     send_default_pii: bool = False
     include_local_variables: bool = True

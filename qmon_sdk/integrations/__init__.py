@@ -2,19 +2,21 @@
 
 `init(integrations="auto")` watches every library of this folder that the program has imported or is
 going to import; a tuple of names watches only those, `("auto", "-flask")` all but one, and `()`
-none. To watch one application and patch nothing, wrap it in `qmon.asgi(app)` or `qmon.wsgi(app)`.
+none. A class called with options of its own may stand for its name. To watch one application and patch nothing, wrap it in `qmon.asgi(app)` or `qmon.wsgi(app)`.
 """
 
 from __future__ import annotations
 
 import os
 
+from qmon_sdk.client import current, guarded
+
 from ._imports import Imports
 from ._watch import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from qmon_sdk.client import Client
 
@@ -34,10 +36,14 @@ if TYPE_CHECKING:
 
 
 AUTO = "auto"
+<<<<<<< HEAD
 MODULES = {
     "asyncio_errors": "asyncio",
+    "concurrent_futures": "concurrent.futures.thread",
     "excepthook": "sys",
+    "gc": "sys",
     "thread_excepthook": "threading",
+    "threads": "threading",
     "unraisablehook": "sys",
 }
 """Integration → the module it waits for, where that is not its name."""
@@ -49,31 +55,56 @@ GROUP = "qmon_sdk.integrations"
 def integrate(client: Client) -> None:
     """Watch the libraries the settings ask for, now or as soon as they are imported."""
     imports = Imports()
-    for name in _wanted(client.settings.integrations):
-        _begin(name, client, imports)
+    for name, made in _wanted(client.settings.integrations).items():
+        _begin(name, client, imports, made=made)
 
 
-def _begin(name: str, client: Client, imports: Imports) -> None:
+@guarded
+def add(integration: str | Integration) -> None:
+    """Watch one more library from now on, by its name or with options of your own."""
+    client = current()
+    if client.recording:
+        for name, made in _wanted((integration,)).items():
+            remove(name)
+            _begin(name, client, Imports(), made=made)  # type: ignore[arg-type]
+
+
+@guarded
+def remove(name: str) -> None:
+    """Leave a library as it was before; what it has begun to record ends as it would have."""
+    watch = current().integrations.pop(name, None)
+    if watch is not None:
+        watch.remove()
+
+
+def _begin(name: str, client: Client, imports: Imports, *, made: Integration | None = None) -> None:
     if name in client.integrations:
         return
     client.integrations[name] = watch = Watch(name, imports, module=MODULES.get(name, name))
 
     def install() -> None:
-        integration = _class(name)()
+        integration = made or _class(name)()
         for needed in getattr(integration, "needs", ()):
             _begin(needed, client, imports)
         integration.install(watch)
 
-    if name in names() or watch.attempt(lambda _: _class(name)):
+    if made or name in names() or watch.attempt(lambda _: _class(name)):
         watch.begin(install)
 
 
-def _wanted(integrations: str | tuple[str, ...]) -> tuple[str, ...]:
+def _wanted(integrations: str | tuple[Any, ...]) -> dict[str, Integration | None]:
     asked = (integrations,) if isinstance(integrations, str) else tuple(integrations)
-    wanted = [name for name in asked if name != AUTO and name[:1] != "-"]
-    if AUTO in asked:
+    made = {_name(one): one for one in asked if not isinstance(one, str)}
+    named = [one for one in asked if isinstance(one, str)]
+    wanted = [name for name in named if name != AUTO and name[:1] != "-"]
+    if AUTO in named:
         wanted += names()
-    return tuple(name for name in dict.fromkeys(wanted) if f"-{name}" not in asked)
+    return {name: made.get(name) for name in (*made, *wanted) if f"-{name}" not in named}
+
+
+def _name(integration: Integration) -> str:
+    """Name an integration as its file is named, which is how its library is imported."""
+    return type(integration).__module__.rpartition(".")[2]
 
 
 def names() -> tuple[str, ...]:

@@ -87,8 +87,11 @@ def _along_async(handle: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
 
 @guarded
 def _told(request: Any) -> Any:
-    """Make a request that differs in its headers only: the program may look at its own again."""
-    call = going_on()
+    """Make a request that differs in its headers only: the program may look at its own again.
+
+    One that the program traces by httpcore's means stays what it is: it is looked at below, too.
+    """
+    call = None if "trace" in request.extensions else going_on()
     more = call.headers(request.headers) if call is not None else None
     if not more:
         return None

@@ -76,7 +76,7 @@ def _begin(scope: Scope, send: Send, options: Options) -> AsgiExchange | None:
             return None
         exchange = AsgiExchange(options, scope, send)
         exchange.ask(scope, method or scope["method"])
-        if not exchange.begin(_carrier(scope["headers"])):
+        if not exchange.begin(_carrier(scope.get("headers") or ())):
             return None
         scope[KEY] = exchange
         return exchange

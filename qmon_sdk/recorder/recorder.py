@@ -115,6 +115,11 @@ class Recorder:
                 self._gate.release()
         self._flusher.start()
 
+    @property
+    def is_awake(self) -> bool:
+        """Say whether anything was recorded yet: what only watches along starts no thread."""
+        return self._awake
+
     def _make_room(self, lane: Lane) -> None:
         """Drop the older half of a lane, unless somebody is taking from it just now."""
         if not self._gate.acquire(blocking=False):
