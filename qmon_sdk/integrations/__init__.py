@@ -2,7 +2,8 @@
 
 `init(integrations="auto")` watches every library of this folder that the program has imported or is
 going to import; a tuple of names watches only those, `("auto", "-flask")` all but one, and `()`
-none. A class called with options of its own may stand for its name. To watch one application and patch nothing, wrap it in `qmon.asgi(app)` or `qmon.wsgi(app)`.
+none. In place of a name there may be an integration made with options of its own. To watch one
+application and patch nothing, wrap it in `qmon.asgi(app)` or `qmon.wsgi(app)`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 
 AUTO = "auto"
-<<<<<<< HEAD
 MODULES = {
     "asyncio_errors": "asyncio",
     "concurrent_futures": "concurrent.futures.thread",

@@ -34,15 +34,24 @@ class AsyncioIntegration:
     ) -> None:
         self._slow_ns = int(slow_callback_s * 1e9)
         self._interval_s = lag_interval_s
+        self._is_on = True
 
     def install(self, watch: Watch) -> None:
         """Stand around callbacks and around the running of loops."""
         from asyncio.base_events import BaseEventLoop
         from asyncio.events import Handle
 
+        watch.undo_by(self._stop)
         watch.wrap(Handle, "_run", self._timed)
         watch.wrap(BaseEventLoop, "run_forever", self._beating)
         watch.when_imported("uvloop", self._watch_uvloop)
+
+    def is_on(self) -> bool:
+        """Say whether loops that run already are still watched."""
+        return self._is_on
+
+    def _stop(self) -> None:
+        self._is_on = False
 
     def _watch_uvloop(self, watch: Watch) -> None:
         from uvloop import Loop
@@ -62,7 +71,7 @@ class AsyncioIntegration:
 
     def _beating(self, run: Callable[..., Any]) -> Callable[..., Any]:
         def run_forever(loop: Any) -> Any:
-            beat = Beat(loop, self._interval_s)
+            beat = Beat(loop, self._interval_s, self.is_on)
             try:
                 return run(loop)
             finally:
@@ -74,10 +83,11 @@ class AsyncioIntegration:
 class Beat:
     """A timer that comes again and again: how late it comes is the lag of its loop."""
 
-    __slots__ = ("_due", "_interval_s", "_loop", "_timer")
+    __slots__ = ("_due", "_interval_s", "_is_wanted", "_loop", "_timer")
 
-    def __init__(self, loop: Any, interval_s: float) -> None:
+    def __init__(self, loop: Any, interval_s: float, is_wanted: Callable[[], bool]) -> None:
         self._loop = loop
+        self._is_wanted = is_wanted
         self._interval_s = interval_s
         self._wind()
 
@@ -91,7 +101,7 @@ class Beat:
     def _beat(self) -> None:
         late = max(self._loop.time() - self._due, 0.0)
         recorder = current().recorder
-        if recorder is not None:
+        if recorder is not None and self._is_wanted():
             if recorder.is_awake:  # not to be the one that starts a thread
                 gauge("asyncio.loop.lag", late, unit="s")
             self._wind()

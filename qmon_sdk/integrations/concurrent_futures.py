@@ -15,7 +15,7 @@ _PACKED = "_qmon_packed"
 
 
 class ConcurrentFuturesIntegration:
-    """Watches `ThreadPoolExecutor`, and with it `run_in_executor`; processes are others' business."""
+    """Watches `ThreadPoolExecutor`, and with it `run_in_executor`; no pools of processes."""
 
     def install(self, watch: Watch) -> None:
         """Stand around the items of work, not the functions: their tracebacks stay as they are."""

@@ -20,7 +20,7 @@ MOST = 4096  # collections between two reports that are told one by one
 
 
 class GcIntegration:
-    """Adds up collections as `cpython.gc.*`, by generation; tells nothing while nobody else does."""
+    """Adds up collections as `cpython.gc.*`, by generation; silent while nobody else speaks."""
 
     def install(self, watch: Watch) -> None:
         """Listen to the collector."""

@@ -1,4 +1,4 @@
-"""Programs that the program runs: a span for each, by its name and exit code, never its arguments."""
+"""Programs that the program runs: a span for each, with name and exit code, never arguments."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _PACKED = "_qmon_packed"
 
 
 class ThreadsIntegration:
-    """Lets the place in the trace and the scope follow; other context variables stay as they are."""
+    """Lets the place in the trace and the scope follow, and no other context variables."""
 
     def install(self, watch: Watch) -> None:
         """Stand at both ends of a start: in the thread that calls, and in the one that begins."""

@@ -1,0 +1,129 @@
+"""asyncio: what holds up a loop has a name, and how late the loop is is a number."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+
+import pytest
+
+from qmon_sdk.client import current
+from qmon_sdk.integrations import remove
+from qmon_sdk.integrations.asyncio import AsyncioIntegration
+from qmon_sdk.metrics import count
+from qmon_sdk.spans import span
+
+SLOW = "asyncio slow callback"
+
+
+@pytest.fixture
+def watching(told):
+    made = AsyncioIntegration(slow_callback_s=0.02, lag_interval_s=0.01)
+    return told.begin(integrations=(made,))
+
+
+async def block(seconds=0.03):
+    await asyncio.sleep(0)
+    time.sleep(seconds)
+    await asyncio.sleep(0)
+
+
+def blocking(_=None):
+    time.sleep(0.03)
+
+
+class TestSlowCallbacks:
+    def test_are_spans_with_the_name_of_the_coroutine(self, watching):
+        asyncio.run(block())
+
+        made = watching.span(SLOW)
+        assert "block" == made.attributes["code.function.name"]
+        assert made.attributes["code.file.path"].endswith("test_integrations_asyncio.py")
+        assert 20_000_000 < made.duration_ns < 2_000_000_000
+
+    def test_are_inside_of_the_span_they_hold_up(self, watching):
+        async def request():
+            with span("request"):
+                await block()
+
+        asyncio.run(request())
+
+        assert watching.span("request").span_id == watching.span(SLOW).parent_id
+
+    @pytest.mark.parametrize("callback", [blocking, functools.partial(blocking, 1)])
+    def test_may_be_plain_functions(self, watching, callback):
+        async def main():
+            asyncio.get_running_loop().call_soon(callback)
+            await asyncio.sleep(0.01)
+
+        asyncio.run(main())
+
+        assert "blocking" == watching.span(SLOW).attributes["code.function.name"]
+
+    def test_are_counted(self, watching):
+        asyncio.run(block())
+
+        (point,) = [p for p in watching.all("point") if p.metric == "asyncio.slow_callbacks"]
+        assert 1 == point.value
+
+    def test_are_only_those_that_are_slow(self, watching):
+        asyncio.run(block(0.0))
+
+        assert [] == watching.spans
+
+    def test_may_end_the_program(self, watching):
+        def leave():
+            raise SystemExit(3)
+
+        async def main():
+            asyncio.get_running_loop().call_soon(leave)
+            await asyncio.sleep(1)
+
+        with pytest.raises(SystemExit):
+            asyncio.run(main())
+
+
+class TestLag:
+    def test_is_a_gauge_of_how_late_the_loop_is(self, watching):
+        async def main():
+            await asyncio.sleep(0.03)
+            await block(0.06)
+            await asyncio.sleep(0.03)
+
+        count("something")  # nothing is told while nobody else speaks
+        asyncio.run(main())
+
+        (point,) = [p for p in watching.all("point") if p.metric == "asyncio.loop.lag"]
+        assert point.minimum < 0.04 < point.maximum
+
+    def test_starts_nothing_while_nobody_else_speaks(self, watching):
+        asyncio.run(asyncio.sleep(0.05))
+
+        assert not current().recorder.is_awake
+
+    def test_leaves_no_timer_behind(self, watching):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(asyncio.sleep(0.03))
+
+        assert all(timer.cancelled() for timer in loop._scheduled)
+        loop.close()
+
+    def test_ends_with_the_integration(self, watching):
+        async def main():
+            await asyncio.sleep(0.03)
+            remove("asyncio")
+            count("something")
+            await asyncio.sleep(0.05)
+
+        asyncio.run(main())
+
+        assert ["something"] == [point.metric for point in watching.all("point")]
+
+    def test_of_uvloop_is_measured_too(self, watching):
+        uvloop = pytest.importorskip("uvloop")
+        count("something")
+        uvloop.run(block(0.06))
+        uvloop.run(asyncio.sleep(0.03))
+
+        assert "asyncio.loop.lag" in {point.metric for point in watching.all("point")}
