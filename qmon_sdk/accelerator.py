@@ -13,8 +13,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-GENERATION = 1
+GENERATION = 2
 """What this Python expects of the C beside it: a module of another generation is not used."""
+
+_SOURCES = f"{os.path.dirname(__file__)}/_speedups"
 
 
 def _chosen() -> Any:
@@ -25,7 +27,17 @@ def _chosen() -> Any:
     except ImportError:
         return None
     # In a source tree that nobody compiled, the name is that of the folder with the sources.
-    return module if getattr(module, "GENERATION", 0) == GENERATION else None
+    is_ours = getattr(module, "GENERATION", 0) == GENERATION
+    return module if is_ours and _is_fresh(module.__file__) else None
+
+
+def _is_fresh(path: str) -> bool:
+    """Say whether a module is as new as its sources; an installed one has none beside it."""
+    try:
+        newest = max(entry.stat().st_mtime for entry in os.scandir(_SOURCES))
+        return os.stat(path).st_mtime >= newest
+    except (OSError, ValueError):
+        return True
 
 
 speedups: Any = _chosen()
