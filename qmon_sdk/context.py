@@ -8,6 +8,7 @@ from time import time_ns
 from .client import current, guarded
 from .json_text import members, quoted, texts
 from .protocol.records import Record
+from .recorder.people import NOBODY, PEOPLE
 from .rendering import label
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Protocol
 
+    from .recorder.people import Who
     from .sessions import OpenSession
 
     class Request(Protocol):
@@ -44,6 +46,7 @@ class Scope(Record):
     tracestate: str = ""
     baggage: str = ""
     block: ScopeBlock | None = None  # the `new_scope` it lives in
+    who: Who = NOBODY  # the number of user and session
 
     # Spans refer to their scope by the thousand: what it is must be cheap to ask.
     __eq__ = object.__eq__
@@ -55,10 +58,13 @@ class Scope(Record):
         values = list(self)
         for name, value in changes.items():
             values[_PLACES[name]] = value
+        if "user_id" in changes or "session_id" in changes:
+            values[_WHO] = PEOPLE.meet(values[_USER], values[_SESSION])
         return tuple.__new__(Scope, values)  # type: ignore[type-var]
 
 
 _PLACES = {field.name: place for place, field in enumerate(Scope.FIELDS)}
+_USER, _SESSION, _WHO = (_PLACES[name] for name in ("user_id", "session_id", "who"))
 EMPTY = Scope()
 SCOPE: ContextVar[Scope] = ContextVar("qmon_scope", default=EMPTY)
 REQUEST: ContextVar[Request | None] = ContextVar("qmon_request", default=None)
@@ -135,6 +141,8 @@ def add_breadcrumb(
         inside.append(("data", texts(scrubber.labels(data))))
     # As JSON at once: an error that takes a hundred of them along has only to join them.
     crumb = "{" + members(*inside) + "}"
+    if client.recorder is not None:
+        client.recorder.crumb(crumb)
     scope, limit = SCOPE.get(), client.settings.max_breadcrumbs
     kept = (*scope.breadcrumbs, crumb)[-limit:] if limit > 0 else ()
     _enter(scope.replace(breadcrumbs=kept))

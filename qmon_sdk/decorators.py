@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import update_wrapper
 
-from .recorder.cells import WIDTH, draw
+from .recorder.cells import draw
 from .recorder.generators import async_generator_wrapper, generator_wrapper
-from .recorder.rows import Site
+from .recorder.sites import Site
 from .recorder.wrappers import wrapper_of
 
 TYPE_CHECKING = False
@@ -159,7 +159,7 @@ def _skipping(rate: float | None) -> Callable[[Cell], bool] | None:
     def skip(cell: Cell) -> bool:
         if draw(32) < threshold:
             return False
-        cell.lane.wasted += (None,) * WIDTH
+        cell.lane.wasted += 1
         return True
 
     return skip

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from .recorder.ring import Ring
+
 APPLICATION = "application"
 HEALTHY, ERRORED, CRASHED, ABNORMAL = "healthy", "errored", "crashed", "abnormal"
 # Leaving by one of these is no failure: the work was withdrawn, or a generator closed.
@@ -32,6 +34,8 @@ class OpenSession:
     __slots__ = (
         "_began",
         "_pid",
+        "_ring",
+        "_slot",
         "_started",
         "errors",
         "mode",
@@ -51,6 +55,13 @@ class OpenSession:
         self._started = started
         self._began = perf_counter_ns()
         self._pid = getpid()
+        self._ring: Ring | None = None
+        self._slot = 0
+
+    def note(self, ring: Ring, user_id: str) -> None:
+        """Let the flight ring know of it, in case that it never ends."""
+        self._ring = ring
+        self._slot = ring.open_session((self.session_id, self.mode, user_id, self._started))
 
     def saw(self, *, handled: bool, again: bool = False) -> None:
         """Count an error that was kept; one seen `again` may only turn out not to be handled."""
@@ -59,6 +70,8 @@ class OpenSession:
             self.status = CRASHED
         elif self.status == HEALTHY:
             self.status = ERRORED
+        if self._ring is not None:
+            self._ring.session_errors(self._slot, self.errors)
         if self.outer is not None:
             self.outer.saw(handled=handled, again=again)
 
@@ -78,6 +91,8 @@ class OpenSession:
         client = current()
         if not client.recording or getpid() != self._pid:
             return
+        if self._ring is not None:
+            self._ring.close_session(self._slot)
         client.emit(
             Session(
                 time=client.now(),
@@ -180,6 +195,8 @@ def _begin(mode: str) -> OpenSession | None:
         return None
     scope = SCOPE.get()
     opened = OpenSession(label(mode), scope.session, started=client.now())
+    if client.recorder is not None:
+        opened.note(client.recorder.ring(), scope.user_id)
     anonymous_id = scope.anonymous_id
     if mode == APPLICATION and not anonymous_id and not scope.user_id:
         anonymous_id = f"{draw(128):032x}"  # whoever it is, it is the same one until the end

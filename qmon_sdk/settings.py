@@ -47,6 +47,7 @@ class Settings(Record):
     flush_interval_s: float = 0.25
     metric_interval_s: float = 1.0
     spool_dir: str = ""
+    flight_dir: str = ""
     debug: bool = False
     enabled: bool = True
     resource: dict[str, str] = {}  # noqa: RUF012

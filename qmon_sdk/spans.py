@@ -6,7 +6,7 @@ from time import perf_counter_ns
 
 from .context import SCOPE
 from .recorder.cells import CELL, here, position, write_row
-from .recorder.rows import Site
+from .recorder.sites import Site
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ class span:  # noqa: N801 - used like a function: `with span("name"):`
         self._outer, self._inner = outer, inner
         CELL.set(inner)
         self._started = perf_counter_ns()
+        inner.open(self._site, outer.span, self._started)
         return Span(opened, (f"{inner.trace_hi:016x}{inner.trace_lo:016x}", f"{identity:016x}"))
 
     def __exit__(
@@ -184,6 +185,7 @@ class span:  # noqa: N801 - used like a function: `with span("name"):`
             opened, outer.span, self._started, duration, opened.attributes or None,
         )  # fmt: skip
         write_row(inner, row)
+        inner.close()
         self._inner = None
         if CELL.get() is inner:  # in another context by now: leave that one alone
             CELL.set(outer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from .accelerator import speedups
@@ -64,6 +65,7 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
     settings = settings.replace(
         socket=settings.socket or default_socket(), spool_dir=settings.spool_dir or default_spool()
     )
+    settings = settings.replace(flight_dir=_flight_dir(settings, transport))
     books = Books(settings.on_drop)
     scrubber = Scrubber(settings)
     metrics = Fold(settings, books, scrubber)
@@ -84,6 +86,16 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
     return Client(
         settings=settings, books=books, scrubber=scrubber, metrics=metrics, recorder=recorder
     )
+
+
+def _flight_dir(settings: Settings, transport: Transport | None) -> str:
+    """Say where this process's flight ring is: nowhere, if no agent on this machine reads it."""
+    from .protocol.flight import folder_of
+
+    is_here = transport is None and (not settings.dsn or settings.dsn.startswith("unix:"))
+    if not is_here or settings.flight_dir or not hasattr(os, "getuid"):
+        return settings.flight_dir
+    return folder_of(settings.socket, os.getuid())
 
 
 def _connector(settings: Settings, books: Books, transport: Transport | None) -> Any:

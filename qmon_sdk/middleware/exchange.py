@@ -8,6 +8,7 @@ from qmon_sdk.client import current, failed, guarded
 from qmon_sdk.context import EMPTY, REQUEST, SCOPE
 from qmon_sdk.protocol.records import Record
 from qmon_sdk.recorder.cells import CELL, here, write_row
+from qmon_sdk.recorder.sites import Site
 from qmon_sdk.spans import OpenSpan
 from qmon_sdk.w3c import Parent, format_parent, parse_parent
 
@@ -35,6 +36,7 @@ class Options(Record):
 
 
 DEFAULTS = Options()
+_OPEN = Site("(request)", kind="server")  # until its route is known
 
 
 class Exchange:
@@ -89,6 +91,8 @@ class Exchange:
         REQUEST.set(self)
         CELL.set(cell)
         self._started = perf_counter_ns()
+        about = f"{self.method} {current().scrubber.texts[self.path]}"
+        cell.open(_OPEN, self._parent, self._started, about.encode("utf-8", "replace"))
         return True
 
     def say(self, key: str, value: object) -> None:
@@ -106,7 +110,7 @@ class Exchange:
         if parent is None:
             return
         cell.trace_hi, cell.trace_lo = int(parent.trace_id[:16], 16), int(parent.trace_id[16:], 16)
-        cell.rows = cell.lane.rows if parent.sampled else cell.lane.wasted
+        cell.keep(parent.sampled)
         self._parent = int(parent.span_id, 16)
 
     def say_query(self, query: str) -> None:
@@ -190,6 +194,7 @@ class Exchange:
             cell.span, self._parent, self._started, duration, extra,
         )  # fmt: skip
         write_row(cell, row)
+        cell.close()
 
     def _last_scope(self) -> Scope:
         """Take what is known of the user in the end, whichever thread or task has said it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qmon_sdk.recorder.rows import Site
+from qmon_sdk.recorder.sites import Site
 
 from . import semantics
 

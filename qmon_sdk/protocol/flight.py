@@ -25,7 +25,7 @@ from struct import Struct
 
 MAGIC = b"qmonfly1"
 MAKING, FLYING, LANDED = 0, 1, 2
-"""States: being made; in use; left in good order, so that nothing in it is news."""
+"""States: being made; in use; left in good order: what is still in it counts, but nobody died."""
 
 # --- head: offsets of its fields -------------------------------------------------------------
 HEAD_BYTES = 4096
@@ -131,6 +131,9 @@ INHERITS = 1 << 40
 """Of an open span: its trace is the one of its parent, which is open too, and in here."""
 HAS_TEXT = 1 << 41
 """Of an open span: its slot holds a text, which says what it is about: a request's line."""
+
+EVENTS, LINKS = "\0events", "\0links"
+"""Under these keys among a span's attributes in the notes: its events and links, as JSON."""
 
 SUFFIX = ".ring"
 FAULT_SUFFIX = ".fault"

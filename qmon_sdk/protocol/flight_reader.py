@@ -203,7 +203,7 @@ class _Reader:
                 (high, low, who, what, parent, start, span),
                 duration_ns=max(took, 0),
                 status=flight.STATUSES[status] if status < len(flight.STATUSES) else "unset",
-                attributes=self._attributes(extra),
+                **_told_apart(self._attributes(extra)),
             )
 
     def _rows(self) -> Iterator[tuple[int, ...]]:
@@ -347,6 +347,12 @@ def _unpacked(data: bytes) -> Any:
         return unpackb(data, strict_map_key=False, max_array_len=len(data), max_map_len=len(data))
     except Exception:  # noqa: BLE001 - msgpack raises a dozen types on torn bytes
         return None
+
+
+def _told_apart(attributes: dict[str, str]) -> dict[str, Any]:
+    """Take out of a span's attributes what has fields of its own."""
+    events, links = attributes.pop(flight.EVENTS, ""), attributes.pop(flight.LINKS, "")
+    return {"attributes": attributes, "events": events, "links": links}
 
 
 def _texts(said: dict[Any, Any]) -> dict[str, str]:

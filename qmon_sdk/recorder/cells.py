@@ -1,25 +1,34 @@
-"""Where each context stands in its trace, and the rows that finished spans are appended to.
+"""Where each context stands in its trace, and the rows that finished spans are written to.
 
-A span costs nothing but a handful of integers in a flat list, `WIDTH` values to a row. There is one
-list to a *lane*, one lane to a thread; the flusher takes a slice off the front while the thread
-goes on appending at the back, and both are single operations of the interpreter, so no lock is
-needed.
+A finished span is nine integers in a page of memory that outlives the process (`ring`). Each thread
+writes to a page of its own, in a *lane*, and is told its places by an iterator; the flusher reads
+the rows that have their last word. No lock is needed, and nothing is checked on the way: where rows
+are not to be kept, the iterator leads to a place that nobody reads.
 
 Span ids are handed out in ranges. The iterator that hands them out asks the lane for the next
-range, and that question, asked once in `PERMITS` spans, is where bounds are kept and recording
-ends: a lane that may not record gives no range, `next(ids, 0)` is 0, and 0 means "do not record".
-The hot path therefore checks nothing.
+range, and that question, asked once in `PERMITS` spans, is where recording ends: a lane that may
+not record gives no range, `next(ids, 0)` is 0, and 0 means "do not record".
+
+An open span has a slot in the ring, which says as much as is known at its start. A slot is taken
+off a list that all threads share, and put back at the end.
 """
 
 from __future__ import annotations
 
 import os
 from _random import Random
-from _thread import get_ident
+from _thread import get_native_id
+from collections import deque
 from contextvars import ContextVar
 from itertools import chain
+from time import perf_counter_ns, time_ns
 
 from qmon_sdk.client import current
+from qmon_sdk.context import SCOPE
+from qmon_sdk.protocol import flight
+from qmon_sdk.transports.originals import get_ident
+
+from .ring import NO_SLOT, TRASH, private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,11 +36,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .recorder import Recorder
-
-WIDTH = 10
-"""Values in a row: site, scope, status, trace (high, low), span, parent, start, duration, extra."""
+    from .ring import Chunk, Ring
+    from .sites import Site
 
 PERMITS = 512
+_TRIES = 64  # rows that are lost before a page is asked for again
+
+pack_row = flight.ROW.pack_into
+pack_open = flight.OPEN.pack_into
+pack_inside = flight.OPEN_INSIDE.pack_into
 
 _RANDOM = Random()  # for ids, not secrets; `import random` costs 5 ms
 draw = _RANDOM.getrandbits
@@ -48,17 +61,44 @@ def reseed() -> None:
 
 
 class Lane:
-    """One thread's rows, and the permits to add to them."""
+    """One thread's pages of rows, and the permits to add to them."""
 
-    __slots__ = ("allowed", "ids", "is_called_in", "owner", "rows", "wasted")
+    __slots__ = (
+        "allowed",
+        "buf",
+        "chunks",
+        "ids",
+        "is_called_in",
+        "lost",
+        "marks",
+        "opens",
+        "owner",
+        "read",
+        "ring",
+        "rows",
+        "slots",
+        "thread",
+        "told",
+        "wasted",
+        "wasting",
+    )
 
-    def __init__(self, owner: Recorder) -> None:
+    def __init__(self, owner: Recorder, ring: Ring) -> None:
         self.owner = owner
-        self.rows: list[Any] = []
-        self.wasted: list[Any] = []  # rows of traces that sampling left out, to be counted only
+        self.ring = ring
+        self.buf = self.rows = ring.buf
+        self.marks = ring.words
+        self.opens = ring.opens
+        self.thread = get_native_id()
+        self.chunks: deque[Chunk] = deque()
+        self.read = 0  # rows of the first chunk that are in frames; the flusher's
+        self.wasted = self.lost = 0  # rows left out by sampling, and for want of room, so far
+        self.told = (0, 0)  # how many of these are accounted for; the flusher's
         self.allowed = True
         self.is_called_in = False
         self.ids: Iterator[int] = chain.from_iterable(_Permits(self))
+        self.slots: Iterator[int] = chain.from_iterable(_Pages(self))
+        self.wasting: Iterator[int] = _Wasting(self)
 
     def close(self) -> None:
         """Hand out no id any more, and take back the range that is being handed out."""
@@ -66,11 +106,77 @@ class Lane:
         for _ in self.ids:
             pass
 
+    def disown(self) -> None:
+        """End in a forked child: what is still written must not reach the parent's memory."""
+        self.close()
+        self.buf = self.rows = memoryview(private(flight.SIZE))
+        self.marks = self.buf.cast("Q")
+        self.opens = []
+        self.slots = self.wasting
+
     def call_in(self) -> None:
         """Take back the rest of the range, so that the next span has to ask; for its own thread."""
         self.is_called_in = self.allowed
         while self.is_called_in and next(self.ids, 0):
             pass
+
+
+class _Pages:
+    """Places for rows, a page at a time."""
+
+    __slots__ = ("lane",)
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+
+    def __iter__(self) -> _Pages:
+        return self
+
+    def __next__(self) -> Iterator[int] | range:
+        lane = self.lane
+        chunk = lane.owner.chunk(lane) if lane.allowed else None
+        if chunk is None:
+            return _Losing(lane)
+        places = chunk.begin(lane.thread)
+        lane.rows = chunk.buf
+        lane.chunks.append(chunk)
+        return places
+
+
+class _Wasting:
+    """The place of rows that sampling leaves out: counted, and read by nobody."""
+
+    __slots__ = ("lane",)
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+
+    def __iter__(self) -> _Wasting:
+        return self
+
+    def __next__(self) -> int:
+        self.lane.wasted += 1
+        return TRASH
+
+
+class _Losing:
+    """The same for rows that find no room, until it is time to ask for room again."""
+
+    __slots__ = ("lane", "left")
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.left = _TRIES
+
+    def __iter__(self) -> _Losing:
+        return self
+
+    def __next__(self) -> int:
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        self.lane.lost += 1
+        return TRASH
 
 
 class _Permits:
@@ -102,11 +208,21 @@ class Cell:
     that can: coroutines, generators and `with span()` blocks.
     """
 
-    __slots__ = ("always", "ids", "lane", "rows", "span", "thread", "trace_hi", "trace_lo")
+    __slots__ = (
+        "always",
+        "ids",
+        "lane",
+        "slot",
+        "slots",
+        "span",
+        "thread",
+        "trace_hi",
+        "trace_lo",
+    )
 
     lane: Lane
     ids: Iterator[int]
-    rows: list[Any]
+    slots: Iterator[int]
     always: bool
 
     def __init__(self, thread: int = 0) -> None:
@@ -114,6 +230,7 @@ class Cell:
         self.span = 0
         self.trace_hi = 0
         self.trace_lo = 0
+        self.slot = NO_SLOT  # of the open span whose trace this is, and whose user
 
     def child(self, span: int) -> Cell:
         """Make the place inside `span`, for code that other code may run in between of."""
@@ -123,7 +240,7 @@ class Cell:
         cell.trace_lo = self.trace_lo
         cell.lane = self.lane
         cell.ids = self.ids
-        cell.rows = self.rows
+        cell.slots = self.slots
         cell.always = self.always
         return cell
 
@@ -131,18 +248,93 @@ class Cell:
         """Draw the id of a new trace, and decide whether it is kept."""
         lane = self.lane
         self.trace_lo = trace = draw(64)
-        self.rows = lane.rows if lane.owner.sampler.keeps(trace, name) else lane.wasted
+        self.keep(lane.owner.sampler.keeps(trace, name))
         return trace
+
+    def keep(self, kept: bool) -> None:  # noqa: FBT001 - a decision, made elsewhere
+        """Record what follows in this trace, or count it only."""
+        self.slots = self.lane.slots if kept else self.lane.wasting
 
     @property
     def kept(self) -> bool:
         """Whether this trace is recorded, or was left out by sampling."""
-        return self.rows is self.lane.rows
+        return self.slots is self.lane.slots
+
+    def open(self, site: Site, parent: int, started: int, text: bytes = b"") -> None:  # noqa: PLR0917
+        """Note in the ring that the span of this place is open, and what it is about."""
+        lane = self.lane
+        try:
+            slot = lane.opens.pop()
+        except IndexError:
+            return
+        what = site.number
+        if text:
+            at = slot + flight.OPEN_TEXT
+            text = text[: flight.OPEN_TEXT_BYTES].ljust(flight.OPEN_TEXT_BYTES, b"\0")
+            lane.buf[at : at + flight.OPEN_TEXT_BYTES] = text
+            what |= flight.HAS_TEXT
+        pack_open(
+            lane.buf, slot, self.trace_hi, self.trace_lo, SCOPE.get().who, what, parent,
+            lane.thread, started, self.span,
+        )  # fmt: skip
+        self.slot = slot
+
+    def close(self) -> None:
+        """Note that it has ended."""
+        slot = self.slot
+        if slot != NO_SLOT:
+            lane = self.lane
+            lane.marks[slot + flight.OPEN_SPAN >> 3] = 0
+            lane.opens.append(slot)
+            self.slot = NO_SLOT
+
+    def introduce(self, who: int) -> None:
+        """Note in the ring who the open span around here is for by now."""
+        if self.slot == NO_SLOT:
+            return
+        at, marks = self.slot >> 3, self.lane.marks
+        # A slot that is no longer ours is of another trace, or of none.
+        if (marks[at], marks[at + 1]) == (self.trace_hi, self.trace_lo):
+            marks[self.slot + flight.OPEN_WHO >> 3] = who
+
+
+_STATUSES = {status: number << flight.STATUS_SHIFT for number, status in enumerate(flight.STATUSES)}
+
+
+MORE = "\0more"
+"""Under this key among a row's attributes, what has columns of its own: `(events, links, began)`.
+
+`events` and `links` are JSON, as `protocol.signals.Span` has them; `began` is when the span began,
+in nanoseconds since 1970, where somebody said so, or `None`.
+"""
 
 
 def write_row(cell: Cell, row: tuple[Any, ...]) -> None:
-    """Record one finished span, in the order of `WIDTH`; the hot paths do it in their own way."""
-    cell.rows += row
+    """Record one finished span; the hot paths do it in their own way.
+
+    `row`: site, scope, status, trace (high, low), span, parent, start, duration, attributes.
+    """
+    site, scope, status, high, low, span, parent, start, took, extra = row
+    lane, slots = cell.lane, cell.slots
+    if cell.thread != get_ident():  # ended by another thread than it began in
+        lane = lane.owner.lane()
+        slots = lane.slots if cell.kept else lane.wasting
+    if extra:
+        if MORE in extra:
+            start = _told_apart(extra, start)
+        extra = lane.owner.keep_attributes(extra) if slots is lane.slots else 0
+    at = next(slots)
+    what = site.number | _STATUSES.get(status, 0)
+    pack_row(lane.rows, at, start, took, high, low, parent, what, scope.who, extra or 0, span)
+
+
+def _told_apart(extra: dict[str, Any], start: int) -> int:
+    """Put under keys of their own what is no attribute, and return when the span began."""
+    events, links, began = extra.pop(MORE)
+    for key, said in ((flight.EVENTS, events), (flight.LINKS, links)):
+        if said:
+            extra[key] = said
+    return start if began is None else began - time_ns() + perf_counter_ns()
 
 
 NOWHERE = Cell()
@@ -163,7 +355,7 @@ def adopt() -> Cell | None:
     if before is not NOWHERE and before.lane.owner is recorder:
         cell.trace_hi, cell.trace_lo, cell.span = before.trace_hi, before.trace_lo, before.span
     cell.lane, cell.ids, cell.always = lane, lane.ids, recorder.sampler.always
-    cell.rows = lane.rows if before is NOWHERE or not cell.span or before.kept else lane.wasted
+    cell.keep(before is NOWHERE or not cell.span or before.kept)
     CELL.set(cell)
     return cell
 
@@ -201,7 +393,7 @@ class continue_position:  # noqa: N801 - a context manager reads like a function
             return
         cell = self._outer.child(int(parent_id, 16))
         cell.trace_hi, cell.trace_lo = int(trace_id[:16], 16), int(trace_id[16:], 16)
-        cell.rows = cell.lane.rows if sampled else cell.lane.wasted
+        cell.keep(sampled)
         self._inner = cell
         CELL.set(cell)
 

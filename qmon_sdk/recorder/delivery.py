@@ -17,9 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qmon_sdk.protocol.frames import Ledger
     from qmon_sdk.stats import Books
     from qmon_sdk.transports import Transport
     from qmon_sdk.transports.spool import Spool
+
+    from .ring import Ring
 
 # How long a lock is waited for that nobody holds for long, unless this is a signal's handler and
 # the holder is the very thread that it interrupts.
@@ -40,6 +43,7 @@ class Delivery:
         self._books = books
         self._budget = budget
         self._begun = False
+        self._ring: Ring | None = None
         self._transport: Transport
         self._spool: Spool
         self._start()
@@ -53,8 +57,18 @@ class Delivery:
         self._transport, self._spool = self._connect(process)
         self._begun = True
 
+    def keep_in(self, ring: Ring) -> None:
+        """Keep a copy of what is held in this process's ring from now on."""
+        self._ring = ring
+
+    def tell(self, ledger: Ledger) -> None:
+        """Note the books in the ring."""
+        if self._ring is not None:
+            self._ring.tell(ledger)
+
     def _start(self) -> None:
         self._held: dict[int, tuple[bytes, dict[str, int]]] = {}
+        self._ring = None
         self._unsent: deque[int] = deque()
         self._sequences = count(1)
         self._spooling = allocate_lock()
@@ -88,10 +102,18 @@ class Delivery:
         """Number a frame; safe from any thread."""
         return next(self._sequences)
 
-    def deliver(self, sequence: int, frame: bytes, counts: dict[str, int]) -> None:
-        """Send a frame or keep it for later; `counts` says how many of each kind it carries."""
+    def deliver(
+        self, sequence: int, frame: bytes, counts: dict[str, int], *, logged: int = 0
+    ) -> None:
+        """Send a frame or keep it for later; `counts` says how many of each kind it carries.
+
+        `logged` is the place in the ring's notes up to which it makes them unnecessary.
+        """
         message = pack_length(frame)
         self._held[sequence] = (message, counts)
+        ring = self._ring
+        if ring is not None:
+            ring.hold(sequence, message, counts, logged=logged)
         self.bytes += len(message)
         if self._unsent or not self._send(sequence, message):
             self._unsent.append(sequence)
@@ -217,7 +239,7 @@ class Delivery:
         if not self._spool.write(held[0]):
             return False
         self._spool_begun = True
-        if self._held.pop(sequence, None) is not None:
+        if self._taken(sequence) is not _NOTHING:
             self.bytes -= len(held[0])
             for kind, n in held[1].items():
                 self._books.spooled(kind, n)
@@ -242,13 +264,19 @@ class Delivery:
     def _settle(self, sequences: tuple[int, ...]) -> None:
         sums: dict[str, int] = {}
         for sequence in sequences:
-            for kind, n in self._held.pop(sequence, _NOTHING)[1].items():
+            for kind, n in self._taken(sequence)[1].items():
                 sums[kind] = sums.get(kind, 0) + n
         for kind, n in sums.items():
             self._books.acknowledged(kind, n)
 
+    def _taken(self, sequence: int) -> tuple[bytes, dict[str, int]]:
+        """Hold a message no longer."""
+        if self._ring is not None:
+            self._ring.held.release(sequence)
+        return self._held.pop(sequence, _NOTHING)
+
     def _drop(self, sequence: int, reason: str) -> None:
-        message, counts = self._held.pop(sequence, _NOTHING)
+        message, counts = self._taken(sequence)
         self.bytes -= len(message)
         for kind, n in counts.items():
             self._books.dropped(kind, reason, n)

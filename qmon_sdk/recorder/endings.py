@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .cells import Cell
-    from .rows import Site
+    from .sites import Site
 
 _PLAIN = (str, int, float, bool)
 _LONGEST = 1024

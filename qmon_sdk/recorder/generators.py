@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from .cells import Cell
-    from .rows import Site
+    from .sites import Site
 
 
 class _Stay:
@@ -33,6 +33,7 @@ class _Stay:
         if not outer.span:
             self._inner.begin_trace(site.name)
         self._started = perf_counter_ns()
+        self._inner.open(site, self._parent, self._started)
 
     def __enter__(self) -> Self:
         self._outer = CELL.get()
@@ -53,6 +54,7 @@ class _Stay:
             told(inner, self._site, self._parent, self._started, took, None)
         else:
             failed(inner, self._site, self._parent, self._started, took, None, error)
+        inner.close()
 
 
 def generator_wrapper(

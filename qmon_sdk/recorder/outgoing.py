@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from time import time_ns
+from itertools import count
+from time import perf_counter_ns, time_ns
 
 from qmon_sdk.client import failed
+from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.columns import block_of, rows_of
 from qmon_sdk.protocol.errors import OversizeError
 from qmon_sdk.protocol.frames import Resource, assemble, pack, pack_block
 from qmon_sdk.protocol.records import Record
-from qmon_sdk.protocol.signals import SIGNALS, kind_of
+from qmon_sdk.protocol.signals import NO_LABELS, SIGNALS, kind_of
 
 from .rows import span_block
+from .sites import SITES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from qmon_sdk.metrics import Fold
@@ -29,10 +32,13 @@ if TYPE_CHECKING:
     from qmon_sdk.stats import Books
 
     from .delivery import Delivery
+    from .ring import Ring
+    from .rows import Rows
 
 ROWS_PER_FRAME = 1024
 """Rows one frame takes: its bytes stay below what a unix datagram can carry."""
 
+_UNNOTED = 1 << 62  # numbers for attributes that are in no note
 _NO_LEDGER = pack(None)
 _ONE = {kind: {kind: 1} for kind in SIGNALS}  # one to a kind: a message held is small enough
 
@@ -63,8 +69,20 @@ class Outgoing:
         """Speak for the process that runs this."""
         self.process = os.urandom(16)
         self._told: Ledger | None = None
-        self._resource = pack(list(_resource(self._settings)))
+        self._attributes: dict[int, dict[str, str]] = {}
+        self._unnoted = count(_UNNOTED)
+        self.resource = pack(list(_resource(self._settings)))
         self._delivery.begin(self.process)
+
+    def keep_attributes(self, ring: Ring, said: dict[str, Any]) -> int:
+        """Keep a span's attributes until its row is sent; returns what the row says of them."""
+        labels = self._scrubber.labels(said)
+        # What the application's hook has not seen yet must not be read by anybody.
+        seen = ring.is_shared and self._settings.before_send_span is None
+        number = ring.notes.add(flight.EXTRA, pack(labels)) if seen else 0
+        number = number or next(self._unnoted)
+        self._attributes[number] = labels
+        return number
 
     def signal(self, signal: Signal) -> None:
         """Send one signal in a frame of its own."""
@@ -73,47 +91,56 @@ class Outgoing:
         # A single row has every column constant, and a constant is written as it is.
         self._send([pack((kind, 1, signal))], _ONE[kind])
 
-    def signals(self, kind: str, signals: list[Any]) -> None:
-        """Send signals of one kind."""
+    def logs(self, lines: list[tuple[int, Any]]) -> None:
+        """Send log lines, each with its place in the ring's notes."""
+        self.signals("log", [line for _, line in lines], [position for position, _ in lines])
+
+    def signals(self, kind: str, signals: list[Any], noted: Sequence[int] = ()) -> None:
+        """Send signals of one kind; `noted` are their places in the ring's notes."""
         self._books.captured(kind, len(signals))
         for start in range(0, len(signals), ROWS_PER_FRAME):
             part = signals[start : start + ROWS_PER_FRAME]
             try:
-                self._block(block_of(kind, part))
+                last = max(noted[start : start + ROWS_PER_FRAME], default=0)
+                self._block(block_of(kind, part), logged=last)
             except Exception as error:  # noqa: BLE001 - the rest has to go out
                 self._lost(kind, len(part), error)
 
-    def spans(self, columns: list[list[Any]]) -> None:
-        """Send finished spans, given as the columns of their rows."""
-        self._books.captured("span", len(columns[0]))
+    def spans(self, rows: Rows) -> None:
+        """Send finished spans."""
+        self._books.captured("span", rows.count)
         try:
-            self._fold_durations(columns)
-            block = span_block(columns, self._scrubber.labels)
+            self._fold_durations(rows)
+            block = span_block(rows, time_ns() - perf_counter_ns(), self._attributes_at)
             hook = self._settings.before_send_span
             self._block(block if hook is None else self._filtered(block, hook))
         except Exception as error:  # noqa: BLE001 - the rest has to go out
-            self._lost("span", len(columns[0]), error)
+            self._lost("span", rows.count, error)
 
-    def wasted_spans(self, count: int) -> None:
-        """Account for spans that sampling left out."""
+    def missing_spans(self, count: int, reason: str) -> None:
+        """Account for spans that were left out."""
         if count:
             self._books.captured("span", count)
-            self._books.dropped("span", "sample_rate", count)
+            self._books.dropped("span", reason, count)
+
+    def _attributes_at(self, number: int) -> dict[str, str]:
+        return self._attributes.pop(number, NO_LABELS)
 
     def ledger(self) -> None:
         """Tell the agent the books, if they say anything new."""
         ledger = self._books.ledger()
         if ledger != self._told:
             self._told = ledger
+            self._delivery.tell(ledger)
             self._send([], {}, ledger=pack(list(ledger)))
 
-    def _fold_durations(self, columns: list[list[Any]]) -> None:
-        sites, durations = columns[0], columns[8]
-        if not any(site.metric for site in set(sites)):
+    def _fold_durations(self, rows: Rows) -> None:
+        measured = {n: f"{SITES[n].name}.duration" for n in rows.sites() if SITES[n].metric}
+        if not measured:
             return
-        for site, duration in zip(sites, durations, strict=True):
-            if site.metric:
-                self._metrics.distribution(f"{site.name}.duration", duration / 1e9, unit="s")
+        for number, duration in rows.durations_by_site():
+            if number in measured:
+                self._metrics.distribution(measured[number], duration / 1e9, unit="s")
 
     def _filtered(self, block: Block, hook: Callable[[Any], Any]) -> Block:
         """Let the application see each span, for the few that want to."""
@@ -127,22 +154,27 @@ class Outgoing:
         self._books.dropped(kind, "internal_error", count)
         failed(f"send {kind}", error)
 
-    def _block(self, block: Block) -> None:
+    def _block(self, block: Block, logged: int = 0) -> None:
         if block.rows:
-            self._send([pack_block(block)], {block.kind: block.rows})
+            self._send([pack_block(block)], {block.kind: block.rows}, logged=logged)
 
     def _send(
-        self, blocks: list[bytes], counts: dict[str, int], ledger: bytes = _NO_LEDGER
+        self,
+        blocks: list[bytes],
+        counts: dict[str, int],
+        *,
+        ledger: bytes = _NO_LEDGER,
+        logged: int = 0,
     ) -> None:
         sequence = self._delivery.next_sequence()
         head = (self.process, sequence, time_ns())
         try:
-            frame = assemble(head=head, resource=self._resource, blocks=blocks, ledger=ledger)
+            frame = assemble(head=head, resource=self.resource, blocks=blocks, ledger=ledger)
         except OversizeError as error:
             for kind, n in counts.items():
                 self._books.dropped(kind, error.reason, n)
             return
-        self._delivery.deliver(sequence, frame, counts)
+        self._delivery.deliver(sequence, frame, counts, logged=logged)
 
 
 def _resource(settings: Settings) -> Resource:

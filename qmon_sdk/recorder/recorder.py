@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock, get_ident
+from _thread import allocate_lock
 from time import monotonic
 
 from qmon_sdk.client import failed
-from qmon_sdk.protocol.columns import MAX_ROWS
+from qmon_sdk.protocol import flight
+from qmon_sdk.protocol.frames import pack
 from qmon_sdk.stats import Stats
+from qmon_sdk.transports.originals import get_ident
 
-from .cells import WIDTH, Lane, draw, reseed
+from .cells import CELL, Lane, draw, reseed
 from .flusher import Flusher, running_threads
 from .outgoing import ROWS_PER_FRAME, Outgoing
+from .people import PEOPLE
+from .ring import Ring
 from .rows import take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from qmon_sdk.protocol.signals import Signal
 
     from .delivery import Delivery
     from .outgoing import Parts
+    from .people import Who
+    from .ring import Chunk
 
 _FORK_PATIENCE_S = 0.05
 _END_PATIENCE_S = 0.02
@@ -28,7 +36,8 @@ _ANSWER_PATIENCE_S = 0.01
 _ALONE = 2  # threads: the program's only one, and the flusher
 _STATS_PATIENCE_S = 0.1
 _PAUSE_S = 0.05  # between looks for the acknowledgement, if nothing is heard of it
-_BYTES_PER_ROW = 8 * WIDTH + 5 * 32  # the list's places, and the integers they point to
+_MOST_LOGS = 1 << 15  # lines that wait for the next flush
+_SEVERAL = flight.CHUNKS // 8  # pages that one thread fills before the flusher is woken
 
 
 class Recorder:
@@ -40,7 +49,6 @@ class Recorder:
         self._books = parts.books
         self._metrics = parts.metrics
         self._settings = parts.settings
-        self._room = max(parts.settings.max_buffer_bytes // _BYTES_PER_ROW, ROWS_PER_FRAME)
         self._outgoing = Outgoing(parts)
         self._begin()
 
@@ -49,7 +57,8 @@ class Recorder:
         self.pid = os.getpid()
         reseed()
         self.trace_hi = draw(64)
-        self._logs: list[Signal] = []
+        self._logs: list[tuple[int, Signal]] = []
+        self._rings: dict[int, Ring] = {}
         self._lanes: dict[int, Lane] = {}
         self._gate = allocate_lock()
         self._paused = False
@@ -64,8 +73,67 @@ class Recorder:
         ident = get_ident()
         lane = self._lanes.get(ident)
         if lane is None:
-            lane = self._lanes[ident] = Lane(self)
+            lane = self._lanes[ident] = Lane(self, self.ring())
         return lane
+
+    def ring(self) -> Ring:
+        """Return this process's flight ring, made when there is something to write."""
+        ring = self._rings.get(self.pid)
+        if ring is None:
+            # No lock, which a signal's handler could find held: the second of two goes again.
+            made = self._made_ring()
+            ring = self._rings.setdefault(self.pid, made)
+            if ring is not made:
+                made.remove()
+            else:
+                self.delivery.keep_in(ring)
+        return ring
+
+    def _made_ring(self) -> Ring:
+        folder, process = self._settings.flight_dir, self._outgoing.process
+        name = f"{flight.name_of(self._settings.socket, process)}{flight.SUFFIX}"
+        ring = Ring(
+            f"{folder}/{name}" if folder else "", process, spare=self._settings.max_buffer_bytes
+        )
+        ring.take_off(self._outgoing.resource)
+        return ring
+
+    def chunk(self, lane: Lane) -> Chunk | None:
+        """Give a lane a page for more rows; none if there is no room."""
+        try:
+            if len(lane.chunks) >= _SEVERAL:
+                self._flusher.wake()
+            return lane.ring.chunk()
+        except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
+            failed("chunk", error)
+            return None
+
+    def keep_attributes(self, said: dict[str, Any]) -> int:
+        """Keep a span's attributes until its row is sent; returns what the row says of them."""
+        try:
+            return self._outgoing.keep_attributes(self.ring(), said)
+        except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
+            failed("attributes", error)
+            return 0
+
+    def name(self, entry: bytes) -> None:
+        """Note the name of a new site."""
+        ring = self._rings.get(self.pid)
+        if ring is not None:
+            ring.name(entry)
+
+    def introduce(self, who: Who) -> None:
+        """Note who a number stands for, and that the span around here is theirs."""
+        ring = self._rings.get(self.pid)
+        if ring is not None:
+            ring.introduce(who)
+            CELL.get().introduce(who)
+
+    def crumb(self, crumb: str) -> None:
+        """Note a breadcrumb."""
+        ring = self._rings.get(self.pid)
+        if ring is not None and ring.is_shared:
+            ring.notes.add(flight.CRUMB, crumb.encode("utf-8", "replace"))
 
     def refill(self, lane: Lane) -> int:
         """Grant a lane `PERMITS` more spans from the returned id on; 0 grants none."""
@@ -78,11 +146,8 @@ class Recorder:
     def _look_after(self, lane: Lane) -> None:
         """See to it that what a lane holds is carried away, and does not grow beyond its bound."""
         self.wake_up()
-        waiting = len(lane.rows) // WIDTH
-        if waiting >= ROWS_PER_FRAME:
+        if len(lane.chunks) * flight.ROWS >= ROWS_PER_FRAME:
             self._flusher.wake()
-        if waiting > self._room:
-            self._make_room(lane)
 
     def emit(self, signal: Signal) -> None:
         """Send one signal at once."""
@@ -93,11 +158,15 @@ class Recorder:
         """Keep one signal for the next flush."""
         self.wake_up()
         waiting = len(self._logs)
-        if waiting > self._room:
+        if waiting > _MOST_LOGS:
             self._books.captured("log")
             self._books.dropped("log", "queue_overflow")
             return
-        self._logs.append(signal)
+        ring = self.ring()
+        if ring.is_shared:
+            ring.notes.add_log(pack(signal), signal, self._logs)
+        else:
+            self._logs.append((0, signal))
         if waiting >= ROWS_PER_FRAME:
             self._flusher.wake()
 
@@ -119,17 +188,6 @@ class Recorder:
     def is_awake(self) -> bool:
         """Say whether anything was recorded yet: what only watches along starts no thread."""
         return self._awake
-
-    def _make_room(self, lane: Lane) -> None:
-        """Drop the older half of a lane, unless somebody is taking from it just now."""
-        if not self._gate.acquire(blocking=False):
-            return
-        try:
-            excess = len(take(lane.rows, len(lane.rows) // WIDTH - self._room // 2)[0])
-        finally:
-            self._gate.release()
-        self._books.captured("span", excess)
-        self._books.dropped("span", "queue_overflow", excess)
 
     # --- flushing: one thread at a time, whoever holds the gate --------------------------------
 
@@ -161,19 +219,37 @@ class Recorder:
 
     def _flush(self, *, metrics: bool) -> None:
         for lane in list(self._lanes.values()):
-            self._outgoing.wasted_spans(len(take(lane.wasted, MAX_ROWS)[0]))
-            # As many as there are now: a thread in full swing would keep a flush busy for ever.
-            for _ in range(0, len(lane.rows), ROWS_PER_FRAME * WIDTH):
-                self._outgoing.spans(take(lane.rows, ROWS_PER_FRAME))
+            self._flush_lane(lane)
         if self._logs:
             logs = self._logs[:]
             del self._logs[: len(logs)]
-            self._outgoing.signals("log", logs)
+            self._outgoing.logs(logs)
+        PEOPLE.forget()
         if metrics:
             self._metrics_due = monotonic() + self._settings.metric_interval_s
+            self._look_at_itself()
             if points := self._metrics.drain():
                 self._outgoing.signals("point", points)
             self._outgoing.ledger()
+
+    def _look_at_itself(self) -> None:
+        ring = self._rings.get(self.pid)
+        if ring is not None and ring.is_shared:
+            ring.tell_time()
+            ring.sample()
+
+    def _flush_lane(self, lane: Lane) -> None:
+        # As many as there are now: a thread in full swing would keep a flush busy for ever.
+        for _ in range(0, len(lane.chunks) * flight.ROWS, ROWS_PER_FRAME):
+            rows = take(lane, ROWS_PER_FRAME)
+            if not rows.count:
+                break
+            self._outgoing.spans(rows)
+            rows.give_up(lane)
+        wasted, lost = lane.wasted, lane.lost
+        self._outgoing.missing_spans(wasted - lane.told[0], "sample_rate")
+        self._outgoing.missing_spans(lost - lane.told[1], "queue_overflow")
+        lane.told = (wasted, lost)
 
     def _drain(self, deadline: float) -> bool:
         while self.delivery.pending:
@@ -235,12 +311,12 @@ class Recorder:
 
     def after_fork_in_child(self) -> None:
         """Become a process of its own: nothing that was recorded before belongs to it."""
-        lanes = self._lanes.values()
+        lanes, rings = self._lanes.values(), self._rings.values()
         self._begin()
         for lane in lanes:
-            lane.close()
-            lane.rows.clear()
-            lane.wasted.clear()
+            lane.disown()
+        for ring in rings:
+            ring.abandon()
         self._books.forget()
         self._metrics.begin()
         self._outgoing.begin()
@@ -251,6 +327,7 @@ class Recorder:
             # An agent that has stopped reading will not answer within milliseconds either.
             self._hand_over(deadline, hopeless=self.delivery.is_stuck)
             self.delivery.spool_rest()
+            self._land()
 
     def close(self, timeout: float) -> bool:
         """Stop recording, send what there is, wait up to `timeout` seconds, spool the rest."""
@@ -259,4 +336,10 @@ class Recorder:
         self._flusher.stop()
         done = self.flush(timeout) if self._used else True
         self.delivery.close()
+        self._land()
         return done
+
+    def _land(self) -> None:
+        """Say that this is the end, and that all is well; what no spool has taken stays to read."""
+        for ring in self._rings.values():
+            ring.land(is_empty=not self.delivery.pending)

@@ -1,82 +1,141 @@
-"""Finished spans, from flat rows of integers and references to a block of columns."""
+"""Finished spans, from the pages they were written to, to a block of columns."""
 
 from __future__ import annotations
 
-from time import perf_counter_ns, time_ns
+from array import array
 
-from qmon_sdk.protocol.arrays import U32, U64, packed
+from qmon_sdk.protocol import flight
+from qmon_sdk.protocol.arrays import U32, U64, packed, unpacked
 from qmon_sdk.protocol.columns import Block, labels, words
+from qmon_sdk.protocol.signals import NO_LABELS
 
-from .cells import WIDTH
+from .people import PEOPLE
+from .sites import SITES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-_U64 = (1 << 64) - 1
+    from .cells import Lane
+    from .ring import Chunk
 
-MORE = "\0more"
-"""Under this key among a row's attributes, what has columns of its own: `(events, links, began)`.
-
-`events` and `links` are JSON, as `protocol.signals.Span` has them; `began` is when the span began,
-in nanoseconds since 1970, where somebody said so, or `None`.
-"""
+WIDTH = flight.ROW_BYTES // 8
+_TIME, _DURATION, _HIGH, _LOW, _PARENT, _WHAT, _WHO, _EXTRA, _SPAN = range(WIDTH)
+_NOTHING = bytes(8)
 
 
-class Site:
-    """Where spans come from: what all the spans of one place in the code have in common."""
+class Rows:
+    """Rows of one lane that were taken together, as columns of bytes, and where they came from."""
 
-    __slots__ = ("attributes", "kind", "metric", "name")
+    __slots__ = ("_ends", "columns", "count")
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        kind: str = "internal",
-        attributes: dict[str, str] | None = None,
-        metric: bool = False,
-    ) -> None:
-        self.name = name
-        self.kind = kind
-        self.attributes = attributes or {}
-        self.metric = metric
+    def __init__(self, columns: list[bytes], ends: list[tuple[Chunk, int]]) -> None:
+        self.columns = columns
+        self.count = len(columns[_SPAN]) // 8
+        self._ends = ends
+
+    def give_up(self, lane: Lane) -> None:
+        """Let the lane's pages go: the rows are in a frame, or are not wanted."""
+        for chunk, end in self._ends:
+            chunk.taken(end)
+            lane.read = end
+            if end == flight.ROWS:
+                lane.read = 0
+                lane.chunks.popleft()
+                lane.ring.give_back(chunk)
+
+    def numbers(self, column: int) -> array[int]:
+        """Read one column."""
+        return unpacked(U64, self.columns[column])
+
+    def durations_by_site(self) -> zip[tuple[int, int]]:
+        """Pair the number of each row's site with its duration."""
+        sites = [what & flight.SITE_MASK for what in self.numbers(_WHAT)]
+        return zip(sites, unpacked("q", self.columns[_DURATION]), strict=True)
+
+    def sites(self) -> set[int]:
+        """Number the sites of these rows."""
+        return {what & flight.SITE_MASK for what in set(self.numbers(_WHAT))}
 
 
-def take(rows: list[Any], most: int) -> list[list[Any]]:
-    """Take up to `most` rows off the front, as columns, while their thread may add to the back."""
-    end = min(len(rows), most * WIDTH)
-    columns = [rows[place:end:WIDTH] for place in range(WIDTH)]
-    del rows[:end]
-    return columns
+def take(lane: Lane, most: int) -> Rows:
+    """Read up to `most` finished rows of a lane, oldest first; `give_up` lets them go."""
+    parts: list[list[bytes]] = []
+    ends: list[tuple[Chunk, int]] = []
+    start = lane.read
+    pages = list(lane.chunks)
+    for place, chunk in enumerate(pages):
+        end = min(_written(chunk, start), start + most)
+        if end < flight.ROWS and end < start + most and place + 1 < len(pages):
+            end = (
+                flight.ROWS
+            )  # the thread has gone on to the next page: what is missing never comes
+        if end == start:
+            break
+        parts.append(_read(chunk, start, end))
+        ends.append((chunk, end))
+        most -= end - start
+        start = 0
+        if end < flight.ROWS or not most:
+            break
+    return Rows(_whole([b"".join(column) for column in zip(*parts, strict=True)]), ends)
 
 
-def span_block(
-    columns: list[list[Any]], scrub: Callable[[dict[str, Any]], dict[str, str]]
-) -> Block:
-    """Write columns of rows as a block of spans: a pass for each column, none for each row."""
-    sites, scopes, statuses, highs, lows, spans, parents, starts, durations, extras = columns
-    names, kinds, attributes = _seen(sites, ("name", "kind", "attributes"))
-    users, sessions = _seen(scopes, ("user_id", "session_id"))
-    ago = time_ns() - perf_counter_ns()
+def _written(chunk: Chunk, start: int) -> int:
+    """Say up to where the rows of a page have their last word."""
+    first = (chunk.at + flight.CHUNK_HEAD >> 3) + _SPAN
+    marks = chunk.words[first + start * WIDTH : first + flight.ROWS * WIDTH : WIDTH].tolist()
+    try:
+        return start + marks.index(0)
+    except ValueError:
+        return flight.ROWS
+
+
+def _read(chunk: Chunk, start: int, end: int) -> list[bytes]:
+    first = chunk.at + flight.CHUNK_HEAD >> 3
+    begin, stop = first + start * WIDTH, first + end * WIDTH
+    return [chunk.words[begin + place : stop : WIDTH].tobytes() for place in range(WIDTH)]
+
+
+def _whole(columns: list[bytes]) -> list[bytes]:
+    """Leave out rows that were begun and never finished: a signal's handler raised in between."""
+    if not columns:
+        return [b""] * WIDTH
+    spans = unpacked(U64, columns[_SPAN])
+    if 0 not in spans:
+        return columns
+    return [
+        packed(U64, [n for n, span in zip(unpacked(U64, column), spans, strict=True) if span])
+        for column in columns
+    ]
+
+
+def span_block(rows: Rows, clock: int, attributes_at: Callable[[int], dict[str, str]]) -> Block:
+    """Write rows as a block of spans: a pass for each column, none for each row.
+
+    `clock` is what to add to their times; `attributes_at` takes the attributes kept for a row.
+    """
+    columns = rows.columns
+    whats = rows.numbers(_WHAT)
+    names, kinds, statuses, attributes = _by_what(whats)
+    users, sessions = _by_who(columns[_WHO], rows)
     events: Any = ""
     links: Any = ""
-    if extras.count(None) < len(extras):
-        events, links = _told_apart(extras, starts, ago)
-        attributes = _attributes(sites, extras, scrub)
+    if columns[_EXTRA].count(0) < len(columns[_EXTRA]):
+        attributes, events, links = _extras(whats, rows.numbers(_EXTRA), attributes_at)
     return Block(
         kind="span",
-        rows=len(sites),
+        rows=rows.count,
         columns=(
-            # As unsigned, which is quicker to write, and the same bytes for what is not negative.
-            ["o", ago, packed(U64, starts)],
-            _trace_ids(highs, lows),
-            _span_ids(spans),
-            _span_ids(parents),
+            ["o", clock, columns[_TIME]],
+            _trace_ids(columns[_HIGH], columns[_LOW]),
+            _span_ids(columns[_SPAN]),
+            _span_ids(columns[_PARENT]),
             names,
             kinds,
-            packed(U64, durations),
-            _words(statuses),
+            columns[_DURATION],
+            statuses,
             users,
             sessions,
             attributes,
@@ -86,65 +145,73 @@ def span_block(
     )
 
 
-def _told_apart(extras: Sequence[Any], starts: list[Any], ago: int) -> tuple[Any, Any]:
-    """Take out of the attributes what has columns of its own, and put beginnings into theirs."""
-    told = [
-        (place, extra.pop(MORE))
-        for place, extra in enumerate(extras)
-        if extra is not None and MORE in extra
-    ]
-    if not told:
-        return "", ""
-    events, links = [""] * len(extras), [""] * len(extras)
-    for place, (happened, linked, began) in told:
-        events[place], links[place] = happened, linked
-        if began is not None:
-            starts[place] = (began - ago) & _U64  # what is negative is written as signed
-    return words(events), words(links)
-
-
-def _trace_ids(highs: Sequence[int], lows: Sequence[int]) -> Any:
+def _trace_ids(highs: bytes, lows: bytes) -> Any:
     """Write trace ids: as one text when all rows are of one trace."""
     if _alike(lows) and _alike(highs):
-        return f"{highs[0]:016x}{lows[0]:016x}"
-    return ["x2", packed(U64, highs), packed(U64, lows)]
+        return _hex(highs) + _hex(lows)
+    return ["x2", highs, lows]
 
 
-def _span_ids(ids: Sequence[int]) -> Any:
+def _span_ids(ids: bytes) -> Any:
     if _alike(ids):
-        return f"{ids[0]:016x}" if ids[0] else ""
-    return ["x1", packed(U64, ids)]
+        return _hex(ids) if ids[:8] != _NOTHING else ""
+    return ["x1", ids]
 
 
-def _alike(values: Sequence[Any]) -> bool:
-    """Say whether all are the same: quick when they are, and when the last is not the first."""
-    return bool(values[0] == values[-1] and values.count(values[0]) == len(values))
+def _hex(ids: bytes) -> str:
+    return ids[7::-1].hex()  # little-endian, as all of a ring
 
 
-def _seen(holders: Sequence[Any], fields: tuple[str, ...]) -> list[Any]:
-    """Write texts that belong to few objects seen many times: look at each object once."""
-    if _alike(holders):
-        return [getattr(holders[0], field) for field in fields]
-    distinct = dict.fromkeys(holders)
-    index = {holder: place for place, holder in enumerate(distinct)}
-    places = packed(U32, map(index.__getitem__, holders))
-    return [["d", places, [getattr(holder, field) for holder in distinct]] for field in fields]
+def _alike(values: bytes) -> bool:
+    """Say whether all words are the same: quick when the last is not the first."""
+    return values[:8] == values[-8:] and values == values[:8] * (len(values) >> 3)
 
 
-def _words(values: Sequence[str]) -> Any:
-    if _alike(values):
-        return values[0]
-    index = {value: place for place, value in enumerate(dict.fromkeys(values))}
-    return ["d", packed(U32, map(index.__getitem__, values)), list(index)]
+def _by_what(whats: array[int]) -> list[Any]:
+    """Write what sites and statuses say: names, kinds, statuses, attributes."""
+    distinct = dict.fromkeys(whats)
+    sites = [SITES[what & flight.SITE_MASK] for what in distinct]
+    statuses = [flight.STATUSES[what >> flight.STATUS_SHIFT] for what in distinct]
+    said: list[list[Any]] = [
+        [site.name for site in sites],
+        [site.kind for site in sites],
+        statuses,
+        [site.attributes for site in sites],
+    ]
+    return _spread(said, distinct, whats)
 
 
-def _attributes(
-    sites: Sequence[Site], extras: Sequence[Any], scrub: Callable[[dict[str, Any]], dict[str, str]]
-) -> Any:
-    """Write attributes that are not the same for all spans of a site."""
-    return labels(
-        [
-            site.attributes if extra is None else {**site.attributes, **scrub(extra)}
-            for site, extra in zip(sites, extras, strict=True)
-        ]
+def _by_who(column: bytes, rows: Rows) -> list[Any]:
+    """Write who the rows are of: users and sessions."""
+    if _alike(column):
+        who = PEOPLE[int.from_bytes(column[:8], "little")]
+        return [who.user_id, who.session_id]
+    numbers = rows.numbers(_WHO)
+    distinct = dict.fromkeys(numbers)
+    people = [PEOPLE[number] for number in distinct]
+    return _spread(
+        [[who.user_id for who in people], [who.session_id for who in people]], distinct, numbers
     )
+
+
+def _spread(said: list[list[Any]], distinct: dict[int, None], values: Sequence[int]) -> list[Any]:
+    """Write columns that depend on few values: each value once, and a place for each row."""
+    if len(distinct) == 1:
+        return [texts[0] for texts in said]
+    index = {value: place for place, value in enumerate(distinct)}
+    places = packed(U32, map(index.__getitem__, values))
+    return [
+        texts[0] if texts.count(texts[0]) == len(texts) else ["d", places, texts] for texts in said
+    ]
+
+
+def _extras(
+    whats: Sequence[int], extras: Sequence[int], attributes_at: Callable[[int], dict[str, str]]
+) -> list[Any]:
+    """Write what is not the same for all spans of a site: attributes, events, links."""
+    said = [attributes_at(extra) if extra else NO_LABELS for extra in extras]
+    events = [kept.pop(flight.EVENTS, "") if kept else "" for kept in said]
+    links = [kept.pop(flight.LINKS, "") if kept else "" for kept in said]
+    sites = [SITES[what & flight.SITE_MASK].attributes for what in whats]
+    both = [{**site, **kept} if kept else site for site, kept in zip(sites, said, strict=True)]
+    return [labels(both), words(events), words(links)]

@@ -11,9 +11,12 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from qmon_sdk.context import SCOPE
+from qmon_sdk.protocol import flight
+from qmon_sdk.transports.originals import get_ident
 
-from .cells import CELL, adopt, draw
+from .cells import CELL, adopt, draw, pack_inside, pack_open, pack_row
 from .endings import failed, told
+from .ring import NO_SLOT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
-    from .rows import Site
+    from .sites import Site
 
 _BEGIN = """
     _q_cell = _q_get()
@@ -33,44 +36,79 @@ _BEGIN = """
         _q_span = _q_next(_q_cell.ids, 1)
     {skip}
     _q_parent = _q_cell.span
+    _q_lane = _q_cell.lane
+    try:
+        _q_slot = _q_lane.opens.pop()
+    except IndexError:
+        _q_slot = _q_no_slot
 """
 
 _ROOT = """
-    if not _q_parent:
         if _q_cell.always:
             _q_cell.trace_lo = _q_draw(64)
         else:
             _q_cell.begin_trace(_q_name)
 """
 
+_OPEN = """
+        _q_open(
+            _q_lane.buf, _q_slot, _q_cell.trace_hi, _q_cell.trace_lo, _q_scope().who, _q_what,
+            _q_parent, _q_lane.thread, _q_start, _q_span,
+        )
+"""
+
 _ROW = """
     _q_took = _q_clock() - _q_start
-    if _q_cell.span is _q_span{plain}:
-        _q_rows = _q_cell.rows
-        _q_rows += (
-            _q_site, _q_scope(), "unset", _q_cell.trace_hi, _q_cell.trace_lo,
-            _q_span, _q_parent, _q_start, _q_took, None,
+    if _q_cell.span is _q_span{own_thread}{plain}:
+        _q_at = _q_next(_q_cell.slots)
+        _q_pack(
+            _q_lane.rows, _q_at, _q_start, _q_took, _q_cell.trace_hi, _q_cell.trace_lo,
+            _q_parent, _q_what, _q_scope().who, 0, _q_span,
         )
     else:
         _q_told(_q_cell, _q_site, _q_parent, _q_start, _q_took, {extra})
 """
 
+_CLOSE = """
+    if _q_slot > _q_no_slot:
+        _q_lane.marks[_q_slot + {mark} >> 3] = 0
+        _q_lane.opens.append(_q_slot)
+"""
+
 _SYNC = (
     "def {name}({parameters}):"
     + _BEGIN
-    + "    _q_cell.span = _q_span\n"
-    + _ROOT
     + """
+    _q_cell.span = _q_span
     {arguments_kept}
-    _q_start = _q_clock()
+    if _q_parent and _q_cell.slot > _q_no_slot:
+        _q_start = _q_clock()
+        _q_inside(
+            _q_lane.buf, _q_slot + {inside}, _q_inherits, _q_parent, _q_lane.thread, _q_start,
+            _q_span,
+        )
+    else:
+        if not _q_parent:
+            _q_cell.slot = _q_slot
+"""
+    + _ROOT.replace("\n", "\n    ")
+    + """
+        _q_start = _q_clock()
+"""
+    + _OPEN
+    + """
     try:
         _q_result = _q_call({arguments})
     except BaseException as _q_error:
         _q_failed(_q_cell, _q_site, _q_parent, _q_start, _q_clock() - _q_start, {early}, _q_error)
         _q_cell.span = _q_parent
+"""
+    + _CLOSE.replace("\n", "\n    ")
+    + """
         raise
 """
     + _ROW
+    + _CLOSE
     + """
     _q_cell.span = _q_parent
     return _q_result
@@ -83,21 +121,31 @@ _ASYNC = (
     + """
     _q_outer = _q_cell
     _q_cell = _q_outer.child(_q_span)
+    if not _q_parent:
 """
     + _ROOT
     + """
     {arguments_kept}
+    _q_cell.slot = _q_slot
     _q_set(_q_cell)
     _q_start = _q_clock()
+    if True:
+"""
+    + _OPEN
+    + """
     try:
         _q_result = await _q_call({arguments})
     except BaseException as _q_error:
         _q_failed(_q_cell, _q_site, _q_parent, _q_start, _q_clock() - _q_start, {early}, _q_error)
         if _q_get() is _q_cell:
             _q_set(_q_outer)
+"""
+    + _CLOSE.replace("\n", "\n    ")
+    + """
         raise
 """
     + _ROW
+    + _CLOSE
     + """
     if _q_get() is _q_cell:
         _q_set(_q_outer)
@@ -137,11 +185,16 @@ def wrapper_of(
         plain=" and not _q_keeps" if record_args or record_return else "",
         extra=late if record_args or record_return else "None",
         early="_q_kept" if record_args or record_return else "None",
+        own_thread=" and _q_cell.thread == _q_ident()" if way == "async" else "",
+        inside=flight.OPEN_INSIDE_AT,
+        mark=flight.OPEN_SPAN,
     )
     names = {
         **_NAMES,
         "_q_call": fn,
         "_q_site": site,
+        "_q_what": site.number,
+        "_q_inherits": site.number | flight.INHERITS,
         "_q_name": site.name,
         "_q_skip": skip,
         "_q_keeps": True,
@@ -196,8 +249,6 @@ def _made(source: str, names: dict[str, Any]) -> Any:
 
 
 def _names() -> dict[str, Any]:
-    from _thread import get_ident
-
     return {
         "_q_get": CELL.get,
         "_q_set": CELL.set,
@@ -207,6 +258,10 @@ def _names() -> dict[str, Any]:
         "_q_adopt": adopt,
         "_q_draw": draw,
         "_q_clock": perf_counter_ns,
+        "_q_no_slot": NO_SLOT,
+        "_q_open": pack_open,
+        "_q_inside": pack_inside,
+        "_q_pack": pack_row,
         "_q_told": told,
         "_q_failed": failed,
     }
