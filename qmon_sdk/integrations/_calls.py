@@ -16,7 +16,7 @@ from qmon_sdk.middleware import semantics
 from qmon_sdk.middleware.sites import named
 from qmon_sdk.propagation import TRACEPARENT, inject
 from qmon_sdk.recorder.cells import CELL, here, write_row
-from qmon_sdk.recorder.rows import Site
+from qmon_sdk.recorder.sites import Site
 from qmon_sdk.spans import OpenSpan
 
 TYPE_CHECKING = False
@@ -77,7 +77,7 @@ class Call:
             cell.begin_trace(self.method)
         elif not outer.span:
             first = self._first
-            cell.trace_hi, cell.trace_lo, cell.rows = first.trace_hi, first.trace_lo, first.rows
+            cell.trace_hi, cell.trace_lo, cell.slots = first.trace_hi, first.trace_lo, first.slots
         if not self._resends:
             self._first = cell
         self.status, self._error, self._is_out = 0, None, False

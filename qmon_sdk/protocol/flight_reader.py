@@ -292,7 +292,10 @@ class _Reader:
         """Walk the unacknowledged messages: sequence, `LOGGED`, the frame."""
         at, end = self._word(flight.FRAMES_TAIL), self._word(flight.FRAMES_HEAD)
         turns = 0
-        while at != end and at <= flight.FRAMES_BYTES - HELD.size and turns <= 1:
+        while at != end and at < flight.FRAMES_BYTES and turns <= 1:
+            if at > flight.FRAMES_BYTES - HELD.size:  # too near the end even to say so
+                at, turns = 0, turns + 1
+                continue
             here = flight.FRAMES_AT + at
             length, sequence, logged, live = HELD.unpack_from(self._data, here)
             if length == flight.WRAP:

@@ -1,46 +1,31 @@
-"""Where each context stands in its trace, and the rows that finished spans are written to.
+"""Where each context stands in its trace, and how what happens there is written down.
 
-A finished span is nine integers in a page of memory that outlives the process (`ring`). Each thread
-writes to a page of its own, in a *lane*, and is told its places by an iterator; the flusher reads
-the rows that have their last word. No lock is needed, and nothing is checked on the way: where rows
-are not to be kept, the iterator leads to a place that nobody reads.
-
-Span ids are handed out in ranges. The iterator that hands them out asks the lane for the next
-range, and that question, asked once in `PERMITS` spans, is where recording ends: a lane that may
-not record gives no range, `next(ids, 0)` is 0, and 0 means "do not record".
-
-An open span has a slot in the ring, which says as much as is known at its start. A slot is taken
-off a list that all threads share, and put back at the end.
+A finished span is nine integers in a page of memory that outlives the process (`ring`), each thread
+writing to pages of its own (`lanes`), so that no lock is needed. An open span has a slot in the
+ring, which says as much as is known at its start: the slot is taken off a list that all threads
+share, and put back at the end.
 """
 
 from __future__ import annotations
 
 import os
 from _random import Random
-from _thread import get_native_id
-from collections import deque
 from contextvars import ContextVar
-from itertools import chain
-from time import perf_counter_ns, time_ns
 
 from qmon_sdk.client import current
 from qmon_sdk.context import SCOPE
 from qmon_sdk.protocol import flight
 from qmon_sdk.transports.originals import get_ident
 
-from .ring import NO_SLOT, TRASH, private
+from .ring import NO_SLOT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from .recorder import Recorder
-    from .ring import Chunk, Ring
+    from .lanes import Lane
     from .sites import Site
-
-PERMITS = 512
-_TRIES = 64  # rows that are lost before a page is asked for again
 
 pack_row = flight.ROW.pack_into
 pack_open = flight.OPEN.pack_into
@@ -58,147 +43,6 @@ def draw_id() -> str:
 def reseed() -> None:
     """Draw other ids from now on than any other process does, as a forked child must."""
     _RANDOM.seed(int.from_bytes(os.urandom(32), "big"))
-
-
-class Lane:
-    """One thread's pages of rows, and the permits to add to them."""
-
-    __slots__ = (
-        "allowed",
-        "buf",
-        "chunks",
-        "ids",
-        "is_called_in",
-        "lost",
-        "marks",
-        "opens",
-        "owner",
-        "read",
-        "ring",
-        "rows",
-        "slots",
-        "thread",
-        "told",
-        "wasted",
-        "wasting",
-    )
-
-    def __init__(self, owner: Recorder, ring: Ring) -> None:
-        self.owner = owner
-        self.ring = ring
-        self.buf = self.rows = ring.buf
-        self.marks = ring.words
-        self.opens = ring.opens
-        self.thread = get_native_id()
-        self.chunks: deque[Chunk] = deque()
-        self.read = 0  # rows of the first chunk that are in frames; the flusher's
-        self.wasted = self.lost = 0  # rows left out by sampling, and for want of room, so far
-        self.told = (0, 0)  # how many of these are accounted for; the flusher's
-        self.allowed = True
-        self.is_called_in = False
-        self.ids: Iterator[int] = chain.from_iterable(_Permits(self))
-        self.slots: Iterator[int] = chain.from_iterable(_Pages(self))
-        self.wasting: Iterator[int] = _Wasting(self)
-
-    def close(self) -> None:
-        """Hand out no id any more, and take back the range that is being handed out."""
-        self.allowed = False
-        for _ in self.ids:
-            pass
-
-    def disown(self) -> None:
-        """End in a forked child: what is still written must not reach the parent's memory."""
-        self.close()
-        self.buf = self.rows = memoryview(private(flight.SIZE))
-        self.marks = self.buf.cast("Q")
-        self.opens = []
-        self.slots = self.wasting
-
-    def call_in(self) -> None:
-        """Take back the rest of the range, so that the next span has to ask; for its own thread."""
-        self.is_called_in = self.allowed
-        while self.is_called_in and next(self.ids, 0):
-            pass
-
-
-class _Pages:
-    """Places for rows, a page at a time."""
-
-    __slots__ = ("lane",)
-
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
-
-    def __iter__(self) -> _Pages:
-        return self
-
-    def __next__(self) -> Iterator[int] | range:
-        lane = self.lane
-        chunk = lane.owner.chunk(lane) if lane.allowed else None
-        if chunk is None:
-            return _Losing(lane)
-        places = chunk.begin(lane.thread)
-        lane.rows = chunk.buf
-        lane.chunks.append(chunk)
-        return places
-
-
-class _Wasting:
-    """The place of rows that sampling leaves out: counted, and read by nobody."""
-
-    __slots__ = ("lane",)
-
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
-
-    def __iter__(self) -> _Wasting:
-        return self
-
-    def __next__(self) -> int:
-        self.lane.wasted += 1
-        return TRASH
-
-
-class _Losing:
-    """The same for rows that find no room, until it is time to ask for room again."""
-
-    __slots__ = ("lane", "left")
-
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
-        self.left = _TRIES
-
-    def __iter__(self) -> _Losing:
-        return self
-
-    def __next__(self) -> int:
-        if not self.left:
-            raise StopIteration
-        self.left -= 1
-        self.lane.lost += 1
-        return TRASH
-
-
-class _Permits:
-    """Ranges of span ids, one for every `PERMITS` spans, while the lane is allowed to record."""
-
-    __slots__ = ("lane",)
-
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
-
-    def __iter__(self) -> _Permits:
-        return self
-
-    def __next__(self) -> range:
-        lane = self.lane
-        if lane.is_called_in:
-            lane.is_called_in = False
-            return range(1, 2)  # taken by who called it in
-        first = lane.owner.refill(lane) if lane.allowed else 0
-        if not first:
-            raise StopIteration
-        return range(first, first + PERMITS)
 
 
 class Cell:
@@ -321,20 +165,18 @@ def write_row(cell: Cell, row: tuple[Any, ...]) -> None:
         slots = lane.slots if cell.kept else lane.wasting
     if extra:
         if MORE in extra:
-            start = _told_apart(extra, start)
+            start = _told_apart(extra, start, lane.ring.clock)
         extra = lane.owner.keep_attributes(extra) if slots is lane.slots else 0
     at = next(slots)
     what = site.number | _STATUSES.get(status, 0)
     pack_row(lane.rows, at, start, took, high, low, parent, what, scope.who, extra or 0, span)
 
 
-def _told_apart(extra: dict[str, Any], start: int) -> int:
+def _told_apart(extra: dict[str, Any], start: int, clock: int) -> int:
     """Put under keys of their own what is no attribute, and return when the span began."""
     events, links, began = extra.pop(MORE)
-    for key, said in ((flight.EVENTS, events), (flight.LINKS, links)):
-        if said:
-            extra[key] = said
-    return start if began is None else began - time_ns() + perf_counter_ns()
+    extra |= {key: said for key, said in ((flight.EVENTS, events), (flight.LINKS, links)) if said}
+    return start if began is None else began - clock
 
 
 NOWHERE = Cell()

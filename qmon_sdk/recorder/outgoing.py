@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from itertools import count
-from time import perf_counter_ns, time_ns
+from time import time_ns
 
 from qmon_sdk.client import failed
 from qmon_sdk.protocol import flight
@@ -76,7 +76,8 @@ class Outgoing:
 
     def keep_attributes(self, ring: Ring, said: dict[str, Any]) -> int:
         """Keep a span's attributes until its row is sent; returns what the row says of them."""
-        labels = self._scrubber.labels(said)
+        apart = {key: said.pop(key) for key in (flight.EVENTS, flight.LINKS) if key in said}
+        labels = self._scrubber.labels(said) | apart
         # What the application's hook has not seen yet must not be read by anybody.
         seen = ring.is_shared and self._settings.before_send_span is None
         number = ring.notes.add(flight.EXTRA, pack(labels)) if seen else 0
@@ -106,12 +107,12 @@ class Outgoing:
             except Exception as error:  # noqa: BLE001 - the rest has to go out
                 self._lost(kind, len(part), error)
 
-    def spans(self, rows: Rows) -> None:
-        """Send finished spans."""
+    def spans(self, rows: Rows, clock: int) -> None:
+        """Send finished spans; `clock` is what to add to their times."""
         self._books.captured("span", rows.count)
         try:
             self._fold_durations(rows)
-            block = span_block(rows, time_ns() - perf_counter_ns(), self._attributes_at)
+            block = span_block(rows, clock, self._attributes_at)
             hook = self._settings.before_send_span
             self._block(block if hook is None else self._filtered(block, hook))
         except Exception as error:  # noqa: BLE001 - the rest has to go out

@@ -7,13 +7,15 @@ from _thread import allocate_lock
 from time import monotonic
 
 from qmon_sdk.client import failed
+from qmon_sdk.last_words import close_last_words, open_last_words
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.frames import pack
 from qmon_sdk.stats import Stats
 from qmon_sdk.transports.originals import get_ident
 
-from .cells import CELL, Lane, draw, reseed
+from .cells import CELL, draw, reseed
 from .flusher import Flusher, running_threads
+from .lanes import Lane
 from .outgoing import ROWS_PER_FRAME, Outgoing
 from .people import PEOPLE
 from .ring import Ring
@@ -86,8 +88,14 @@ class Recorder:
             if ring is not made:
                 made.remove()
             else:
-                self.delivery.keep_in(ring)
+                self._use(ring)
         return ring
+
+    def _use(self, ring: Ring) -> None:
+        self.delivery.keep_in(ring)
+        if ring.is_shared:
+            open_last_words(ring.path.removesuffix(flight.SUFFIX) + flight.FAULT_SUFFIX)
+            ring.sample()
 
     def _made_ring(self) -> Ring:
         folder, process = self._settings.flight_dir, self._outgoing.process
@@ -234,8 +242,10 @@ class Recorder:
 
     def _look_at_itself(self) -> None:
         ring = self._rings.get(self.pid)
-        if ring is not None and ring.is_shared:
-            ring.tell_time()
+        if ring is None:
+            return
+        ring.tell_time()
+        if ring.is_shared:
             ring.sample()
 
     def _flush_lane(self, lane: Lane) -> None:
@@ -244,7 +254,7 @@ class Recorder:
             rows = take(lane, ROWS_PER_FRAME)
             if not rows.count:
                 break
-            self._outgoing.spans(rows)
+            self._outgoing.spans(rows, lane.ring.clock)
             rows.give_up(lane)
         wasted, lost = lane.wasted, lane.lost
         self._outgoing.missing_spans(wasted - lane.told[0], "sample_rate")
@@ -317,6 +327,7 @@ class Recorder:
             lane.disown()
         for ring in rings:
             ring.abandon()
+            close_last_words()
         self._books.forget()
         self._metrics.begin()
         self._outgoing.begin()
@@ -343,3 +354,4 @@ class Recorder:
         """Say that this is the end, and that all is well; what no spool has taken stays to read."""
         for ring in self._rings.values():
             ring.land(is_empty=not self.delivery.pending)
+            close_last_words()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 from itertools import count
+from struct import Struct
 from time import perf_counter_ns, process_time_ns, time_ns
 
 from qmon_sdk.protocol import flight
@@ -33,6 +34,8 @@ NO_SLOT = flight.OPENS_AT
 """The slot of open spans and sessions that found none."""
 TRASH = flight.CHUNKS_AT + flight.CHUNK_HEAD
 """Where rows go that are not to be kept."""
+_CLOCK = Struct("<q")
+_PUT_NS = 1_000_000  # less is no step of the calendar's clock, but how long it takes to read both
 _RSS, _THREADS = 23, 19  # fields of `/proc/PID/stat`, from 0
 _STARTED = 21
 
@@ -70,12 +73,14 @@ class Ring:
     def __init__(self, path: str, process: bytes, *, spare: int = 0) -> None:
         """Make it at `path` (empty: in private memory); `spare` bytes of rows more beside it."""
         self.process = process
+        self.clock = 0
+        """What to add to a span's times to get nanoseconds since 1970, steady for a while."""
         self.trouble = ""
         self._descriptor = -1
-        self._path = ""
+        self.path = ""
         self.buf = memoryview(self._mapped(path) if path else private(flight.SIZE))
         self.words = self.buf.cast("Q")
-        self.is_shared = bool(self._path)
+        self.is_shared = bool(self.path)
         self.notes = Notes(self.buf)
         self.held = Held(self.buf)
         self.opens = _slots(flight.OPENS_AT, flight.OPENS, flight.OPEN_BYTES)
@@ -94,7 +99,7 @@ class Ring:
         try:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            self._path = path
+            self.path = path
             self._claim()
             # Without its pages set aside, a full memory file system would kill the program.
             os.posix_fallocate(self._descriptor, 0, flight.SIZE)
@@ -133,7 +138,7 @@ class Ring:
 
     def remove(self) -> None:
         """Take the file away; the memory stays until nobody refers to it."""
-        path, self._path = self._path, ""
+        path, self.path = self.path, ""
         if path:
             try:
                 os.unlink(path)
@@ -143,7 +148,7 @@ class Ring:
 
     def abandon(self) -> None:
         """Leave it to the process that this one was forked from."""
-        self._path = ""
+        self.path = ""
         self._let_go()
 
     def _let_go(self) -> None:
@@ -225,8 +230,11 @@ class Ring:
     # --- head ---------------------------------------------------------------------------------
 
     def tell_time(self) -> None:
-        """Note how the clock of spans goes beside the calendar's."""
-        WORD.pack_into(self.buf, flight.CLOCK, time_ns() - perf_counter_ns() & 0xFFFFFFFFFFFFFFFF)
+        """Note how the clock of spans goes beside the calendar's, when somebody has put that."""
+        clock = time_ns() - perf_counter_ns()
+        if abs(clock - self.clock) > _PUT_NS:
+            self.clock = clock
+            _CLOCK.pack_into(self.buf, flight.CLOCK, clock)
 
     def sample(self) -> None:
         """Note what the process weighs."""

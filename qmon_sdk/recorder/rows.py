@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from .cells import Lane
+    from .lanes import Lane
     from .ring import Chunk
 
 WIDTH = flight.ROW_BYTES // 8
@@ -68,9 +68,7 @@ def take(lane: Lane, most: int) -> Rows:
     for place, chunk in enumerate(pages):
         end = min(_written(chunk, start), start + most)
         if end < flight.ROWS and end < start + most and place + 1 < len(pages):
-            end = (
-                flight.ROWS
-            )  # the thread has gone on to the next page: what is missing never comes
+            end = flight.ROWS  # its thread is on the next page: what is missing never comes
         if end == start:
             break
         parts.append(_read(chunk, start, end))

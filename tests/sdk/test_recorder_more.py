@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qmon_sdk.context import EMPTY
 from qmon_sdk.protocol.signals import FIELDS
-from qmon_sdk.recorder.cells import here, write_row
-from qmon_sdk.recorder.rows import MORE, Site
+from qmon_sdk.recorder.cells import MORE, here, write_row
+from qmon_sdk.recorder.sites import Site
 
 BEGAN = 1_500_000_000_123_456_789
 

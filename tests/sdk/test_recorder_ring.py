@@ -1,0 +1,241 @@
+"""The flight ring: whatever a process has recorded can be read without it."""
+
+from __future__ import annotations
+
+import mmap
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmon_sdk.context import add_breadcrumb, set_user
+from qmon_sdk.decorators import instrument
+from qmon_sdk.logs import log
+from qmon_sdk.protocol import flight
+from qmon_sdk.protocol.flight_reader import read_flight
+from qmon_sdk.recorder.byte_rings import Held, Notes
+from qmon_sdk.recorder.ring import Ring
+from qmon_sdk.sessions import session
+from qmon_sdk.spans import span
+from qmon_sdk.start import flush, shutdown, stats
+
+PROCESS = bytes(range(16))
+
+
+@instrument
+def work(n):
+    return n
+
+
+@pytest.fixture
+def ring(tmp_path):
+    made = Ring(str(tmp_path / "here.ring"), PROCESS)
+    made.take_off(b"\x90")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def flying(told, tmp_path):
+    """An SDK whose ring is a file, and how to read that file."""
+    told.begin(flight_dir=str(tmp_path / "flight"), flush_interval_s=60)
+
+    def read():
+        (path,) = (tmp_path / "flight").glob("*.ring")
+        return read_flight(path.read_bytes())
+
+    return read
+
+
+class TestWhatARingHolds:
+    def test_is_every_span_that_has_ended_and_is_in_no_frame(self, flying):
+        for n in range(3 * flight.ROWS):
+            work(n)
+        with span("paid", amount=3):
+            pass
+
+        seen = flying()
+        assert len(seen.spans) == 3 * flight.ROWS + 1
+        assert {"amount": "3"} == next(one for one in seen.spans if one.name == "paid").attributes
+
+    def test_is_nothing_twice(self, flying, told):
+        work(1)
+        flush()
+        work(2)
+
+        assert len(flying().spans) == 1
+        assert {"span": 2} == flying().ledger.captured
+
+    def test_is_every_span_that_is_open_with_its_trace_and_user(self, flying):
+        with span("outer"):
+            set_user({"id": "ada"})
+            with span("inner"):
+                outer, inner = sorted(flying().open_spans, key=lambda one: one.span.time)
+
+        assert ("outer", "inner") == (outer.span.name, inner.span.name)
+        assert (outer.span.trace_id, outer.span.span_id) == (
+            inner.span.trace_id,
+            inner.span.parent_id,
+        )
+        assert ("ada", "ada") == (outer.span.user_id, inner.span.user_id)
+        assert flying().open_spans == ()
+
+    def test_is_the_instrumented_function_that_runs(self, flying):
+        @instrument(name="outer")
+        def outer():
+            return inner()
+
+        @instrument(name="inner")
+        def inner():
+            return flying().open_spans
+
+        found = {one.span.name: one.span for one in outer()}
+        assert found["inner"].parent_id == found["outer"].span_id
+        assert found["inner"].trace_id == found["outer"].trace_id
+
+    def test_is_every_log_line_that_is_in_no_frame(self, flying):
+        log.info("sent {n}", n=1)
+        flush()
+        log.info("waiting {n}", n=2)
+
+        assert ["waiting 2"] == [line.body for line in flying().logs]
+
+    def test_is_what_happened_before(self, flying):
+        work(1)
+        add_breadcrumb("opened the door")
+
+        assert "opened the door" in flying().breadcrumbs[-1]
+        assert flying().samples[0].rss > 1 << 20
+
+    def test_is_the_sessions_that_have_not_ended(self, flying):
+        with session(user="ada") as opened:
+            (seen,), its_id = flying().sessions, opened.session_id
+
+        assert (its_id, "ada") == (seen.session_id, seen.user_id)
+        assert flying().sessions == ()
+
+    def test_is_gone_when_the_process_ends_well(self, flying, tmp_path):
+        work(1)
+        shutdown()
+
+        assert list((tmp_path / "flight").iterdir()) == []
+
+
+class TestARingThatIsFull:
+    def test_counts_what_found_no_place(self, told):
+        told.begin(flush_interval_s=60, max_buffer_bytes=0)
+        number = (flight.CHUNKS + 50) * flight.ROWS
+        for n in range(number):
+            work(n)
+        flush()
+        books = stats()
+        assert books.captured["span"] == number
+        assert len(told.spans) + books.dropped.get("span/queue_overflow", 0) == number
+
+    def test_goes_on_in_private_memory_where_there_is_none_to_share(self, told, tmp_path):
+        (tmp_path / "file").write_text("")
+        told.begin(flight_dir=str(tmp_path / "file" / "no-folder"))
+
+        work(1)
+
+        assert len(told.spans) == 1
+
+
+class TestMessagesHeld:
+    @given(st.lists(st.tuples(st.booleans(), st.integers(1, 1 << 17)), max_size=60))
+    def test_are_all_there_until_they_are_released(self, steps):
+        memory = memoryview(mmap.mmap(-1, flight.SIZE))
+        held, live = Held(memory), []
+        for sequence, (release, size) in enumerate(steps, 1):
+            if release and live:
+                held.release(live.pop(size % len(live)))
+            else:
+                held.hold(sequence, bytes([sequence]) * size)
+                live += [sequence] if sequence in held._places else []
+            assert sorted(live) == sorted(_walked(memory))
+
+
+def _walked(memory):
+    """The sequences of live messages, as a reader walks them."""
+    at, end = (
+        flight.WORD.unpack_from(memory, n)[0] for n in (flight.FRAMES_TAIL, flight.FRAMES_HEAD)
+    )
+    while at != end:
+        if at > flight.FRAMES_BYTES - flight.HELD.size:
+            at = 0
+            continue
+        length, sequence, _, live = flight.HELD.unpack_from(memory, flight.FRAMES_AT + at)
+        if length == flight.WRAP:
+            at = 0
+            continue
+        start = flight.FRAMES_AT + at + flight.HELD.size
+        if live:
+            assert bytes(memory[start : start + length]) == bytes([sequence]) * length
+            yield sequence
+        at = (at + flight.HELD.size + (length + 7 & ~7)) % flight.FRAMES_BYTES
+
+
+class TestNotes:
+    @given(st.lists(st.binary(max_size=20_000), min_size=1, max_size=60))
+    def test_keep_the_newest_whole(self, payloads):
+        memory = memoryview(bytearray(flight.SIZE))
+        notes = Notes(memory)
+        places = [notes.add(flight.CRUMB, payload) for payload in payloads]
+        memory[: len(flight.MAGIC)] = flight.MAGIC
+        crumbs = read_flight(bytes(memory)).breadcrumbs
+
+        newest = [payload.rstrip(b"\0").decode("utf-8", "replace") for payload in payloads]
+        assert all(places)
+        assert newest[-len(crumbs) :] == list(crumbs)
+        assert sum(map(len, payloads)) > flight.NOTES_BYTES // 2 or len(crumbs) == len(payloads)
+
+
+FORKING = """
+import os, sys
+import qmon_sdk as qmon
+qmon.init(integrations=(), dsn="unix:" + sys.argv[1], flight_dir=sys.argv[2],
+          spool_dir=sys.argv[3], flush_interval_s=60)
+
+@qmon.instrument
+def work(n):
+    return n
+
+@qmon.instrument
+def fork():
+    if not os.fork():
+        for n in range(500):
+            work(n)
+        os._exit(0)
+    os.wait()
+
+work(1)
+fork()
+os._exit(0)
+"""
+
+
+class TestAForkedChild:
+    def test_has_a_ring_of_its_own(self, tmp_path):
+        places = [tmp_path / name for name in ("agent.sock", "flight", "spool")]
+        subprocess.run([sys.executable, "-c", FORKING, *places], check=True)
+
+        flights = [read_flight(path.read_bytes()) for path in places[1].glob("*.ring")]
+        by_size = sorted(flights, key=lambda one: len(one.spans))
+        assert [1, 500] == [len(one.spans) for one in by_size]
+        assert by_size[0].pid != by_size[1].pid
+
+
+class TestTheLock:
+    def test_is_held_as_long_as_the_process_lives(self, ring):
+        trying = (
+            "import fcntl, os, sys\n"
+            "fcntl.lockf(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        )
+        command = [sys.executable, "-c", trying, ring.path]
+        done = subprocess.run(command, check=False, capture_output=True)
+
+        assert b"BlockingIOError" in done.stderr
+        assert Path(ring.path).stat().st_mode & 0o777 == 0o600
