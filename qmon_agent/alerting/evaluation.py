@@ -55,7 +55,7 @@ def evaluate(
         labels=fact.labels if fact else cell.labels,
         value=fact.value if fact else cell.value,
         event_time=_event_time(fact, now) if began else cell.event_time,
-        text=fact.text if fact and fact.text else cell.text,
+        text=judged.text or (fact.text if fact else "") or cell.text,
         told=() if began else cell.told,
     )
     wakes = [moment for moment in (judged.wake, due_at(episode, policy)) if moment is not None]

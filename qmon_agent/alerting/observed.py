@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from qmon_sdk.protocol.signals import Error, Point, Session
+from qmon_sdk.protocol.signals import CheckIn, Error, Point, Session
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,5 +19,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     points: list[Point] = []
     errors: list[Error] = []
     sessions: list[Session] = []
+    checkins: list[CheckIn] = []
+    environment: str = ""
     record_id: int = 0
     position: str = ""

@@ -16,7 +16,7 @@ from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.frames import Frame, decode_frame
 
 # What rules look at; of every other kind only the number of rows is of interest here.
-_OBSERVED = {"point": "points", "error": "errors", "session": "sessions"}
+_OBSERVED = {"point": "points", "error": "errors", "session": "sessions", "checkin": "checkins"}
 
 
 class Observer(Protocol):
@@ -73,6 +73,7 @@ def observed_of(record: Record, frame: Frame) -> Observed:
             seen[_OBSERVED[block.kind]].extend(rows_of(block))
     return Observed(
         service=frame.resource.service,
+        environment=frame.resource.environment,
         time=record.time,
         record_id=record.record_id,
         position=text_of(record.position),

@@ -37,6 +37,12 @@ def period_of(schedule: str) -> float | None:
     return when.seconds if isinstance(when, Every) else None
 
 
+def wall_clock(moment: int, timezone: str) -> str:
+    """A moment as the clocks of a place show it, to the second."""
+    shown = datetime.fromtimestamp(moment // SECOND, _zone(timezone))
+    return f"{shown:%Y-%m-%d %H:%M:%S %Z}"
+
+
 def is_known_zone(timezone: str) -> bool:
     """Whether this machine knows the clocks of a place."""
     try:

@@ -13,11 +13,12 @@ from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.incidents import Policy
-from qmon_sdk.protocol.signals import Error, Point
+from qmon_sdk.protocol.signals import CheckIn, Error, Point
 
 OPTIONS = {
     "threshold": {"metric": "temp", "threshold": "> 5", "system": "shop"},
     "absence": {"metric": "temp", "system": "shop", "after": "3s"},
+    "missed_checkin": {"system": "shop", "margin": "2s", "max_runtime": "3s"},
     "new_error": {"system": "shop", "lasts": "3s"},
 }
 VALUES = st.floats(0, 10) | st.just(float("nan"))
@@ -25,12 +26,34 @@ POINTS = st.lists(
     st.builds(Point, metric=st.sampled_from(["temp", "other"]), value=VALUES), max_size=3
 )
 ERRORS = st.lists(st.builds(Error, type=st.just("E"), grouping=st.sampled_from("abc")), max_size=3)
-STEPS = st.lists(
-    st.tuples(
-        st.integers(0, 5), st.none() | st.tuples(st.sampled_from(["shop", "away"]), POINTS, ERRORS)
+CHECKINS = st.lists(
+    st.builds(
+        CheckIn,
+        monitor=st.sampled_from("ab"),
+        status=st.sampled_from(["in_progress", "ok", "error", "missed", "?"]),
+        time=st.integers(990 * SECOND, 1_100 * SECOND),
+        attributes=st.fixed_dictionaries(
+            {},
+            optional={
+                "checkin.id": st.sampled_from("xyz"),
+                "schedule": st.sampled_from(["every 3s", "* * * * *", "sometimes"]),
+                "timezone": st.sampled_from(["Europe/Berlin", "Middle/Earth"]),
+                "margin_s": st.sampled_from(["1", "soon", "nan"]),
+            },
+        ),
     ),
+    max_size=3,
+)
+SIGNALS = st.fixed_dictionaries({"points": POINTS, "errors": ERRORS, "checkins": CHECKINS})
+STEPS = st.lists(
+    st.tuples(st.integers(0, 5), st.none() | st.tuples(st.sampled_from(["shop", "away"]), SIGNALS)),
     max_size=15,
 )
+ONE_OF_EACH = {
+    "points": [Point(metric="temp", value=9.0)],
+    "errors": [Error(type="E")],
+    "checkins": [CheckIn(monitor="a")],
+}
 
 
 def play(rule, steps, keep=lambda memory: memory):
@@ -40,8 +63,8 @@ def play(rule, steps, keep=lambda memory: memory):
         now += passed * SECOND
         facts = dict.fromkeys(memories)
         if seen:
-            service, points, errors = seen
-            batch = Observed(service=service, time=now, points=points, errors=errors)
+            service, signals = seen
+            batch = Observed(service=service, time=now, **signals)
             facts = {fact.instance: fact for fact in rule.notice(batch)}
         for instance, fact in facts.items():
             judged = rule.judge(memories.get(instance, {}), fact, now)
@@ -93,16 +116,13 @@ class TestEveryRule:
         assert all(wake is None or wake > now for now, _, _, wake in told)
 
     def test_looks_at_its_own_system_only(self, rule):
-        points, errors = [Point(metric="temp", value=9.0)], [Error(type="E")]
-
-        assert [] == list(
-            rule.notice(Observed(service="away", time=1, points=points, errors=errors))
-        )
+        assert [] == list(rule.notice(Observed(service="away", time=1, **ONE_OF_EACH)))
 
     def test_names_instances_and_labels_in_text(self, rule):
-        points, errors = [Point(metric="temp", value=9.0)], [Error(type="E")]
+        facts = list(rule.notice(Observed(service="shop", time=1, **ONE_OF_EACH)))
 
-        for fact in rule.notice(Observed(service="shop", time=1, points=points, errors=errors)):
+        assert facts
+        for fact in facts:
             assert isinstance(fact.instance, str)
             assert json.dumps(dict(fact.labels))
 

@@ -20,6 +20,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     event_time: int = 0
     text: str = ""
     labels: Mapping[str, str] = {}
+    detail: Mapping[str, Any] = {}
+    """What nobody but the rule itself reads."""
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +31,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     memory: Mapping[str, Any]
     reason: str = "no_data"
     wake: int | None = None
+    text: str = ""
+    """What there is to say of it, where a fact does not say it."""
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
