@@ -27,16 +27,22 @@ settings.load_profile(os.environ.get("QMON_HYPOTHESIS", "ci" if IN_CI else "dev"
 
 def pytest_configure(config):
     """Offer the servers, and `qmon_capture` also where no entry point brings it."""
-    config.pluginmanager.register(_servers(), "servers")
+    config.pluginmanager.register(_module("servers"), "servers")
     if config.pluginmanager.has_plugin("qmon") or not importlib.util.find_spec("qmon_sdk.testing"):
         return
     config.pluginmanager.register(importlib.import_module("qmon_sdk.testing"), "qmon")
 
 
-def _servers():
-    """Import `servers.py` by its place: `tests` is on nobody's path."""
-    spec = importlib.util.spec_from_file_location("servers", Path(__file__).with_name("servers.py"))
-    module = sys.modules["servers"] = importlib.util.module_from_spec(spec)
+@pytest.fixture(scope="session")
+def drawn_ring():
+    """Makes flight rings by hand, for whoever has to read them."""
+    return _module("rings").DrawnRing
+
+
+def _module(name):
+    """Import a module beside this one by its place: `tests` is on nobody's path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 

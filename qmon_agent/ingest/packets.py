@@ -51,6 +51,7 @@ class PacketConnection:
         self._answers = Answers(self._send, refuse=self._refuse, admission=admission)
         self._pace = Pace(self._peer, admission=admission, pause=self._pause, resume=self._resume)
         self._loop.add_reader(connection.fileno(), self._read)
+        reader.door.company.came(self._peer)
 
     def stop_reading(self) -> None:
         """Takes nothing new; closes once everything taken has been answered."""
@@ -65,6 +66,7 @@ class PacketConnection:
             self._loop.remove_writer(self._socket.fileno())
             self._socket.close()
             self._gone(self)
+            self._reader.door.company.gone(self._peer)
 
     def _read(self) -> None:
         buffer = self._reader.buffer

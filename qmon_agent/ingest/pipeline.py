@@ -68,6 +68,10 @@ class Intake:
             return self._reject(frame, head.sequence, reason=problem.reason, peer=peer)
         return self._keep(frame, head)
 
+    async def bury(self, data: bytes, reason: str) -> None:
+        """Keep the beginning of what no source can make frames of, for a person to look at."""
+        await self._keeper.bury(data[:_BURIED_BYTES], reason)
+
     def _keep(self, frame: bytes, head: Head) -> Answer:
         answer: Answer = asyncio.get_running_loop().create_future()
         self.admission.hold(len(frame))

@@ -83,6 +83,7 @@ class StreamConnection(asyncio.Protocol):
         admission = self._home.door.intake.admission
         self._answers = Answers(self._send, refuse=self._refuse, admission=admission)
         self._pace = Pace(self._peer, admission=admission, pause=self._pause, resume=self._resume)
+        self._home.door.company.came(self._peer)
         if not self._home.opened(self):
             transport.close()
         elif not self._may_speak:
@@ -91,6 +92,7 @@ class StreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._transport = None
         self._home.closed(self)
+        self._home.door.company.gone(self._peer)
 
     def data_received(self, data: bytes) -> None:
         for cut in self._cutter.feed(data):

@@ -6,15 +6,13 @@ not make sense is left out, and reading raises nothing but `FrameError`, for byt
 
 from __future__ import annotations
 
-from msgpack import unpackb
-
 from . import flight
-from .columns import rows_of
-from .errors import FrameError, WireError
-from .flight import HELD, LENGTH, NOTE, OPEN, PERSON, ROW, SAMPLE, SESSION, WORD
-from .frames import Ledger, Resource, decode_frame, split_messages
+from .errors import FrameError
+from .flight import LENGTH, OPEN, PERSON, ROW, SAMPLE, SESSION, WORD
+from .flight_rings import held_in, logs_in, notes_in, texts_of, unpacked
+from .frames import Ledger, Resource
 from .records import Record
-from .signals import FIELDS, SIGNALS, Log, Span
+from .signals import SIGNALS, Log, Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +20,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 _KEPT_CRUMBS = 100
-_KINDS = ("internal", "server", "client", "producer", "consumer")
+_LAST_TIME = (1 << 63) - 1
+_NOBODY = 0, 0, 0
+_UNKNOWN: tuple[str, str, dict[str, str]] = ("(unknown)", "internal", {})
 
 
 class OpenSpan(Record):
@@ -52,6 +52,16 @@ class Sample(Record):
     threads: int = 0
 
 
+class FlightHead(Record):
+    """Whose ring it is, and whether there is anything in it."""
+
+    state: int = flight.MAKING
+    process: bytes = b""
+    pid: int = 0
+    started: int = 0
+    pid_namespace: int = 0
+
+
 class Flight(Record):
     """All that a ring holds. `frames` are whole frames by sequence, oldest first."""
 
@@ -72,38 +82,55 @@ class Flight(Record):
     samples: tuple[Sample, ...] = ()
 
 
+def read_head(data: bytes) -> FlightHead:
+    """Read the first bytes of a ring alone; raises `FrameError` if they are those of none."""
+    if len(data) < flight.PID_NAMESPACE + 8 or data[: len(flight.MAGIC)] != flight.MAGIC:
+        raise FrameError(f"{len(data)} bytes do not begin as a flight ring of a known version")
+    state, pid, started, namespace = (
+        WORD.unpack_from(data, at)[0]
+        for at in (flight.STATE, flight.PID, flight.STARTED, flight.PID_NAMESPACE)
+    )
+    process = data[flight.PROCESS : flight.PROCESS + 16]
+    return FlightHead(
+        state=state, process=process, pid=pid, started=started, pid_namespace=namespace
+    )
+
+
 def read_flight(data: bytes) -> Flight:
     """Read a ring from a copy of its bytes; raises `FrameError` if they are none."""
-    if len(data) < flight.SIZE or data[: len(flight.MAGIC)] != flight.MAGIC:
-        raise FrameError(f"{len(data)} bytes are no flight ring of a version known here")
-    return _Reader(data).flight()
+    head = read_head(data)
+    if len(data) < flight.SIZE:
+        raise FrameError(f"a flight ring of {len(data)} bytes; it has {flight.SIZE}")
+    return _Reader(data, head).flight()
 
 
 class _Reader:
     """One ring, with the tables that its rows refer to."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, head: FlightHead) -> None:
         self._data = data
+        self._head = head
         self._clock = _signed(self._word(flight.CLOCK))
         self._names = dict(self._sites())
-        self._frames = sorted(self._held())
-        self._told = _span_ids(frame for _, _, frame in self._frames)
-        self._notes = sorted(self._found_notes())
-        self._extras = {at: payload for at, kind, payload in self._notes if kind == flight.EXTRA}
+        self._frames = held_in(data, head.process)
+        self._told = frozenset[int]().union(*(held.spans for held in self._frames))
+        self._notes = notes_in(data)
+        self._extras = {
+            note.position: note.payload for note in self._notes if note.kind == flight.EXTRA
+        }
+        self._ended = [row for row in self._rows() if row[8]]
+        self._traces: dict[int, tuple[int, int, int]] = {}
 
     def flight(self) -> Flight:
         spans = tuple(self._spans())
-        logs = tuple(self._logs())
+        told = max([self._word(flight.LOGGED), *(held.logged for held in self._frames)])
+        logs = tuple(logs_in(self._notes, told))
         return Flight(
-            process=self._data[flight.PROCESS : flight.PROCESS + 16],
-            state=self._word(flight.STATE),
-            pid=self._word(flight.PID),
-            started=self._word(flight.STARTED),
-            pid_namespace=self._word(flight.PID_NAMESPACE),
+            **self._head.as_dict(),
             sequence=self._word(flight.SEQUENCE),
             resource=self._resource(),
             ledger=self._ledger(spans=len(spans), logs=len(logs)),
-            frames=tuple((sequence, frame) for sequence, _, frame in self._frames),
+            frames=tuple((held.sequence, held.frame) for held in self._frames),
             spans=spans,
             logs=logs,
             open_spans=tuple(self._open_spans()),
@@ -120,20 +147,22 @@ class _Reader:
 
     def _resource(self) -> Resource:
         said = self._blob(flight.RESOURCE_AT, flight.RESOURCE_BYTES)
-        if not isinstance(said, list) or not said:
+        known = Resource.FIELDS
+        if not isinstance(said, list) or len(said) != len(known):
             return Resource()
-        known = [field.name for field in Resource.FIELDS]
-        resource = Resource(**dict(zip(known, said, strict=False)))
-        if not isinstance(said[-1], dict) or len(said) != len(known):
+        resource = Resource(**{field.name: value for field, value in zip(known, said, strict=True)})
+        if not all(type(text) is str for text in (*resource[:4], resource.sdk)):
             return Resource()
-        texts = (*resource[:4], resource.sdk, *said[-1], *said[-1].values())
-        are_texts = all(isinstance(text, str) for text in texts)
-        return resource if are_texts and {type(n) for n in said[4:6]} == {int} else Resource()
+        numbers = (resource.pid, resource.started)
+        if not all(type(n) is int and 0 <= n <= _LAST_TIME for n in numbers):
+            return Resource()
+        return resource.replace(attributes=texts_of(resource.attributes))
 
     def _ledger(self, *, spans: int, logs: int) -> Ledger:
         """Count what was captured to the end: what the frames told, and what is in none of them."""
         captured = {
-            kind: self._word(flight.CAPTURED + 8 * place) for place, kind in enumerate(SIGNALS)
+            kind: min(self._word(flight.CAPTURED + 8 * place), _LAST_TIME)
+            for place, kind in enumerate(SIGNALS)
         }
         captured["span"] += spans
         captured["log"] += logs
@@ -141,7 +170,11 @@ class _Reader:
         dropped = said if isinstance(said, dict) else {}
         return Ledger(
             captured={kind: n for kind, n in captured.items() if n},
-            dropped={k: n for k, n in dropped.items() if type(k) is str and type(n) is int},
+            dropped={
+                k: n
+                for k, n in dropped.items()
+                if type(k) is str and type(n) is int and 0 < n < _LAST_TIME
+            },
         )
 
     def _samples(self) -> Iterator[Sample]:
@@ -152,7 +185,7 @@ class _Reader:
 
     def _blob(self, at: int, most: int) -> Any:
         (length,) = LENGTH.unpack_from(self._data, at)
-        return _unpacked(self._data[at + 4 : at + 4 + length]) if 0 < length < most else None
+        return unpacked(self._data[at + 4 : at + 4 + length]) if 0 < length <= most - 4 else None
 
     # --- tables -------------------------------------------------------------------------------
 
@@ -162,10 +195,9 @@ class _Reader:
             (length,) = LENGTH.unpack_from(self._data, at)
             if not 0 < length <= end - at - 4:
                 return
-            said = _unpacked(self._data[at + 4 : at + 4 + length])
-            match said:
+            match unpacked(self._data[at + 4 : at + 4 + length]):
                 case [int(number), str(name), str(kind), dict(attributes)]:
-                    yield number, (name, kind, _texts(attributes))
+                    yield number, (name, kind, texts_of(attributes))
             at += 4 + length
 
     def _who(self, number: int) -> tuple[str, str]:
@@ -188,15 +220,15 @@ class _Reader:
                 session_id=_text(identity),
                 user_id=_text(user),
                 mode=_text(mode),
-                started=started,
-                errors=errors,
+                started=max(started, 0),
+                errors=min(errors, _LAST_TIME),
             )
 
     # --- spans --------------------------------------------------------------------------------
 
     def _spans(self) -> Iterator[Span]:
         """Read the finished spans that are in no frame, in the order of their start."""
-        rows = sorted(row for row in self._rows() if row[8] and row[8] not in self._told)
+        rows = sorted(row for row in self._ended if row[8] not in self._told)
         for start, took, high, low, parent, what, who, extra, span in rows:
             status = what >> flight.STATUS_SHIFT & 0xFF
             yield self._span(
@@ -214,21 +246,42 @@ class _Reader:
                 yield ROW.unpack_from(self._data, at + flight.CHUNK_HEAD + place * flight.ROW_BYTES)
 
     def _open_spans(self) -> Iterator[OpenSpan]:
-        slots = {slot[7]: slot for slot in self._slots()}
-        ended = self._told.union(row[8] for row in self._rows())
-        for at, slot in enumerate(self._slots()):
+        ended = self._told.union(row[8] for row in self._ended)
+        places = list(enumerate(self._slots()))
+        slots = {slot[7]: slot for _, slot in places}
+        for place, slot in places:
             high, low, who, what, parent, thread, start, span = slot
-            if not at or span in ended or not span:
+            if not place or not span or span in ended:
                 continue
             if what & flight.INHERITS:
-                high, low, who = _trace_of(slot, slots)
+                high, low, who = self._trace_of(slot, slots)
             made = self._span(
                 (high, low, who, what, parent, start, span),
                 duration_ns=0,
                 status="unset",
                 attributes={},
             )
-            yield OpenSpan(span=made, thread=thread, text=self._text_of(at, what))
+            yield OpenSpan(span=made, thread=thread, text=self._text_of(place, what))
+
+    def _trace_of(
+        self, slot: tuple[int, ...], slots: dict[int, tuple[int, ...]]
+    ) -> tuple[int, int, int]:
+        """Find the trace and the user of an open span with those it is inside of."""
+        way: list[int] = []
+        found = _NOBODY
+        while slot[7] not in self._traces:
+            self._traces[slot[7]] = _NOBODY  # so that a circle ends
+            way.append(slot[7])
+            if not slot[3] & flight.INHERITS:
+                found = slot[0], slot[1], slot[2]
+                break
+            if (above := slots.get(slot[4])) is None:
+                break
+            slot = above
+        else:
+            found = self._traces[slot[7]]
+        self._traces.update(dict.fromkeys(way, found))
+        return found
 
     def _slots(self) -> Iterator[tuple[int, ...]]:
         for place in range(flight.OPENS):
@@ -242,12 +295,11 @@ class _Reader:
 
     def _span(self, facts: tuple[int, ...], **more: Any) -> Span:
         high, low, who, what, parent, start, span = facts
-        unknown: tuple[str, str, dict[str, str]] = ("(unknown)", "internal", {})
-        name, kind, attributes = self._names.get(what & flight.SITE_MASK, unknown)
+        name, kind, attributes = self._names.get(what & flight.SITE_MASK, _UNKNOWN)
         user, session = self._who(who)
         more["attributes"] = {**attributes, **more["attributes"]}
         return Span(
-            time=self._clock + start,
+            time=max(min(self._clock + start, _LAST_TIME), 0),
             trace_id=f"{high:016x}{low:016x}",
             span_id=f"{span:016x}",
             parent_id=f"{parent:016x}" if parent else "",
@@ -259,107 +311,17 @@ class _Reader:
         )
 
     def _attributes(self, position: int) -> dict[str, str]:
-        said = _unpacked(self._extras.get(position, b"\x80")) if position else {}
-        return _texts(said) if isinstance(said, dict) else {}
-
-    # --- byte rings ---------------------------------------------------------------------------
-
-    def _found_notes(self) -> Iterator[tuple[int, int, bytes]]:
-        """Find the notes that are whole: position, kind, bytes."""
-        end = self._word(flight.NOTED)
-        for offset in range(0, flight.NOTES_BYTES - NOTE.size + 1, 8):
-            position, length, kind, _ = NOTE.unpack_from(self._data, flight.NOTES_AT + offset)
-            is_here = position % flight.NOTES_BYTES == offset
-            is_young = end - flight.NOTES_BYTES <= position < end and position
-            if is_here and is_young and length <= flight.NOTES_BYTES - offset - NOTE.size:
-                at = flight.NOTES_AT + offset + NOTE.size
-                yield position, kind, self._data[at : at + length]
-
-    def _logs(self) -> Iterator[Log]:
-        """Read the logs that no frame has."""
-        told = max([self._word(flight.LOGGED), *(logged for _, logged, _ in self._frames)])
-        for position, kind, payload in self._notes:
-            if kind == flight.LOG and position >= told:
-                fields = _unpacked(payload)
-                if isinstance(fields, list) and len(fields) == len(FIELDS["log"]):
-                    yield tuple.__new__(Log, fields)  # type: ignore[type-var]
+        return texts_of(unpacked(self._extras.get(position, b""))) if position else {}
 
     def _breadcrumbs(self) -> list[str]:
-        crumbs = [_text(payload) for _, kind, payload in self._notes if kind == flight.CRUMB]
+        crumbs = [_text(note.payload) for note in self._notes if note.kind == flight.CRUMB]
         return crumbs[-_KEPT_CRUMBS:]
-
-    def _held(self) -> Iterator[tuple[int, int, bytes]]:
-        """Walk the unacknowledged messages: sequence, `LOGGED`, the frame."""
-        at, end = self._word(flight.FRAMES_TAIL), self._word(flight.FRAMES_HEAD)
-        turns = 0
-        while at != end and at < flight.FRAMES_BYTES and turns <= 1:
-            if at > flight.FRAMES_BYTES - HELD.size:  # too near the end even to say so
-                at, turns = 0, turns + 1
-                continue
-            here = flight.FRAMES_AT + at
-            length, sequence, logged, live = HELD.unpack_from(self._data, here)
-            if length == flight.WRAP:
-                at, turns = 0, turns + 1
-                continue
-            after = at + HELD.size + (length + 7 & ~7)
-            if not length or after > flight.FRAMES_BYTES:
-                return
-            message = self._data[here + HELD.size : here + HELD.size + length]
-            if live == 1 and (frame := _frame_in(message)):
-                yield sequence, logged, frame
-            at = after % flight.FRAMES_BYTES
-            turns += at == 0
-
-
-def _trace_of(slot: tuple[int, ...], slots: dict[int, tuple[int, ...]]) -> tuple[int, int, int]:
-    """Find the trace and the user of an open span with those it is inside of."""
-    for _ in range(len(slots)):
-        if not slot[3] & flight.INHERITS:
-            return slot[0], slot[1], slot[2]
-        above = slots.get(slot[4])
-        if above is None:
-            break
-        slot = above
-    return 0, 0, 0
-
-
-def _span_ids(frames: Iterator[bytes]) -> set[int]:
-    """Collect the spans that are in frames: a kill may fall before their rows are given up."""
-    found: set[int] = set()
-    for frame in frames:
-        for block in decode_frame(frame).blocks:
-            if block.kind == "span":
-                found.update(int(row.span_id or "0", 16) for row in rows_of(block))  # type: ignore[attr-defined]
-    return found
-
-
-def _frame_in(message: bytes) -> bytes:
-    """Return the one frame of a message, or nothing if that is not what it is."""
-    try:
-        (frame,) = split_messages(message)
-        for block in decode_frame(frame).blocks:
-            if block.kind == "span":
-                rows_of(block)
-    except (WireError, ValueError):
-        return b""
-    return frame
-
-
-def _unpacked(data: bytes) -> Any:
-    try:
-        return unpackb(data, strict_map_key=False, max_array_len=len(data), max_map_len=len(data))
-    except Exception:  # noqa: BLE001 - msgpack raises a dozen types on torn bytes
-        return None
 
 
 def _told_apart(attributes: dict[str, str]) -> dict[str, Any]:
     """Take out of a span's attributes what has fields of its own."""
     events, links = attributes.pop(flight.EVENTS, ""), attributes.pop(flight.LINKS, "")
     return {"attributes": attributes, "events": events, "links": links}
-
-
-def _texts(said: dict[Any, Any]) -> dict[str, str]:
-    return {key: value for key, value in said.items() if type(key) is str and type(value) is str}
 
 
 def _text(data: bytes) -> str:

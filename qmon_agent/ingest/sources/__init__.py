@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from qmon_agent.domain.plugins import Registry
+from qmon_agent.ingest.company import Company
 from qmon_agent.ingest.pipeline import Intake
 from qmon_agent.vitals import Vitals
 
@@ -25,6 +26,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     spool: Path
     may_enter: Callable[[str], bool]
     """Whether a token carries the scope `ingest`."""
+    company: Company = msgspec.field(default_factory=Company)
+    """Who is connected: sources that accept tell it, others may watch."""
 
 
 class Source(Protocol):

@@ -1,0 +1,176 @@
+"""How processes ended, as the kernel tells those who held on to them while they lived."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import platform
+import signal
+import struct
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from .owners import facts_of, may_see
+
+# `_IOWR(0xFF, 11, struct pidfd_info)` of `linux/pidfd.h`, for the size that 6.15 has.
+_INFO = struct.Struct("<QQ11Ii")
+_INFO_SIZE = 64
+_GET_INFO = 3 << 30 | _INFO_SIZE << 16 | 0xFF << 8 | 11
+_EXIT_INFO = 1 << 3
+_TELLS_EXITS = (6, 15)
+_CORE = 0x80
+# Ends that nobody has asked about yet, and processes held on to.
+_MOST_ENDS = 4_096
+_MOST_HELD = 8_192
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process ended: by a signal, or with an exit code."""
+
+    signal: int = 0
+    code: int | None = None
+    has_core: bool = False
+    source: str = ""
+    """Who told."""
+
+    @classmethod
+    def of(cls, status: int, *, source: str) -> Exit:
+        """From the status that `wait` would give."""
+        if number := status & 0x7F:
+            return cls(signal=number, has_core=bool(status & _CORE), source=source)
+        return cls(code=status >> 8 & 0xFF, source=source)
+
+    @property
+    def name(self) -> str:
+        """The signal's name."""
+        try:
+            return signal.Signals(self.signal).name
+        except ValueError:
+            return f"signal {self.signal}"
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """When a process was seen to end, and how, where that is known."""
+
+    time: int
+    exit: Exit | None = None
+
+
+class _Held(msgspec.Struct, frozen=True):
+    """A process watched: by its descriptor, and known by when it began."""
+
+    descriptor: int
+    started: int
+
+
+class Exits:
+    """Holds a descriptor of each process of interest, which becomes readable when it ends.
+
+    All of it is called on the loop. `ended` is told at once, from the loop too.
+    """
+
+    def __init__(self, ended: Callable[[int], None], *, told: Callable[[int], int | None]) -> None:
+        """`told` knows an exit status from elsewhere: what a pidfd of an old kernel does not."""
+        self._ended = ended
+        self._told = told
+        self._held: dict[int, _Held] = {}
+        self._ends: OrderedDict[int, End] = OrderedDict()
+
+    @property
+    def count(self) -> int:
+        """Processes held on to."""
+        return len(self._held)
+
+    def hold(self, pid: int) -> None:
+        """Watch a process; once more for one that is watched changes nothing."""
+        if pid in self._ends:
+            self.forget(pid)  # another process, which had this number before
+        if pid in self._held or len(self._held) >= _MOST_HELD or not hasattr(os, "pidfd_open"):
+            return
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError:
+            return  # gone already, too many files, or a kernel that has none of it
+        facts = facts_of(pid)
+        self._held[pid] = _Held(descriptor, facts.started if facts is not None else 0)
+        asyncio.get_running_loop().add_reader(descriptor, self._over, pid)
+
+    def holds(self, pid: int, started: int) -> bool:
+        """Whether it is watched: the very process that began at that tick."""
+        held = self._held.get(pid)
+        return held is not None and (not started or held.started in {0, started})
+
+    def held(self) -> frozenset[int]:
+        """Those whose end will be heard of."""
+        return frozenset(self._held.keys() - self._ends.keys())
+
+    def ended_before(self, moment: int) -> list[int]:
+        """Those whose end is so long ago, in nanoseconds since 1970."""
+        return [pid for pid, end in self._ends.items() if end.time < moment]
+
+    def end_of(self, pid: int) -> End | None:
+        """How a process that was watched ended; asked again, it may know more."""
+        end = self._ends.get(pid)
+        if end is not None and end.exit is None:
+            end = self._ends[pid] = msgspec.structs.replace(end, exit=self._status(pid))
+        return end
+
+    def forget(self, pid: int) -> None:
+        """Let go of a process whose end has been told, or which nobody wants to know about."""
+        self._ends.pop(pid, None)
+        self._let_go(pid)
+
+    def close(self) -> None:
+        for pid in tuple(self._held):
+            self._let_go(pid)
+
+    def _over(self, pid: int) -> None:
+        """Right after the end: what a zombie says is gone as soon as its parent has heard it."""
+        asyncio.get_running_loop().remove_reader(self._held[pid].descriptor)
+        self._ends[pid] = End(time=time.time_ns(), exit=self._status(pid))
+        while len(self._ends) > _MOST_ENDS:
+            self.forget(next(iter(self._ends)))
+        self._ended(pid)
+
+    def _status(self, pid: int) -> Exit | None:
+        held = self._held.get(pid)
+        if held is not None and (status := exit_info(held.descriptor)) is not None:
+            return Exit.of(status, source="the kernel, by pidfd")
+        facts = facts_of(pid)
+        if facts is not None and facts.state == "Z" and (facts.status or may_see(pid)):
+            return Exit.of(facts.status, source="the kernel, by /proc")
+        if (status := self._told(pid)) is not None:
+            return Exit.of(status, source="the kernel, by its process events")
+        return None
+
+    def _let_go(self, pid: int) -> None:
+        held = self._held.pop(pid, None)
+        if held is not None:
+            asyncio.get_running_loop().remove_reader(held.descriptor)
+            os.close(held.descriptor)
+
+
+def tells_exits() -> bool:
+    """Whether a pidfd of this kernel tells how its process ended."""
+    return platform.system() == "Linux" and _release() >= _TELLS_EXITS
+
+
+def exit_info(pidfd: int) -> int | None:
+    """The exit status of a process that its parent has waited for; else nothing."""
+    asked = bytearray(_INFO_SIZE)
+    struct.pack_into("<Q", asked, 0, _EXIT_INFO)
+    try:
+        fcntl.ioctl(pidfd, _GET_INFO, asked)
+    except (OSError, ValueError):
+        return None
+    mask, *_, status = _INFO.unpack_from(asked)
+    return status if mask & _EXIT_INFO else None
+
+
+def _release() -> tuple[int, ...]:
+    words = platform.release().split(".")[:2]
+    return tuple(int("".join(filter(str.isdigit, word)) or 0) for word in words)
