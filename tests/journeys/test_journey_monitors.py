@@ -106,5 +106,7 @@ class TestJob:
 
 
 def checkins(agent):
-    done = agent.command("query", "SELECT count(*) AS n FROM checkins WHERE status = 'ok'", "--json")
+    done = agent.command(
+        "query", "SELECT count(*) AS n FROM checkins WHERE status = 'ok'", "--json"
+    )
     return json.loads(done.stdout)["rows"][0]["n"] if done.returncode == 0 else 0
