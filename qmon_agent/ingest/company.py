@@ -7,10 +7,16 @@ from typing import Protocol
 from qmon_agent.ingest.outcome import Peer
 
 
+class Connection(Protocol):
+    """What can be asked of a socket."""
+
+    def getsockopt(self, level: int, option: int, /) -> int: ...
+
+
 class Watcher(Protocol):
     """Somebody who wants to know who comes and goes. Called on the loop; may not wait."""
 
-    def came(self, peer: Peer) -> None: ...
+    def came(self, peer: Peer, connection: Connection) -> None: ...
 
     def gone(self, peer: Peer) -> None: ...
 
@@ -28,10 +34,10 @@ class Company:
         if watcher in self._watchers:
             self._watchers.remove(watcher)
 
-    def came(self, peer: Peer) -> None:
+    def came(self, peer: Peer, connection: Connection) -> None:
         if peer.pid:
             for watcher in self._watchers:
-                watcher.came(peer)
+                watcher.came(peer, connection)
 
     def gone(self, peer: Peer) -> None:
         if peer.pid:

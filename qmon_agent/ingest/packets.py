@@ -51,7 +51,7 @@ class PacketConnection:
         self._answers = Answers(self._send, refuse=self._refuse, admission=admission)
         self._pace = Pace(self._peer, admission=admission, pause=self._pause, resume=self._resume)
         self._loop.add_reader(connection.fileno(), self._read)
-        reader.door.company.came(self._peer)
+        reader.door.company.came(self._peer, connection)
 
     def stop_reading(self) -> None:
         """Takes nothing new; closes once everything taken has been answered."""

@@ -83,7 +83,8 @@ class StreamConnection(asyncio.Protocol):
         admission = self._home.door.intake.admission
         self._answers = Answers(self._send, refuse=self._refuse, admission=admission)
         self._pace = Pace(self._peer, admission=admission, pause=self._pause, resume=self._resume)
-        self._home.door.company.came(self._peer)
+        if self._peer.pid:
+            self._home.door.company.came(self._peer, transport.get_extra_info("socket"))
         if not self._home.opened(self):
             transport.close()
         elif not self._may_speak:

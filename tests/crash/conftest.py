@@ -100,13 +100,17 @@ class Agent:
         blocks = (block for frame in self.frames(service) for block in frame.blocks)
         return [row for block in blocks if block.kind == kind for row in rows_of(block)]
 
-    def wait_for(self, kind: str, count: int):
+    def wait_for(self, kind: str, count: int, is_wanted=lambda _: True):
         """Every signal of a kind once there are `count`, more included; fewer are an error."""
+
+        def found():
+            return [signal for signal in self.signals(kind) if is_wanted(signal)]
+
         wait_until(
-            lambda: len(self.signals(kind)) >= count,
-            what=lambda: f"{len(self.signals(kind))} of {count} {kind}s\n{self.log.read_text()}",
+            lambda: len(found()) >= count,
+            what=lambda: f"{len(found())} of {count} {kind}s\n{self.log.read_text()}",
         )
-        return self.signals(kind)
+        return found()
 
     def spool_files(self) -> list[Path]:
         return sorted((self.state / "spool").glob("*.frames"))

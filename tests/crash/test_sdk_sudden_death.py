@@ -39,9 +39,14 @@ def die_of(end: str, programs) -> None:
             one.finish(expect=ENDS[end][1])
 
 
+def by_program(row) -> bool:
+    """Whether the program said it: what the agent says of its death comes besides."""
+    return "death.cause" not in row.attributes and row.attributes.get("mode") != "process"
+
+
 def reported(agent) -> dict[str, tuple[int, int]]:
     """How many of each the agent has, and how many different ones."""
-    kept = {report: agent.wait_for(report, TIMES) for report in REPORTS}
+    kept = {report: agent.wait_for(report, TIMES, by_program) for report in REPORTS}
     return {
         report: (len(rows), len({getattr(row, f"{report}_id") for row in rows}))
         for report, rows in kept.items()

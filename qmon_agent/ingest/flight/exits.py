@@ -7,12 +7,15 @@ import fcntl
 import os
 import platform
 import signal
+import socket
 import struct
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 import msgspec
+
+from qmon_agent.ingest.company import Connection
 
 from .owners import facts_of, may_see
 
@@ -22,6 +25,7 @@ _INFO_SIZE = 64
 _GET_INFO = 3 << 30 | _INFO_SIZE << 16 | 0xFF << 8 | 11
 _EXIT_INFO = 1 << 3
 _TELLS_EXITS = (6, 15)
+_SO_PEERPIDFD = 77
 _CORE = 0x80
 # Ends that nobody has asked about yet, and processes held on to.
 _MOST_ENDS = 4_096
@@ -85,16 +89,19 @@ class Exits:
         """Processes held on to."""
         return len(self._held)
 
-    def hold(self, pid: int) -> None:
-        """Watch a process; once more for one that is watched changes nothing."""
+    def hold(self, pid: int, descriptor: int | None = None) -> None:
+        """Watch a process; once more for one that is watched changes nothing.
+
+        The descriptor, where there is one already, is ours from now on.
+        """
         if pid in self._ends:
             self.forget(pid)  # another process, which had this number before
-        if pid in self._held or len(self._held) >= _MOST_HELD or not hasattr(os, "pidfd_open"):
+        if pid in self._held or len(self._held) >= _MOST_HELD:
+            if descriptor is not None:
+                os.close(descriptor)
             return
-        try:
-            descriptor = os.pidfd_open(pid)
-        except OSError:
-            return  # gone already, too many files, or a kernel that has none of it
+        if descriptor is None and (descriptor := _descriptor_of(pid)) is None:
+            return
         facts = facts_of(pid)
         self._held[pid] = _Held(descriptor, facts.started if facts is not None else 0)
         asyncio.get_running_loop().add_reader(descriptor, self._over, pid)
@@ -152,6 +159,21 @@ class Exits:
         if held is not None:
             asyncio.get_running_loop().remove_reader(held.descriptor)
             os.close(held.descriptor)
+
+
+def peer_descriptor(connection: Connection) -> int | None:
+    """A descriptor of the process that connected, also if it is gone already (Linux 6.16)."""
+    try:
+        return connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+    except (OSError, AttributeError):
+        return None
+
+
+def _descriptor_of(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return None  # gone already, too many files, or a kernel or platform that has none of it
 
 
 def tells_exits() -> bool:

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from qmon_agent.ingest.company import Connection
 from qmon_agent.ingest.flight.cgroups import Cgroups
 from qmon_agent.ingest.flight.claim import Claim, claim
-from qmon_agent.ingest.flight.exits import End, Exits, tells_exits
+from qmon_agent.ingest.flight.exits import End, Exits, peer_descriptor, tells_exits
 from qmon_agent.ingest.flight.folders import Found, folders_for
 from qmon_agent.ingest.flight.inquest import death_of
 from qmon_agent.ingest.flight.process_events import ProcessEvents
@@ -87,9 +88,9 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
 
     # --- who comes and goes: called on the loop -----------------------------------------------
 
-    def came(self, peer: Peer) -> None:
+    def came(self, peer: Peer, connection: Connection) -> None:
         if peer.pid:
-            self._exits.hold(peer.pid)
+            self._exits.hold(peer.pid, peer_descriptor(connection))
             self._arrived.append(peer.pid)
             self._wake.set()
 
@@ -107,6 +108,9 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
             seen = Seen()
             try:
                 seen = await self._look(door)
+                if any(not self._knows(orphan) for orphan in seen.orphans):
+                    # Its connection may wait to be accepted still, which tells of it even now.
+                    await asyncio.sleep(_SOON_S)
                 for orphan in seen.orphans:
                     await self._take(door, orphan)
             except OSError as problem:
@@ -206,14 +210,15 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
         """How it ended; of one that is on its way out, once that is told."""
         end = None
         waits_until = time.monotonic() + _PATIENCE_S
-        while (
-            orphan.pid and self._exits.holds(orphan.pid, orphan.started) and not orphan.is_replaced
-        ):
+        while self._knows(orphan) and not orphan.is_replaced:
             end = self._exits.end_of(orphan.pid)
             if (end is not None and end.exit is not None) or time.monotonic() > waits_until:
                 break
             await asyncio.sleep(_SOON_S / 5)
         return end
+
+    def _knows(self, orphan: Orphan) -> bool:
+        return bool(orphan.pid) and self._exits.holds(orphan.pid, orphan.started)
 
     def _count(self, door: Door, how: str) -> None:
         self._taken[how] += 1
