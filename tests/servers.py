@@ -95,10 +95,27 @@ class Postgres(Server):
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def redis_server():
+def redis_server(*more):
     program, port = _program("redis-server", package="redis-server"), free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    return Server([program, *options], port=port).wait()
+    return Server([program, *options, *more], port=port).wait()
+
+
+def redis_cluster():
+    """A cluster of one node, which has all the slots."""
+    nodes = Path(tempfile.mkdtemp(prefix="qmon-redis-")) / "nodes.conf"
+    settings = {"enabled": "yes", "config-file": nodes, "port": free_port()}
+    options = [text for name, value in settings.items() for text in (f"--cluster-{name}", value)]
+    server = redis_server(*map(str, options))
+    with socket.create_connection(server.address) as link:
+        link.sendall(b"CLUSTER ADDSLOTSRANGE 0 16383\r\n")
+        assert link.recv(64).startswith(b"+OK")
+
+        def is_ready():
+            link.sendall(b"CLUSTER INFO\r\n")
+            return b"cluster_state:ok" in link.recv(4096)
+
+        return server.wait(is_ready)
 
 
 def memcached_server():
@@ -151,6 +168,7 @@ class Servers:
 
     postgres = cached_property(lambda _: Postgres())
     redis = cached_property(lambda _: redis_server())
+    redis_cluster = cached_property(lambda _: redis_cluster())
     memcached = cached_property(lambda _: memcached_server())
     web = cached_property(lambda _: Web())
 

@@ -91,6 +91,11 @@ def _batch(connection: Any, args: Args, kwargs: Kwargs) -> Site | None:
     return _peer_of(connection).statement(query, in_batch=size != 1)
 
 
+def _records(connection: Any, args: Args, kwargs: Kwargs) -> Site | None:
+    table = args[0] if args else kwargs.get("table_name")
+    return _peer_of(connection).statement(f'COPY "{table}" FROM STDIN')
+
+
 def _prepared(statement: Any, _: Args, __: Kwargs) -> Site | None:
     return _peer_of(statement._connection).statement(statement._query)  # noqa: SLF001
 
@@ -140,6 +145,7 @@ OF_CONNECTIONS = {
     "fetchval": Calls(_statement),
     "_copy_in": STATEMENTS,
     "_copy_out": STATEMENTS,
+    "copy_records_to_table": Calls(_records, _changed),
 }
 OF_PREPARED = {
     "fetch": Calls(_prepared, _fetched),
