@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from qmon_sdk.recorder.cells import Cell
-    from qmon_sdk.recorder.rows import Site
+    from qmon_sdk.recorder.sites import Site
 
     Opened = tuple[Site, Cell, Cell, int]
     Extra = dict[str, Any] | None
@@ -37,7 +37,9 @@ def opened(site: Site) -> Opened | None:
     if not outer.span:
         inner.begin_trace(site.name)
     CELL.set(inner)
-    return site, outer, inner, perf_counter_ns()
+    started = perf_counter_ns()
+    inner.open(site, outer.span, started)
+    return site, outer, inner, started
 
 
 def aside(opening: Opened | None) -> None:
@@ -60,6 +62,7 @@ def closed(opening: Opened, extra: Extra = None, error: BaseException | None = N
         write_row(inner, row)
     else:  # somebody has said more about it
         endings.told(inner, site, outer.span, started, took, extra)
+    inner.close()
     if CELL.get() is inner:
         CELL.set(outer)
 

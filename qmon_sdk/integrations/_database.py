@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qmon_sdk.client import current
-from qmon_sdk.recorder.rows import Site
+from qmon_sdk.recorder.sites import Site
 from qmon_sdk.sql_text import sanitized
 
 from ._statement import summary

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from qmon_sdk.recorder.rows import Site
+    from qmon_sdk.recorder.sites import Site
 
     Args = tuple[Any, ...]
     Kwargs = dict[str, Any]

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from qmon_sdk.recorder.rows import Site
+    from qmon_sdk.recorder.sites import Site
 
     from ._watch import Watch
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from qmon_sdk.recorder.rows import Site
+    from qmon_sdk.recorder.sites import Site
 
     from ._around import Opened
     from ._watch import Watch
