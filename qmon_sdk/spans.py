@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from .context import SCOPE
-from .recorder.cells import CELL, here, position, write_row
+from .recorder.cells import CELL, here, write_row
 from .recorder.sites import Site
 
 TYPE_CHECKING = False
@@ -35,33 +35,33 @@ class OpenSpan(int):
     status: str
     name: str
 
-    def __new__(cls, span: int) -> Self:
-        """Begin with nothing to say."""
+    def __new__(cls, span: int, attributes: dict[str, Any] | None = None) -> Self:
+        """Begin with nothing to say but these."""
         made = super().__new__(cls, span)
-        made.attributes, made.status, made.name = {}, "", ""
+        made.attributes = {} if attributes is None else attributes
+        made.status = made.name = ""
         return made
 
 
 class Span:
     """An open span. Every method is safe at any time, also after the end, when it does nothing."""
 
-    __slots__ = ("_open", "_place")
+    __slots__ = ("_open", "_trace")
 
-    def __init__(
-        self, open_span: OpenSpan | None = None, place: tuple[str, str] = ("", "")
-    ) -> None:
+    def __init__(self, open_span: OpenSpan | None = None, trace: tuple[int, int] = (0, 0)) -> None:
         self._open = open_span
-        self._place = place
+        self._trace = trace  # as numbers: few ask for their digits
 
     @property
     def trace_id(self) -> str:
         """The trace, in 32 hexadecimal digits; empty when nothing is recorded."""
-        return self._place[0]
+        high, low = self._trace
+        return "" if self._open is None else f"{high:016x}{low:016x}"
 
     @property
     def span_id(self) -> str:
         """The span, in 16 hexadecimal digits; empty when nothing is recorded."""
-        return self._place[1]
+        return "" if self._open is None else f"{self._open:016x}"
 
     def is_recording(self) -> bool:
         """Say whether anything said to this span is kept."""
@@ -155,9 +155,7 @@ class span:  # noqa: N801 - used like a function: `with span("name"):`
         identity = next(outer.ids, 0) if outer is not None else 0
         if not identity or outer is None:
             return SILENT_SPAN
-        self._open = opened = OpenSpan(identity)
-        if self._attributes:
-            opened.attributes.update(self._attributes)
+        self._open = opened = OpenSpan(identity, {**self._attributes})
         inner = outer.child(opened)
         if not outer.span:
             inner.begin_trace(self._site.name)
@@ -165,7 +163,7 @@ class span:  # noqa: N801 - used like a function: `with span("name"):`
         CELL.set(inner)
         self._started = perf_counter_ns()
         inner.open(self._site, outer.span, self._started)
-        return Span(opened, (f"{inner.trace_hi:016x}{inner.trace_lo:016x}", f"{identity:016x}"))
+        return Span(opened, (inner.trace_hi, inner.trace_lo))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
@@ -215,4 +213,4 @@ def current_span() -> Span:
         return SILENT_SPAN
     if not isinstance(cell.span, OpenSpan):
         cell.span = OpenSpan(cell.span)
-    return Span(cell.span, position())
+    return Span(cell.span, (cell.trace_hi, cell.trace_lo))

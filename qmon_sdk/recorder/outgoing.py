@@ -6,6 +6,8 @@ import os
 from itertools import count
 from time import time_ns
 
+from msgpack import Packer
+
 from qmon_sdk.client import failed
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.columns import block_of, rows_of
@@ -39,6 +41,7 @@ ROWS_PER_FRAME = 1024
 """Rows one frame takes: its bytes stay below what a unix datagram can carry."""
 
 _UNNOTED = 1 << 62  # numbers for attributes that are in no note
+_PACKER = Packer(buf_size=1024)
 _NO_LEDGER = pack(None)
 _ONE = {kind: {kind: 1} for kind in SIGNALS}  # one to a kind: a message held is small enough
 
@@ -80,7 +83,7 @@ class Outgoing:
         labels = self._scrubber.labels(said) | apart
         # What the application's hook has not seen yet must not be read by anybody.
         seen = ring.is_shared and self._settings.before_send_span is None
-        number = ring.notes.add(flight.EXTRA, pack(labels)) if seen else 0
+        number = ring.notes.add(flight.EXTRA, _packed(labels)) if seen else 0
         number = number or next(self._unnoted)
         self._attributes[number] = labels
         return number
@@ -176,6 +179,14 @@ class Outgoing:
                 self._books.dropped(kind, error.reason, n)
             return
         self._delivery.deliver(sequence, frame, counts, logged=logged)
+
+
+def _packed(labels: dict[str, str]) -> bytes:
+    """Write attributes as `pack` does, without the price of a packer each time."""
+    try:
+        return bytes(_PACKER.pack(labels))
+    except UnicodeEncodeError:
+        return pack(labels)
 
 
 def _resource(settings: Settings) -> Resource:

@@ -234,15 +234,16 @@ class Recorder:
             self._outgoing.logs(logs)
         PEOPLE.forget()
         if metrics:
-            self._metrics_due = monotonic() + self._settings.metric_interval_s
             self._look_at_itself()
+            self._metrics_due = monotonic() + self._settings.metric_interval_s
             if points := self._metrics.drain():
                 self._outgoing.signals("point", points)
             self._outgoing.ledger()
 
     def _look_at_itself(self) -> None:
+        """Note time and weight, as often as metrics are due, not whenever somebody flushes."""
         ring = self._rings.get(self.pid)
-        if ring is None:
+        if ring is None or monotonic() < self._metrics_due:
             return
         ring.tell_time()
         if ring.is_shared:

@@ -57,6 +57,11 @@ class Chunk:
         first = self.at + flight.CHUNK_HEAD
         return range(first, first + flight.ROWS * flight.ROW_BYTES, flight.ROW_BYTES)
 
+    def read(self, start: int, end: int) -> bytes:
+        """Copy rows."""
+        first = self.at + flight.CHUNK_HEAD
+        return bytes(self.buf[first + start * flight.ROW_BYTES : first + end * flight.ROW_BYTES])
+
     def taken(self, rows: int) -> None:
         """Say how many of its rows are in frames."""
         WORD.pack_into(self.buf, self.at + flight.CHUNK_TAKEN, rows)

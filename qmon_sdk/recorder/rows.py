@@ -61,45 +61,38 @@ class Rows:
 
 def take(lane: Lane, most: int) -> Rows:
     """Read up to `most` finished rows of a lane, oldest first; `give_up` lets them go."""
-    parts: list[list[bytes]] = []
+    parts: list[bytes] = []
     ends: list[tuple[Chunk, int]] = []
-    start = lane.read
-    pages = list(lane.chunks)
-    for place, chunk in enumerate(pages):
-        end = min(_written(chunk, start), start + most)
-        if end < flight.ROWS and end < start + most and place + 1 < len(pages):
+    start, last = lane.read, len(lane.chunks) - 1
+    for place, chunk in enumerate(list(lane.chunks)):
+        end = _written(chunk, start)
+        if end < flight.ROWS and place < last:
             end = flight.ROWS  # its thread is on the next page: what is missing never comes
+        end = min(end, start + most)
         if end == start:
             break
-        parts.append(_read(chunk, start, end))
+        parts.append(chunk.read(start, end))
         ends.append((chunk, end))
         most -= end - start
         start = 0
         if end < flight.ROWS or not most:
             break
-    return Rows(_whole([b"".join(column) for column in zip(*parts, strict=True)]), ends)
+    words = memoryview(b"".join(parts)).cast("Q")
+    return Rows(_whole([words[place::WIDTH].tobytes() for place in range(WIDTH)]), ends)
 
 
 def _written(chunk: Chunk, start: int) -> int:
     """Say up to where the rows of a page have their last word."""
     first = (chunk.at + flight.CHUNK_HEAD >> 3) + _SPAN
-    marks = chunk.words[first + start * WIDTH : first + flight.ROWS * WIDTH : WIDTH].tolist()
-    try:
-        return start + marks.index(0)
-    except ValueError:
+    last = first + (flight.ROWS - 1) * WIDTH
+    if chunk.words[last]:  # a thread fills its page from the start
         return flight.ROWS
-
-
-def _read(chunk: Chunk, start: int, end: int) -> list[bytes]:
-    first = chunk.at + flight.CHUNK_HEAD >> 3
-    begin, stop = first + start * WIDTH, first + end * WIDTH
-    return [chunk.words[begin + place : stop : WIDTH].tobytes() for place in range(WIDTH)]
+    marks = chunk.words[first + start * WIDTH : last + 1 : WIDTH].tolist()
+    return start + marks.index(0)
 
 
 def _whole(columns: list[bytes]) -> list[bytes]:
     """Leave out rows that were begun and never finished: a signal's handler raised in between."""
-    if not columns:
-        return [b""] * WIDTH
     spans = unpacked(U64, columns[_SPAN])
     if 0 not in spans:
         return columns
