@@ -79,16 +79,13 @@ def _begin(request: Any) -> AiohttpExchange | None:
 class AiohttpExchange(Exchange):
     """An exchange whose request tells its route as soon as aiohttp has resolved it."""
 
-    __slots__ = ()
-
     def ask(self, request: Any) -> None:
         """Take the request in."""
         self.asked = canonical
         self.method = method_of(request.method)
         self.path = request.path
         self.scheme = request.scheme
-        if request.query_string:
-            self.say_query(request.rel_url.raw_query_string)
+        self.query = request.rel_url.raw_query_string
         if request.remote:
             self.say_client(request.remote)
 

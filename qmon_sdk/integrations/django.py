@@ -7,7 +7,8 @@ from functools import lru_cache
 from types import MethodType
 
 from qmon_sdk.client import guarded
-from qmon_sdk.middleware import asgi, wsgi
+from qmon_sdk.middleware import wsgi
+from qmon_sdk.middleware.asgi import serving
 from qmon_sdk.middleware.exchange import KEY
 
 TYPE_CHECKING = False
@@ -49,20 +50,12 @@ def _watch_wsgi(watch: Watch) -> None:
 def _watch_asgi(watch: Watch) -> None:
     from django.core.handlers.asgi import ASGIHandler
 
-    watch.wrap(ASGIHandler, "__call__", _watched_asgi)
+    watch.wrap(ASGIHandler, "__call__", serving)
 
 
 def _watched_wsgi(call: Callable[..., Any]) -> Callable[..., Any]:
     def __call__(self: Any, environ: dict[str, Any], start_response: Any) -> Any:  # noqa: N807
         return wsgi.serve(MethodType(call, self), environ, start_response)
-
-    return __call__
-
-
-def _watched_asgi(call: Callable[..., Any]) -> Callable[..., Any]:
-    # Spelled out: servers tell applications from factories by what they can be called with.
-    async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: N807, PLR0917
-        await asgi.serve(MethodType(call, self), (scope, receive, send))
 
     return __call__
 

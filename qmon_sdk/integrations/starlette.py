@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from inspect import iscoroutinefunction
-from types import MethodType
 
-from qmon_sdk.middleware.asgi import serve
+from qmon_sdk.middleware.asgi import serving
 from qmon_sdk.middleware.exchange import KEY
 
 TYPE_CHECKING = False
@@ -27,19 +26,11 @@ class StarletteIntegration:
         from starlette.middleware.exceptions import ExceptionMiddleware
         from starlette.routing import Mount, Route, WebSocketRoute
 
-        watch.wrap(Starlette, "__call__", _watched)
+        watch.wrap(Starlette, "__call__", serving)
         watch.before(Mount, "handle", _enter)
         watch.before(Route, "handle", _take)
         watch.before(WebSocketRoute, "handle", _take)
         watch.after(ExceptionMiddleware, "__init__", _note_handled)
-
-
-def _watched(call: Callable[..., Any]) -> Callable[..., Any]:
-    # Spelled out: servers tell applications from factories by what they can be called with.
-    async def __call__(self: Any, scope: Scope, receive: Any, send: Any) -> None:  # noqa: N807, PLR0917
-        await serve(MethodType(call, self), (scope, receive, send))
-
-    return __call__
 
 
 def _enter(mount: Any, scope: Scope, *_: Any) -> None:

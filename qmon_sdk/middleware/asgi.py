@@ -6,7 +6,7 @@ from qmon_sdk.client import current, failed
 from qmon_sdk.propagation import headers_of
 
 from .exchange import DEFAULTS, KEY, Exchange, Options
-from .semantics import method_of
+from .semantics import METHODS, OTHER_METHOD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,38 +44,63 @@ def asgi(
     options = Options(route=route, ignore=frozenset(ignore), traceresponse=traceresponse)
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-        await serve(app, (scope, receive, send), options)
+        exchange = begin(scope, send, options)
+        if exchange is None:
+            await app(scope, receive, send)
+            return
+        try:
+            await app(scope, receive, exchange.send)
+        except BaseException as error:
+            exchange.fail(error)
+            raise
+        finally:
+            exchange.end()
+            scope.pop(KEY, None)  # a circle, by way of `send`: not for the garbage collector
 
     return watched
 
 
-async def serve(app: App, connection: Connection, options: Options = DEFAULTS) -> None:
-    """Answer one connection, under a span if it is a request or a websocket."""
-    scope, receive, send = connection
-    exchange = _begin(scope, send, options)
-    if exchange is None:
-        await app(scope, receive, send)
-        return
-    try:
-        await app(scope, receive, exchange.send)
-    except BaseException as error:
-        exchange.fail(error)
-        raise
-    finally:
-        exchange.end()
-        scope.pop(KEY, None)  # a circle, by way of `send`: not for the garbage collector to find
+def serving(call: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Watch every application of a class: returns what takes the place of its `__call__`."""
+
+    # Spelled out: servers tell applications from factories by what they can be called with.
+    async def __call__(self: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807, PLR0917
+        exchange = begin(scope, send)
+        if exchange is None:
+            await call(self, scope, receive, send)
+            return
+        try:
+            await call(self, scope, receive, exchange.send)
+        except BaseException as error:
+            exchange.fail(error)
+            raise
+        finally:
+            exchange.end()
+            scope.pop(KEY, None)
+
+    return __call__
 
 
-def _begin(scope: Scope, send: Send, options: Options) -> AsgiExchange | None:
+def begin(scope: Scope, send: Send, options: Options = DEFAULTS) -> AsgiExchange | None:
     """Open the exchange, unless this is not a request, is watched already, or is to be ignored."""
     try:
         method = _METHODS.get(scope["type"])
         if method is None or KEY in scope or not current().recording:
             return None
-        if scope["path"] in options.ignore:
+        path = scope["path"]
+        if path in options.ignore:
             return None
         exchange = AsgiExchange(options, scope, send)
-        exchange.ask(scope, method or scope["method"])
+        method = method or scope["method"]
+        exchange.method = method if method in METHODS else OTHER_METHOD
+        exchange.path = path
+        exchange.scheme = scope.get("scheme") or "http"
+        query = scope.get("query_string")
+        if query:
+            exchange.query = query.decode("latin-1")
+        client = scope.get("client")
+        if client:
+            exchange.say_client(client[0])
         if not exchange.begin(_carrier(scope.get("headers") or ())):
             return None
         scope[KEY] = exchange
@@ -97,21 +122,10 @@ def _carrier(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str] | None:
 class AsgiExchange(Exchange):
     """An exchange that listens to what the application sends."""
 
-    __slots__ = ()
-
-    def ask(self, scope: Scope, method: str) -> None:
-        """Take the request in."""
-        self.method = method_of(method)
-        self.path = scope["path"]
-        self.scheme = scope.get("scheme") or "http"
-        if scope.get("query_string"):
-            self.say_query(scope["query_string"].decode("latin-1"))
-        if scope.get("client"):
-            self.say_client(scope["client"][0])
-
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message on. Not a coroutine itself: that would cost one more for every chunk."""
-        listener = _LISTENERS.get(message["type"])
+        kind = message["type"]
+        listener = None if kind == "http.response.body" else _LISTENERS.get(kind)
         if listener is not None:
             try:
                 message = listener(self, message)

@@ -13,7 +13,7 @@ from qmon_sdk.spans import OpenSpan
 from qmon_sdk.w3c import Parent, format_parent, parse_parent
 
 from . import semantics
-from .sites import named, site_of
+from .sites import KNOWN, named, site_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from qmon_sdk.context import Scope
     from qmon_sdk.recorder.cells import Cell
+    from qmon_sdk.scrub import Scrubber
+
+    from .sites import Known
 
 KEY = "qmon.exchange"
 """Where the exchange stands in an ASGI scope or a WSGI environ, for integrations to find it."""
@@ -47,28 +50,28 @@ class Exchange:
     an error that the framework is about to turn into a response.
     """
 
-    __slots__ = (
-        "_cell", "_first_scope", "_noted", "_outer", "_parent", "_started", "asked", "extra",
-        "failed", "forward", "method", "options", "path", "prefix", "route", "scheme", "scope",
-        "source", "status",
-    )  # fmt: skip
+    # What is seldom said has its default here: setting a dozen fields for each request adds up.
+    prefix = route = query = ""
+    status = _parent = 0
+    failed = False
+    extra: dict[str, Any] | None = None
+    asked: Callable[[Any], str | None] | None = None
+    scope: Scope = EMPTY
+    known: Known | None = None
+    _noted: BaseException | None = None
+    _cell: Cell | None = None
 
     method: str
     path: str
     scheme: str
-    scope: Scope
+    scrubber: Scrubber
 
     def __init__(self, options: Options, source: Any, forward: Callable[..., Any]) -> None:
         self.options = options
         self.source = source  # the scope or environ
         self.forward = forward  # where what this exchange listens to goes on
-        self.asked = options.route
-        self.prefix = self.route = ""
-        self.status = self._parent = 0
-        self.failed = False
-        self.extra: dict[str, Any] | None = None
-        self._noted: BaseException | None = None
-        self._cell: Cell | None = None
+        if options.route is not None:
+            self.asked = options.route
 
     def begin(self, carrier: Mapping[str, str] | None) -> bool:
         """Open the span and a fresh scope; `False` when nobody records."""
@@ -80,7 +83,6 @@ class Exchange:
         self._outer = (outer, before, REQUEST.get())
         # A trace of its own, or the caller's: what this thread did before is never the cause.
         self._cell = cell = outer.child(span)
-        self.scope = EMPTY
         if carrier:
             self._continue(cell, carrier)
         if not self._parent:
@@ -90,9 +92,14 @@ class Exchange:
             SCOPE.set(scope)
         REQUEST.set(self)
         CELL.set(cell)
+        self.scrubber = scrubber = current().scrubber
+        self.known = known = KNOWN.find((self.method, self.path, self.query), scrubber)
         self._started = perf_counter_ns()
-        about = f"{self.method} {current().scrubber.texts[self.path]}"
-        cell.open(_OPEN, self._parent, self._started, about.encode("utf-8", "replace"))
+        if known is not None:
+            cell.open(known.opening, self._parent, self._started)
+        else:
+            about = f"{self.method} {scrubber.texts[self.path]}"
+            cell.open(_OPEN, self._parent, self._started, about.encode("utf-8", "replace"))
         return True
 
     def say(self, key: str, value: object) -> None:
@@ -113,13 +120,6 @@ class Exchange:
         cell.keep(parent.sampled)
         self._parent = int(parent.span_id, 16)
 
-    def say_query(self, query: str) -> None:
-        """Keep the query string, without what stands under the name of a secret.
-
-        What looks like one goes later, when the attributes of the span are scrubbed, as always.
-        """
-        self.say(semantics.QUERY, current().scrubber.queries[query])
-
     def say_client(self, address: str) -> None:
         """Keep who asked, if the application said that it may be kept."""
         if current().settings.send_default_pii:
@@ -132,7 +132,8 @@ class Exchange:
     def responding(self, status: int) -> None:
         """Take the response's status; a noted error is kept if that makes it a failure of ours."""
         self.status = status
-        self.locate()
+        if self.asked is not None:
+            self.locate()
         if self._noted is not None:
             noted, self._noted = self._noted, None
             if status >= semantics.SERVER_ERROR:
@@ -184,14 +185,16 @@ class Exchange:
                 SCOPE.set(before)
 
     def _record(self, cell: Cell, duration: int) -> None:
-        self.locate()
+        if self.asked is not None:
+            self.locate()
         status = "error" if self.failed or self.status >= semantics.SERVER_ERROR else "unset"
-        site, extra = site_of(self), self.extra
-        if isinstance(cell.span, OpenSpan):
-            site, status, extra = named(cell.span, (site, status, extra))
+        site, extra = site_of(self)
+        span = cell.span
+        if type(span) is not int and isinstance(span, OpenSpan):
+            site, status, extra = named(span, (site, status, extra))
         row = (
             site, self._last_scope(), status, cell.trace_hi, cell.trace_lo,
-            cell.span, self._parent, self._started, duration, extra,
+            span, self._parent, self._started, duration, extra,
         )  # fmt: skip
         write_row(cell, row)
         cell.close()

@@ -69,7 +69,12 @@ def _begin(environ: Environ, start: StartResponse, options: Options) -> WsgiExch
         if KEY in environ or not current().recording:
             return None
         exchange = WsgiExchange(options, environ, start)
-        exchange.ask(environ)
+        exchange.method = method_of(environ["REQUEST_METHOD"])
+        exchange.path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
+        exchange.scheme = environ["wsgi.url_scheme"]
+        exchange.query = environ.get("QUERY_STRING", "")
+        if "REMOTE_ADDR" in environ:
+            exchange.say_client(environ["REMOTE_ADDR"])
         if exchange.path in options.ignore or not exchange.begin(_carrier(environ)):
             return None
         environ[KEY] = exchange
@@ -98,18 +103,6 @@ def _is_finished(body: Iterable[bytes], environ: Environ) -> bool:
 
 class WsgiExchange(Exchange):
     """An exchange that listens to `start_response`."""
-
-    __slots__ = ()
-
-    def ask(self, environ: Environ) -> None:
-        """Take the request in."""
-        self.method = method_of(environ["REQUEST_METHOD"])
-        self.path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
-        self.scheme = environ["wsgi.url_scheme"]
-        if environ.get("QUERY_STRING"):
-            self.say_query(environ["QUERY_STRING"])
-        if "REMOTE_ADDR" in environ:
-            self.say_client(environ["REMOTE_ADDR"])
 
     def start_response(self, status: str, headers: Headers, *error: Any) -> Any:
         """Hear the status, and pass everything on."""
