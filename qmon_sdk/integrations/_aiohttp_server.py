@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qmon_sdk.client import current, failed
 from qmon_sdk.middleware.exchange import DEFAULTS, KEY, Exchange
-from qmon_sdk.middleware.semantics import method_of
+from qmon_sdk.middleware.semantics import CLIENT, method_of
 from qmon_sdk.propagation import headers_of
 
 TYPE_CHECKING = False
@@ -86,8 +86,8 @@ class AiohttpExchange(Exchange):
         self.path = request.path
         self.scheme = request.scheme
         self.query = request.rel_url.raw_query_string
-        if request.remote:
-            self.say_client(request.remote)
+        if request.remote and current().settings.send_default_pii:
+            self.say(CLIENT, request.remote)
 
 
 def canonical(request: Any) -> str:

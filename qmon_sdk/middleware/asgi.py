@@ -6,11 +6,11 @@ from qmon_sdk.client import current, failed
 from qmon_sdk.propagation import headers_of
 
 from .exchange import DEFAULTS, KEY, Exchange, Options
-from .semantics import METHODS, OTHER_METHOD
+from .semantics import CLIENT, METHODS, OTHER_METHOD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+    from collections.abc import Awaitable, Callable, Collection, MutableMapping
     from typing import Any
 
     Scope = MutableMapping[str, Any]
@@ -85,7 +85,8 @@ def begin(scope: Scope, send: Send, options: Options = DEFAULTS) -> AsgiExchange
     """Open the exchange, unless this is not a request, is watched already, or is to be ignored."""
     try:
         method = _METHODS.get(scope["type"])
-        if method is None or KEY in scope or not current().recording:
+        client = current()
+        if method is None or KEY in scope or not client.recording:
             return None
         path = scope["path"]
         if path in options.ignore:
@@ -98,10 +99,10 @@ def begin(scope: Scope, send: Send, options: Options = DEFAULTS) -> AsgiExchange
         query = scope.get("query_string")
         if query:
             exchange.query = query.decode("latin-1")
-        client = scope.get("client")
-        if client:
-            exchange.say_client(client[0])
-        if not exchange.begin(_carrier(scope.get("headers") or ())):
+        if client.settings.send_default_pii and scope.get("client"):
+            exchange.say(CLIENT, scope["client"][0])
+        carried = [pair for pair in scope.get("headers", ()) if pair[0] in _PASSED_ON]
+        if not exchange.begin(headers_of(carried) if carried else None):
             return None
         scope[KEY] = exchange
         return exchange
@@ -112,11 +113,6 @@ def begin(scope: Scope, send: Send, options: Options = DEFAULTS) -> AsgiExchange
 
 _METHODS = {"http": "", "websocket": "GET"}
 """Kinds of connection → their method, where it goes without saying."""
-
-
-def _carrier(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str] | None:
-    carried = [pair for pair in headers if pair[0] in _PASSED_ON]
-    return headers_of(carried) if carried else None
 
 
 class AsgiExchange(Exchange):

@@ -70,14 +70,17 @@ class Exchange:
         self.options = options
         self.source = source  # the scope or environ
         self.forward = forward  # where what this exchange listens to goes on
+        self.scrubber = current().scrubber
         if options.route is not None:
             self.asked = options.route
 
     def begin(self, carrier: Mapping[str, str] | None) -> bool:
         """Open the span and a fresh scope; `False` when nobody records."""
         outer = here()
-        span = next(outer.ids, 0) if outer is not None else 0
-        if not span or outer is None:
+        if outer is None:
+            return False
+        span = next(outer.ids, 0)
+        if not span:
             return False
         before = SCOPE.get()
         self._outer = (outer, before, REQUEST.get())
@@ -92,7 +95,7 @@ class Exchange:
             SCOPE.set(scope)
         REQUEST.set(self)
         CELL.set(cell)
-        self.scrubber = scrubber = current().scrubber
+        scrubber = self.scrubber
         self.known = known = KNOWN.find((self.method, self.path, self.query), scrubber)
         self._started = perf_counter_ns()
         if known is not None:
@@ -119,11 +122,6 @@ class Exchange:
         cell.trace_hi, cell.trace_lo = int(parent.trace_id[:16], 16), int(parent.trace_id[16:], 16)
         cell.keep(parent.sampled)
         self._parent = int(parent.span_id, 16)
-
-    def say_client(self, address: str) -> None:
-        """Keep who asked, if the application said that it may be kept."""
-        if current().settings.send_default_pii:
-            self.say(semantics.CLIENT, address)
 
     def note(self, error: BaseException) -> None:
         """Remember what a handler of the framework answers: it is kept if the answer is a 5xx."""
@@ -173,18 +171,23 @@ class Exchange:
         if cell is None:
             return
         duration = perf_counter_ns() - self._started
+        outer, before, request = self._outer
+        scope = SCOPE.get()
+        is_here = CELL.get() is cell
+        # What is known of the user in the end, whichever thread or task has said it.
+        is_ours = scope is not self._first_scope and REQUEST.get() is self
         try:
-            self._record(cell, duration)
+            self._record(cell, scope if is_ours else self.scope, duration)
         except Exception as error:  # noqa: BLE001 - the guard, without the cost of one more call
             failed("exchange", error)
-        if CELL.get() is cell:  # else: ended in a foreign context, which is not ours to change
-            outer, before, request = self._outer
+        if is_here:  # else: ended in a foreign context, which is not ours to change
             CELL.set(outer)
-            REQUEST.set(request)
-            if SCOPE.get() is not before:
+            if scope is not before:
                 SCOPE.set(before)
+            if request is not None:  # else: what is over may stay, and hears of scopes in vain
+                REQUEST.set(request)
 
-    def _record(self, cell: Cell, duration: int) -> None:
+    def _record(self, cell: Cell, scope: Scope, duration: int) -> None:
         if self.asked is not None:
             self.locate()
         status = "error" if self.failed or self.status >= semantics.SERVER_ERROR else "unset"
@@ -193,17 +196,11 @@ class Exchange:
         if type(span) is not int and isinstance(span, OpenSpan):
             site, status, extra = named(span, (site, status, extra))
         row = (
-            site, self._last_scope(), status, cell.trace_hi, cell.trace_lo,
+            site, scope, status, cell.trace_hi, cell.trace_lo,
             span, self._parent, self._started, duration, extra,
         )  # fmt: skip
         write_row(cell, row)
         cell.close()
-
-    def _last_scope(self) -> Scope:
-        """Take what is known of the user in the end, whichever thread or task has said it."""
-        here = SCOPE.get()
-        is_ours = REQUEST.get() is self and here is not self._first_scope
-        return here if is_ours else self.scope
 
     def trace_header(self) -> str:
         """Say which trace this is, in the form of a `traceparent`."""

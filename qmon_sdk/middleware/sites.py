@@ -68,7 +68,7 @@ class KnownUrls:
             if len(met) > MOST_MET:
                 met.clear()
             return None
-        del met[url]
+        met.pop(url, None)  # another thread may have been quicker
         self._room -= 1
         method, path, query = url
         about = scrubber.labels({semantics.PATH: path, semantics.QUERY: scrubber.queries[query]})

@@ -6,7 +6,7 @@ from qmon_sdk.client import current, failed
 from qmon_sdk.propagation import headers_of
 
 from .exchange import DEFAULTS, KEY, Exchange, Options
-from .semantics import method_of
+from .semantics import CLIENT, method_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,15 +66,16 @@ def serve(
 def _begin(environ: Environ, start: StartResponse, options: Options) -> WsgiExchange | None:
     """Open the exchange, unless the request is watched already or to be ignored."""
     try:
-        if KEY in environ or not current().recording:
+        client = current()
+        if KEY in environ or not client.recording:
             return None
         exchange = WsgiExchange(options, environ, start)
         exchange.method = method_of(environ["REQUEST_METHOD"])
         exchange.path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
         exchange.scheme = environ["wsgi.url_scheme"]
         exchange.query = environ.get("QUERY_STRING", "")
-        if "REMOTE_ADDR" in environ:
-            exchange.say_client(environ["REMOTE_ADDR"])
+        if client.settings.send_default_pii and "REMOTE_ADDR" in environ:
+            exchange.say(CLIENT, environ["REMOTE_ADDR"])
         if exchange.path in options.ignore or not exchange.begin(_carrier(environ)):
             return None
         environ[KEY] = exchange
