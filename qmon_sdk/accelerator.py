@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-GENERATION = 2
+GENERATION = 3
 """What this Python expects of the C beside it: a module of another generation is not used."""
 
 _SOURCES = f"{os.path.dirname(__file__)}/_speedups"
@@ -31,11 +31,11 @@ def _chosen() -> Any:
     return module if is_ours and _is_fresh(module.__file__) else None
 
 
-def _is_fresh(path: str) -> bool:
+def _is_fresh(path: str | None) -> bool:
     """Say whether a module is as new as its sources; an installed one has none beside it."""
     try:
         newest = max(entry.stat().st_mtime for entry in os.scandir(_SOURCES))
-        return os.stat(path).st_mtime >= newest
+        return path is None or os.stat(path).st_mtime >= newest
     except (OSError, ValueError):
         return True
 

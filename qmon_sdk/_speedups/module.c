@@ -15,7 +15,8 @@ intern_names(void)
         {&names.name, "name"}, {&names.value, "value"}, {&names.unit, "unit"},
         {&names.attributes, "attributes"}, {&names.crowded, "crowded"}, {&names.missed, "missed"},
         {&names.key_of, "key_of"}, {&names.counter, "counter"},
-        {&names.distribution, "distribution"},
+        {&names.distribution, "distribution"}, {&names.number, "number"},
+        {&names.begin_trace, "begin_trace"},
     };
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         Py_XSETREF(*wanted[i].place, PyUnicode_InternFromString(wanted[i].text));
@@ -24,7 +25,8 @@ intern_names(void)
         }
     }
     Py_XSETREF(names.one, PyLong_FromLong(1));
-    return names.one == NULL ? -1 : 0;
+    Py_XSETREF(names.word_bits, PyLong_FromLong(64));
+    return names.one == NULL || names.word_bits == NULL ? -1 : 0;
 }
 
 /* What is kept outside of objects belongs to one interpreter: a second one goes without. */
@@ -41,10 +43,12 @@ refuse_other_interpreters(void)
 static int
 module_exec(PyObject *module)
 {
-    if (refuse_other_interpreters() < 0 || intern_names() < 0 || folding_setup() < 0) {
+    if (refuse_other_interpreters() < 0 || intern_names() < 0 || folding_setup() < 0 ||
+        check_layout() < 0) {
         return -1;
     }
-    PyTypeObject *types[] = {&PendingType, &ShelfType};
+    PyTypeObject *types[] = {&PendingType, &ShelfType, &SupplyType, &StackType, &LaneType,
+                             &CellType, &WrapperType, &StayType, &EntranceType};
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (PyModule_AddType(module, types[i]) < 0) {
             return -1;
@@ -61,6 +65,8 @@ module_exec(PyObject *module)
      PyDoc_STR(#name "(values, /)\n--\n\nWrite a column, or answer `NotImplemented`.")}
 
 static PyMethodDef module_functions[] = {
+    {"join", (PyCFunction)(void (*)(void))join, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("join(**around)\n--\n\nTell what is called, and looked at, of the Python around.")},
     COLUMN(words), COLUMN(labels), COLUMN(wholes), COLUMN(reals), COLUMN(flags), COLUMN(buckets),
     {NULL, NULL, 0, NULL},
 };

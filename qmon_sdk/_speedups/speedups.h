@@ -8,13 +8,14 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 2
+#define GENERATION 3
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {
     PyObject *name, *value, *unit, *attributes, *crowded, *missed, *key_of;
     PyObject *counter, *distribution;
-    PyObject *one;
+    PyObject *number, *begin_trace;
+    PyObject *one, *word_bits; /* 1 and 64 */
 } Names;
 
 extern Names names;
@@ -87,5 +88,119 @@ PyObject *columns_buckets(PyObject *module, PyObject *values);
 /* --- shelf.c: the series of one kind, by what the application says ----------------------------- */
 
 extern PyTypeObject ShelfType;
+
+/* --- exceptions.c ------------------------------------------------------------------------------- */
+
+PyObject *raised_exception(void);
+void raise_exception(PyObject *error);
+
+/* --- supplies.c: span ids, and places in the ring ------------------------------------------------ */
+
+extern PyTypeObject SupplyType, StackType;
+
+int next_number(PyObject *iterator, uint64_t *number);
+uint64_t stack_pop(PyObject *any);
+int stack_push(PyObject *any, uint64_t place);
+
+/* --- lanes.c: one thread's memory ---------------------------------------------------------------- */
+
+/* How it lies, of which `protocol/flight.py` is the authority; `check_layout` compares. */
+enum {
+    NO_SLOT = 495616,
+    OPEN_BYTES = 128,
+    OPEN_INSIDE_AT = 24,
+    OPEN_SPAN = 56,
+    CHUNK_BYTES = 4096,
+    CHUNK_HEAD = 64,
+    ROW_BYTES = 72,
+    ROW_SPAN = 64,
+};
+#define INHERITS (1ULL << 40)
+
+/* Somebody's writable memory, held as long as it may be written to. */
+typedef struct {
+    PyObject *owner;
+    Py_buffer view;
+} Memory;
+
+typedef struct {
+    PyObject_HEAD
+    Memory buf, rows;
+    PyObject *opens, *wasting;
+    unsigned long long wasted, thread;
+} Lane;
+
+extern PyTypeObject LaneType;
+
+char *memory_at(const Memory *memory, uint64_t at, size_t bytes);
+
+/* --- cells.c: a context's place in its trace ------------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    unsigned long long thread, span, trace_hi, trace_lo, slot;
+    PyObject *said; /* what took the span's place, to say more about it */
+    PyObject *lane, *ids, *slots;
+    char always;
+} Cell;
+
+extern PyTypeObject CellType;
+
+PyObject *span_object(uint64_t span, PyObject *said);
+Cell *cell_child(Cell *self);
+
+/* --- joining.c: the Python around ----------------------------------------------------------------- */
+
+typedef struct {
+    PyObject *cell, *scope; /* context variables */
+    PyTypeObject *cell_type;
+    Py_ssize_t who_place; /* of a scope */
+    PyObject *adopt, *draw, *told, *failed, *trouble, *forked;
+} Joined;
+
+extern Joined joined;
+
+PyObject *join(PyObject *module, PyObject *args, PyObject *kwargs);
+int check_layout(void);
+
+/* --- opening.c: a span from its beginning to its end ---------------------------------------------- */
+
+/* Where spans come from: what all spans of one function have in common. */
+typedef struct {
+    PyObject *site;
+    PyObject *skip; /* asked whether a single span is left out; may be NULL */
+    uint64_t what;
+    int waits; /* other code runs in between, as it does in coroutines */
+} Place;
+
+typedef struct {
+    Cell *cell, *outer; /* the place inside, and the one to go back to if that is another */
+    Lane *lane;
+    PyObject *site;        /* borrowed */
+    PyObject *parent_said; /* the parent, if there is more to say about it */
+    uint64_t parent, span, what, slot;
+    int64_t start;
+} Opening;
+
+int place_read(Place *place, PyObject *site, PyObject *skip);
+int opening_begin(Opening *it, const Place *place);
+int opening_end(Opening *it, PyObject *kept);
+int opening_fail(Opening *it, PyObject *kept, PyObject *error);
+int opening_leave(Opening *it);
+int trouble(void);
+void watch_forks(void);
+
+/* --- writing.c: what is written to the ring ------------------------------------------------------- */
+
+void write_open(const Opening *it);
+void write_inside(const Opening *it);
+void write_closed(const Opening *it);
+int write_row(Opening *it, int64_t took);
+
+/* --- wrapper.c, stay.c ----------------------------------------------------------------------------- */
+
+extern PyTypeObject WrapperType, StayType, EntranceType;
+
+PyObject *stay_begin(const Place *place);
 
 #endif

@@ -12,6 +12,7 @@ import os
 from _random import Random
 from contextvars import ContextVar
 
+from qmon_sdk.accelerator import speedups
 from qmon_sdk.client import current
 from qmon_sdk.context import SCOPE
 from qmon_sdk.protocol import flight
@@ -22,7 +23,7 @@ from .ring import NO_SLOT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, Self
 
     from .lanes import Lane
     from .sites import Site
@@ -45,12 +46,8 @@ def reseed() -> None:
     _RANDOM.seed(int.from_bytes(os.urandom(32), "big"))
 
 
-class Cell:
-    """One context's place in its trace.
-
-    It is changed in place by calls that cannot be interleaved, and replaced in its context by those
-    that can: coroutines, generators and `with span()` blocks.
-    """
+class PureCell:
+    """What the hot path looks at of a cell; the accelerator has one of its own."""
 
     __slots__ = (
         "always",
@@ -76,9 +73,9 @@ class Cell:
         self.trace_lo = 0
         self.slot = NO_SLOT  # of the open span whose trace this is, and whose user
 
-    def child(self, span: int) -> Cell:
+    def child(self, span: int) -> Self:
         """Make the place inside `span`, for code that other code may run in between of."""
-        cell = Cell(self.thread)
+        cell = type(self)(self.thread)
         cell.span = span
         cell.trace_hi = self.trace_hi
         cell.trace_lo = self.trace_lo
@@ -87,6 +84,21 @@ class Cell:
         cell.slots = self.slots
         cell.always = self.always
         return cell
+
+
+_Cell = PureCell
+if not TYPE_CHECKING and speedups is not None:
+    _Cell = speedups.Cell
+
+
+class Cell(_Cell):
+    """One context's place in its trace.
+
+    It is changed in place by calls that cannot be interleaved, and replaced in its context by those
+    that can: coroutines, generators and `with span()` blocks.
+    """
+
+    __slots__ = ()
 
     def begin_trace(self, name: str) -> int:
         """Draw the id of a new trace, and decide whether it is kept."""

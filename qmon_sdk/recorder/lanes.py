@@ -12,6 +12,7 @@ from _thread import get_native_id
 from collections import deque
 from itertools import chain
 
+from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 
 from .ring import TRASH, private
@@ -27,33 +28,42 @@ PERMITS = 512
 _TRIES = 64  # rows that are lost before a page is asked for again
 
 
-class Lane:
+_supply = chain.from_iterable if speedups is None else speedups.Supply
+
+
+class PureMemory:
+    """What the hot path looks at of a lane; the accelerator has one of its own."""
+
+    __slots__ = ("buf", "opens", "rows", "thread", "wasted", "wasting")
+
+
+Memory = PureMemory
+if not TYPE_CHECKING and speedups is not None:
+    Memory = speedups.Lane
+
+
+class Lane(Memory):
     """One thread's pages of rows, and the permits to add to them."""
 
     __slots__ = (
         "allowed",
-        "buf",
         "chunks",
         "ids",
         "is_called_in",
         "lost",
         "marks",
-        "opens",
         "owner",
         "read",
         "ring",
-        "rows",
         "slots",
-        "thread",
         "told",
-        "wasted",
-        "wasting",
     )
 
     def __init__(self, owner: Recorder, ring: Ring) -> None:
         self.owner = owner
         self.ring = ring
-        self.buf = self.rows = ring.buf
+        self.buf: memoryview = ring.buf
+        self.rows: memoryview = ring.buf
         self.marks = ring.words
         self.opens = ring.opens
         self.thread = get_native_id()
@@ -63,8 +73,8 @@ class Lane:
         self.told = (0, 0)  # how many of these are accounted for; the flusher's
         self.allowed = True
         self.is_called_in = False
-        self.ids: Iterator[int] = chain.from_iterable(_Permits(self))
-        self.slots: Iterator[int] = chain.from_iterable(_Pages(self))
+        self.ids: Iterator[int] = _supply(_Permits(self))
+        self.slots: Iterator[int] = _supply(_Pages(self))
         self.wasting: Iterator[int] = _Wasting(self)
 
     def close(self) -> None:

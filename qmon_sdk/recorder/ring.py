@@ -12,6 +12,7 @@ from itertools import count
 from struct import Struct
 from time import perf_counter_ns, process_time_ns, time_ns
 
+from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.flight import LENGTH, PERSON, SAMPLE, SESSION, WORD
 from qmon_sdk.protocol.frames import pack
@@ -38,6 +39,9 @@ _CLOCK = Struct("<q")
 _PUT_NS = 1_000_000  # less is no step of the calendar's clock, but how long it takes to read both
 _RSS, _THREADS = 23, 19  # fields of `/proc/PID/stat`, from 0
 _STARTED = 21
+
+
+_stack = list if speedups is None else speedups.Stack
 
 
 class Chunk:
@@ -88,7 +92,7 @@ class Ring:
         self.is_shared = bool(self.path)
         self.notes = Notes(self.buf)
         self.held = Held(self.buf)
-        self.opens = _slots(flight.OPENS_AT, flight.OPENS, flight.OPEN_BYTES)
+        self.opens = _stack(_slots(flight.OPENS_AT, flight.OPENS, flight.OPEN_BYTES))
         self._sessions = _slots(flight.SESSIONS_AT, flight.SESSIONS, flight.SESSION_BYTES)
         self._chunks = [
             Chunk(self.buf, at)

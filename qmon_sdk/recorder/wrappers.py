@@ -16,6 +16,7 @@ from qmon_sdk.transports.originals import get_ident
 
 from .cells import CELL, adopt, draw, pack_inside, pack_open, pack_row
 from .endings import failed, told
+from .entrances import ACCELERATED, is_wrapped_in_c, names_in_c, wrapped_in_c
 from .ring import NO_SLOT
 
 TYPE_CHECKING = False
@@ -154,6 +155,10 @@ _ASYNC = (
 )
 
 _TEMPLATES = {"sync": _SYNC, "async": _ASYNC}
+_ACCELERATED = {
+    "sync": ACCELERATED.replace("AWAIT ", ""),
+    "async": "async " + ACCELERATED.replace("AWAIT", "await"),
+}
 _PASS = {"sync": "return _q_call({})", "async": "return await _q_call({})"}
 
 _COROUTINE, _VARARGS, _VARKEYWORDS = 0x80, 0x04, 0x08
@@ -171,26 +176,31 @@ def wrapper_of(
 ) -> Callable[..., Any]:
     """Compile the wrapper of a plain function or a coroutine function."""
     way = "async" if fn.__code__.co_flags & _COROUTINE else "sync"
+    keeps = bool(record_args or record_return)
+    if is_wrapped_in_c(fn) and way == "sync" and not keeps:
+        return wrapped_in_c(fn, site, skip)
+    in_c = names_in_c(site, skip, waits=way == "async")
     parameters, arguments = signature_of(fn)
     pass_through = _PASS[way].format(arguments)
     kept = ", ".join(f"{name!r}: {name}" for name in record_args)
     late = '{**_q_kept, "return": _q_result}' if record_return else "_q_kept"
-    source = _TEMPLATES[way].format(
+    source = (_ACCELERATED if in_c else _TEMPLATES)[way].format(
         name="_q_wrapper",
         parameters=parameters,
         arguments=arguments,
         pass_through=pass_through,
         skip=f"if _q_skip(_q_cell):\n        {pass_through}" if skip else "",
-        arguments_kept=f"_q_kept = {{{kept}}}" if record_args or record_return else "",
-        plain=" and not _q_keeps" if record_args or record_return else "",
-        extra=late if record_args or record_return else "None",
-        early="_q_kept" if record_args or record_return else "None",
+        arguments_kept=f"_q_kept = {{{kept}}}" if keeps else "",
+        plain=" and not _q_keeps" if keeps else "",
+        extra=late if keeps else "None",
+        early="_q_kept" if keeps else "None",
         own_thread=" and _q_cell.thread == _q_ident()" if way == "async" else "",
         inside=flight.OPEN_INSIDE_AT,
         mark=flight.OPEN_SPAN,
     )
     names = {
         **_NAMES,
+        **in_c,
         "_q_call": fn,
         "_q_site": site,
         "_q_what": site.number,
