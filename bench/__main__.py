@@ -1,6 +1,7 @@
 """`python -m bench [CASE...] [--write]`: measure, print, and keep in docs/benchmarks.results.md.
 
-Cases: call, exception, asgi, start, memory, agent, backlog; without any, all of them.
+Cases: call, "otel-api span", "otel-api span, 3 attributes", exception, asgi, start, memory, agent,
+backlog; without any, all of them.
 """
 
 from __future__ import annotations

@@ -38,6 +38,43 @@ def call(name, port, bursts):
     return _cpu(requests, them.flush, bursts) / (BURST * BURSTS)
 
 
+def otel_span(name, port, bursts):
+    """Nanoseconds of CPU of one span through OpenTelemetry's API, inside of another."""
+    them = peer(name)
+    them.begin(port)
+    block = them.otel_block()
+
+    def run():
+        for _ in range(BURST):
+            with block("work"):
+                pass
+
+    return _blocks(them, run, bursts)
+
+
+def otel_attributes(name, port, bursts):
+    """Nanoseconds of CPU of the same with three attributes, one of them always another."""
+    them = peer(name)
+    them.begin(port)
+    block = them.otel_block()
+
+    def run():
+        for n in range(BURST):
+            with block("work", attributes={"item": n, "plan": "pro", "share": 0.5}):
+                pass
+
+    return _blocks(them, run, bursts)
+
+
+def _blocks(them, run, bursts):
+    def requests():
+        for _ in range(BURSTS):
+            with them.otel_block()("request"):
+                run()
+
+    return _cpu(requests, them.flush, bursts) / (BURST * BURSTS)
+
+
 def exception(name, port, bursts):
     """Nanoseconds of CPU of reporting an exception of ten frames that was seen before."""
     them = peer(name)
@@ -121,6 +158,7 @@ def _cpu(run, flush, bursts):
 
 
 CASES = {case.__name__: case for case in (call, exception, asgi, start, memory)}
+CASES |= {"otel-api span": otel_span, "otel-api span, 3 attributes": otel_attributes}
 
 if __name__ == "__main__":
     case, name, port, bursts = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

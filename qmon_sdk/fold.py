@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from time import time_ns
 
 from .accelerator import speedups
-from .client import current
+from .client import current, failed
 from .rendering import label
 from .series import COUNTER, DISTRIBUTION, GAUGE, Series
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from .protocol.signals import Point
@@ -30,6 +31,10 @@ NOWHERE = Series(COUNTER, "")
 
 BOUND: dict[tuple[Any, ...], Series] = {}
 """Series the application holds on to; they outlive clients, and begin again with each."""
+
+POLLED: list[Callable[..., Iterable[Point] | None]] = []
+"""Who has numbers only when asked: called as `poll(now=...)` before numbers are sent, by one thread
+at a time; `now` when somebody flushes. What it answers is sent as it is. They outlive clients."""
 
 
 class PureShelf:
@@ -117,6 +122,8 @@ class Fold:
 
     def begin(self) -> None:
         """Forget every value; for a start, and for a forked child, whose parent keeps its own."""
+        self._polling = allocate_lock()
+        self._answers: list[Point] = []
         for series in BOUND.values():
             series.attributes = self._labels(series.attributes)
             identity = identity_of(series.kind, series.metric, series.attributes)
@@ -147,10 +154,28 @@ class Fold:
             return self._series.get(overflow) or self._open(overflow, unit or "", OVERFLOW), False
         return NOWHERE, False
 
+    def poll(self, *, now: bool) -> None:
+        """Ask those who have numbers only when asked, unless they are being asked already."""
+        if not POLLED or not self._polling.acquire(blocking=False):
+            return
+        try:
+            for ask in tuple(POLLED):
+                self._answers += ask(now=now) or ()
+        except Exception as error:  # noqa: BLE001 - the guard: other numbers are to go out
+            failed("poll", error)
+        finally:
+            self._polling.release()
+
+    def wake_for_polls(self) -> None:
+        """Begin at once if there is somebody to ask: there may never be another number."""
+        if POLLED:
+            self.wake()
+
     def drain(self) -> list[Point]:
         """Take what changed since the last time as points; what was refused is counted."""
         now = time_ns()
-        points: list[Point] = []
+        points = self._answers[:]
+        del self._answers[: len(points)]
         for series in self._all():
             part = series.take()
             if part is None:

@@ -49,6 +49,7 @@ def init(
     client = _built(settings, transport)
     install(client)
     lifecycle.hook()
+    client.metrics.wake_for_polls()
     _integrate(client)
     for problem in problems:
         client.trouble[f"init: {problem}"] = 1
@@ -145,6 +146,7 @@ def shutdown(timeout: float | None = None) -> bool:
 
 @guarded
 def _shutdown(timeout: float | None) -> bool:
+    current().metrics.poll(now=True)
     client = install(SILENT)
     recorder = client.recorder
     if recorder is None:

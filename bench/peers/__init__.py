@@ -4,6 +4,7 @@ A peer offers what it can of these; a case asks only those that have it.
 
 - `begin(port)`: start, sending to the sink on `port` (qmon: to the agent's socket).
 - `called()`: an instrumented function of two arguments.
+- `otel_block()`: what `with` takes for a span by OpenTelemetry's API.
 - `inside(run)`: run something inside of an open request or transaction.
 - `caught(error)`: report a handled exception.
 - `asgi(app)`: an ASGI application, watched.

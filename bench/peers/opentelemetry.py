@@ -24,6 +24,11 @@ def called():
     return trace.get_tracer("bench").start_as_current_span("work")(bare.called())
 
 
+def otel_block():
+    """Have it record by itself."""
+    return trace.get_tracer("bench").start_as_current_span
+
+
 def inside(run):
     """Run inside of a span."""
     with trace.get_tracer("bench").start_as_current_span("request"):

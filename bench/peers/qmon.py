@@ -17,6 +17,16 @@ def called():
     return qmon.instrument(bare.called())
 
 
+def otel_block():
+    """Have OpenTelemetry's API record with qmon."""
+    from opentelemetry import trace
+
+    from qmon_sdk import otel
+
+    otel.install()
+    return trace.get_tracer("bench").start_as_current_span
+
+
 def inside(run):
     """Run inside of a span."""
     with qmon.span("request"):

@@ -42,7 +42,6 @@ MODULES = {
     "concurrent_futures": "concurrent.futures.thread",
     "excepthook": "sys",
     "gc": "sys",
-    "multiprocessing": "multiprocessing.process",
     "thread_excepthook": "threading",
     "threads": "threading",
     "unraisablehook": "sys",

@@ -201,6 +201,7 @@ class Recorder:
 
     def tick(self) -> None:
         """Do what is due: acknowledgements, finished spans, logs, metrics, the ledger."""
+        self._metrics.poll(now=False)  # outside of the gate: it is the application's code
         if not self._gate.acquire(blocking=False):
             return
         try:
@@ -211,6 +212,7 @@ class Recorder:
 
     def flush(self, timeout: float) -> bool:
         """Send everything and wait until it is acknowledged or spooled; `False` if that is late."""
+        self._metrics.poll(now=True)
         return self._hand_over(monotonic() + timeout)
 
     def _hand_over(self, deadline: float, *, hopeless: bool = False) -> bool:

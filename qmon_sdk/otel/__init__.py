@@ -1,0 +1,23 @@
+"""OpenTelemetry without its SDK: providers of traces, metrics and logs that record with qmon.
+
+Importing this imports nothing of OpenTelemetry; `install()` and the providers do.
+"""
+
+from .installing import install as install
+
+__all__ = ["LoggerProvider", "MeterProvider", "TracerProvider", "attach", "install"]
+
+_LATE = {
+    "LoggerProvider": "logger",
+    "MeterProvider": "meter",
+    "TracerProvider": "tracer",
+    "attach": "attaching",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
