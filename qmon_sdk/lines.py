@@ -40,8 +40,13 @@ _THREADS = 256
 _MAX_MESSAGE = 1024
 
 
+_NAMES = dict(LEVELS)
+
+
 def level_of(number: int) -> str:
     """Name a level by its number."""
+    if number in _NAMES:
+        return _NAMES[number]
     for least, name in LEVELS:
         if number >= least:
             return name

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 SOURCE = "logging"
 _OWN = frozenset({"qmon", "qmon_sdk"})
 _OURS = ("trace_id", "span_id")  # of `TraceIds`; the line has them anyway
-_STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", *_OURS})
+_MADE = vars(logging.makeLogRecord({}))
+_STANDARD = frozenset({*_MADE, "message", "asctime", "taskName", *_OURS})
+_PLAIN = len(_MADE)  # attributes of a record to which nobody has added any
+_PLACES = tuple(f"arg.{number}" for number in range(10))
 _here = local()
 
 
@@ -114,20 +117,28 @@ def _text_of(record: logging.LogRecord) -> str:
 def _attributes(client: Any, record: logging.LogRecord) -> dict[str, Any]:
     """Take what the call added by `extra`, the values of the template, and where it stands."""
     fields = vars(record)
-    attributes = {key: value for key, value in fields.items() if key not in _STANDARD}
-    if attributes.get("service") == client.settings.service:
-        del attributes["service"]
-    attributes |= _values_of(record.args)
-    attributes["code.function.name"] = record.funcName
-    attributes["code.file.path"] = record.pathname
-    attributes["code.line.number"] = record.lineno
-    attributes["code.stacktrace"] = record.stack_info
+    attributes: dict[str, Any] = {
+        "code.function.name": record.funcName,
+        "code.file.path": record.pathname,
+        "code.line.number": str(record.lineno),
+    }
+    if record.stack_info:
+        attributes["code.stacktrace"] = record.stack_info
+    if record.args:
+        attributes |= _values_of(record.args)
+    if len(fields) > _PLAIN:
+        extra = {key: value for key, value in fields.items() if key not in _STANDARD}
+        if extra.get("service") == client.settings.service:
+            del extra["service"]
+        attributes |= extra
     return attributes
 
 
 def _values_of(args: Any) -> Mapping[str, Any]:
-    if isinstance(args, dict):
-        return args
     if isinstance(args, tuple):
-        return {f"arg.{place}": value for place, value in enumerate(args)}
-    return {}
+        return {_place(number): value for number, value in enumerate(args)}
+    return args if isinstance(args, dict) else {}
+
+
+def _place(number: int) -> str:
+    return _PLACES[number] if number < len(_PLACES) else f"arg.{number}"
