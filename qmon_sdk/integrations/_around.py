@@ -8,6 +8,9 @@ from qmon_sdk.client import failed
 from qmon_sdk.context import SCOPE
 from qmon_sdk.recorder import endings
 from qmon_sdk.recorder.cells import CELL, here, write_row
+from qmon_sdk.transports.originals import get_ident
+
+from ._sites import SHELF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,54 +20,89 @@ if TYPE_CHECKING:
     from qmon_sdk.recorder.cells import Cell
     from qmon_sdk.recorder.sites import Site
 
-    Opened = tuple[Site, Cell, Cell, int]
+    from ._sites import Pair, Said
+
+    Opened = tuple[Site, Cell, Cell, int, dict[str, Any] | None]
     Extra = dict[str, Any] | None
     Function = Callable[..., Any]
-    SiteOf = Callable[[Any, tuple[Any, ...], dict[str, Any]], Site | None]
+    SiteOf = Callable[[Any, tuple[Any, ...], dict[str, Any]], Site | Said | None]
     """Say what the span of a call is, from its first argument and the others; `None` for none."""
-    Outcome = Callable[[Any, Any, tuple[Any, ...]], Extra]
-    """Say more about a call from its first argument, its result, and the other arguments."""
+    Outcome = Callable[[Any, Any, tuple[Any, ...]], Extra | Pair]
+    """Say more about a call from its first argument, its result, and the other arguments; a single
+    thing of few values, as a pair."""
+
+_place, _move, _scope, _variant = CELL.get, CELL.set, SCOPE.get, SHELF.variant
 
 
-def opened(site: Site) -> Opened | None:
+def opened(what: Site | Said) -> Opened | None:
     """Begin a span and make it this context's current one; `None` if nobody records."""
-    outer = here()
-    span = next(outer.ids, 0) if outer is not None else 0
-    if not span or outer is None:
-        return None
+    site, said = what if isinstance(what, tuple) else (what, None)
+    outer = _place()
+    # As `here` does, without the price of a call where it has been asked before.
+    span = next(outer.ids, 0) if outer.thread == get_ident() else 0
+    if not span:
+        found = here()
+        span = next(found.ids, 0) if found is not None else 0
+        if found is None or not span:
+            return None
+        outer = found
     # A place of its own also where the call blocks: greenlets may run in between.
     inner = outer.child(span)
-    if not outer.span:
+    parent = outer.span
+    if not parent:
         inner.begin_trace(site.name)
-    CELL.set(inner)
+    _move(inner)
     started = perf_counter_ns()
-    inner.open(site, outer.span, started)
-    return site, outer, inner, started
+    inner.open(site, parent, started)
+    return site, outer, inner, started, said
 
 
 def aside(opening: Opened | None) -> None:
     """Leave a span open without being inside of it: generators are resumed from anywhere."""
-    if opening is not None and CELL.get() is opening[2]:
-        CELL.set(opening[1])
+    if opening is not None and _place() is opening[2]:
+        _move(opening[1])
 
 
-def closed(opening: Opened, extra: Extra = None, error: BaseException | None = None) -> None:
+def closed(opening: Opened, extra: Extra | Pair = None, error: BaseException | None = None) -> None:
     """End a span, and go back to the place before it."""
-    site, outer, inner, started = opening
+    site, outer, inner, started, said = opening
     took = perf_counter_ns() - started
-    if error is not None:
-        endings.failed(inner, site, outer.span, started, took, extra, error)
-    elif type(inner.span) is int:
-        row = (
-            site, SCOPE.get(), "unset", inner.trace_hi, inner.trace_lo,
+    if said is not None or error is not None or type(inner.span) is not int:
+        _close_slowly(opening, took, (extra, error))
+    else:
+        if isinstance(extra, tuple):
+            site, extra = _variant(site, extra)
+        write_row(inner, (
+            site, _scope(), "unset", inner.trace_hi, inner.trace_lo,
             inner.span, outer.span, started, took, extra,
-        )  # fmt: skip
-        write_row(inner, row)
-    else:  # somebody has said more about it
-        endings.told(inner, site, outer.span, started, took, extra)
+        ))  # fmt: skip
     inner.close()
-    if CELL.get() is inner:
-        CELL.set(outer)
+    if _place() is inner:
+        _move(outer)
+
+
+def _close_slowly(
+    opening: Opened, took: int, more: tuple[Extra | Pair, BaseException | None]
+) -> None:
+    """End a span that failed, that has no site of its own, or that somebody has said more about."""
+    site, outer, inner, started, said = opening
+    extra, error = more
+    told = {**(said or {}), **(dict([extra]) if isinstance(extra, tuple) else extra or {})}
+    if error is None:
+        endings.told(inner, site, outer.span, started, took, told)
+    else:
+        endings.failed(inner, site, outer.span, started, took, told, error)
+
+
+def abandoned(opening: Opened, problem: Exception) -> None:
+    """Leave the place of a span that could not be ended, and count why."""
+    opening[2].close()
+    aside(opening)
+    failed("integration", problem)
+
+
+def _nothing(*_: Any) -> None:
+    return None
 
 
 def code_of(error: BaseException) -> Extra:
@@ -87,7 +125,7 @@ class Calls:
         site_of: SiteOf,
         outcome: Outcome | None = None,
         *,
-        code: Callable[..., Extra] = code_of,
+        code: Callable[..., Extra | Pair] = code_of,
     ) -> None:
         self._site_of = site_of
         self._outcome = outcome
@@ -96,25 +134,21 @@ class Calls:
     def begin(self, of: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opened | None:
         """Open the span of a call, if it is to have one."""
         try:
-            site = self._site_of(of, args, kwargs)
-            return None if site is None else opened(site)
-        except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
-            failed("integration", error)
+            what = self._site_of(of, args, kwargs)
+            return None if what is None else opened(what)
+        except Exception as problem:  # noqa: BLE001 - the guard: we are inside of somebody's call
+            failed("integration", problem)
             return None
 
     def end(  # noqa: PLR0917 - the hot path
         self, opening: Opened, of: Any, result: Any, args: tuple[Any, ...]
     ) -> None:
         """Close the span of a call that returned."""
-        extra = None
-        if self._outcome is not None:
-            try:
-                extra = self._outcome(of, result, args)
-            except Exception as error:  # noqa: BLE001 - the guard
-                closed(opening)
-                failed("integration", error)
-                return
-        closed(opening, extra)
+        try:
+            outcome = self._outcome
+            closed(opening, None if outcome is None else outcome(of, result, args))
+        except Exception as problem:  # noqa: BLE001 - the guard
+            abandoned(opening, problem)
 
     def fail(self, opening: Opened, error: BaseException) -> None:
         """Close the span of a call that raised."""
@@ -125,11 +159,16 @@ class Calls:
         closed(opening, extra, error)
 
     def sync(self, original: Function) -> Function:
-        """Watch a function."""
-        begin, end, fail = self.begin, self.end, self.fail
+        """Watch a function: what `begin` and `end` do, without the price of their calls."""
+        site_of, outcome, fail = self._site_of, self._outcome or _nothing, self.fail
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            opening = begin(self, args, kwargs)
+            try:
+                what = site_of(self, args, kwargs)
+                opening = None if what is None else opened(what)
+            except Exception as problem:  # noqa: BLE001 - the guard
+                failed("integration", problem)
+                opening = None
             if opening is None:
                 return original(self, *args, **kwargs)
             try:
@@ -137,7 +176,10 @@ class Calls:
             except BaseException as error:
                 fail(opening, error)
                 raise
-            end(opening, self, result, args)
+            try:
+                closed(opening, outcome(self, result, args))
+            except Exception as problem:  # noqa: BLE001 - the guard
+                abandoned(opening, problem)
             return result
 
         return call

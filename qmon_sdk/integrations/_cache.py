@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 
     from qmon_sdk.metrics import Adding
 
+    from ._sites import Pair
+
 MOST_COMMANDS = 1000
 
 _counters: dict[tuple[str, str], tuple[Adding, Adding]] = {}
 
 
-def found(system: str, command: str, *, hits: int, misses: int) -> dict[str, Any]:
+def found(system: str, command: str, *, hits: int, misses: int) -> dict[str, Any] | Pair:
     """Count what was found and what was not; returns what the span says of it."""
     counters = _counters.get((system, command)) or _counters_of(system, command)
     if hits:
         counters[0](hits)
     if misses:
         counters[1](misses)
-    about: dict[str, Any] = {"cache.hit": misses == 0 and hits > 0}
-    if hits + misses != 1:
-        about["cache.key_count"] = hits + misses
-    return about
+    hit = ("cache.hit", misses == 0 and hits > 0)
+    return hit if hits + misses == 1 else dict([hit, ("cache.key_count", hits + misses)])
 
 
 def _counters_of(system: str, command: str) -> tuple[Adding, Adding]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from qmon_sdk.client import current
-from qmon_sdk.recorder.sites import Site
 from qmon_sdk.sql_text import sanitized
 
+from ._sites import SHELF
 from ._statement import summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from qmon_sdk.recorder.sites import Site
+
+    from ._sites import Pair, Said
 
 MOST_STATEMENTS = 1000
 LONGEST_REMEMBERED = 4096
@@ -31,7 +35,15 @@ _peers: dict[tuple[Any, ...], Peer] = {}
 class Peer:
     """One database as its clients see it: `peer.statements[query]` is the site of a statement."""
 
-    __slots__ = ("_attributes", "_client", "batches", "operations", "statements", "system")
+    __slots__ = (
+        "_attributes",
+        "_client",
+        "_is_told",
+        "batches",
+        "operations",
+        "statements",
+        "system",
+    )
 
     def __init__(
         self, system: str, *, namespace: str = "", address: str = "", port: int | None = None
@@ -45,24 +57,29 @@ class Peer:
         }
         self._attributes = {key: value for key, value in about.items() if value}
         self._client: object = None
+        self._is_told = False
         self._begin()
 
     def _begin(self) -> None:
         self.statements = Sites(self, "")
         self.batches = Sites(self, BATCH)
-        self.operations: dict[str, Site] = {}
+        self.operations: dict[str, Site | Said] = {}
 
-    def statement(self, query: Any, *, in_batch: bool = False) -> Site | None:
+    def statement(self, query: Any, *, in_batch: bool = False) -> Site | Said | None:
         """Return the site of a statement; one that is no text is named by the system alone."""
-        if not self._is_told():
+        if self._client is not current() or not self._is_told:
+            self._renew()
+        if not self._is_told:
             return None
         if not isinstance(query, str | bytes):
             return self.operation("")
         return (self.batches if in_batch else self.statements)[query]
 
-    def operation(self, name: str) -> Site | None:
+    def operation(self, name: str) -> Site | Said | None:
         """Return the site of what has no statement: COMMIT, CONNECT."""
-        if not self._is_told():
+        if self._client is not current() or not self._is_told:
+            self._renew()
+        if not self._is_told:
             return None
         site = self.operations.get(name)
         if site is None:
@@ -71,24 +88,24 @@ class Peer:
             site = self.operations[name] = self.site({"db.operation.name": name})
         return site
 
-    def _is_told(self) -> bool:
-        """Say whether anybody records; forgets what was scrubbed for a client that is gone."""
+    def _renew(self) -> None:
+        """Forget what was scrubbed for a client that is gone."""
         client = current()
         if client is not self._client:
             self._client = client
             self._begin()
-        return client.recording
+        self._is_told = client.recording
 
-    def site(self, attributes: dict[str, str]) -> Site:
+    def site(self, attributes: dict[str, str]) -> Site | Said:
         """Name a span by its operation and what that is done to."""
         told = {key: value for key, value in attributes.items() if value}
         about = current().scrubber.labels({**self._attributes, **told})
         operation = about.get("db.operation.name") or self.system
         name = operation if self.system in CACHES else f"{operation} {_target(about)}".strip()
-        return Site(name, kind="client", attributes=about)
+        return SHELF.site(name, about)
 
 
-class Sites(dict["str | bytes", Site]):
+class Sites(dict["str | bytes", "Site | Said"]):
     """The sites of the statements of one database, each met once; all forgotten when too many."""
 
     __slots__ = ("_batch", "_peer")
@@ -96,7 +113,7 @@ class Sites(dict["str | bytes", Site]):
     def __init__(self, peer: Peer, batch: str) -> None:
         self._peer, self._batch = peer, batch
 
-    def __missing__(self, query: str | bytes) -> Site:
+    def __missing__(self, query: str | bytes) -> Site | Said:
         text = sanitized(query, self._peer.system)
         operation, table = summary(text)
         site = self._peer.site(
@@ -145,16 +162,18 @@ def peer_of(holder: Any, find: Callable[[Any], Peer]) -> Peer:
 
 def rows(
     returned: int | None = None, affected: int | None = None, batch: Any = None
-) -> dict[str, Any] | None:
+) -> dict[str, Any] | Pair | None:
     """Say how many rows came or were changed, and how many calls were one, as far as is known."""
-    about = {}
     if returned is not None and returned >= 0:
-        about["db.response.returned_rows"] = returned
-    if affected is not None and affected >= 0:
-        about["db.response.affected_rows"] = affected
-    if (batch_size(batch) or 0) > 1:
-        about["db.operation.batch.size"] = len(batch)
-    return about or None
+        told: Pair | None = ("db.response.returned_rows", returned)
+    elif affected is not None and affected >= 0:
+        told = ("db.response.affected_rows", affected)
+    else:
+        told = None
+    size = batch_size(batch) or 0 if batch is not None else 0
+    if size > 1:
+        return {**dict([told] if told else ()), "db.operation.batch.size": size}
+    return told
 
 
 def _text(value: Any) -> str:

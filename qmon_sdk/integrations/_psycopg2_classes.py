@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from qmon_sdk.recorder.sites import Site
 
+    from ._sites import Pair, Said
+
     Args = tuple[Any, ...]
     Kwargs = dict[str, Any]
     Function = Callable[..., Any]
@@ -38,7 +40,7 @@ def connecting(connect: Function) -> Function:
     return connect_watched
 
 
-def _connect(dsn: Any, _: Any, __: Any) -> Site | None:
+def _connect(dsn: Any, _: Any, __: Any) -> Site | Said | None:
     return _peer_in(extensions.parse_dsn(dsn)).operation("CONNECT")
 
 
@@ -62,14 +64,14 @@ def _text(query: Any, cursor: Any) -> Any:
         return None
 
 
-def _statement(cursor: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _statement(cursor: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     if not watching.is_on:
         return None
     query = args[0] if args else kwargs.get("query", kwargs.get("sql"))
     return peer_of(cursor.connection, _find).statement(_text(query, cursor))
 
 
-def _batch(cursor: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _batch(cursor: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     if not watching.is_on:
         return None
     query = args[0] if args else kwargs.get("query")
@@ -79,24 +81,24 @@ def _batch(cursor: Any, args: Args, kwargs: Kwargs) -> Site | None:
 
 
 def _named(name: str) -> Calls:
-    def site_of(cursor: Any, _: Any, __: Any) -> Site | None:
+    def site_of(cursor: Any, _: Any, __: Any) -> Site | Said | None:
         return peer_of(cursor.connection, _find).operation(name) if watching.is_on else None
 
     return Calls(site_of, _counted)
 
 
-def _counted(cursor: Any, _: Any, *_args: Any) -> Kwargs | None:
+def _counted(cursor: Any, _: Any, *_args: Any) -> Kwargs | Pair | None:
     if cursor.description is not None:
         return rows(returned=cursor.rowcount)
     return rows(affected=cursor.rowcount)
 
 
-def _counted_by_batch(cursor: Any, _: Any, args: Args) -> Kwargs | None:
+def _counted_by_batch(cursor: Any, _: Any, args: Args) -> Kwargs | Pair | None:
     return rows(affected=cursor.rowcount, batch=args[1] if len(args) > 1 else None)
 
 
 def _ending(name: str) -> Calls:
-    def site_of(connection: Any, _: Any, __: Any) -> Site | None:
+    def site_of(connection: Any, _: Any, __: Any) -> Site | Said | None:
         if not watching.is_on or connection.status not in IN_TRANSACTION:
             return None
         return peer_of(connection, _find).operation(name)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from qmon_sdk.recorder.sites import Site
 
+    from ._sites import Pair, Said
+
     Args = tuple[Any, ...]
     Kwargs = dict[str, Any]
     Function = Callable[..., Any]
@@ -41,7 +43,7 @@ def connecting(connect: Function) -> Function:
     return connect_watched
 
 
-def _connect(_: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _connect(_: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     return _peer(args[0] if args else kwargs.get("database")).operation("CONNECT")
 
 
@@ -53,13 +55,13 @@ def _peer(database: Any) -> Peer:
     return peer(SYSTEM, database.partition("?")[0] if isinstance(database, str) else "")
 
 
-def _statement(cursor: Any, args: Args, _: Any) -> Site | None:
+def _statement(cursor: Any, args: Args, _: Any) -> Site | Said | None:
     if not watching.is_on or not args:
         return None
     return _peer_of(cursor.connection).statement(args[0])
 
 
-def _batch(cursor: Any, args: Args, _: Any) -> Site | None:
+def _batch(cursor: Any, args: Args, _: Any) -> Site | Said | None:
     if not watching.is_on or len(args) < 2:  # noqa: PLR2004 - a statement and its batch
         return None
     return _peer_of(cursor.connection).statement(args[0], in_batch=batch_size(args[1]) != 1)
@@ -70,22 +72,23 @@ def _peer_of(connection: Any) -> Peer:
     return found
 
 
-def _changed(cursor: Any, _: Any, __: Args) -> Kwargs | None:
-    return rows(affected=cursor.rowcount)
+def _changed(cursor: Any, _: Any, __: Args) -> Kwargs | Pair | None:
+    count = cursor.rowcount
+    return ("db.response.affected_rows", count) if count >= 0 else None
 
 
-def _changed_by_batch(cursor: Any, _: Any, args: Args) -> Kwargs | None:
+def _changed_by_batch(cursor: Any, _: Any, args: Args) -> Kwargs | Pair | None:
     return rows(affected=cursor.rowcount, batch=args[1])
 
 
 def _ending(name: str) -> Calls:
-    def site_of(connection: Any, _: Any, __: Any) -> Site | None:
+    def site_of(connection: Any, _: Any, __: Any) -> Site | Said | None:
         return _peer_of(connection).operation(name) if _in_transaction(connection) else None
 
     return Calls(site_of)
 
 
-def _leaving(connection: Any, raised: Args, _: Any) -> Site | None:
+def _leaving(connection: Any, raised: Args, _: Any) -> Site | Said | None:
     if not _in_transaction(connection):
         return None
     return _peer_of(connection).operation("ROLLBACK" if raised and raised[0] else "COMMIT")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from qmon_sdk.recorder.sites import Site
 
+    from ._sites import Pair, Said
     from ._watch import Watch
 
     Args = tuple[Any, ...]
@@ -47,7 +48,7 @@ def _connecting(connect: Any) -> Any:
     return connect_watched
 
 
-def _connect(_: Any, __: Args, kwargs: Kwargs) -> Site | None:
+def _connect(_: Any, __: Args, kwargs: Kwargs) -> Site | Said | None:
     from asyncpg.connect_utils import _parse_connect_arguments
 
     try:
@@ -80,51 +81,51 @@ MOST = 256
 _known: dict[tuple[Any, Any], Peer] = {}
 
 
-def _statement(connection: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _statement(connection: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     query = args[0] if args else kwargs.get("query", kwargs.get("copy_stmt"))
     return _peer_of(connection).statement(query)
 
 
-def _batch(connection: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _batch(connection: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     query = args[0] if args else kwargs.get("command", kwargs.get("query"))
     size = batch_size(args[1] if len(args) > 1 else kwargs.get("args"))
     return _peer_of(connection).statement(query, in_batch=size != 1)
 
 
-def _records(connection: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _records(connection: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     table = args[0] if args else kwargs.get("table_name")
     return _peer_of(connection).statement(f'COPY "{table}" FROM STDIN')
 
 
-def _prepared(statement: Any, _: Args, __: Kwargs) -> Site | None:
+def _prepared(statement: Any, _: Args, __: Kwargs) -> Site | Said | None:
     return _peer_of(statement._connection).statement(statement._query)  # noqa: SLF001
 
 
-def _prepared_batch(statement: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _prepared_batch(statement: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     size = batch_size(args[0] if args else kwargs.get("args"))
     found = _peer_of(statement._connection)  # noqa: SLF001
     return found.statement(statement._query, in_batch=size != 1)  # noqa: SLF001
 
 
-def _fetching(cursor: Any, _: Args, __: Kwargs) -> Site | None:
+def _fetching(cursor: Any, _: Args, __: Kwargs) -> Site | Said | None:
     return _peer_of(cursor._connection).statement(cursor._query)  # noqa: SLF001
 
 
-def _fetched(_: Any, fetched: Any, *_args: Any) -> Kwargs | None:
+def _fetched(_: Any, fetched: Any, *_args: Any) -> Kwargs | Pair | None:
     return rows(returned=len(fetched))
 
 
-def _batched(_: Any, fetched: Any, args: Args) -> Kwargs | None:
+def _batched(_: Any, fetched: Any, args: Args) -> Kwargs | Pair | None:
     """Of a batch asyncpg says how many rows it returned, not how many it changed."""
     returned = len(fetched) if isinstance(fetched, list) else None
     return rows(returned=returned, batch=args[-1] if args else None)
 
 
-def _one(_: Any, row: Any, *_args: Any) -> Kwargs | None:
+def _one(_: Any, row: Any, *_args: Any) -> Kwargs | Pair | None:
     return rows(returned=0 if row is None else 1)
 
 
-def _changed(_: Any, status: Any, *_args: Any) -> Kwargs | None:
+def _changed(_: Any, status: Any, *_args: Any) -> Kwargs | Pair | None:
     """Read how a command says it went: `INSERT 0 1`, `COPY 5`, `SELECT 2`, `CREATE TABLE`."""
     words = status.split() if isinstance(status, str) else ()
     if not words or not words[-1].isdecimal():

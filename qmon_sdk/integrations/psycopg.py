@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from qmon_sdk.recorder.sites import Site
 
+    from ._sites import Pair, Said
     from ._watch import Watch
 
     Args = tuple[Any, ...]
@@ -48,12 +49,12 @@ def _unbound(_: Any) -> Any:
     return connect
 
 
-def _statement(cursor: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _statement(cursor: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     query = args[0] if args else kwargs.get("query", kwargs.get("statement"))
     return peer_of(cursor.connection, _find).statement(_text(query, cursor))
 
 
-def _batch(cursor: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _batch(cursor: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     query = args[0] if args else kwargs.get("query")
     size = batch_size(args[1] if len(args) > 1 else kwargs.get("params_seq"))
     found = peer_of(cursor.connection, _find)
@@ -77,7 +78,7 @@ def _find(connection: Any) -> Peer:
         return peer(SYSTEM)
 
 
-def _counted(cursor: Any, _: Any, *_args: Any) -> Kwargs | None:
+def _counted(cursor: Any, _: Any, *_args: Any) -> Kwargs | Pair | None:
     result = cursor.pgresult
     if result is None:  # in a pipeline, whose results come later
         return None
@@ -86,23 +87,23 @@ def _counted(cursor: Any, _: Any, *_args: Any) -> Kwargs | None:
     return rows(affected=cursor.rowcount)
 
 
-def _changed(cursor: Any, _: Any, *_args: Any) -> Kwargs | None:
+def _changed(cursor: Any, _: Any, *_args: Any) -> Kwargs | Pair | None:
     return rows(affected=cursor.rowcount)
 
 
-def _changed_by_batch(cursor: Any, _: Any, args: Args) -> Kwargs | None:
+def _changed_by_batch(cursor: Any, _: Any, args: Args) -> Kwargs | Pair | None:
     return rows(affected=cursor.rowcount, batch=args[1] if len(args) > 1 else None)
 
 
-def _fetching(cursor: Any, _: Args, __: Kwargs) -> Site | None:
+def _fetching(cursor: Any, _: Args, __: Kwargs) -> Site | Said | None:
     return peer_of(cursor.connection, _find).operation("FETCH")
 
 
-def _fetched(_: Any, fetched: Any, *_args: Any) -> Kwargs | None:
+def _fetched(_: Any, fetched: Any, *_args: Any) -> Kwargs | Pair | None:
     return rows(returned=len(fetched))
 
 
-def _connect(_: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _connect(_: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     from psycopg.conninfo import conninfo_to_dict
 
     connection = ("autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory")
@@ -116,7 +117,7 @@ def _connect(_: Any, args: Args, kwargs: Kwargs) -> Site | None:
 
 
 def _ending(name: str) -> Calls:
-    def site_of(connection: Any, _: Args, __: Kwargs) -> Site | None:
+    def site_of(connection: Any, _: Args, __: Kwargs) -> Site | Said | None:
         if connection.pgconn.transaction_status == IDLE:
             return None
         return peer_of(connection, _find).operation(name)
@@ -124,13 +125,13 @@ def _ending(name: str) -> Calls:
     return Calls(site_of)
 
 
-def _beginning(transaction: Any, _: Args, __: Kwargs) -> Site | None:
+def _beginning(transaction: Any, _: Args, __: Kwargs) -> Site | Said | None:
     connection = transaction.connection
     is_outer = connection.pgconn.transaction_status == IDLE
     return peer_of(connection, _find).operation("BEGIN" if is_outer else "SAVEPOINT")
 
 
-def _leaving(transaction: Any, raised: Args, _: Kwargs) -> Site | None:
+def _leaving(transaction: Any, raised: Args, _: Kwargs) -> Site | Said | None:
     undone = transaction.force_rollback or (raised and raised[0] is not None)
     name = "ROLLBACK" if undone else "COMMIT"
     if not getattr(transaction, "_outer_transaction", True):
@@ -138,7 +139,7 @@ def _leaving(transaction: Any, raised: Args, _: Kwargs) -> Site | None:
     return peer_of(transaction.connection, _find).operation(name)
 
 
-def _synchronizing(pipeline: Any, _: Args, __: Kwargs) -> Site | None:
+def _synchronizing(pipeline: Any, _: Args, __: Kwargs) -> Site | Said | None:
     connection = pipeline._conn  # noqa: SLF001 - it has no other name
     if not pipeline.result_queue or pipeline._lock is not connection.lock:  # noqa: SLF001 - of `executemany`
         return None
@@ -146,7 +147,7 @@ def _synchronizing(pipeline: Any, _: Args, __: Kwargs) -> Site | None:
     return peer_of(connection, _find).operation("PIPELINE")
 
 
-def _synchronized(pipeline: Any, _: Any, __: Args) -> Kwargs | None:
+def _synchronized(pipeline: Any, _: Any, __: Args) -> Kwargs | Pair | None:
     return rows(batch=list(vars(pipeline).pop(_QUEUED, ())))
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from qmon_sdk.recorder.sites import Site
 
+    from ._sites import Pair, Said
     from ._watch import Watch
 
     Args = tuple[Any, ...]
@@ -47,11 +48,11 @@ def _named(command: Any) -> str:
     return command.decode("ascii", "replace")[:64].upper() if isinstance(command, bytes) else ""
 
 
-def _fetching(client: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _fetching(client: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     return peer_of(client, _peer).operation(_named(args[0] if args else kwargs.get("name")))
 
 
-def _fetched(_: Any, values: Any, args: Args) -> Kwargs | None:
+def _fetched(_: Any, values: Any, args: Args) -> Kwargs | Pair | None:
     command = _named(args[0]) if args else ""
     if command not in READING:
         return None
@@ -60,19 +61,19 @@ def _fetched(_: Any, values: Any, args: Args) -> Kwargs | None:
     return found(SYSTEM, command, hits=len(values), misses=max(asked - len(values), 0))
 
 
-def _storing(client: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _storing(client: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     return peer_of(client, _peer).operation(_named(args[0] if args else kwargs.get("name")))
 
 
-def _stored(_: Any, __: Any, args: Args) -> Kwargs | None:
+def _stored(_: Any, __: Any, args: Args) -> Kwargs | Pair | None:
     keys = len(args[1]) if len(args) > 1 and hasattr(args[1], "__len__") else 1
     return {"cache.key_count": keys} if keys > 1 else None
 
 
-def _asking(client: Any, args: Args, kwargs: Kwargs) -> Site | None:
+def _asking(client: Any, args: Args, kwargs: Kwargs) -> Site | Said | None:
     name = args[1] if len(args) > 1 else kwargs.get("cmd_name")
     return peer_of(client, _peer).operation(_named(name))
 
 
-def _connect(client: Any, _: Args, __: Kwargs) -> Site | None:
+def _connect(client: Any, _: Args, __: Kwargs) -> Site | Said | None:
     return peer_of(client, _peer).operation("CONNECT")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from qmon_sdk.recorder.sites import Site
 
+    from ._sites import Pair, Said
     from ._watch import Watch
 
     Args = tuple[Any, ...]
@@ -84,7 +85,7 @@ def _peer_in(about: Kwargs) -> Peer:
     return peer(SYSTEM, str(about.get("db") or 0), address=place, port=port)
 
 
-def _command(client: Any, args: Args, _: Kwargs) -> Site | None:
+def _command(client: Any, args: Args, _: Kwargs) -> Site | Said | None:
     return peer_of(client, _peer).operation(_named(args[0])) if args else None
 
 
@@ -94,7 +95,7 @@ def _named(command: Any) -> str:
     return command[:64].upper() if isinstance(command, str) else ""
 
 
-def _replied(_: Any, reply: Any, args: Args) -> Kwargs | None:
+def _replied(_: Any, reply: Any, args: Args) -> Kwargs | Pair | None:
     command = _named(args[0])
     read = READING.get(command)
     if read is None or isinstance(reply, Exception):
@@ -134,7 +135,7 @@ READING: dict[str, Callable[[Any, int], tuple[int, int]]] = {
 """Commands that find something or not → how many of what they asked for, from the reply."""
 
 
-def _pipeline(pipeline: Any, _: Args, __: Kwargs) -> Site | None:
+def _pipeline(pipeline: Any, _: Args, __: Kwargs) -> Site | Said | None:
     if not len(pipeline):
         return None
     about = getattr(pipeline, "__dict__", {})
@@ -145,7 +146,7 @@ def _pipeline(pipeline: Any, _: Args, __: Kwargs) -> Site | None:
     return peer_of(pipeline, _peer).operation("MULTI" if is_one is True else "PIPELINE")
 
 
-def _piped(pipeline: Any, replies: Any, _: Args) -> Kwargs | None:
+def _piped(pipeline: Any, replies: Any, _: Args) -> Kwargs | Pair | None:
     """Count what the commands of a pipeline found; the pipeline has forgotten them by now."""
     stack = getattr(pipeline, "__dict__", {}).pop(_STACK, [])
     for command, reply in zip(stack, replies, strict=False):
@@ -154,13 +155,13 @@ def _piped(pipeline: Any, replies: Any, _: Args) -> Kwargs | None:
     return {"db.operation.batch.size": len(stack)} if len(stack) > 1 else None
 
 
-def _connect(connection: Any, _: Args, __: Kwargs) -> Site | None:
+def _connect(connection: Any, _: Args, __: Kwargs) -> Site | Said | None:
     if getattr(connection, "_sock", None) or getattr(connection, "is_connected", False) is True:
         return None  # pools ask every time
     return _peer_in(vars(connection)).operation("CONNECT")
 
 
-def _code(error: BaseException) -> Kwargs | None:
+def _code(error: BaseException) -> Kwargs | Pair | None:
     """Take the word an error of Redis begins with."""
     from redis.exceptions import ResponseError
 

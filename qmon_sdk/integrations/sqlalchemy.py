@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qmon_sdk.recorder.sites import Site
 
     from ._around import Opened
+    from ._sites import Pair, Said
     from ._watch import Watch
 
     Args = tuple[Any, ...]
@@ -108,14 +109,14 @@ def _is_watched_below(conn: Any) -> bool:
     return driver not in BY_CLASS or hasattr(conn.connection.dbapi_connection, WATCHED)
 
 
-def _statement(conn: Any, args: Args, _: Kwargs) -> Site | None:
+def _statement(conn: Any, args: Args, _: Kwargs) -> Site | Said | None:
     statement, batch = args
     in_batch = batch is not None and batch_size(batch) != 1
     return _peer(conn).statement(statement, in_batch=in_batch)
 
 
 def _ending(name: str) -> Calls:
-    def site_of(conn: Any, _: Args, __: Kwargs) -> Site | None:
+    def site_of(conn: Any, _: Args, __: Kwargs) -> Site | Said | None:
         return None if _is_watched_below(conn) else _peer(conn).operation(name)
 
     return Calls(site_of)
@@ -131,7 +132,7 @@ def _find(engine: Any) -> Peer:
     return peer(SYSTEMS.get(name, name), url.database or nameless, address=url.host, port=url.port)
 
 
-def _counted(cursor: Any, _: Any, args: Args) -> Kwargs | None:
+def _counted(cursor: Any, _: Any, args: Args) -> Kwargs | Pair | None:
     if cursor.description is not None:
         return None  # drivers differ in what they count before the rows are read
     return rows(affected=cursor.rowcount, batch=args[1])

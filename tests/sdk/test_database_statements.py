@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from qmon_sdk.integrations import _database
+from qmon_sdk.integrations._around import closed, opened
 from qmon_sdk.integrations._database import MOST_STATEMENTS, peer, rows
+from qmon_sdk.integrations._sites import Shelf
 from qmon_sdk.integrations._statement import summary
 
 SUMMARIES = {
@@ -39,6 +41,12 @@ SUMMARIES = {
 }
 
 
+def said(what):
+    """The name and attributes of a site, or of a span that has none of its own."""
+    site, more = what if isinstance(what, tuple) else (what, {})
+    return site.name, {**site.attributes, **more}
+
+
 class TestASummary:
     @pytest.mark.parametrize("text", SUMMARIES)
     def test_names_operation_and_table(self, text):
@@ -63,10 +71,10 @@ class TestAPeer:
     def test_names_spans_by_table_or_database_or_server(self, told):
         at = peer("postgresql", address="db", port=5432)
 
-        assert "SELECT orders" == at.statement("SELECT 1 FROM orders").name
-        assert "COMMIT shop" == peer("postgresql", "shop").operation("COMMIT").name
-        assert "COMMIT db:5432" == at.operation("COMMIT").name
-        assert "GET" == peer("redis", "0").operation("GET").name
+        assert "SELECT orders" == said(at.statement("SELECT 1 FROM orders"))[0]
+        assert "COMMIT shop" == said(peer("postgresql", "shop").operation("COMMIT"))[0]
+        assert "COMMIT db:5432" == said(at.operation("COMMIT"))[0]
+        assert "GET" == said(peer("redis", "0").operation("GET"))[0]
 
     def test_knows_a_bounded_number_of_statements(self, told):
         at = peer("sqlite", "bounded")
@@ -81,22 +89,24 @@ class TestAPeer:
         at = peer("sqlite", "long")
         site = at.statement("SELECT '" + "x" * 1_000_000 + "' FROM orders")
 
-        assert "SELECT ? FROM orders" != site.attributes["db.query.text"]
-        assert "xxx" not in str(site.attributes)
+        assert "SELECT ?" == said(site)[1]["db.query.text"]
         assert not at.statements
 
     def test_hides_secrets_that_stand_where_names_do(self, told):
         told.begin(scrub=("magic",))
         site = peer("sqlite").statement('SELECT "sk_live_abcdefghijklmnopqrstuvwx" FROM orders')
 
-        assert "sk_live" not in str(site.attributes)
+        assert "SELECT" in said(site)[1]["db.query.text"]
+        assert "sk_live" not in str(said(site))
 
     def test_forgets_what_was_written_for_another_client(self, told):
         at = peer("sqlite", "again")
-        before = at.statement("SELECT 1")
-        told.begin()
+        before = said(at.statement("SELECT 1 FROM magic"))
+        told.begin(scrub=False)
+        at.statement("SELECT 1")
 
-        assert before is not at.statement("SELECT 1")
+        assert ["SELECT 1"] == list(at.statements)
+        assert before
 
     def test_there_is_a_bounded_number_of(self):
         for number in range(_database.MOST_PEERS + 10):
@@ -111,6 +121,36 @@ class TestRows:
         assert rows(affected=-1, returned=-1, batch=iter(())) is None
 
     def test_are_told_as_returned_or_affected(self):
-        assert {"db.response.returned_rows": 0} == rows(returned=0)
-        assert {"db.response.affected_rows": 2} == rows(affected=2, batch=[1])
+        assert ("db.response.returned_rows", 0) == rows(returned=0)
+        assert ("db.response.affected_rows", 2) == rows(affected=2, batch=[1])
         assert {"db.operation.batch.size": 2} == rows(batch=(1, 2))
+
+
+class TestSites:
+    def test_beyond_the_budget_are_said_by_their_spans(self, told):
+        shelf = Shelf(budget=100)
+        first = shelf.site("SELECT a", {"db.query.text": "SELECT 1 FROM a"})
+        second = shelf.site("SELECT b", {"db.query.text": "SELECT 1 FROM b" + " " * 100})
+
+        assert {"db.query.text": "SELECT 1 FROM a"} == first.attributes
+        assert ("SELECT b", {}) == (second[0].name, second[0].attributes)
+        closed(opened(second), ("db.response.affected_rows", 1))
+        assert {"db.query.text", "db.response.affected_rows"} == set(
+            told.span("SELECT b").attributes
+        )
+
+    def test_say_what_has_few_values(self):
+        shelf = Shelf()
+        site = shelf.site("GET", {"db.operation.name": "GET"})
+        hit, rest = shelf.variant(site, ("cache.hit", True))
+
+        assert ("true", None) == (hit.attributes["cache.hit"], rest)
+        assert (site, {"rows": 7}) == shelf.variant(site, ("rows", 7))
+
+    def test_that_are_alike_cost_once(self):
+        shelf = Shelf()
+        shelf.site("COMMIT", {"db.namespace": "shop"})
+        before = shelf.left
+        shelf.site("COMMIT", {"db.namespace": "shop"})
+
+        assert before == shelf.left
