@@ -11,8 +11,9 @@ from functools import partial
 
 from qmon_sdk.client import current, guarded
 
-from ._around import Calls, aside
+from ._around import Calls
 from ._database import WATCHED, Peer, batch_size, peer, peer_of, rows
+from ._openings import aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from qmon_sdk.recorder.sites import Site
 
-    from ._around import Opened
+    from ._openings import Opened
     from ._sites import Pair, Said
     from ._watch import Watch
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from qmon_sdk.integrations import _database
-from qmon_sdk.integrations._around import closed, opened
 from qmon_sdk.integrations._database import MOST_STATEMENTS, peer, rows
+from qmon_sdk.integrations._openings import closed, opened
 from qmon_sdk.integrations._sites import Shelf
 from qmon_sdk.integrations._statement import summary
 
