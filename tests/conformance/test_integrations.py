@@ -113,6 +113,9 @@ def all_told(captured):
     return {kind for kind in KINDS if captured.all(kind)}
 
 
+# What a hook is told by purpose, pytest would tell of too.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 class TestUsing:
     async def test_is_recorded_while_it_is_watched(self, name, uses):
         with capture(integrations=(name,)) as captured:
