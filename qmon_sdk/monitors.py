@@ -20,14 +20,31 @@ from .rendering import label
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
     from types import TracebackType
-    from typing import Any, Self, TypeVar
+    from typing import Any, Self, TypeVar, overload
 
     F = TypeVar("F", bound=Callable[..., Any])
+    Length = str | float | timedelta
 
 IN_PROGRESS, OK, ERROR = "in_progress", "ok", "error"
 RUN = "checkin.id"
 MAX_NAME = 255
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def monitor(slug: F) -> F: ...
+    @overload
+    def monitor(
+        slug: str | None = None,
+        *,
+        schedule: Length | None = None,
+        margin: Length | None = None,
+        max_runtime: Length | None = None,
+        timezone: str = "UTC",
+    ) -> Monitor: ...
 
 
 def monitor(
@@ -53,7 +70,7 @@ def monitor(
 
 
 @guarded
-def heartbeat(slug: str, *, interval: Any = None) -> None:
+def heartbeat(slug: str, *, interval: Length | None = None) -> None:
     """Say that something is alive, and by `interval` (seconds, `timedelta`, text) when it will.
 
     The agent reports it when the next heartbeat does not come.

@@ -31,7 +31,19 @@ async def letters(text: str) -> AsyncIterator[str]:
         yield letter
 
 
+@qmon.monitor
+def nightly(day: int) -> int:
+    return day
+
+
+@qmon.monitor("weekly", schedule="@weekly", max_runtime=3600)
+async def weekly(text: str) -> str:
+    return text
+
+
 async def use() -> None:
+    assert_type(nightly(1), int)
+    assert_type(await weekly("a"), str)
     assert_type(double(2), int)
     assert_type(await slowly("a", times=2), str)
     assert_type(list(numbers(3)), list[int])
@@ -46,6 +58,8 @@ def verbs() -> None:
     qmon.distribution("payment.amount", 12, unit="EUR")
     qmon.track("order_paid", {"amount": 12}, user_id="ada")
     qmon.set_user({"id": "ada"})
+    with qmon.monitor("import", schedule="every 15 minutes"):
+        qmon.heartbeat("worker", interval=60)
     try:
         double(3)
     except ValueError as error:
