@@ -64,7 +64,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     run: str = ""
     took: int = 0
     why: str = ""
-    plan: Plan | None = None
+    plan: Plan = Plan()
+    is_brief: bool = False
+    """Nothing was said of a plan, as by whoever only ends what somebody else began."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -90,7 +92,9 @@ def hear(job: Job, told: Told, now: int) -> Job:
     """What a check-in changes."""
     patience = now + GRACE_NS if now - told.at > AWAY_NS else 0
     before = _late(_overdue(job, told.at), told.at)
-    known = replace(before, plan=told.plan or job.plan, patience=patience, wish=0)
+    is_known = told.is_brief and told.status != "in_progress" and told.run in job.running
+    plan = job.plan if is_known else told.plan
+    known = replace(before, plan=plan, patience=patience, wish=0)
     return _begun(known, told) if told.status == "in_progress" else _ended(known, told)
 
 

@@ -212,7 +212,9 @@ def _announce(entry: Any) -> str:
         return ""
     check_in, monitor = _tasks.new_check_in(), str(entry.name)
     schedule = _schedule_of(entry.schedule)
-    _tasks.check(monitor, check_in, status=_tasks.STARTED, schedule=schedule)
+    zone = str(getattr(entry.schedule, "tz", "UTC"))
+    zone = "" if zone == "UTC" else zone
+    _tasks.check(monitor, check_in, status=_tasks.STARTED, schedule=schedule, timezone=zone)
     return f"{check_in} {monitor}"
 
 

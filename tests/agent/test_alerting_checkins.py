@@ -101,6 +101,19 @@ class TestMissed:
         desk.wait(120)
         assert [] == desk.notices
 
+    def test_is_found_of_jobs_that_another_process_ends(self, desk):
+        desk.told("in_progress", **OFTEN)  # by the one who starts them, and knows when
+        desk.told("ok")
+        desk.wait(13)
+        assert ["firing"] == desk.notices
+
+    def test_is_nothing_where_a_job_has_given_its_schedule_up(self, desk):
+        desk.told("in_progress", "ok", **OFTEN)
+        desk.wait(9)
+        desk.told("in_progress", "ok", run="2")
+        desk.wait(100)
+        assert [] == desk.notices
+
     def test_promises_nothing_without_a_schedule(self, desk):
         desk.told("ok")
         desk.wait(100)

@@ -261,6 +261,14 @@ class TestBeat:
         assert begun.attributes["checkin.id"] == ended.attributes["checkin.id"]
         assert ended.duration_ns > 0
 
+    def test_tells_whose_clocks_a_crontab_is_read_by(self, captured):
+        app = make_app(timezone="Europe/Berlin")
+        when = crontab(minute=0, hour=3, app=app)
+        due = ScheduleEntry("nightly", "shop.price", schedule=when, app=app, args=(1,))
+        Scheduler(app, lazy=True).apply_async(due)
+
+        assert "Europe/Berlin" == captured.all("checkin")[0].attributes["timezone"]
+
     def test_tells_that_a_run_has_failed(self, *, captured, entry, beat, tasks, work):
         work(lambda: beat.apply_async(entry(schedule(run_every=90), "shop.fail")))
 

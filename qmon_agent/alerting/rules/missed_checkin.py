@@ -31,6 +31,7 @@ from . import About, Fact, Judgement
 from ._series import series
 
 USUAL = "production"  # the environment of a program that names none
+PLANNING = {"schedule", "margin_s", "max_runtime_s"}  # what a check-in may say of its job
 SOON_NS = SECOND
 """What comes in one go is heard to its end before anything is missed."""
 
@@ -118,6 +119,7 @@ class MissedCheckinRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
             run=said.get("checkin.id", ""),
             took=checkin.duration_ns,
             why=said.get("error.type", ""),
+            is_brief=not PLANNING & said.keys(),
             plan=self._planned(
                 Plan(
                     schedule=said.get("schedule", ""),
