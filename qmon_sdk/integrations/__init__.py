@@ -42,6 +42,7 @@ MODULES = {
     "concurrent_futures": "concurrent.futures.thread",
     "excepthook": "sys",
     "gc": "sys",
+    "lru_cache": "qmon_sdk.integrations.lru_cache",
     "thread_excepthook": "threading",
     "threads": "threading",
     "unraisablehook": "sys",

@@ -132,10 +132,11 @@ class TestUsing:
             assert set() == all_told(captured)
 
     async def test_goes_on_when_the_sdk_stops_half_way(self, name, uses):
+        before = stats().trouble
         with capture(integrations=(name,)):
             await walk(uses, shutdown)
 
-        assert {} == stats().trouble
+        assert before == stats().trouble
 
     async def test_goes_on_when_the_sdk_starts_half_way(self, name, uses):
         captured = capture(integrations=(name,))
