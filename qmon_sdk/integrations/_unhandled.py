@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _thread import get_ident
+from os import getpid
 
 from qmon_sdk.capture import capture_exception
 from qmon_sdk.client import current
@@ -18,7 +19,9 @@ AT_ONCE = 8
 """Errors that one thread may tell while it is telling one: a `__del__` may fail at any moment."""
 
 _ENDINGS = frozenset({"CancelledError", "GeneratorExit", "KeyboardInterrupt", "SystemExit"})
-_telling: dict[int, list[Unhandled]] = {}  # thread → what it has told, and is yet to tell
+# Process and thread → what it has told, and is yet to tell. A forked child has threads of the same
+# numbers, which are telling nothing.
+_telling: dict[tuple[int, int], list[Unhandled]] = {}
 
 
 def is_trouble(error: object) -> bool:
@@ -28,7 +31,7 @@ def is_trouble(error: object) -> bool:
 
 def tell(error: BaseException, attributes: Mapping[str, Any], *, level: str = "error") -> None:
     """Keep an error as unhandled; one that strikes while one is being kept waits for its turn."""
-    thread = get_ident()
+    thread = getpid(), get_ident()
     told = _telling.get(thread)
     if told is not None:
         _queue(told, (error, level, attributes))
