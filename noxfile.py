@@ -29,6 +29,10 @@ PEERS = (
     "sentry-sdk",
 )
 
+# Suites of opentelemetry-instrumentation-*, and what they use without saying so.
+OTEL_SUITES = ("flask", "wsgi", "asgi", "threading", "logging", "sqlite3", "requests", "urllib3")
+OTEL_SUITES_NEED = ("httpretty", "mocket", "respx", "opentelemetry-instrumentation-wsgi==0.66b1")
+
 
 def _installed() -> list[str]:
     """Name the CPythons among SUPPORTED that answer here, each one findable by its name."""
@@ -129,6 +133,20 @@ def alone(session: nox.Session) -> None:
     """The SDK with nothing but its own dependency: it works, and it starts fast."""
     _install(session, extra="")
     session.run("python", "tests/house/alone.py", *session.posargs)
+
+
+@nox.session(python=NEWEST)
+def otel(session: nox.Session) -> None:
+    """OpenTelemetry's own suites with its SDK and with qmon; `-- flask httpx` chooses of them."""
+    # The release that run.py fetches; names of extras are those of the suites.
+    release, suites = "0.66b1", session.posargs or OTEL_SUITES
+    session.install(".[otel]", "pytest", "pip")
+    session.install(
+        f"opentelemetry-test-utils=={release}",
+        *(f"opentelemetry-instrumentation-{name}[instruments]=={release}" for name in suites),
+        *OTEL_SUITES_NEED,
+    )
+    session.run("python", "tests/otel_suites/run.py", session.create_tmp(), *suites)
 
 
 @nox.session(python=NEWEST)
