@@ -24,8 +24,10 @@ PEERS = (
     "elastic-apm",
     "opentelemetry-exporter-otlp-proto-http",
     "opentelemetry-instrumentation-asgi",
+    "opentelemetry-instrumentation-wsgi",
     "opentelemetry-sdk",
     "posthog",
+    "prometheus-client",
     "sentry-sdk",
 )
 

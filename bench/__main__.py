@@ -1,7 +1,7 @@
 """`python -m bench [CASE...] [--write]`: measure, print, and keep in docs/benchmarks.results.md.
 
-Cases: call, "otel-api span", "otel-api span, 3 attributes", exception, asgi, start, memory, agent,
-backlog; without any, all of them.
+Cases are the names in `bench.sdk.CASES` and `bench.agent.CASES`; `sdk` and `agents` are all of one
+kind, and without any name everything is measured.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ PEERS = ("opentelemetry-sdk", "sentry-sdk", "ddtrace", "elastic-apm", "posthog")
 def main(arguments):
     """Run the cases asked for."""
     wanted = [word for word in arguments if not word.startswith("--")]
-    cases = wanted or [*sdk.PEERS, *agent.CASES]
+    groups = {"sdk": [*sdk.CASES], "agents": [*agent.CASES]}
+    asked = wanted or [*groups]
+    cases = [case for word in asked for case in groups.get(word, [word])]
     parts = [_heading()]
-    results = sdk.run(cases) if any(case in sdk.PEERS for case in cases) else []
+    results = sdk.run(cases) if any(case in sdk.CASES for case in cases) else []
     if results:
         parts += ["## The SDK beside its peers", sdk.table(results)]
     rows = [row for case, measure in agent.CASES.items() if case in cases for row in measure()]

@@ -7,45 +7,59 @@ import os
 import statistics
 import subprocess
 import sys
+from dataclasses import dataclass
 
 from .places import Agent, place, sink
 
 ROUNDS = 7
-OTEL = ("otel-api span", "otel-api span, 3 attributes")
-BURSTS = {"call": 4, **dict.fromkeys(OTEL, 4), "exception": 2, "asgi": 2, "start": 0, "memory": 0}
-PEERS = {
-    "call": ("opentelemetry", "sentry", "ddtrace"),
-    OTEL[0]: ("opentelemetry",),
-    OTEL[1]: ("opentelemetry",),
-    "exception": ("sentry", "elastic", "posthog"),
-    "asgi": ("opentelemetry", "sentry", "ddtrace"),
-    "start": ("opentelemetry", "sentry", "ddtrace"),
-    "memory": ("opentelemetry", "sentry", "ddtrace"),
-}
-QUICK = 10  # times as many for those that take a microsecond, for a steadier figure
-TITLES = {
-    "call": ("one instrumented call, all CPU", 1e-3, "µs", 15),
-    OTEL[0]: ("one span through OpenTelemetry's API, all CPU", 1e-3, "µs", 6),
-    OTEL[1]: ("the same with three attributes, all CPU", 1e-3, "µs", 6),
-    "exception": ("one exception seen before, ten frames, all CPU", 1e-3, "µs", 50),
-    "asgi": ("one ASGI request, all CPU added", 1e-3, "µs", 20),
-    "start": ("import and init, wall clock over bare Python", 1e-6, "ms", 5),
-    "memory": ("import and init, resident memory added", 1e-6, "MB", None),
+TRACERS = ("opentelemetry", "sentry", "ddtrace")
+OURS = ("qmon", "pure")  # with the accelerator, where it was built, and without it
+MICRO, MILLI, MEGA = (1e-3, "µs"), (1e-6, "ms"), (1e-6, "MB")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured, beside whom, and what was wanted of each of ours."""
+
+    title: str
+    peers: tuple[str, ...]
+    wanted: str
+    bursts: int = 4
+    unit: tuple[float, str] = MICRO
+    quick: int = 10  # times as many for those that take a microsecond, for a steadier figure
+
+
+CASES = {
+    "call": Case("an instrumented call", TRACERS, "1/60 · 1/15"),
+    "attributes": Case("the same with 3 attributes", TRACERS, "twice the row above"),
+    "coroutine": Case("an instrumented coroutine", TRACERS, "1/30 · 1/12"),
+    "otel_span": Case("a span by OpenTelemetry's API", ("opentelemetry",), "1/6"),
+    "otel_attributes": Case("the same with 3 attributes", ("opentelemetry",), "1/6"),
+    "counter": Case("a counter, labels named", ("prometheus",), "1/6", quick=2),
+    "bound": Case("a counter, labels bound", ("prometheus",), "1/6", quick=2),
+    "full": Case("an exception of ten frames, in full", ("sentry",), "1/20", bursts=3, quick=1),
+    "seen": Case("the same, seen before", ("sentry", "elastic", "posthog"), "1/200", bursts=2),
+    "event": Case("a product event, 5 properties", ("posthog",), "1/50"),
+    "asgi": Case("an ASGI request", TRACERS, "1/20", bursts=2),
+    "wsgi": Case("a WSGI request", TRACERS, "1/20", bursts=2),
+    "start": Case("import and init, wall clock", TRACERS, "25 ms", bursts=0, unit=MILLI),
+    "memory": Case("import and init, resident", TRACERS, "8 MB", bursts=0, unit=MEGA),
+    "working": Case("resident, at work", TRACERS, "8 MB", bursts=0, unit=MEGA),
 }
 
 
-def run(cases=tuple(PEERS)):
-    """Measure; gives the table's rows and whether the books were even in every run."""
+def run(cases=tuple(CASES)):
+    """Measure; gives the table's rows. A run whose books are not even fails."""
     with place() as state, sink() as port:
         agent = Agent(state)
         try:
-            return [_case(case, port, agent) for case in cases if case in PEERS]
+            return [_case(case, port, agent) for case in cases if case in CASES]
         finally:
             agent.stop()
 
 
 def _case(case, port, agent):
-    taken = {name: [] for name in ("bare", "qmon", *PEERS[case])}
+    taken = {name: [] for name in ("bare", *OURS, *CASES[case].peers)}
     for name in taken:
         _one(case, name, port=port, agent=agent)  # warm: bytecode written, files in memory
     for _ in range(ROUNDS):
@@ -57,13 +71,13 @@ def _case(case, port, agent):
 
 
 def _one(case, name, *, port, agent):
-    bursts = BURSTS[case] * (QUICK if name in ("bare", "qmon") else 1)
-    told = {**os.environ, **agent.environment}
-    told.pop(
-        "PYTHONDONTWRITEBYTECODE", None
-    )  # everybody's modules are compiled once, not every time
+    bursts = CASES[case].bursts * (CASES[case].quick if name in ("bare", *OURS) else 1)
+    told = {**os.environ, **agent.environment, "QMON_PURE_PYTHON": str(int(name == "pure"))}
+    # Everybody's modules are compiled once, not every time.
+    told.pop("PYTHONDONTWRITEBYTECODE", None)
+    peer = "qmon" if name == "pure" else name
     out = subprocess.run(
-        [sys.executable, "-m", "bench.one", case, name, str(port), str(bursts)],
+        [sys.executable, "-m", "bench.one", case, peer, str(port), str(bursts)],
         env=told,
         capture_output=True,
         text=True,
@@ -89,14 +103,19 @@ def _check_books(books):
 
 
 def table(results):
-    """Write the rows as Markdown: ours, theirs, and the ratio to the lightest of them."""
-    lines = ["| | qmon | peers | ratio to the lightest | wanted |", "|---|---|---|---|---|"]
-    for case, values in results:
-        title, scale, unit, wanted = TITLES[case]
-        ours = values["qmon"]
-        theirs = {name: values[name] for name in PEERS[case]}
-        text = " · ".join(f"{name} {value * scale:,.1f}" for name, value in theirs.items())
-        ratio = f"1/{min(theirs.values()) / ours:,.1f}" if ours > 0 else "–"
-        goal = f"≤ 1/{wanted}" if wanted else "≤ 8 MB"
-        lines.append(f"| {title} | {ours * scale:,.2f} {unit} | {text} {unit} | {ratio} | {goal} |")
+    """Write the rows as Markdown: ours on both paths, theirs, and ratios to the lightest."""
+    lines = [
+        "| all CPU, or as it says | accelerated · pure | peers | to the lightest | wanted |",
+        "|---|---|---|---|---|",
+    ]
+    for name, values in results:
+        case = CASES[name]
+        scale, unit = case.unit
+        ours = " · ".join(f"{values[one] * scale:,.2f}" for one in OURS)
+        theirs = " · ".join(f"{one} {values[one] * scale:,.1f}" for one in case.peers)
+        lightest = min(values[one] for one in case.peers)
+        ratios = " · ".join(f"1/{lightest / max(values[one], 1e-9):,.1f}" for one in OURS)
+        lines.append(
+            f"| {case.title} | {ours} {unit} | {theirs} {unit} | {ratios} | {case.wanted} |"
+        )
     return "\n".join(lines)

@@ -16,6 +16,24 @@ def called():
     return work
 
 
+def described():
+    """Give the function whose arguments are kept."""
+
+    def work(item, plan, share):
+        return item
+
+    return work
+
+
+def awaited():
+    """Give the coroutine function that all peers instrument."""
+
+    async def work(a, b=2):
+        return a
+
+    return work
+
+
 def otel_block():
     """Give a block that does nothing."""
     return _Block
@@ -30,6 +48,33 @@ class _Block:
 
     def __exit__(self, *_):
         pass
+
+
+def labelled():
+    """Add to nothing."""
+
+    def add(method, status):
+        return None
+
+    return add
+
+
+def bound():
+    """Add to nothing."""
+
+    def add():
+        return None
+
+    return add
+
+
+def tracked(_):
+    """Tell nobody."""
+
+
+def wsgi(app):
+    """Watch nothing."""
+    return app
 
 
 def inside(run):

@@ -24,9 +24,34 @@ def called():
     return trace.get_tracer("bench").start_as_current_span("work")(bare.called())
 
 
+def described():
+    """Set attributes on a span."""
+    tracer = trace.get_tracer("bench")
+
+    def work(item, plan, share):
+        with tracer.start_as_current_span(
+            "work", attributes={"item": item, "plan": plan, "share": share}
+        ):
+            return item
+
+    return work
+
+
+def awaited():
+    """Instrument by decorator."""
+    return trace.get_tracer("bench").start_as_current_span("work")(bare.awaited())
+
+
 def otel_block():
     """Have it record by itself."""
     return trace.get_tracer("bench").start_as_current_span
+
+
+def wsgi(app):
+    """Wrap, with the instrumentation package for WSGI."""
+    from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
+
+    return OpenTelemetryMiddleware(app)
 
 
 def inside(run):

@@ -18,6 +18,11 @@ def caught(error):
     client.capture_exception(error)
 
 
+def tracked(properties):
+    """Capture."""
+    client.capture("order_paid", distinct_id="ada", properties=properties)
+
+
 def flush():
     """Send what is queued."""
     client.flush()

@@ -17,6 +17,16 @@ def called():
     return qmon.instrument(bare.called())
 
 
+def described():
+    """Keep all arguments."""
+    return qmon.instrument(record_args=True)(bare.described())
+
+
+def awaited():
+    """Instrument by decorator."""
+    return qmon.instrument(bare.awaited())
+
+
 def otel_block():
     """Have OpenTelemetry's API record with qmon."""
     from opentelemetry import trace
@@ -25,6 +35,30 @@ def otel_block():
 
     otel.install()
     return trace.get_tracer("bench").start_as_current_span
+
+
+def labelled():
+    """Count by the verb."""
+
+    def add(method, status):
+        qmon.count("requests", attributes={"method": method, "status": status})
+
+    return add
+
+
+def bound():
+    """Bind first."""
+    return qmon.count.bind("requests", attributes={"method": "GET", "status": "2xx"})
+
+
+def tracked(properties):
+    """Track."""
+    qmon.track("order_paid", properties, user_id="ada")
+
+
+def wsgi(app):
+    """Wrap."""
+    return qmon.wsgi(app)
 
 
 def inside(run):

@@ -17,6 +17,31 @@ def called():
     return sentry_sdk.trace(bare.called())
 
 
+def described():
+    """Set data on a span."""
+
+    def work(item, plan, share):
+        with sentry_sdk.start_span(op="function", name="work") as span:
+            span.set_data("item", item)
+            span.set_data("plan", plan)
+            span.set_data("share", share)
+            return item
+
+    return work
+
+
+def awaited():
+    """Instrument by decorator."""
+    return sentry_sdk.trace(bare.awaited())
+
+
+def wsgi(app):
+    """Wrap."""
+    from sentry_sdk.integrations.wsgi import SentryWsgiMiddleware
+
+    return SentryWsgiMiddleware(app)
+
+
 def inside(run):
     """Run inside of a transaction."""
     with sentry_sdk.start_transaction(name="request", op="http.server"):
