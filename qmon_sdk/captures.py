@@ -92,16 +92,21 @@ class Captures:
         if not error_id:
             self._drop("sample_rate")
             return None
-        return self._send(self._signal(error, error_id, facts=facts, scope=scope))
+        signal, is_new = self._signal(error, error_id, facts=facts, scope=scope)
+        return self._send(signal, is_new=is_new)
 
     def _is_sampled_out(self) -> bool:
         rate = self._sample_rate
         return rate < 1 and draw(53) >= rate * (1 << 53)
 
-    def _signal(self, error: BaseException, error_id: str, *, facts: Facts, scope: Scope) -> Error:
+    def _signal(
+        self, error: BaseException, error_id: str, *, facts: Facts, scope: Scope
+    ) -> tuple[Error, bool]:
+        """Write an error, and say whether its like was told before, in full and not long ago."""
         level, fingerprint, handled, attributes = facts
         now, scrubber = time_ns(), self._scrubber
         path, stack = self._told(error, error_id, now)
+        is_new = stack is not path.stack
         trace_id, span_id = position()
         grouping = path.grouping
         if fingerprint is not None:
@@ -113,7 +118,7 @@ class Captures:
             attributes_of(scope, attributes, scrubber),
         )  # fmt: skip
         signal: Error = tuple.__new__(Error, row)  # type: ignore[type-var]
-        return signal
+        return signal, is_new
 
     def _told(self, error: BaseException, error_id: str, now: int) -> tuple[Path, str]:
         """Tell the stack: in full for the first of a path in a while, in short for the others."""
@@ -140,7 +145,7 @@ class Captures:
         self._full_this_second += 1
         return self._full_this_second <= FULL_PER_SECOND
 
-    def _send(self, signal: Error) -> str | None:
+    def _send(self, signal: Error, *, is_new: bool) -> str | None:
         try:
             sent = self._client.before_send(signal)
         except Exception:
@@ -149,7 +154,8 @@ class Captures:
         if sent is None:
             self._drop("before_send")
             return None
-        self._client.emit(sent)
+        # One more of what everybody has heard of needs no message of its own.
+        (self._client.emit if is_new else self._client.keep)(sent)
         return signal.error_id
 
     def _drop(self, reason: str) -> None:

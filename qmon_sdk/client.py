@@ -51,7 +51,7 @@ class Client:
         self.recorder.emit(signal)
 
     def keep(self, signal: Signal) -> None:
-        """Buffer one signal until the next flush: the lane of logs."""
+        """Keep one signal in the flight ring until the next flush: the lane of what comes often."""
         self.recorder.keep(signal)
 
     def now(self) -> int:

@@ -1,4 +1,4 @@
-"""What users do: `track`, `identify`, `feature`; each is sent before the call returns."""
+"""What users do: `track`, `identify`, `feature`; each survives whatever comes next."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def track(
     timestamp: Any = None,
     **more: Any,
 ) -> str | None:
-    """Keep something a user did and return the event's id; sent at once, never blocks.
+    """Keep something a user did and return the event's id; never blocks, survives a kill.
 
     `properties` (and further keywords) are kept as text, scrubbed and bounded; `groups` as
     `group.<kind>`. The user, session and flags are the scope's unless said otherwise. `timestamp`
@@ -55,7 +55,7 @@ def track(
         for kind, name in (groups or {}).items():
             attributes[f"group.{label(kind)}"] = client.scrubber.value(name)
         session = scope.session
-        client.emit(
+        client.keep(
             Event(
                 time=client.now() if timestamp is None else _moment(timestamp),
                 event_id=event_id,

@@ -11,7 +11,7 @@ word that makes an entry count is stored last, and set to zero first where it is
 | people   | at number % `PEOPLE`: who a number in a row stands for: user id and session id   |
 | sessions | open sessions                                                                    |
 | opens    | open spans; slot 0 stands in for those that found no slot                        |
-| notes    | a byte ring of logs, attributes of spans, breadcrumbs; the newest push out the oldest |
+| notes    | a byte ring of signals, spans' attributes, breadcrumbs: the newest push out the oldest |
 | frames   | a byte ring of messages that are not acknowledged                                |
 | chunks   | finished spans that are in no frame yet: pages of `ROWS` rows, each of one thread |
 
@@ -39,7 +39,7 @@ CLOCK = 48
 SEQUENCE = 56
 """The last sequence that a frame was given."""
 LOGGED = 64
-"""The position in the notes before which every log is in a frame."""
+"""The position in the notes before which every signal is in a frame."""
 NOTED = 72
 """The position in the notes up to which they are written, or are about to be."""
 FRAMES_TAIL = 80
@@ -97,8 +97,10 @@ NOTES_AT = OPENS_AT + OPENS * OPEN_BYTES
 NOTES_BYTES = 256 << 10
 NOTE = Struct("<QIHH")
 """Its own position, the length of what follows, its kind; entries begin at multiples of 8."""
-LOG, EXTRA, CRUMB = 1, 2, 3
-"""Kinds of notes: msgpack of a log's fields, of a span's attributes, JSON of a breadcrumb."""
+LOG, EXTRA, CRUMB, EVENT, ERROR = 1, 2, 3, 4, 5
+"""Kinds of notes: a span's attributes (msgpack), a breadcrumb (JSON), signals of three kinds."""
+KEPT = {"log": LOG, "event": EVENT, "error": ERROR}
+"""Signals that wait in the notes for a frame, as the msgpack of their fields."""
 
 FRAMES_AT = NOTES_AT + NOTES_BYTES
 FRAMES_BYTES = 512 << 10

@@ -9,10 +9,10 @@ from __future__ import annotations
 from . import flight
 from .errors import FrameError
 from .flight import LENGTH, OPEN, PERSON, ROW, SAMPLE, SESSION, WORD
-from .flight_rings import held_in, logs_in, notes_in, texts_of, unpacked
+from .flight_rings import held_in, kept_in, notes_in, texts_of, unpacked
 from .frames import Ledger, Resource
 from .records import Record
-from .signals import SIGNALS, Log, Span
+from .signals import SIGNALS, Signal, Span, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Flight(Record):
     ledger: Ledger = Ledger()
     frames: tuple[tuple[int, bytes], ...] = ()
     spans: tuple[Span, ...] = ()
-    logs: tuple[Log, ...] = ()
+    kept: tuple[Signal, ...] = ()
     open_spans: tuple[OpenSpan, ...] = ()
     sessions: tuple[OpenSession, ...] = ()
     breadcrumbs: tuple[str, ...] = ()
@@ -124,15 +124,15 @@ class _Reader:
     def flight(self) -> Flight:
         spans = tuple(self._spans())
         told = max([self._word(flight.LOGGED), *(held.logged for held in self._frames)])
-        logs = tuple(logs_in(self._notes, told))
+        kept = tuple(kept_in(self._notes, told))
         return Flight(
             **self._head.as_dict(),
             sequence=self._word(flight.SEQUENCE),
             resource=self._resource(),
-            ledger=self._ledger(spans=len(spans), logs=len(logs)),
+            ledger=self._ledger(spans=len(spans), kept=kept),
             frames=tuple((held.sequence, held.frame) for held in self._frames),
             spans=spans,
-            logs=logs,
+            kept=kept,
             open_spans=tuple(self._open_spans()),
             sessions=tuple(self._sessions()),
             breadcrumbs=tuple(self._breadcrumbs()),
@@ -158,14 +158,15 @@ class _Reader:
             return Resource()
         return resource.replace(attributes=texts_of(resource.attributes))
 
-    def _ledger(self, *, spans: int, logs: int) -> Ledger:
+    def _ledger(self, *, spans: int, kept: tuple[Signal, ...]) -> Ledger:
         """Count what was captured to the end: what the frames told, and what is in none of them."""
         captured = {
             kind: min(self._word(flight.CAPTURED + 8 * place), _LAST_TIME)
             for place, kind in enumerate(SIGNALS)
         }
         captured["span"] += spans
-        captured["log"] += logs
+        for signal in kept:
+            captured[kind_of(signal)] += 1
         said = self._blob(flight.LEDGER_AT, flight.LEDGER_BYTES)
         dropped = said if isinstance(said, dict) else {}
         return Ledger(

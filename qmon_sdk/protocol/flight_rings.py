@@ -13,14 +13,17 @@ from .errors import WireError
 from .flight import HELD, NOTE, WORD
 from .frames import decode_frame, split_messages
 from .records import Record
-from .signals import FIELDS, NO_LABELS, SIGNALS, Log
+from .signals import FIELDS, NO_LABELS, SIGNALS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from .signals import Signal
+
 _INT64 = 1 << 63
+_KEPT = {note: kind for kind, note in flight.KEPT.items()}
 
 
 class Held(Record):
@@ -62,17 +65,17 @@ def _notes(data: bytes) -> Iterator[Note]:
             offset += 8
 
 
-def logs_in(notes: list[Note], told: int) -> Iterator[Log]:
-    """Read the logs that no frame has: those from the position `told` on."""
-    fields = FIELDS["log"]
+def kept_in(notes: list[Note], told: int) -> Iterator[Signal]:
+    """Read the signals that no frame has: those from the position `told` on."""
     for note in notes:
-        if note.kind != flight.LOG or note.position < told:
+        kind = _KEPT.get(note.kind)
+        if kind is None or note.position < told:
             continue
-        said = unpacked(note.payload)
+        said, fields = unpacked(note.payload), FIELDS[kind]
         if isinstance(said, list) and len(said) == len(fields):
             plain = [_FIT[field.role](value) for field, value in zip(fields, said, strict=True)]
             if all(plain):
-                yield tuple.__new__(Log, said)  # type: ignore[type-var]
+                yield tuple.__new__(SIGNALS[kind], said)  # type: ignore[type-var]
 
 
 def held_in(data: bytes, process: bytes) -> list[Held]:
@@ -147,4 +150,13 @@ def _are_labels(value: Any) -> bool:
     return isinstance(value, dict) and len(texts_of(value)) == len(value)
 
 
-_FIT = {"Time": _is_time, "Labels": _are_labels} | dict.fromkeys(("Key", "Word", "Text"), _is_text)
+def _is_flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+_FIT = {
+    "Time": _is_time,
+    "Whole": _is_time,
+    "Flag": _is_flag,
+    "Labels": _are_labels,
+} | dict.fromkeys(("Key", "Word", "Text"), _is_text)

@@ -10,7 +10,10 @@ from qmon_sdk.transports.originals import allocate_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from qmon_sdk.protocol.signals import Signal
+
+    Waiting = tuple[int, int, Signal]
+    """Position, size and content of a signal that is in no frame yet."""
 
 # How long a lock is waited for that nobody holds for long, unless this is a signal's handler and
 # the holder is the very thread that it interrupts: then the entry goes without a copy in the ring.
@@ -36,13 +39,14 @@ class Notes:
         finally:
             self._lock.release()
 
-    def add_log(self, payload: bytes, line: Any, waiting: list[tuple[int, Any]]) -> None:
-        """Write a log, and put the line among those waiting for a frame in the same order."""
-        if len(payload) > _LONGEST_NOTE or not self._lock.acquire(timeout=_PATIENCE_S):
-            waiting.append((0, line))
+    def keep(self, kind: int, payload: bytes, signal: Signal, waiting: list[Waiting]) -> None:  # noqa: PLR0917
+        """Write a signal, and put it among those waiting for a frame in the same order."""
+        size = len(payload)
+        if size > _LONGEST_NOTE or not self._lock.acquire(timeout=_PATIENCE_S):
+            waiting.append((0, size, signal))
             return
         try:
-            waiting.append((self._write(flight.LOG, payload), line))
+            waiting.append((self._write(kind, payload), size, signal))
         finally:
             self._lock.release()
 

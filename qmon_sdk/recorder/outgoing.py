@@ -21,7 +21,7 @@ from .sites import SITES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
     from qmon_sdk.metrics import Fold
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from qmon_sdk.settings import Settings
     from qmon_sdk.stats import Books
 
+    from .byte_rings import Waiting
     from .delivery import Delivery
     from .ring import Ring
     from .rows import Rows
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 ROWS_PER_FRAME = 1024
 """Rows one frame takes: its bytes stay below what a unix datagram can carry."""
 
+_MOST_KEPT_BYTES = 1 << 16
 _UNNOTED = 1 << 62  # numbers for attributes that are in no note
 _PACKER = Packer(buf_size=1024)
 _NO_LEDGER = pack(None)
@@ -95,18 +97,40 @@ class Outgoing:
         # A single row has every column constant, and a constant is written as it is.
         self._send([pack((kind, 1, signal))], _ONE[kind])
 
-    def logs(self, lines: list[tuple[int, Any]]) -> None:
-        """Send log lines, each with its place in the ring's notes."""
-        self.signals("log", [line for _, line in lines], [position for position, _ in lines])
+    def kept(self, waiting: list[Waiting]) -> None:
+        """Send what has waited, in parts that every way to the agent can carry."""
+        while waiting:
+            end, size = 0, 0
+            for _, taken, _ in waiting[:ROWS_PER_FRAME]:
+                size += taken
+                if size > _MOST_KEPT_BYTES and end:
+                    break
+                end += 1
+            self._kept(waiting[:end])
+            del waiting[:end]
 
-    def signals(self, kind: str, signals: list[Any], noted: Sequence[int] = ()) -> None:
-        """Send signals of one kind; `noted` are their places in the ring's notes."""
+    def _kept(self, part: list[Waiting]) -> None:
+        """Send signals of several kinds in one frame: then none of their notes is news any more."""
+        by_kind: dict[str, list[Signal]] = {}
+        for _, _, signal in part:
+            by_kind.setdefault(kind_of(signal), []).append(signal)
+        counts = {kind: len(signals) for kind, signals in by_kind.items()}
+        for kind, n in counts.items():
+            self._books.captured(kind, n)
+        try:
+            blocks = [pack_block(block_of(kind, signals)) for kind, signals in by_kind.items()]
+            self._send(blocks, counts, logged=max(position for position, _, _ in part))
+        except Exception as error:  # noqa: BLE001 - the rest has to go out
+            for kind, n in counts.items():
+                self._lost(kind, n, error)
+
+    def signals(self, kind: str, signals: list[Any]) -> None:
+        """Send signals of one kind."""
         self._books.captured(kind, len(signals))
         for start in range(0, len(signals), ROWS_PER_FRAME):
             part = signals[start : start + ROWS_PER_FRAME]
             try:
-                last = max(noted[start : start + ROWS_PER_FRAME], default=0)
-                self._block(block_of(kind, part), logged=last)
+                self._block(block_of(kind, part))
             except Exception as error:  # noqa: BLE001 - the rest has to go out
                 self._lost(kind, len(part), error)
 
@@ -158,9 +182,9 @@ class Outgoing:
         self._books.dropped(kind, "internal_error", count)
         failed(f"send {kind}", error)
 
-    def _block(self, block: Block, logged: int = 0) -> None:
+    def _block(self, block: Block) -> None:
         if block.rows:
-            self._send([pack_block(block)], {block.kind: block.rows}, logged=logged)
+            self._send([pack_block(block)], {block.kind: block.rows})
 
     def _send(
         self,

@@ -9,7 +9,7 @@ from time import monotonic
 from qmon_sdk.client import failed
 from qmon_sdk.last_words import close_last_words, open_last_words
 from qmon_sdk.protocol import flight
-from qmon_sdk.protocol.frames import pack
+from qmon_sdk.protocol.signals import kind_of
 from qmon_sdk.stats import Stats
 from qmon_sdk.transports.originals import get_ident
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from qmon_sdk.protocol.signals import Signal
 
+    from .byte_rings import Waiting
     from .delivery import Delivery
     from .outgoing import Parts
     from .people import Who
@@ -38,7 +39,8 @@ _ANSWER_PATIENCE_S = 0.01
 _ALONE = 2  # threads: the program's only one, and the flusher
 _STATS_PATIENCE_S = 0.1
 _PAUSE_S = 0.05  # between looks for the acknowledgement, if nothing is heard of it
-_MOST_LOGS = 1 << 15  # lines that wait for the next flush
+_MOST_WAITING = 1 << 15  # signals that wait for the next flush
+_MOST_UNSENT = flight.NOTES_BYTES // 3  # bytes of them, before they would push each other out
 _SEVERAL = flight.CHUNKS // 8  # pages that one thread fills before the flusher is woken
 
 
@@ -59,7 +61,8 @@ class Recorder:
         self.pid = os.getpid()
         reseed()
         self.trace_hi = draw(64)
-        self._logs: list[tuple[int, Signal]] = []
+        self._waiting: list[Waiting] = []
+        self._unsent_bytes = 0  # of what waits, nearly: threads do not wait for each other to add
         self._rings: dict[int, Ring] = {}
         self._lanes: dict[int, Lane] = {}
         self._gate = allocate_lock()
@@ -163,19 +166,22 @@ class Recorder:
         self._outgoing.signal(signal)
 
     def keep(self, signal: Signal) -> None:
-        """Keep one signal for the next flush."""
+        """Keep one signal for the next flush, where a kill does not reach it if there is a place.
+
+        Without one, what must survive whatever follows is sent at once.
+        """
         self.wake_up()
-        waiting = len(self._logs)
-        if waiting > _MOST_LOGS:
-            self._books.captured("log")
-            self._books.dropped("log", "queue_overflow")
-            return
-        ring = self.ring()
-        if ring.is_shared:
-            ring.notes.add_log(pack(signal), signal, self._logs)
+        ring, waiting, kind = self.ring(), self._waiting, kind_of(signal)
+        if len(waiting) > _MOST_WAITING:
+            self._books.captured(kind)
+            self._books.dropped(kind, "queue_overflow")
+        elif ring.is_shared:
+            self._unsent_bytes += ring.keep(kind, signal, waiting)
+        elif kind == "log":
+            waiting.append((0, 0, signal))
         else:
-            self._logs.append((0, signal))
-        if waiting >= ROWS_PER_FRAME:
+            self._outgoing.signal(signal)
+        if len(waiting) >= ROWS_PER_FRAME or self._unsent_bytes > _MOST_UNSENT:
             self._flusher.wake()
 
     def wake_up(self) -> None:
@@ -230,10 +236,10 @@ class Recorder:
     def _flush(self, *, metrics: bool) -> None:
         for lane in list(self._lanes.values()):
             self._flush_lane(lane)
-        if self._logs:
-            logs = self._logs[:]
-            del self._logs[: len(logs)]
-            self._outgoing.logs(logs)
+        if waiting := self._waiting[:]:
+            del self._waiting[: len(waiting)]
+            self._unsent_bytes = 0
+            self._outgoing.kept(waiting)
         PEOPLE.forget()
         if metrics:
             self._look_at_itself()

@@ -25,7 +25,9 @@ from .sites import SITES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qmon_sdk.protocol.frames import Ledger
+    from qmon_sdk.protocol.signals import Signal
 
+    from .byte_rings import Waiting
     from .people import Who
 
 _PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 4096
@@ -252,6 +254,12 @@ class Ring:
         rss, threads = int(fields[_RSS]) * _PAGE, int(fields[_THREADS])
         at = flight.SAMPLES_AT + place * SAMPLE.size
         SAMPLE.pack_into(self.buf, at, time_ns(), rss, process_time_ns(), threads)
+
+    def keep(self, kind: str, signal: Signal, waiting: list[Waiting]) -> int:
+        """Keep a signal until it is in a frame; returns the bytes it takes."""
+        payload = pack(signal)
+        self.notes.keep(flight.KEPT[kind], payload, signal, waiting)
+        return len(payload)
 
     def hold(
         self, sequence: int, message: bytes, counts: dict[str, int], *, logged: int = 0

@@ -78,7 +78,7 @@ class TestWholeRing:
     def test_tells_everything_once(self, whole):
         read = read_flight(whole)
 
-        assert (SPANS, LOGS, FRAMES + 1) == (len(read.spans), len(read.logs), len(read.frames))
+        assert (SPANS, LOGS, FRAMES + 1) == (len(read.spans), len(read.kept), len(read.frames))
         assert (39, 1, LOGS) == (len(read.open_spans), len(read.sessions), len(read.breadcrumbs))
         assert {"span": SPANS + FRAMES, "log": LOGS, "event": 1} == read.ledger.captured
 

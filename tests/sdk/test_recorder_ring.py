@@ -101,7 +101,7 @@ class TestWhatARingHolds:
         flush()
         log.info("waiting {n}", n=2)
 
-        assert ["waiting 2"] == [line.body for line in flying().logs]
+        assert ["waiting 2"] == [line.body for line in flying().kept]
 
     def test_is_what_happened_before(self, flying):
         work(1)

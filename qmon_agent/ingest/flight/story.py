@@ -18,7 +18,7 @@ from qmon_sdk.protocol.errors import OversizeError
 from qmon_sdk.protocol.flight import FLYING
 from qmon_sdk.protocol.flight_reader import Flight, OpenSpan
 from qmon_sdk.protocol.frames import Frame, Ledger, encode_frame
-from qmon_sdk.protocol.signals import Error, Session, Signal, Span, kind_of
+from qmon_sdk.protocol.signals import Error, Event, Log, Session, Signal, Span, kind_of
 
 from .faults import Fault
 from .inflight import about, chain_of, innermost
@@ -46,7 +46,7 @@ def last_sign_of(flight: Flight, *, now: int) -> int:
         *(sample.time for sample in flight.samples),
         *(span.time + span.duration_ns for span in flight.spans),
         *(open_span.span.time for open_span in flight.open_spans),
-        *(log.time for log in flight.logs),
+        *(signal.time for signal in flight.kept if isinstance(signal, (Log, Event, Error))),
     )
     return max((sign for sign in signs if sign <= now), default=0)
 
@@ -56,11 +56,11 @@ def frames_of(flight: Flight, death: Death | None) -> Iterator[bytes]:
     yield from (frame for _, frame in flight.frames)
     sequence = max([flight.sequence, *(held for held, _ in flight.frames)])
     opened = [_ended(each, death) for each in flight.open_spans] if death is not None else []
-    for signals in (flight.spans, flight.logs, opened):
+    for signals in (flight.spans, flight.kept, opened):
         for part in _parts(flight, signals):
             sequence += 1
             yield _frame(flight, part, sequence=sequence)
-    if flight.state == FLYING or flight.spans or flight.logs:
+    if flight.state == FLYING or flight.spans or flight.kept:
         told = signals_of(flight, death) if death is not None else []
         ledger = _ledger(flight.ledger, [*opened, *told])
         yield _frame(flight, told, sequence=sequence + 1, ledger=ledger)
