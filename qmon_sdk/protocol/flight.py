@@ -11,7 +11,7 @@ word that makes an entry count is stored last, and set to zero first where it is
 | people   | at number % `PEOPLE`: who a number in a row stands for: user id and session id   |
 | sessions | open sessions                                                                    |
 | opens    | open spans; slot 0 stands in for those that found no slot                        |
-| notes    | a byte ring of signals, spans' attributes, breadcrumbs: the newest push out the oldest |
+| notes    | a byte ring of signals, attributes, breadcrumbs: the newest push out the oldest  |
 | frames   | a byte ring of messages that are not acknowledged                                |
 | chunks   | finished spans that are in no frame yet: pages of `ROWS` rows, each of one thread |
 
