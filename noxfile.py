@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ nox.options.sessions = ["lint", "types", "house", "tests"]
 SUPPORTED = ("3.11", "3.12", "3.13")
 PROJECT = nox.project.load_toml("pyproject.toml")
 SLOW = ("tests/crash", "tests/journeys")
+# What behaves the same with and without the accelerator, and is tested both ways.
+ACCELERATED = ("tests/sdk", "tests/properties", "tests/golden")
 SEED = "20260214"
 # Peers that `bench` measures qmon against, in environments of their own making.
 PEERS = (
@@ -104,6 +107,11 @@ def tests(session: nox.Session) -> None:
     """Pytest in random order on every Python; crash and journeys once, last, on the newest."""
     _install(session, "test")
     session.run("pytest", *(session.posargs or _selection(session)))
+    if session.python == NEWEST and not session.posargs:
+        session.log("once more without the accelerator, where it would have been used")
+        session.run(
+            "pytest", *ACCELERATED, f"--randomly-seed={SEED}", env={"QMON_PURE_PYTHON": "1"}
+        )
 
 
 def _selection(session: nox.Session) -> list[str]:
@@ -153,10 +161,47 @@ def otel(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def fuzz(session: nox.Session) -> None:
-    """Coverage-guided fuzzing of whatever reads frames; `-- -max_total_time=600` for longer."""
+    """Coverage-guided fuzzing: what reads frames, and C beside Python; `-- -max_total_time=600`."""
     _install(session, extra="")
     session.install("atheris")
-    session.run("python", "tests/fuzz/fuzz_frames.py", *(session.posargs or ["-max_total_time=60"]))
+    for target in ("fuzz_frames.py", "fuzz_speedups.py"):
+        session.run("python", f"tests/fuzz/{target}", *(session.posargs or ["-max_total_time=60"]))
+
+
+@nox.session(python=NEWEST)
+def leaks(session: nox.Session) -> None:
+    """Whether the accelerator gives back what it takes: by counting, and under valgrind."""
+    session.env["QMON_REQUIRE_SPEEDUPS"] = "1"
+    _install(session, extra="")
+    session.run("python", "tests/leaks/leak_speedups.py")
+    if not shutil.which("valgrind"):
+        session.skip("valgrind is missing")
+    session.run(
+        "valgrind", "--quiet", "--error-exitcode=9",
+        "python", "tests/leaks/leak_speedups.py", "short",
+        env={"PYTHONMALLOC": "malloc"}, external=True,
+    )  # fmt: skip
+
+
+@nox.session(python=NEWEST)
+def sanitized(session: nox.Session) -> None:
+    """The accelerator's tests with gcc's address and undefined-behaviour sanitizers compiled in."""
+    flags = "-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover"
+    session.env.update(QMON_REQUIRE_SPEEDUPS="1", CC="gcc", CFLAGS=flags, LDFLAGS=flags)
+    _install(session, "test", extra="")
+    libraries = [
+        session.run("gcc", f"-print-file-name={name}", external=True, silent=True).strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    # CPython itself leaves memory behind at exit: leaks are the business of the session above.
+    session.run(
+        "pytest", *sorted(map(str, Path("tests").rglob("test_speedups_*.py"))), *session.posargs,
+        env={
+            "LD_PRELOAD": ":".join(libraries),
+            "ASAN_OPTIONS": "detect_leaks=0",
+            "PYTHONMALLOC": "malloc",
+        },
+    )  # fmt: skip
 
 
 @nox.session(python=NEWEST)
