@@ -67,6 +67,11 @@ module_exec(PyObject *module)
 static PyMethodDef module_functions[] = {
     {"join", (PyCFunction)(void (*)(void))join, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("join(**around)\n--\n\nTell what is called, and looked at, of the Python around.")},
+    {"split", rows_split, METH_O,
+     PyDoc_STR("split(rows, /)\n--\n\nCut rows that were finished into columns.")},
+    {"places", rows_places, METH_O,
+     PyDoc_STR("places(column, /)\n--\n\nList the different numbers of a column, and each row's "
+               "place among them.")},
     COLUMN(words), COLUMN(labels), COLUMN(wholes), COLUMN(reals), COLUMN(flags), COLUMN(buckets),
     {NULL, NULL, 0, NULL},
 };

@@ -8,7 +8,7 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 3
+#define GENERATION 4
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {
@@ -196,6 +196,11 @@ void write_open(const Opening *it);
 void write_inside(const Opening *it);
 void write_closed(const Opening *it);
 int write_row(Opening *it, int64_t took);
+
+/* --- rows.c: rows as columns ---------------------------------------------------------------------- */
+
+PyObject *rows_split(PyObject *module, PyObject *rows);
+PyObject *rows_places(PyObject *module, PyObject *column);
 
 /* --- wrapper.c, stay.c ----------------------------------------------------------------------------- */
 

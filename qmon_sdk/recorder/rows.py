@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 
+from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.arrays import U32, U64, packed, unpacked
-from qmon_sdk.protocol.columns import Block, labels, words
+from qmon_sdk.protocol.columns import WRITERS, Block
 from qmon_sdk.protocol.signals import NO_LABELS
 
 from .people import PEOPLE
@@ -77,8 +78,7 @@ def take(lane: Lane, most: int) -> Rows:
         start = 0
         if end < flight.ROWS or not most:
             break
-    words = memoryview(b"".join(parts)).cast("Q")
-    return Rows(_whole([words[place::WIDTH].tobytes() for place in range(WIDTH)]), ends)
+    return Rows(_split(b"".join(parts)), ends)
 
 
 def _written(chunk: Chunk, start: int) -> int:
@@ -91,8 +91,13 @@ def _written(chunk: Chunk, start: int) -> int:
     return start + marks.index(0)
 
 
-def _whole(columns: list[bytes]) -> list[bytes]:
-    """Leave out rows that were begun and never finished: a signal's handler raised in between."""
+def pure_split(rows: bytes) -> list[bytes]:
+    """Cut rows into columns, and leave out those that were begun and never finished.
+
+    A signal's handler raised in between, or their thread was let go.
+    """
+    words = memoryview(rows).cast("Q")
+    columns = [words[place::WIDTH].tobytes() for place in range(WIDTH)]
     spans = unpacked(U64, columns[_SPAN])
     if 0 not in spans:
         return columns
@@ -102,19 +107,31 @@ def _whole(columns: list[bytes]) -> list[bytes]:
     ]
 
 
+def pure_places(column: bytes) -> tuple[list[int], bytes]:
+    """List the different numbers of a column, and write each row's place among them."""
+    numbers = unpacked(U64, column)
+    index = {number: place for place, number in enumerate(dict.fromkeys(numbers))}
+    return list(index), packed(U32, map(index.__getitem__, numbers))
+
+
+_split = pure_split if speedups is None else speedups.split
+_places = pure_places if speedups is None else speedups.places
+
+
 def span_block(rows: Rows, clock: int, attributes_at: Callable[[int], dict[str, str]]) -> Block:
     """Write rows as a block of spans: a pass for each column, none for each row.
 
     `clock` is what to add to their times; `attributes_at` takes the attributes kept for a row.
     """
     columns = rows.columns
-    whats = rows.numbers(_WHAT)
-    names, kinds, statuses, attributes = _by_what(whats)
-    users, sessions = _by_who(columns[_WHO], rows)
+    names, kinds, statuses, attributes = _by_what(columns[_WHAT])
+    users, sessions = _by_who(columns[_WHO])
     events: Any = ""
     links: Any = ""
     if columns[_EXTRA].count(0) < len(columns[_EXTRA]):
-        attributes, events, links = _extras(whats, rows.numbers(_EXTRA), attributes_at)
+        attributes, events, links = _extras(
+            rows.numbers(_WHAT), rows.numbers(_EXTRA), attributes_at
+        )
     return Block(
         kind="span",
         rows=rows.count,
@@ -158,42 +175,37 @@ def _alike(values: bytes) -> bool:
     return values[:8] == values[-8:] and values == values[:8] * (len(values) >> 3)
 
 
-def _by_what(whats: array[int]) -> list[Any]:
+def _by_what(column: bytes) -> list[Any]:
     """Write what sites and statuses say: names, kinds, statuses, attributes."""
-    distinct = dict.fromkeys(whats)
+    distinct, places = _distinct(column)
     sites = [SITES[what & flight.SITE_MASK] for what in distinct]
-    statuses = [flight.STATUSES[what >> flight.STATUS_SHIFT] for what in distinct]
     said: list[list[Any]] = [
         [site.name for site in sites],
         [site.kind for site in sites],
-        statuses,
+        [flight.STATUSES[what >> flight.STATUS_SHIFT] for what in distinct],
         [site.attributes for site in sites],
     ]
-    return _spread(said, distinct, whats)
+    return [_spread(texts, places) for texts in said]
 
 
-def _by_who(column: bytes, rows: Rows) -> list[Any]:
+def _by_who(column: bytes) -> list[Any]:
     """Write who the rows are of: users and sessions."""
-    if _alike(column):
-        who = PEOPLE[int.from_bytes(column[:8], "little")]
-        return [who.user_id, who.session_id]
-    numbers = rows.numbers(_WHO)
-    distinct = dict.fromkeys(numbers)
+    distinct, places = _distinct(column)
     people = [PEOPLE[number] for number in distinct]
-    return _spread(
-        [[who.user_id for who in people], [who.session_id for who in people]], distinct, numbers
-    )
+    said = [who.user_id for who in people], [who.session_id for who in people]
+    return [_spread(texts, places) for texts in said]
 
 
-def _spread(said: list[list[Any]], distinct: dict[int, None], values: Sequence[int]) -> list[Any]:
-    """Write columns that depend on few values: each value once, and a place for each row."""
-    if len(distinct) == 1:
-        return [texts[0] for texts in said]
-    index = {value: place for place, value in enumerate(distinct)}
-    places = packed(U32, map(index.__getitem__, values))
-    return [
-        texts[0] if texts.count(texts[0]) == len(texts) else ["d", places, texts] for texts in said
-    ]
+def _distinct(column: bytes) -> tuple[list[int], bytes]:
+    """List the different numbers of a column; their places, unless it is but one."""
+    if _alike(column):
+        return [int.from_bytes(column[:8], "little")], b""
+    return _places(column)
+
+
+def _spread(texts: list[Any], places: bytes) -> Any:
+    """Write a column that depends on few numbers: each text once, and a place for each row."""
+    return texts[0] if texts.count(texts[0]) == len(texts) else ["d", places, texts]
 
 
 def _extras(
@@ -205,4 +217,8 @@ def _extras(
     links = [kept.pop(flight.LINKS, "") if kept else "" for kept in said]
     sites = [SITES[what & flight.SITE_MASK].attributes for what in whats]
     both = [{**site, **kept} if kept else site for site, kept in zip(sites, said, strict=True)]
-    return [labels(both), words(events), words(links)]
+    return [
+        WRITERS["Labels"](tuple(both)),
+        WRITERS["Text"](tuple(events)),
+        WRITERS["Text"](tuple(links)),
+    ]
