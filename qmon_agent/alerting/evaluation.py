@@ -10,7 +10,7 @@ import msgspec
 
 from qmon_agent.domain.incidents import Episode, Policy, Transition, due_at, step
 
-from .rules import Fact, Judgement, Rule
+from .rules import Fact, Found, Judgement, Rule
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,6 +35,7 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     transitions: tuple[Transition, ...]
     wake: int | None
     failed: str = ""
+    found: tuple[Found, ...] = ()
 
 
 def evaluate(
@@ -60,7 +61,9 @@ def evaluate(
     )
     wakes = [moment for moment in (judged.wake, due_at(episode, policy)) if moment is not None]
     wake = min(wakes, default=None)
-    return Evaluated(cell=after, transitions=transitions, wake=wake, failed=failed)
+    return Evaluated(
+        cell=after, transitions=transitions, wake=wake, failed=failed, found=judged.found
+    )
 
 
 def _event_time(fact: Fact | None, now: int) -> int:

@@ -20,7 +20,7 @@ from .books import Books, Key
 from .evaluation import Cell, evaluate
 from .observed import Observed
 from .papers import NEWCOMER, REMOVED, Change, Telling, begins
-from .rules import Fact
+from .rules import Fact, Found
 from .standing import Standing, standings
 from .wakes import Wakes
 from .watch import Watch
@@ -42,12 +42,17 @@ class AlertService:
         clock: Clock | None = None,
         vitals: Vitals | None = None,
         posted: Callable[[], None] = lambda: None,
+        found: Callable[[Found], None] = lambda _: None,
     ) -> None:
-        """`channels`: who is told by alerts that name none; `posted`: called after new postings."""
+        """`channels`: who is told by alerts that name none; `posted`: called after new postings.
+
+        `found`: called with what a rule has found out and nobody has sent.
+        """
         self._store = store
         self._channels = tuple(channels)
         self._clock = clock or SystemClock()
         self._vitals = vitals or Vitals()
+        self._found = found
         self._lock = RLock()
         self._books = Books(store.incidents, vitals=self._vitals, posted=posted)
         self._watches = Watches(store.catalog)
@@ -177,6 +182,8 @@ class AlertService:
         if any(map(begins, done.transitions)):
             after = msgspec.structs.replace(after, told=self._channels_of(watch.alert))
         watch.put(instance, after)
+        for found in done.found:
+            self._found(found)
         if done.wake is not None:
             self._wakes.wish(key, done.wake)
         if done.failed:

@@ -1,4 +1,4 @@
-"""This host as one more process that sends: sampled points become frames like anybody's."""
+"""The agent as a process that sends: what it samples and finds out, in frames like anybody's."""
 
 from __future__ import annotations
 
@@ -12,31 +12,46 @@ from qmon_agent.ingest.outcome import Outcome, Peer
 from qmon_agent.ingest.pipeline import Intake
 from qmon_sdk.protocol.columns import block_of
 from qmon_sdk.protocol.frames import Frame, Ledger, Resource, encode_frame
-from qmon_sdk.protocol.signals import Point
+from qmon_sdk.protocol.signals import Signal
 
 SERVICE = "host"
 _PEER = Peer(name="host")
 
 
-class HostProcess:
+class OwnProcess:
     """Numbers its frames and keeps a ledger, as the SDK does in an application."""
 
-    def __init__(self, intake: Intake, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        *,
+        clock: Clock,
+        kind: str = "point",
+        service: str = SERVICE,
+        environment: str = "",
+    ) -> None:
+        """`kind` is that of all signals it sends; `service` is whom they are about."""
         self._intake = intake
         self._clock = clock
+        self._kind = kind
         self._process = os.urandom(16)
         self._sequence = 0
         self._captured = 0
         self._dropped = 0
         self._resource = Resource(
-            service=SERVICE, host=platform.node(), pid=os.getpid(), started=clock.now(), sdk="agent"
+            service=service,
+            environment=environment,
+            host=platform.node(),
+            pid=os.getpid(),
+            started=clock.now(),
+            sdk="agent",
         )
 
-    def submit(self, points: Sequence[Point]) -> None:
-        """Sends one round of samples as one frame; what the agent refuses is booked as dropped."""
-        self._captured += len(points)
+    def submit(self, signals: Sequence[Signal]) -> None:
+        """Sends them as one frame; what the agent refuses is booked as dropped."""
+        self._captured += len(signals)
         if self._intake.admission.is_full:
-            self._dropped += len(points)
+            self._dropped += len(signals)
             return
         self._sequence += 1
         frame = Frame(
@@ -44,15 +59,15 @@ class HostProcess:
             sequence=self._sequence,
             sent=self._clock.now(),
             resource=self._resource,
-            blocks=(block_of("point", points),),
+            blocks=(block_of(self._kind, signals),),
             ledger=self._ledger(),
         )
         answer = self._intake.take(encode_frame(frame), _PEER)
-        answer.add_done_callback(lambda done: self._settled(done, len(points)))
+        answer.add_done_callback(lambda done: self._settled(done, len(signals)))
 
     def _ledger(self) -> Ledger:
-        dropped = {"point/agent_full": self._dropped} if self._dropped else {}
-        return Ledger(captured={"point": self._captured}, dropped=dropped)
+        dropped = {f"{self._kind}/agent_full": self._dropped} if self._dropped else {}
+        return Ledger(captured={self._kind: self._captured}, dropped=dropped)
 
     def _settled(self, answer: asyncio.Future[Outcome], rows: int) -> None:
         if answer.cancelled() or not answer.result().acknowledged:

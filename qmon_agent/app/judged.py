@@ -59,6 +59,7 @@ def _judged(
         clock=plan.clock,
         vitals=vitals,
         posted=hears.posted,
+        found=taking.found.keep,
     )
     conservation = load_conservation(plan.locations.conservation)
     latest = LatestValues(vitals=vitals)

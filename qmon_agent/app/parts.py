@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qmon_agent.app.checking import Plugins, keep_seconds
-from qmon_agent.app.host import HostProcess
+from qmon_agent.app.found import FoundKeeper
+from qmon_agent.app.host import OwnProcess
 from qmon_agent.app.journals import RULES, STORE, hold_back_trimming, open_journal
 from qmon_agent.app.keeping import JournalKeeper
 from qmon_agent.app.tokens import TokenMemory, Valid
@@ -56,7 +57,8 @@ class Taking(msgspec.Struct, frozen=True, kw_only=True):
     keeper: JournalKeeper
     intake: Intake
     door: Door
-    host: HostProcess
+    host: OwnProcess
+    found: FoundKeeper
 
 
 class Parts:
@@ -127,7 +129,8 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
         keeper=keeper,
         intake=intake,
         door=door,
-        host=HostProcess(intake, clock=plan.clock),
+        host=OwnProcess(intake, clock=plan.clock),
+        found=FoundKeeper(intake, clock=plan.clock),
     )
 
 

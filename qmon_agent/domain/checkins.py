@@ -79,6 +79,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     why: str = ""
     missed: int = 0
     behind: int = 0  # when the run was due that was missed last
+    labels: dict[str, str] = {}  # whose job it is
     wish: int = 0
     patience: int = 0  # nothing is missed before this moment
 

@@ -43,6 +43,7 @@ MODULES = {
     "excepthook": "sys",
     "gc": "sys",
     "lru_cache": "qmon_sdk.integrations.lru_cache",
+    "multiprocessing": "multiprocessing.process",
     "thread_excepthook": "threading",
     "threads": "threading",
     "unraisablehook": "sys",

@@ -25,10 +25,13 @@ class Desk:
     def __init__(self, path):
         self.clock = HandClock(NIGHT * SECOND)
         self.store = StateStore.open(f"sqlite:///{path}", self.clock)
+        self.found = []
         self.restart()
 
     def restart(self):
-        self.service = AlertService(self.store, channels=("console",), clock=self.clock)
+        self.service = AlertService(
+            self.store, channels=("console",), clock=self.clock, found=self.found.append
+        )
 
     def told(self, *statuses, run="1", ago=0, environment="production", **about):
         """A job checks in, several times at once or once."""
@@ -113,6 +116,25 @@ class TestMissed:
         desk.told("in_progress", "ok", run="2")
         desk.wait(100)
         assert [] == desk.notices
+
+    def test_leaves_a_check_in_of_its_own_for_every_run(self, desk):
+        desk.told("ok", **OFTEN)
+        desk.wait(31)
+        rows = [found.checkin for found in desk.found]
+        assert [("backup", "missed", 10), ("backup", "missed", 20)] == [
+            (row.monitor, row.status, row.time // SECOND - NIGHT) for row in rows
+        ]
+        assert ("shop", "production") == (desk.found[0].service, desk.found[0].environment)
+        assert ["1", "2"] == [row.attributes["missed"] for row in rows]
+
+    def test_leaves_the_same_again_when_it_is_judged_again(self, desk):
+        desk.told("ok", **OFTEN)
+        [watch] = desk.service._watches
+        [cell] = watch.cells.values()
+        now = desk.clock.now() + 13 * SECOND
+        once, again = (watch.rule.judge(cell.memory, None, now) for _ in range(2))
+        assert once.found
+        assert once.found == again.found
 
     def test_promises_nothing_without_a_schedule(self, desk):
         desk.told("ok")

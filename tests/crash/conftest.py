@@ -16,6 +16,7 @@ import pytest
 
 from qmon_agent.journal import JournalReader
 from qmon_sdk.protocol.columns import rows_of
+from qmon_sdk.protocol.flight import agent_of, folder_of
 from qmon_sdk.protocol.frames import decode_frame
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,10 +35,11 @@ class Agent:
         self.log = directory / "agent.log"
         self.http_port, self.tcp_port = free_port(), free_port()
         self.process: subprocess.Popen | None = None
+        self.options = ["--no-store"]
 
     def start(self) -> Agent:
         """Start it and wait until it says that it is ready."""
-        command = [sys.executable, "-m", "qmon_agent.cli", "run", "--no-store"]
+        command = [sys.executable, "-m", "qmon_agent.cli", "run", *self.options]
         places = ["--state", str(self.state), "--socket", str(self.socket)]
         with self.log.open("a") as log:
             already = log.tell()
@@ -60,6 +62,18 @@ class Agent:
         command = [sys.executable, "-m", "qmon_agent.cli", *words, "--json"]
         done = subprocess.run(command, env=self.environment(), check=True, capture_output=True)
         return json.loads(done.stdout)
+
+    def command(self, *words: str):
+        """Run one of its commands, to be looked at as it is."""
+        command = [sys.executable, "-m", "qmon_agent.cli", *words]
+        return subprocess.run(
+            command,
+            env=self.environment(),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE_S,
+        )
 
     def environment(self) -> dict[str, str]:
         """What a program needs to find this agent."""
@@ -111,6 +125,17 @@ class Agent:
             what=lambda: f"{len(found())} of {count} {kind}s\n{self.log.read_text()}",
         )
         return found()
+
+    def forget_rings(self) -> None:
+        """Take away what programs left in memory that no agent came for."""
+        for path in Path(folder_of(str(self.socket), os.getuid())).glob(
+            f"{agent_of(str(self.socket))}.*"
+        ):
+            path.unlink()
+
+    @staticmethod
+    def until(condition) -> None:
+        wait_until(condition)
 
     def spool_files(self) -> list[Path]:
         return sorted((self.state / "spool").glob("*.frames"))
@@ -178,12 +203,29 @@ def wait_until(condition, *, what=lambda: "", seconds: float = PATIENCE_S) -> No
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="module")
+def make_agent(tmp_path_factory):
+    """Make agents for all tests of a file, which it starts by itself."""
+    made = []
+
+    def make(options=("--no-store",)):
+        made.append(Agent(tmp_path_factory.mktemp("agent")))
+        made[-1].options = list(options)
+        return made[-1]
+
+    yield make
+    for agent in made:
+        agent.stop(signal.SIGKILL)
+        agent.forget_rings()
+
+
 @pytest.fixture
 def absent_agent(tmp_path):
     """An agent that has not been started."""
     agent = Agent(tmp_path)
     yield agent
     agent.stop(signal.SIGKILL)
+    agent.forget_rings()
 
 
 @pytest.fixture

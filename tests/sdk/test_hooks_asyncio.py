@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 
 import pytest
 import uvloop
@@ -92,6 +93,7 @@ class TestLoops:
 
 
 class TestErrors:
+    @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks do not tell their context")
     def test_know_the_trace_and_the_user_of_their_task(self, new_loop, hooked):
         async def main():
             with qmon.new_scope(user={"id": "ann"}), qmon.span("request") as span:

@@ -10,6 +10,7 @@ import msgspec
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.domain.incidents import Policy, Verdict
 from qmon_agent.domain.plugins import Registry
+from qmon_sdk.protocol.signals import CheckIn
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +25,16 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """What nobody but the rule itself reads."""
 
 
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A signal that nobody sent, because what it tells is that nobody did."""
+
+    key: str
+    """The same whenever the same is found."""
+    service: str
+    environment: str
+    checkin: CheckIn
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """A verdict on one instance, what to remember of it, and when to ask again without news."""
 
@@ -33,6 +44,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     wake: int | None = None
     text: str = ""
     """What there is to say of it, where a fact does not say it."""
+    found: tuple[Found, ...] = ()
+    """To be kept beside what was sent; after a crash perhaps again."""
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ from qmon_agent.domain.schedules import is_known_zone
 from qmon_sdk.protocol.schedules import ScheduleError, parse_schedule
 from qmon_sdk.protocol.signals import CheckIn
 
-from . import About, Fact, Judgement
+from . import About, Fact, Found, Judgement
 from ._series import series
 
 USUAL = "production"  # the environment of a program that names none
@@ -89,9 +90,9 @@ class MissedCheckinRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
                 yield self._fact(place, checkin.monitor, self._told(checkin))
 
     def judge(self, memory: Mapping[str, Any], fact: Fact | None, now: int) -> Judgement:
-        job = msgspec.convert(memory, Job) if memory else expect(self._plan, now)
+        before = msgspec.convert(memory, Job) if memory else expect(self._plan, now)
         try:
-            job = self._after(job, fact, now)
+            job = self._after(before, fact, now)
             text = describe(job)
         except ScheduleError as error:
             return Judgement(verdict="unknown", memory=memory, reason="schedule", text=str(error))
@@ -103,9 +104,12 @@ class MissedCheckinRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
             memory=msgspec.to_builtins(msgspec.structs.replace(job, wish=wake or 0)),
             wake=wake,
             text=text,
+            found=_found(job) if job.behind != before.behind else (),
         )
 
     def _after(self, job: Job, fact: Fact | None, now: int) -> Job:
+        if fact is not None:
+            job = msgspec.structs.replace(job, labels=dict(fact.labels))
         if fact is None or not fact.detail:
             return pass_time(job, now)
         told = msgspec.convert(fact.detail, Told)
@@ -147,6 +151,23 @@ class MissedCheckinRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
         name, labels = series(service, {key: value for key, value in said.items() if value})
         detail = msgspec.to_builtins(told) if told else {}
         return Fact(instance=name, event_time=told.at if told else 0, labels=labels, detail=detail)
+
+
+def _found(job: Job) -> tuple[Found, ...]:
+    """The check-in that did not come, at the moment at which it was due."""
+    name = msgspec.json.encode([job.labels, job.behind], order="sorted")
+    key = sha256(name).hexdigest()[:32]
+    attributes = {"checkin.id": key, "schedule": job.plan.schedule, "missed": str(job.missed)}
+    if job.plan.timezone != "UTC":
+        attributes["timezone"] = job.plan.timezone
+    checkin = CheckIn(
+        time=job.behind,
+        monitor=job.labels.get("monitor", ""),
+        status="missed",
+        attributes=attributes,
+    )
+    service, environment = job.labels.get("service", ""), job.labels.get("environment", "")
+    return (Found(key=key, service=service, environment=environment, checkin=checkin),)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -119,11 +119,16 @@ class Exits:
         """Those whose end is so long ago, in nanoseconds since 1970."""
         return [pid for pid, end in self._ends.items() if end.time < moment]
 
-    def end_of(self, pid: int) -> End | None:
-        """How a process that was watched ended; asked again, it may know more."""
+    def end_of(self, pid: int, started: int) -> End | None:
+        """How a process ended that was watched, or is a zombie; asked again, it may know more."""
+        if pid in self._held and not self.holds(pid, started):
+            return None  # of another process, which has the number now
         end = self._ends.get(pid)
+        if end is None and (known := self._status(pid, started)) is not None:
+            # The loop has not come to tell us yet, or nobody told it to.
+            return End(time=time.time_ns(), exit=known)
         if end is not None and end.exit is None:
-            end = self._ends[pid] = msgspec.structs.replace(end, exit=self._status(pid))
+            end = self._ends[pid] = msgspec.structs.replace(end, exit=self._status(pid, started))
         return end
 
     def forget(self, pid: int) -> None:
@@ -143,12 +148,14 @@ class Exits:
             self.forget(next(iter(self._ends)))
         self._ended(pid)
 
-    def _status(self, pid: int) -> Exit | None:
+    def _status(self, pid: int, started: int = 0) -> Exit | None:
         held = self._held.get(pid)
         if held is not None and (status := exit_info(held.descriptor)) is not None:
             return Exit.of(status, source="the kernel, by pidfd")
         facts = facts_of(pid)
-        if facts is not None and facts.state == "Z" and (facts.status or may_see(pid)):
+        if facts is None or started not in {0, facts.started} or facts.state != "Z":
+            facts = None
+        if facts is not None and (facts.status or may_see(pid)):
             return Exit.of(facts.status, source="the kernel, by /proc")
         if (status := self._told(pid)) is not None:
             return Exit.of(status, source="the kernel, by its process events")

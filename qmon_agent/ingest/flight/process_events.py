@@ -70,9 +70,9 @@ class ProcessEvents:
             events.close()
 
     def status_of(self, pid: int) -> int | None:
-        """The exit status of a process that has just ended; asked once."""
+        """The exit status of a process that has just ended; nothing for others."""
         self._hear()
-        return self._statuses.pop(pid, None)
+        return self._statuses.get(pid)
 
     def _hear(self) -> None:
         for _ in range(_MOST_AT_ONCE):

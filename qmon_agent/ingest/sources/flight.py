@@ -208,13 +208,15 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
 
     async def _end_of(self, orphan: Orphan) -> End | None:
         """How it ended; of one that is on its way out, once that is told."""
-        end = None
+        if not orphan.pid or orphan.is_replaced:
+            return None
         waits_until = time.monotonic() + _PATIENCE_S
-        while self._knows(orphan) and not orphan.is_replaced:
-            end = self._exits.end_of(orphan.pid)
-            if (end is not None and end.exit is not None) or time.monotonic() > waits_until:
+        end = self._exits.end_of(orphan.pid, orphan.started)
+        while self._knows(orphan) and (end is None or end.exit is None):
+            if time.monotonic() > waits_until:
                 break
             await asyncio.sleep(_SOON_S / 5)
+            end = self._exits.end_of(orphan.pid, orphan.started)
         return end
 
     def _knows(self, orphan: Orphan) -> bool:
