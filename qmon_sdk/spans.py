@@ -7,6 +7,7 @@ from time import perf_counter_ns
 from .context import SCOPE
 from .recorder.cells import CELL, here, write_row
 from .recorder.sites import Site
+from .rendering import label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,16 +102,17 @@ SILENT_SPAN = Span()
 
 def _said(error: BaseException) -> str:
     """Write what an exception says, without running its `__str__`."""
-    from .rendering import label  # only when something has gone wrong
-
     return label(error.args[0]) if error.args else ""
 
 
 def site_of(name: str, kind: str = "internal") -> Site:
     """Return the site that spans of this name share; past `MOST_SITES`, one for all others."""
+    if type(name) is not str:
+        name = label(name)
     key = (name, kind)
     site = _sites.get(key)
     if site is None:
+        key = (label(name), kind)  # however long somebody made it
         if len(_sites) >= MOST_SITES:
             key = ("(other)", kind)
         site = _sites.setdefault(key, Site(key[0], kind=kind))

@@ -5,11 +5,23 @@ Importing this imports nothing of OpenTelemetry; `install()` and the providers d
 
 from .installing import install as install
 
-__all__ = ["LoggerProvider", "MeterProvider", "TracerProvider", "attach", "install"]
+__all__ = [
+    "LoggerProvider",
+    "MeterProvider",
+    "QmonLogRecordProcessor",
+    "QmonMetricReader",
+    "QmonSpanProcessor",
+    "TracerProvider",
+    "attach",
+    "install",
+]
 
 _LATE = {
     "LoggerProvider": "logger",
     "MeterProvider": "meter",
+    "QmonLogRecordProcessor": "attached_logs",
+    "QmonMetricReader": "attached_metrics",
+    "QmonSpanProcessor": "attached_spans",
     "TracerProvider": "tracer",
     "attach": "attaching",
 }

@@ -31,6 +31,8 @@ class QmonLogRecordProcessor(LogRecordProcessor):
         told = {**told_by(log_record.log_record), "labels": Scope(None, version).labels()}
         write(client, name, told)  # type: ignore[arg-type]
 
+    emit = on_emit  # as releases before 1.35 call it
+
     def shutdown(self) -> None:
         """Keep no more."""
         self._is_open = False

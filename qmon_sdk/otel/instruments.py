@@ -47,8 +47,8 @@ class Measure:
     def __init__(self, kind: str, name: str, unit: str, labels: Mapping[str, str]) -> None:
         self._kind = kind
         self._labels = labels
-        self.name = name
-        self.unit = unit or ""
+        self.name = label(name)
+        self.unit = label(unit)
         self._fold: Any = None
         self._add: Callable[..., None] = _nothing
 

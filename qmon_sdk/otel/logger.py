@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from opentelemetry import _logs as api
 from opentelemetry.trace.propagation import get_current_span
 
@@ -15,7 +17,7 @@ from qmon_sdk.start import flush
 
 from .context import take_over
 from .resource import Resource, Scope
-from .values import snapshot, text
+from .values import moment, snapshot, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +118,9 @@ def write(client: Client, name: str, told: dict[str, Any]) -> None:
     trace_id, span_id = _place_of(told)
     event = told.get("event_name") or ""
     line = Log(
-        time=int(told.get("timestamp") or told.get("observed_timestamp") or client.now()),
+        time=moment(told.get("timestamp"))
+        or moment(told.get("observed_timestamp"))
+        or client.now(),
         level=level_of(told.get("severity_number"), told.get("severity_text")),
         body=scrubber.text(_text(told.get("body"), scrubber)),
         template=scrubber.word(label(event)) if event else "",
@@ -129,7 +133,8 @@ def write(client: Client, name: str, told: dict[str, Any]) -> None:
 
 
 def _attributes(told: dict[str, Any], scrubber: Scrubber) -> dict[str, Any]:
-    given = told.get("attributes") or {}
+    given = told.get("attributes")
+    given = given if isinstance(given, Mapping) else {}
     attributes = {key: text(snapshot(value), scrubber.hides) for key, value in given.items()}
     attributes |= told.get("labels") or {}
     if event := told.get("event_name"):
@@ -148,12 +153,12 @@ def _text(body: Any, scrubber: Scrubber) -> str:
     return label(text(snapshot(body), scrubber.hides), 1 << 20)
 
 
-def level_of(number: Any, word: str | None) -> str:
+def level_of(number: Any, word: Any) -> str:
     """Say a severity as a level: by its number, or else by its word."""
-    number = getattr(number, "value", number) or 0
-    if 1 <= number <= len(_LEVELS) * _A_LEVEL:
+    number = getattr(number, "value", number)
+    if type(number) is int and 1 <= number <= len(_LEVELS) * _A_LEVEL:
         return _LEVELS[(number - 1) // _A_LEVEL]
-    lower = (word or "info").lower()
+    lower = word.lower() if type(word) is str else "info"
     lower = _OTHER_WORDS.get(lower, lower)
     return lower if lower in _LEVELS else "info"
 

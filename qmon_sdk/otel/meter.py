@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opentelemetry import metrics as api
 
+from qmon_sdk.rendering import label
 from qmon_sdk.start import flush
 
 from .instruments import Counter, Gauge, Histogram, UpDownCounter
@@ -43,7 +44,7 @@ class MeterProvider(api.MeterProvider):
         """Return the meter of a library."""
         if not self._is_open:
             return api.NoOpMeter(name, version, schema_url)
-        key = (name, version, schema_url)
+        key = (label(name), label(version), label(schema_url))
         found = self._meters.get(key)
         if found is None:
             made = Meter(Scope(*key, attributes), self._observer)
@@ -131,7 +132,8 @@ class Meter(api.Meter):
         return self._asked(ObservableGauge(name, callbacks, unit, description, labels=self._labels))
 
     def _once(self, kind: Callable[..., T], name: str, unit: str, description: str) -> T:
-        key = (kind, name.lower(), unit or "")
+        name, unit = label(name), label(unit)
+        key = (kind, name.lower(), unit)
         found = self._made.get(key)  # type: ignore[arg-type]
         if found is None:
             found = self._made.setdefault(key, kind(name, unit, description, labels=self._labels))  # type: ignore[arg-type]

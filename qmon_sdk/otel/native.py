@@ -14,7 +14,7 @@ from qmon_sdk.recorder.cells import MORE
 from qmon_sdk.spans import OpenSpan
 
 from .telling import event_text, exception_attributes
-from .values import snapshot, text
+from .values import moment, snapshot, text, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class NativeSpan(Span):
         if opened := self._opened():
             opened.attributes[key] = text(snapshot(value), current().scrubber.hides)
 
+    @guarded
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         for key, value in attributes.items():
             self.set_attribute(key, value)
@@ -80,7 +81,8 @@ class NativeSpan(Span):
     def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
         if opened := self._opened():
             told = snapshot(dict(attributes or {}))
-            written = event_text((timestamp or time_ns(), name, told), current().scrubber)
+            event = (moment(timestamp) or time_ns(), word(name), told)
+            written = event_text(event, current().scrubber)
             before, links, began = opened.attributes.get(MORE) or ("", "", None)
             if len(before) < _MOST_EVENTS_TEXT:
                 events = f"{before[:-1]},{written}]" if before else f"[{written}]"
@@ -92,7 +94,7 @@ class NativeSpan(Span):
     @guarded
     def update_name(self, name: str) -> None:
         if opened := self._opened():
-            opened.name = name
+            opened.name = word(name)
 
     @guarded
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:

@@ -72,7 +72,9 @@ class Observed:
         self, callbacks: Sequence[Any] | None, name: str, unit: str, labels: Mapping[str, str]
     ) -> None:
         self._measure = Measure(self.kind, name, unit, labels)
-        self._callbacks = [_called(callback) for callback in callbacks or ()]
+        is_list = isinstance(callbacks, list | tuple)
+        made = [_called(callback) for callback in callbacks or ()] if is_list else []
+        self._callbacks = [callback for callback in made if callback is not None]
         self._before: dict[Any, float] = {}
 
     def poll(self) -> None:
@@ -98,11 +100,15 @@ class Observed:
         return value - before if value >= before else value
 
 
-def _called(callback: Any) -> Callable[[CallbackOptions], Iterable[Any]]:
+def _called(callback: Any) -> Callable[[CallbackOptions], Iterable[Any]] | None:
     """Make a function of a callback, which may also be a generator that is sent the options."""
     if not isinstance(callback, Generator):
-        return callback  # type: ignore[no-any-return]
-    next(callback)
+        return callback if callable(callback) else None
+    try:
+        next(callback)
+    except Exception as error:  # noqa: BLE001 - the application's own code
+        count("observe", error)
+        return None
 
     def send(options: CallbackOptions) -> Iterable[Any]:
         try:

@@ -56,7 +56,7 @@ class Scope:
         self.name = name or ""
         self.version = version or ""
         self.schema_url = schema_url or ""
-        self.attributes = dict(attributes or {})
+        self.attributes = dict(attributes) if isinstance(attributes, dict) else {}
 
     def labels(self) -> dict[str, str]:
         """Say so as attributes of a signal."""

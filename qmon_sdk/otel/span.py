@@ -24,7 +24,7 @@ from .places import here_of, stay
 from .readable import ReadableSpan
 from .strangers import ask
 from .telling import MAX_MESSAGE, events_text, exception_attributes, links_text
-from .values import PLAIN, add, text
+from .values import PLAIN, add, moment, text, word
 from .writing import written
 
 TYPE_CHECKING = False
@@ -150,7 +150,8 @@ class RecordingSpan(ReadableSpan, Span):
         told: dict[str, Any] = {}
         add(attributes, told, limits.event_attributes)
         self._events = self._events or []
-        event = (time_ns() if timestamp is None else timestamp, name, told)
+        time = moment(timestamp)
+        event = (time_ns() if time is None else time, word(name), told)
         self._append("events", event, limits.events)
 
     @guarded
@@ -179,7 +180,7 @@ class RecordingSpan(ReadableSpan, Span):
     def update_name(self, name: str) -> None:
         """Rename it."""
         if not self._ended:
-            self._name = name
+            self._name = word(name)
 
     @guarded
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
@@ -254,8 +255,8 @@ class RecordingSpan(ReadableSpan, Span):
             self._begin_with(attributes)
         for link in links or ():
             self.add_link(link.context, link.attributes)
-        if start_time is not None:
-            self._began, self._is_rich = int(start_time), True
+        if (began := moment(start_time)) is not None:
+            self._began, self._is_rich = began, True
 
     def inside(self, outer: Cell) -> Cell:
         """Make the place inside of it, for who makes it the current span."""
@@ -292,7 +293,8 @@ class RecordingSpan(ReadableSpan, Span):
         since = time_ns() - perf_counter_ns()
         if self._began is None:
             self._began, self._is_rich = self._start + since, True
-        ended = self._ended + since if end_time is None else int(end_time)
+        told = moment(end_time)
+        ended = self._ended + since if told is None else told
         self._ended = max(self._start + max(ended - self._began, 0), 1)
 
     def _row(self) -> tuple[Any, ...]:

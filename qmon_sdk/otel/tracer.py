@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from opentelemetry import trace as api
-from opentelemetry.trace import NonRecordingSpan, SpanKind
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanKind
 from opentelemetry.trace.propagation import get_current_span
 
 from qmon_sdk.client import failed
@@ -23,6 +23,7 @@ from .places import LOW
 from .resource import Resource, Scope
 from .span import RecordingSpan
 from .strangers import ask
+from .values import word
 from .writing import LeftOutSpan
 
 TYPE_CHECKING = False
@@ -62,12 +63,13 @@ class TracerProvider(api.TracerProvider):
         attributes: Any = None,
     ) -> Tracer:
         """Return the tracer of a library."""
-        scope = (instrumenting_module_name, instrumenting_library_version, schema_url)
-        found = None if attributes else self._tracers.get(scope)
+        name, version = label(instrumenting_module_name), label(instrumenting_library_version)
+        key = (name, version, label(schema_url))
+        found = None if attributes else self._tracers.get(key)
         if found is None:
-            found = Tracer(self, Scope(*scope, attributes))
+            found = Tracer(self, Scope(*key, attributes))
             if not attributes:
-                found = self._tracers.setdefault(scope, found)
+                found = self._tracers.setdefault(key, found)
         return found
 
     def add_span_processor(self, span_processor: Any) -> None:
@@ -125,21 +127,22 @@ class Tracer(api.Tracer):
         set_status_on_exception: bool = True,
     ) -> Span:
         """Begin a span, which is nobody's parent until it is made the current one."""
+        span: Span = INVALID_SPAN
         try:
             cell = here()
             if cell is None or not self.provider.is_open:
                 return _silent(context)
-            span = self._started(cell, name, kind, context)
+            how = kind if type(kind) is SpanKind else _INTERNAL
+            span = self._started(cell, word(name), how, context)
             if type(span) is RecordingSpan:
                 on_exception = (record_exception, set_status_on_exception)
                 if attributes or links or start_time is not None or on_exception != _BOTH:
                     span.begin((attributes, links, start_time, on_exception))
                 for processor in self.provider.processors:
                     ask(processor, "on_start", span, parent_context=context)
-            return span
         except Exception as error:  # noqa: BLE001 - the guard, without the price of a wrapper
             failed("start_span", error)
-            return _silent(context)
+        return span
 
     def _started(self, cell: Cell, name: str, kind: SpanKind, context: Context | None) -> Span:
         identity = next(cell.ids, 0)
@@ -155,10 +158,11 @@ class Tracer(api.Tracer):
         place = (identity, high, low, parent, SCOPE.get().tracestate)
         return RecordingSpan(self, name, kind, place) if is_kept else LeftOutSpan(place, 0)
 
-    def _started_in(self, context: Context, told: tuple[Any, ...]) -> Span:
+    def _started_in(self, context: Any, told: tuple[Any, ...]) -> Span:
         """Begin a span whose parent is in a context that was handed over."""
         cell, identity, name, kind = told
-        parent: SpanContext = get_current_span(context).get_span_context()
+        known: Any = context if isinstance(context, dict) else None
+        parent: SpanContext = get_current_span(known).get_span_context()
         if not parent.is_valid:
             recorder = cell.lane.owner
             high, low, above = recorder.trace_hi, draw(64), 0
@@ -203,9 +207,10 @@ class Tracer(api.Tracer):
         return made
 
 
-def _silent(context: Context | None) -> Span:
+def _silent(context: Any) -> Span:
     """Pass a parent on, as with no provider at all."""
-    span = get_current_span(context)
+    known: Any = context if isinstance(context, dict) else None
+    span = get_current_span(known)
     if isinstance(span, NonRecordingSpan):
         return span
     return NonRecordingSpan(span.get_span_context())

@@ -20,6 +20,7 @@ PLAIN = frozenset({str, int, float, bool})
 _DEPTH = 8
 _PARTS = 1000  # of one value, all its levels together
 _BASES = (str, int, float)
+_LAST = (1 << 62) - 1  # the end of a span, too, is to be a number of 64 bits
 
 
 def snapshot(value: Any) -> Any:
@@ -91,6 +92,18 @@ def _short(value: Any) -> str:
     if type(value) is float and not isfinite(value):
         return quoted(str(value))
     return label(value)
+
+
+def moment(value: Any) -> int | None:
+    """Read nanoseconds since 1970, within what 64 bits hold; `None` for what is no time."""
+    if not isinstance(value, int | float) or (type(value) is float and not isfinite(value)):
+        return None
+    return max(min(int(value), _LAST), -_LAST)
+
+
+def word(name: Any) -> str:
+    """Take a name for what it is meant to be."""
+    return name if type(name) is str else label(name)
 
 
 def add(attributes: Mapping[Any, Any] | None, to: dict[str, Any], most: int) -> int:
