@@ -45,7 +45,7 @@ _MAX_MESSAGE = 8192
 class Path:
     """One way that exceptions take through the program, and how often it was told in full."""
 
-    __slots__ = ("_said", "codes", "culprit", "full", "grouping", "since", "stack", "type")
+    __slots__ = ("_said", "codes", "culprit", "full", "grouping", "like", "since", "stack", "type")
 
     def __init__(self, error: BaseException, stacks: Stacks, *, now: int) -> None:
         places = stacks.of_frames(trace_of(error)[0])
@@ -53,7 +53,8 @@ class Path:
         self.type = type(error).__qualname__
         self.culprit = culprit_of(places)
         self.grouping = key_of_error(error, places)
-        self.stack = ""
+        self.stack = ""  # what a short telling says, once there was one
+        self.like = ""  # the error of this path that was told in full last
         self.full = 0
         self.since = now
         self._said = "", ""
@@ -133,9 +134,9 @@ class Captures:
             path.full, path.since = 0, now
         if path.full < FULL_PER_PATH and self._has_budget(now):
             path.full += 1
-            path.stack = self._stacks.short(error, like=error_id)
+            path.stack, path.like = "", error_id
             return path, self._stacks.full(error)
-        path.stack = path.stack or self._stacks.short(error)
+        path.stack = path.stack or self._stacks.short(error, like=path.like)
         return path, path.stack
 
     def _has_budget(self, now: int) -> bool:

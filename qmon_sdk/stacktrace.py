@@ -17,7 +17,7 @@ from .anatomy import chain_of, is_in_app, members_of, message_of, notes_of, trac
 from .json_text import array, members, quoted, texts
 from .local_variables import locals_of
 from .protocol.records import Record
-from .rendering import module_of
+from .rendering import encodable, module_of
 from .source_lines import NOTHING, SourceLines
 
 TYPE_CHECKING = False
@@ -116,7 +116,9 @@ class Stacks:
         lines = self._sources.around(code, line, namespace)
         if lines is NOTHING:
             return ""
-        scrub = self._scrubber.text
+        # Mostly there is nothing to hide, and then one look at all of them together will do.
+        together = "\n".join((*lines.before, lines.line, *lines.after))
+        scrub = self._scrubber.text if self._scrubber.is_suspect(together) else encodable
         return members(
             ("pre", array(quoted(scrub(text)) for text in lines.before)),
             ("code", quoted(scrub(lines.line))),

@@ -6,8 +6,6 @@ import os
 from itertools import count
 from time import time_ns
 
-from msgpack import Packer
-
 from qmon_sdk.client import failed
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.columns import block_of, rows_of
@@ -16,6 +14,7 @@ from qmon_sdk.protocol.frames import Resource, assemble, pack, pack_block
 from qmon_sdk.protocol.records import Record
 from qmon_sdk.protocol.signals import NO_LABELS, SIGNALS, kind_of
 
+from .ring import packed
 from .rows import span_block
 from .sites import SITES
 
@@ -43,7 +42,6 @@ ROWS_PER_FRAME = 1024
 
 _MOST_KEPT_BYTES = 1 << 16
 _UNNOTED = 1 << 62  # numbers for attributes that are in no note
-_PACKER = Packer(buf_size=1024)
 _NO_LEDGER = pack(None)
 _ONE = {kind: {kind: 1} for kind in SIGNALS}  # one to a kind: a message held is small enough
 
@@ -85,7 +83,7 @@ class Outgoing:
         labels = self._scrubber.labels(said) | apart
         # What the application's hook has not seen yet must not be read by anybody.
         seen = ring.is_shared and self._settings.before_send_span is None
-        number = ring.notes.add(flight.EXTRA, _packed(labels)) if seen else 0
+        number = ring.notes.add(flight.EXTRA, packed(labels)) if seen else 0
         number = number or next(self._unnoted)
         self._attributes[number] = labels
         return number
@@ -203,14 +201,6 @@ class Outgoing:
                 self._books.dropped(kind, error.reason, n)
             return
         self._delivery.deliver(sequence, frame, counts, logged=logged)
-
-
-def _packed(labels: dict[str, str]) -> bytes:
-    """Write attributes as `pack` does, without the price of a packer each time."""
-    try:
-        return bytes(_PACKER.pack(labels))
-    except UnicodeEncodeError:
-        return pack(labels)
 
 
 def _resource(settings: Settings) -> Resource:

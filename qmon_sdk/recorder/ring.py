@@ -12,6 +12,8 @@ from itertools import count
 from struct import Struct
 from time import perf_counter_ns, process_time_ns, time_ns
 
+from msgpack import Packer
+
 from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.flight import LENGTH, PERSON, SAMPLE, SESSION, WORD
@@ -38,6 +40,8 @@ NO_SLOT = flight.OPENS_AT
 TRASH = flight.CHUNKS_AT + flight.CHUNK_HEAD
 """Where rows go that are not to be kept."""
 _CLOCK = Struct("<q")
+# Of any thread, since each of its calls is one step of the interpreter; not where it is Python.
+_PACKER = None if Packer.__module__.endswith("fallback") else Packer(buf_size=1024)
 _PUT_NS = 1_000_000  # less is no step of the calendar's clock, but how long it takes to read both
 _RSS, _THREADS = 23, 19  # fields of `/proc/PID/stat`, from 0
 _STARTED = 21
@@ -257,7 +261,7 @@ class Ring:
 
     def keep(self, kind: str, signal: Signal, waiting: list[Waiting]) -> int:
         """Keep a signal until it is in a frame; returns the bytes it takes."""
-        payload = pack(signal)
+        payload = packed(signal)
         self.notes.keep(flight.KEPT[kind], payload, signal, waiting)
         return len(payload)
 
@@ -290,6 +294,16 @@ class Ring:
 
     def _store(self, at: int, value: int) -> None:
         WORD.pack_into(self.buf, at, value)
+
+
+def packed(value: object) -> bytes:
+    """Write msgpack as `pack` does, without the price of a packer each time."""
+    if _PACKER is None:
+        return pack(value)
+    try:
+        return bytes(_PACKER.pack(value))
+    except UnicodeEncodeError:
+        return pack(value)
 
 
 def private(size: int) -> mmap.mmap:
