@@ -94,7 +94,9 @@ class Captures:
             self._drop("sample_rate")
             return None
         signal, is_new = self._signal(error, error_id, facts=facts, scope=scope)
-        return self._send(signal, is_new=is_new)
+        # One more of what everybody has heard of needs no message of its own.
+        send = self._client.emit if is_new else self._client.keep
+        return error_id if send(signal, error) else None
 
     def _is_sampled_out(self) -> bool:
         rate = self._sample_rate
@@ -145,19 +147,6 @@ class Captures:
             self._second, self._full_this_second = second, 0
         self._full_this_second += 1
         return self._full_this_second <= FULL_PER_SECOND
-
-    def _send(self, signal: Error, *, is_new: bool) -> str | None:
-        try:
-            sent = self._client.before_send(signal)
-        except Exception:
-            self._drop("before_send_failed")
-            raise
-        if sent is None:
-            self._drop("before_send")
-            return None
-        # One more of what everybody has heard of needs no message of its own.
-        (self._client.emit if is_new else self._client.keep)(sent)
-        return signal.error_id
 
     def _drop(self, reason: str) -> None:
         self._client.ledger.captured("error")

@@ -46,13 +46,34 @@ class Client:
         self.integrations: dict[str, Any] = {}
         self.trouble: dict[str, int] = {}
 
-    def emit(self, signal: Signal) -> None:
-        """Send one signal before returning: the lane of what must survive whatever comes next."""
-        self.recorder.emit(signal)
+    def emit(self, signal: Signal, error: BaseException | None = None) -> bool:
+        """Send one signal before returning: the lane of what must survive whatever comes next.
 
-    def keep(self, signal: Signal) -> None:
-        """Keep one signal in the flight ring until the next flush: the lane of what comes often."""
-        self.recorder.keep(signal)
+        The application's `before_send` sees it first; `False` when that wants it dropped. `error`
+        is the exception it was made of.
+        """
+        seen = signal if self.settings.before_send is None else self._screened(signal, error)
+        if seen is None:
+            return False
+        self.recorder.emit(seen)
+        return True
+
+    def keep(self, signal: Signal, error: BaseException | None = None) -> bool:
+        """Keep one signal in the flight ring until the next flush: the lane of what comes often.
+
+        The application's `before_send` sees it first, as with `emit`.
+        """
+        seen = signal if self.settings.before_send is None else self._screened(signal, error)
+        if seen is None:
+            return False
+        self.recorder.keep(seen)
+        return True
+
+    def _screened(self, signal: Signal, error: BaseException | None) -> Signal | None:
+        from .screening import screened
+
+        hook = self.settings.before_send
+        return signal if hook is None else screened(hook, signal, self.ledger, error=error)
 
     def now(self) -> int:
         """Return the time, in nanoseconds since 1970 UTC."""
@@ -73,11 +94,6 @@ class Client:
     def at_exit(self, deadline: float) -> None:
         """Hand over what is buffered, until `deadline` in monotonic seconds."""
         self.recorder.at_exit(deadline)
-
-    def before_send(self, signal: Signal) -> Signal | None:
-        """Let the application's hook see a signal; `None` means that it wants it dropped."""
-        hook = self.settings.before_send
-        return signal if hook is None else hook(signal)
 
 
 class _Silence:
@@ -114,19 +130,17 @@ class SilentClient:
 
         return Settings()
 
-    def emit(self, signal: Signal) -> None:
+    def emit(self, signal: Signal, error: BaseException | None = None) -> bool:  # noqa: ARG002 - as the other does
         """Keep nothing."""
+        return False
 
-    def keep(self, signal: Signal) -> None:
+    def keep(self, signal: Signal, error: BaseException | None = None) -> bool:  # noqa: ARG002 - as the other does
         """Keep nothing."""
+        return False
 
     def now(self) -> int:
         """Return the time, in nanoseconds since 1970 UTC."""
         return time_ns()
-
-    def before_send(self, signal: Signal) -> Signal | None:
-        """Pass it on."""
-        return signal
 
 
 SILENT = SilentClient()
@@ -161,8 +175,12 @@ def guarded(verb: Callable[P, R]) -> Callable[P, R | None]:
 
 def failed(where: str, error: BaseException) -> None:
     """Count an internal failure; raise it where somebody is looking: under pytest or `debug`."""
-    client = _client
-    key = f"{where}: {type(error).__name__}"
-    client.trouble[key] = client.trouble.get(key, 0) + 1
-    if "pytest" in sys.modules or (client.recording and client.settings.debug):
+    noted(where, error)
+    if "pytest" in sys.modules or (_client.recording and _client.settings.debug):
         raise error
+
+
+def noted(where: str, error: BaseException) -> None:
+    """Count a failure that is no fault of ours: a hook of the application's, a library's."""
+    key = f"{where}: {type(error).__name__}"
+    _client.trouble[key] = _client.trouble.get(key, 0) + 1

@@ -47,6 +47,7 @@ class Scope(Record):
     baggage: str = ""
     block: ScopeBlock | None = None  # the `new_scope` it lives in
     who: Who = NOBODY  # the number of user and session
+    said: Any = None  # what `compat` is to do with the errors of this scope
 
     # Spans refer to their scope by the thousand: what it is must be cheap to ask.
     __eq__ = object.__eq__
@@ -81,21 +82,21 @@ def set_user(user: Mapping[str, Any] | None) -> None:
     user_id = about.get("id") or about.get("user_id", "")
     scope = SCOPE.get()
     anonymous_id = about.get("anonymous_id", scope.anonymous_id)
-    _enter(scope.replace(user=about, user_id=user_id, anonymous_id=anonymous_id))
+    enter(scope.replace(user=about, user_id=user_id, anonymous_id=anonymous_id))
 
 
 @guarded
 def set_tag(key: str, value: Any) -> None:
     """Label the errors of this scope; the newest 100 tags of up to 1,024 characters stay."""
     scope = SCOPE.get()
-    _enter(scope.replace(tags=with_entries(scope.tags, labels_of({key: value}))))
+    enter(scope.replace(tags=with_entries(scope.tags, labels_of({key: value}))))
 
 
 @guarded
 def set_tags(tags: Mapping[str, Any]) -> None:
     """Label the errors that happen in this scope with several tags at once."""
     scope = SCOPE.get()
-    _enter(scope.replace(tags=with_entries(scope.tags, labels_of(tags))))
+    enter(scope.replace(tags=with_entries(scope.tags, labels_of(tags))))
 
 
 @guarded
@@ -105,7 +106,7 @@ def set_context(name: str, context: Mapping[str, Any] | None) -> None:
     kept = {key: value for key, value in scope.contexts.items() if key != name}
     if context is not None:
         kept = with_entries(kept, {name: labels_of(context)})
-    _enter(scope.replace(contexts=kept))
+    enter(scope.replace(contexts=kept))
 
 
 @guarded
@@ -113,7 +114,7 @@ def set_flag(flag: str, value: Any, *, variant: str | None = None) -> None:
     """Note how a feature flag was answered here; the newest 100 stay."""
     scope = SCOPE.get()
     answer = label(value if variant is None else variant, MAX_TEXT)
-    _enter(scope.replace(flags=with_entries(scope.flags, {flag: answer})))
+    enter(scope.replace(flags=with_entries(scope.flags, {flag: answer})))
 
 
 @guarded
@@ -129,26 +130,41 @@ def add_breadcrumb(
     client = current()
     if not client.recording:
         return
-    scrubber = client.scrubber
+    crumb = crumb_of(message, (category, level, type), data=data)
+    scope = SCOPE.get()
+    enter(scope.replace(breadcrumbs=with_crumb(scope.breadcrumbs, crumb)))
+
+
+def crumb_of(
+    message: Any, kinds: tuple[Any, Any, Any], *, data: Mapping[str, Any] | None = None
+) -> str:
+    """Write a breadcrumb down, without its secrets; `kinds` are its category, level and type."""
+    scrubber = current().scrubber
+    category, level, sort = kinds
     inside = [
         ("time", str(time_ns())),
         ("message", quoted(scrubber.value(message))),
         ("category", quoted(label(category))),
         ("level", quoted(label(level))),
-        ("type", quoted(label(type))),
+        ("type", quoted(label(sort))),
     ]
     if data:
         inside.append(("data", texts(scrubber.labels(data))))
     # As JSON at once: an error that takes a hundred of them along has only to join them.
-    crumb = "{" + members(*inside) + "}"
+    return "{" + members(*inside) + "}"
+
+
+def with_crumb(before: tuple[str, ...], crumb: str) -> tuple[str, ...]:
+    """Add a breadcrumb as the newest; the oldest beyond `max_breadcrumbs` go."""
+    client = current()
     if client.recorder is not None:
         client.recorder.crumb(crumb)
-    scope, limit = SCOPE.get(), client.settings.max_breadcrumbs
-    kept = (*scope.breadcrumbs, crumb)[-limit:] if limit > 0 else ()
-    _enter(scope.replace(breadcrumbs=kept))
+    limit = client.settings.max_breadcrumbs
+    return (*before, crumb)[-limit:] if limit > 0 else ()
 
 
-def _enter(scope: Scope) -> None:
+def enter(scope: Scope) -> None:
+    """Make it this context's scope, and tell the request that is being answered in it."""
     SCOPE.set(scope)
     request = REQUEST.get()
     if request is not None and scope.block is None:

@@ -55,7 +55,7 @@ def track(
         for kind, name in (groups or {}).items():
             attributes[f"group.{label(kind)}"] = client.scrubber.value(name)
         session = scope.session
-        client.keep(
+        kept = client.keep(
             Event(
                 time=client.now() if timestamp is None else _moment(timestamp),
                 event_id=event_id,
@@ -70,7 +70,7 @@ def track(
     except Exception as error:  # noqa: BLE001 - the guard, without the price of a wrapper
         failed("track", error)
         return None
-    return event_id
+    return event_id if kept else None
 
 
 @guarded

@@ -219,9 +219,10 @@ class Fold:
         return series
 
     def _filtered(self, points: list[Point], hook: Callable[[Point], Any]) -> list[Point]:
-        kept = [seen for point in points if (seen := hook(point)) is not None]
-        self._count_dropped("before_send", len(points) - len(kept))
-        return kept
+        from .screening import screened
+
+        seen = [screened(hook, point, self._books) for point in points]
+        return [point for point in seen if point is not None]
 
     def _count_dropped(self, reason: str, number: int) -> None:
         if number:

@@ -104,13 +104,13 @@ log = Logger()
 def keep(client: Client, line: Log) -> None:
     """Buffer a line, once the application's hook has seen it."""
     hook = client.settings.before_send_log
-    if hook is None:
-        client.keep(line)
-    elif (seen := hook(line)) is not None:
-        client.keep(seen)
-    else:
-        client.ledger.captured("log")
-        client.ledger.dropped("log", "before_send")
+    seen: Log | None = line
+    if hook is not None:
+        from .screening import screened
+
+        seen = screened(hook, line, client.ledger)
+    if seen is not None:
+        client.recorder.keep(seen)
 
 
 def _filled(template: str, attributes: Mapping[str, Any]) -> str:

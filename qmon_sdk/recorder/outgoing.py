@@ -170,10 +170,10 @@ class Outgoing:
 
     def _filtered(self, block: Block, hook: Callable[[Any], Any]) -> Block:
         """Let the application see each span, for the few that want to."""
-        rows = rows_of(block)
-        kept = [seen for row in rows if (seen := hook(row)) is not None]
-        self._books.dropped(block.kind, "before_send", len(rows) - len(kept))
-        return block_of(block.kind, kept)
+        from qmon_sdk.screening import screened
+
+        seen = [screened(hook, row, self._books, counted=True) for row in rows_of(block)]
+        return block_of(block.kind, [row for row in seen if row is not None])
 
     def _lost(self, kind: str, count: int, error: Exception) -> None:
         """Account for what could not be written, by a fault of ours or of the application's."""

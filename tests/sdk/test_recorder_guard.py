@@ -69,4 +69,4 @@ def test_a_fault_in(fault, tmp_path):
     assert done == [0, 1, 2, "failed", 4]
     assert trouble
     if fault == "before_send_span":
-        assert dropped["span/internal_error"] == captured["span"] == 6
+        assert dropped["span/before_send_failed"] == captured["span"] == 6
