@@ -77,7 +77,7 @@ def capture_message(
         caller = sys._getframe(1)  # noqa: SLF001 - there is no other way to it
         group = message_parts(caller, message)
         facts = (level, group, True, attributes)
-        error = Message(message).with_traceback(_trace_to(caller))
+        error = Message(message).with_traceback(trace_to(caller))
         if scope:
             with _scope_of(scope):
                 return _taken(client, error, facts)  # type: ignore[arg-type]
@@ -115,7 +115,7 @@ def _scope_of(said: dict[str, Any]) -> ScopeBlock:
     return new_scope(**{**fields, "tags": {**tags, **(fields.get("tags") or {})}})
 
 
-def _trace_to(frame: FrameType | None) -> TracebackType | None:
+def trace_to(frame: FrameType | None) -> TracebackType | None:
     """Write the stack that leads to a frame as the traceback of something raised there."""
     trace: TracebackType | None = None
     for _ in range(_FRAMES):

@@ -1,0 +1,1 @@
+"""The verbs of other libraries, spoken by qmon: to move without rewriting."""
