@@ -95,10 +95,10 @@ def message_of(error: BaseException, limit: int) -> str:
         if type(error).__str__ is BaseException.__str__:
             only = args[0] if len(args) == 1 else args
             if type(only) is str:
-                return cut(encodable(only), limit)
+                return cut(encodable(only[: limit + 1]), limit)
             if any(type(arg) in _CONTAINERS for arg in args):
                 return render(only, limit)
-        return cut(encodable(str(error)), limit)
+        return cut(encodable(str(error)[: limit + 1]), limit)
     except Exception:  # noqa: BLE001 - the class's own code
         return "<no text: its __str__ failed>"
 
@@ -108,7 +108,11 @@ def notes_of(error: BaseException) -> list[str]:
     notes = fields_of(error).get("__notes__")
     if type(notes) is not list:
         return []
-    kept = [cut(encodable(note), MAX_NOTE) for note in notes[:MAX_NOTES] if type(note) is str]
+    kept = [
+        cut(encodable(note[: MAX_NOTE + 1]), MAX_NOTE)
+        for note in notes[:MAX_NOTES]
+        if type(note) is str
+    ]
     return [*kept, CUT] if len(notes) > MAX_NOTES else kept
 
 

@@ -171,10 +171,14 @@ def attributes_of(
     labels = scrubber.labels(more) if more else {}
     if scope is EMPTY:
         return labels or NO_LABELS
-    for prefix, entries in (("tag", scope.tags), ("flag", scope.flags), ("user", scope.user)):
-        if entries:
-            for key, text in scrubber.labels(entries).items():
-                labels[f"{prefix}.{key}"] = text
+    written = (
+        ("tag", scope.tags and scrubber.labels(scope.tags)),
+        ("flag", scope.flags and scrubber.labels(scope.flags)),
+        ("user", scope.user and scrubber.about(scope.user)),
+    )
+    for prefix, entries in written:
+        for key, text in entries.items():
+            labels[f"{prefix}.{key}"] = text
     for name, context in scope.contexts.items():
         labels[f"context.{name}"] = texts(scrubber.labels(context))
     if scope.breadcrumbs:

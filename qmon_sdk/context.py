@@ -144,7 +144,7 @@ def crumb_of(
     inside = [
         ("time", str(time_ns())),
         ("message", quoted(scrubber.value(message))),
-        ("category", quoted(label(category))),
+        ("category", quoted(scrubber.word(label(category)))),
         ("level", quoted(label(level))),
         ("type", quoted(label(sort))),
     ]

@@ -49,17 +49,20 @@ def track(
         return None
     try:
         scope, event_id = SCOPE.get(), f"{draw(128):032x}"
-        attributes = client.scrubber.labels({**properties, **more} if properties else more)
-        for flag, answer in scope.flags.items():
-            attributes[f"flag.{flag}"] = answer
+        scrubber = client.scrubber
+        written = scrubber.about if event is IDENTIFY else scrubber.labels
+        attributes = written({**properties, **more} if properties else more)
+        if scope.flags:
+            for flag, answer in scrubber.labels(scope.flags).items():
+                attributes[f"flag.{flag}"] = answer
         for kind, name in (groups or {}).items():
-            attributes[f"group.{label(kind)}"] = client.scrubber.value(name)
+            attributes[f"group.{label(kind)}"] = scrubber.value(name)
         session = scope.session
         kept = client.keep(
             Event(
                 time=client.now() if timestamp is None else _moment(timestamp),
                 event_id=event_id,
-                name=label(event, MAX_NAME),
+                name=scrubber.word(label(event, MAX_NAME)),
                 user_id=scope.user_id if user_id is None else label(user_id),
                 anonymous_id=scope.anonymous_id if anonymous_id is None else label(anonymous_id),
                 session_id=scope.session_id,

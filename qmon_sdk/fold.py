@@ -211,6 +211,8 @@ class Fold:
 
     def _open(self, identity: tuple[str, ...], unit: str, labels: Mapping[str, str]) -> Series:
         kind, name = metric = identity[:2]
+        if self._scrubber is not None:
+            name = self._scrubber.word(name)
         made = Series(kind, name, unit=label(unit), attributes=labels)
         made.begin(self._wake)
         series = self._series.setdefault(identity, made)  # another thread may have been quicker

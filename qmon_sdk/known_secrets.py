@@ -47,12 +47,50 @@ PAIRS = frozenset(
 )
 """A key in which these two words follow each other is secret."""
 
+PERSONAL = frozenset(
+    {
+        ("client", "address"),
+        ("client", "ip"),
+        ("forwarded", "for"),
+        ("ip", "address"),
+        ("real", "ip"),
+        ("remote", "addr"),
+        ("remote", "address"),
+    }
+)
+"""Keys of who it is for: hidden unless `send_default_pii`."""
+
+STATEMENTS = frozenset({"db.query.text", "db.statement", "sql"})
+"""Keys under which a statement stands: only what is no data is kept."""
+
+ADDRESSES = frozenset(
+    {
+        "http.request.header.referer",
+        "http.response.header.location",
+        "http.target",
+        "http.url",
+        "url.full",
+        "url.query",
+    }
+)
+"""Keys under which a URL or its query stands: its parameters are judged by their names."""
+
+PARAMETERS = ("db.query.parameter.", "db.operation.parameter.")
+"""How keys of a statement's data begin."""
+
 STRONG_ENDINGS = ("password", "passwd", "secret", "apikey", "sessionid")
 WEAK_ENDINGS = ("token", "cookie")
 """What such words end with when words are written together: `dbpassword`."""
 
-_NAMED = r"pass(?:word|wd|phrase|code)|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
-_VALUE = r"""(?!["']?\[scrubbed\])(?:"[^"]{0,1024}"|'[^']{0,1024}'|[^\s&,;"'<>]{1,1024})"""
+_NAMED = (
+    r"pass(?:word|wd|phrase|code)|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key"
+    r"|private[_-]?key|credentials?|(?<![a-z])sig(?:nature)?"
+)
+_SHOWN = r"""(?!\\?["']?\[scrubbed\])"""
+_VALUE = _SHOWN + r"""(?:\\"[^"]*+"?|"[^"]*+"?|'[^']*+'?|[^\s&,;"'<>]++)"""
+_IS = r"""(?:\\?["'])?\s{0,4}[=:]\s{0,4}+"""
+_SCHEMES = r"(?:bearer|basic|token|digest|negotiate|apikey|key|oauth|hawk|aws4-hmac-sha256)"
+_REST = _SHOWN + r"""(?:\\"[^"]*+"?|"[^"]*+"?|'[^']*+'?|[^\r\n}"'][^\r\n}]*+)"""
 _ALONE = r"(?<![A-Za-z0-9_-])"
 
 SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
@@ -69,27 +107,61 @@ SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     ),
     (("eyj",), _ALONE + r"eyJ[\w-]{5,}+\.[\w-]{5,}+(?:\.[\w-]*+)?", HIDDEN),
     (("akia", "asia"), r"(?<![A-Z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Z0-9])", HIDDEN),
-    (("gh", "glpat-"), _ALONE + r"(?:gh[pousr]_|github_pat_|glpat-)[\w-]{20,}+", HIDDEN),
-    (("npm_", "pypi-"), _ALONE + r"(?:npm_|pypi-)[\w-]{20,}+", HIDDEN),
+    (
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "npm_", "pypi-"),
+        _ALONE + r"(?:gh[pousr]_|github_pat_|glpat-|npm_|pypi-)[\w-]{20,}+",
+        HIDDEN,
+    ),
     (("xox", "xapp-"), _ALONE + r"(?:xox[abeoprs]|xapp)-[\w-]{10,}+", HIDDEN),
     (("sk_", "rk_", "sk-"), _ALONE + r"(?:[sr]k_(?:live|test)_|sk-)[\w-]{16,}+", HIDDEN),
     (("aiza",), _ALONE + r"AIza[\w-]{35}", HIDDEN),
     (
-        ("pass", "pwd", "secret", "token", "key"),
-        rf"(?i)((?:{_NAMED})[\"']?\s{{0,4}}[=:]\s{{0,4}}){_VALUE}",
+        ("qmon_", "whsec_", "shpat_", "hf_", "dop_v1_", "dckr_pat_"),
+        _ALONE + r"(?:qmon|whsec|shpat|hf|dop_v1|dckr_pat)_[\w+/=-]{20,}+",
+        HIDDEN,
+    ),
+    (
+        ("auth",),
+        rf"(?i)(authorization{_IS})({_SCHEMES}\s++)?+{_REST}",
+        rf"\1\2{HIDDEN}",
+    ),
+    (("cookie",), rf"(?i)(cookie{_IS}){_REST}", rf"\1{HIDDEN}"),
+    (
+        ("pass", "pwd", "secret", "token", "key", "credential", "sig"),
+        rf"(?i)((?:{_NAMED}){_IS}){_VALUE}",
         rf"\1{HIDDEN}",
     ),
+    # What databases, and the libraries before them, quote when they refuse: other people's data.
+    (("key (",), rf"(?i)(key \([^)\n]{{1,256}}\)=\(){_SHOWN}[^\n]*+", rf"\1{HIDDEN})"),
+    (("row contains (",), rf"(?i)(row contains \(){_SHOWN}[^\n]*+", rf"\1{HIDDEN})"),
+    (
+        ("duplicate entry '",),
+        rf"(?i)(duplicate entry '){_SHOWN}[^\n]*?(' for key|\Z|\n)",
+        rf"\1{HIDDEN}\2",
+    ),
+    (("[parameters: ",), rf"(\[parameters: ){_SHOWN}[\s\S]*?(\](?=\s|\Z)|\Z)", rf"\1{HIDDEN}\2"),
 )
 """What a text in lower case must hold, the pattern (of linear time), what takes its place."""
 
-ADDRESS = (("@",), r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", HIDDEN)
+ADDRESS = (
+    ("@", "%40"),
+    r"(?<![\w.+-])[\w.+-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
+    HIDDEN,
+)
 """An e-mail address."""
 
 CARD_DIGITS = range(13, 20)
 SHORTEST_SECRET = len("pwd=x")
 SHORTEST_TOKEN = min(CARD_DIGITS)
-NEEDLES_OF_ANY = ("@", "pass", "pwd", "secret", "token", "key")
-NEEDLES = tuple({needle for needles, _, _ in SHAPES for needle in needles} - {*NEEDLES_OF_ANY})
+NEEDLES_OF_ANY = ("@", "pass", "pwd", "secret", "token", "key", "auth", "cookie", "cred", "sig")
+_OTHERS = {
+    needle
+    for needles, _, _ in (*SHAPES, ADDRESS)
+    for needle in needles
+    if not any(known in needle for known in NEEDLES_OF_ANY)
+}
+NEEDLES_WITH_A_LINE = tuple(needle for needle in _OTHERS if "_" in needle)
+NEEDLES = tuple(_OTHERS.difference(NEEDLES_WITH_A_LINE))
 """What tells that a pattern may match: the first in any text, the rest in longer ones only."""
 
 CARD_GROUPS = 5  # as cards are printed: 4-4-4-4, 4-6-5, 4-4-4-4-3
@@ -97,17 +169,31 @@ DIGITS = r"[0-9](?:[ -]?[0-9]){12,}+"
 """Digits among which may be a card number."""
 
 
-def hides_key(key: str, extra: frozenset[str] = frozenset()) -> bool:
-    """Say whether a key names a secret, however it is written: `apiKey`, `API_KEY`, `x-api-key`."""
+def hides_key(key: str, extra: tuple[str, ...] = (), *, personal: bool = False) -> bool:
+    """Say whether a key names a secret, however it is written: `apiKey`, `API_KEY`, `x-api-key`.
+
+    `extra` are more words, or words in a row, that make it one (see `phrase`); `personal` keys are
+    told from others only when asked to.
+    """
     words = [*_words(key), ""]
+    if extra:
+        row = f" {' '.join(words)}"
+        if any(said in row for said in extra):
+            return True
     return any(
         word in STRONG
-        or word in extra
         or word.endswith(STRONG_ENDINGS)
         or (word, following) in PAIRS
+        or (personal and (word, following) in PERSONAL)
         or ((word in WEAK or word.endswith(WEAK_ENDINGS)) and following in FOLLOWERS)
         for word, following in pairwise(words)
     )
+
+
+def phrase(said: str) -> str:
+    """Write a key of the application's own as `hides_key` looks for it; "" if it has no letters."""
+    row = " ".join(_words(said))
+    return f" {row} " if row else ""
 
 
 def _words(key: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from itertools import islice
 from time import perf_counter_ns
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
+from .entropy import without_random
 from .rendering import HIDDEN, Renderer
 
 TYPE_CHECKING = False
@@ -39,9 +40,13 @@ def locals_of(
     ]
     # Mostly there is nothing to hide, and then one look at all of them together will do.
     together = "\n".join([text for texts in found for text in texts.values()])
-    if not scrubber.is_suspect(together):
-        return found
-    return [{name: scrubber.text(text) for name, text in texts.items()} for texts in found]
+    if scrubber.is_suspect(together):
+        found = [{name: scrubber.text(text) for name, text in texts.items()} for texts in found]
+    if scrubber.is_on and without_random(together, HIDDEN) != together:
+        found = [
+            {name: without_random(text, HIDDEN) for name, text in texts.items()} for texts in found
+        ]
+    return found
 
 
 def _variables(

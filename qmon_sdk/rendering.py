@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from types import BuiltinFunctionType, CodeType, FunctionType, GetSetDescriptorType, ModuleType
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ _module_of = type.__dict__["__module__"].__get__  # as the interpreter itself as
 _name_of = type.__dict__["__qualname__"].__get__
 CUT = "…"
 _SECRET = repr(HIDDEN)
+_AS_JSON = {True: "true", False: "false", None: ""}
 _ITEMS = 12  # of one container
 _DEPTH = 3
 _HUGE_BITS = 4096  # the decimal text of a larger number takes longer than it tells
@@ -45,14 +47,14 @@ def label(value: Any, limit: int = 1024) -> str:
     """Write a value as a label: a text as it is, the rest as JSON would or as `render` does."""
     kind = type(value)
     if kind is str:
-        return cut(encodable(value), limit)
-    if kind is bool:
-        return "true" if value else "false"
-    if value is None:
-        return ""
+        return cut(encodable(value[: limit + 1]), limit)
+    if kind is bool or value is None:
+        return _AS_JSON[value]
     simple = _RENDERERS.get(kind)
     if simple is not None:
         return cut(simple(value, limit), limit)
+    if _is_a(kind, str):
+        return cut(encodable(str.__getitem__(value, slice(limit + 1))), limit)
     return cut(str(value) if _is_trusted(kind) else render(value, limit), limit)
 
 
@@ -110,7 +112,7 @@ class Renderer:
 
     def _text(self, value: Any, depth: int) -> str:
         kind = type(value)
-        simple = _RENDERERS.get(kind)
+        simple = _RENDERERS.get(kind) or _inherited(kind)
         if simple is not None:
             return simple(value, self._limit)
         if depth <= 0:
@@ -163,6 +165,25 @@ class Renderer:
         return f"<{type_name(type(value))}{''.join(texts)}{more}>"
 
 
+def _inherited(kind: type) -> Callable[[Any, int], str] | None:
+    return next((base for parent, base in _PARENTS if _is_a(kind, parent)), None)
+
+
+def pairs_of(mapping: Any, most: int = 1024) -> list[tuple[Any, Any]]:
+    """List what a mapping of any class holds; nothing when it is none, or fails to say."""
+    try:
+        if _is_a(type(mapping), dict):
+            return list(islice(dict.items(mapping), most))
+        return [(name, value) for name, value in islice(mapping.items(), most)]
+    except Exception:  # noqa: BLE001 - the class's own code
+        return []
+
+
+def _is_a(kind: type, parent: type) -> bool:
+    """Ask the class itself: an object may say anything of its `__class__`."""
+    return parent in type.__getattribute__(kind, "__mro__")
+
+
 def _is_trusted(kind: type) -> bool:
     module, name = module_of(kind), _name_of(kind)
     return name in _TRUSTED.get(module, ()) and vars(sys.modules[module]).get(name) is kind
@@ -174,6 +195,18 @@ def _hides_nothing(_: str) -> bool:
 
 def _text(value: str, limit: int) -> str:
     return repr(value) if len(value) <= limit else repr(value[:limit]) + CUT
+
+
+def _as_text(value: str, limit: int) -> str:
+    return _text(str.__getitem__(value, slice(limit + 1)), limit)
+
+
+def _as_whole(value: int, limit: int) -> str:
+    return _whole(int.__add__(value, 0), limit)
+
+
+def _as_float(value: float, _: int) -> str:
+    return float.__repr__(value)
 
 
 def _bytes(value: bytes, limit: int) -> str:
@@ -190,7 +223,11 @@ def _plain(value: object, _: int) -> str:
 
 
 def _function(value: Any, _: int) -> str:
-    return f"<function {value.__module__}.{value.__qualname__}>"
+    return f"<function {_said(value.__module__)}.{value.__qualname__}>"
+
+
+def _said(module: Any) -> str:
+    return module if type(module) is str else ""
 
 
 def _builtin(value: Any, _: int) -> str:
@@ -222,6 +259,13 @@ _RENDERERS: dict[type, Callable[[Any, int], str]] = {
     ModuleType: _module,
     type: _class,
 }
+_PARENTS: tuple[tuple[type, Callable[[Any, int], str]], ...] = (
+    (str, _as_text),
+    (int, _as_whole),
+    (float, _as_float),
+)
+"""What is one of these by inheritance speaks as these do, whatever its class says."""
+
 _BRACKETS: dict[type, tuple[str, str]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from .known_secrets import (
     ADDRESS,
+    ADDRESSES,
     DIGITS,
     NEEDLES,
     NEEDLES_OF_ANY,
+    NEEDLES_WITH_A_LINE,
+    PARAMETERS,
     SHAPES,
     SHORTEST_SECRET,
     SHORTEST_TOKEN,
+    STATEMENTS,
     hides_key,
+    phrase,
     without_cards,
 )
-from .rendering import HIDDEN, cut, encodable, label, render
+from .rendering import HIDDEN, cut, encodable, label, pairs_of, render
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from re import Match, Pattern
     from typing import Any
 
     from .settings import Settings
+
+    Rule = Callable[["Scrubber", Any], str] | None
+    """How a value is written because of its key; `None` as any is."""
 
 MAX_LABELS = 256
 MAX_QUERY = 2048
@@ -52,34 +60,62 @@ class Remembered(dict[str, str]):
         return done
 
 
+class Wanted:
+    """The setting `scrub`, taken apart: `False`, words of keys, or a table of what else."""
+
+    __slots__ = ("allowed", "is_on", "patterns", "phrases")
+
+    def __init__(self, scrub: Mapping[str, Any] | Iterable[str] | bool) -> None:  # noqa: FBT001 - a setting
+        self.is_on = bool(scrub) or scrub == ()
+        table: Mapping[str, Any]
+        if isinstance(scrub, dict):
+            table = scrub
+        else:
+            table = {"keys": () if isinstance(scrub, bool) else scrub}
+        self.phrases = tuple(filter(None, map(phrase, table.get("keys", ()))))
+        self.patterns = tuple(table.get("patterns", ()))
+        self.allowed = frozenset(map(str.lower, table.get("allow", ())))
+
+
 class Scrubber:
     """Makes bounded copies in which what must stay secret reads `[scrubbed]`; mutates nothing.
 
     Scrubbing what was scrubbed changes nothing. The setting `scrub` turns it off (the bounds stay),
-    or adds words that make a key secret; e-mail addresses are hidden unless `send_default_pii`.
+    adds keys and patterns, or exempts keys; e-mail addresses and the keys of where somebody is are
+    hidden unless `send_default_pii`.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        scrub = settings.scrub
-        self._is_on = bool(scrub)
-        self._words = frozenset() if isinstance(scrub, bool) else frozenset(map(str.lower, scrub))
+    def __init__(self, settings: Settings, *, personal: bool = False) -> None:
+        self._settings = settings
+        self._wanted = wanted = Wanted(settings.scrub)
+        self.is_on = wanted.is_on
         self._limit = settings.max_value_length
-        self._shapes = SHAPES if settings.send_default_pii else (*SHAPES, ADDRESS)
-        self._keys: dict[Any, tuple[str, bool]] = {}  # as it is given → as it is kept, is it secret
+        self._keeps_people = personal or settings.send_default_pii
+        self._shapes = SHAPES if self._keeps_people else (*SHAPES, ADDRESS)
+        self._keys: dict[Any, tuple[str, Rule]] = {}  # as it is given → as it is kept, and how
+        self._people: Scrubber | None = None
         self.texts = Remembered(self.text)
         """A text → what of it may be kept."""
         self.queries = Remembered(self._query)
         """A query string → the same without what stands under the name of a secret."""
         self._compiled: dict[str, Pattern[str]] = {}
 
+    def about(self, person: Mapping[Any, Any]) -> dict[str, str]:
+        """Write what was said of somebody on purpose: addresses stay, secrets do not."""
+        if self._keeps_people:
+            return self.labels(person)
+        if self._people is None:
+            self._people = Scrubber(self._settings, personal=True)
+        return self._people.labels(person)
+
     def hides(self, key: str) -> bool:
         """Say whether what stands under this key is secret: a word of it decides."""
-        return (self._keys.get(key) or self._met(key))[1]
+        return (self._keys.get(key) or self._met(key))[1] is _hidden
 
     def text(self, text: str) -> str:
         """Hide what looks like a secret; at most `max_value_length` characters stay."""
         if not text.isascii() or len(text) > self._limit:
-            text = cut(encodable(text), self._limit)
+            text = cut(encodable(text[: self._limit + 1]), self._limit)
         if not self.is_suspect(text):
             return text
         try:
@@ -99,21 +135,24 @@ class Scrubber:
         """Write attributes as text to text; what is `None` or beyond the first 256 is left out."""
         labels: dict[str, str] = {}
         keys, texts = self._keys, self.texts
-        for name, value in mapping.items():
-            if value is None:
-                continue
-            if len(labels) == MAX_LABELS:
-                break
-            key, secret = keys.get(name) or self._met(name)
-            kind = type(value)
-            if secret:
-                labels[key] = HIDDEN
-            elif kind is str:
-                labels[key] = texts[value]
-            elif kind is float or (kind is int and -_LARGE < value < _LARGE):
-                labels[key] = repr(value)  # as `value` does, without the price of three calls
-            else:
-                labels[key] = self.value(value)
+        try:
+            for name, value in mapping.items() if type(mapping) is dict else pairs_of(mapping):
+                if value is None or len(labels) == MAX_LABELS:
+                    continue
+                key, rule = (type(name) is str and keys.get(name)) or self._met(name)
+                kind = type(value)
+                if rule is not None:
+                    labels[key] = rule(self, value)
+                elif kind is str and len(value) <= _SHORT:
+                    labels[key] = texts[value]
+                elif kind is float or (kind is int and -_LARGE < value < _LARGE):
+                    labels[key] = repr(value)  # as `value` does, without the price of three calls
+                else:
+                    labels[key] = self.value(value)
+        except RuntimeError as error:
+            if type(error) is not RuntimeError:  # the stack is full
+                raise
+            return self.labels(dict(list(mapping.items())))  # another thread added to it
         return labels
 
     def value(self, value: Any) -> str:
@@ -127,6 +166,26 @@ class Scrubber:
             return self.text(render(value, self._limit, hides=self.hides))
         return self.text(label(value, self._limit))
 
+    def statement(self, value: Any) -> str:
+        """Write a statement without its data."""
+        if not self.is_on:
+            return self.value(value)
+        from .sql_text import sanitized
+
+        return self.text(sanitized(value)) if isinstance(value, str) else self.value(value)
+
+    def address(self, value: Any) -> str:
+        """Write a URL, or the query of one, without its secrets."""
+        text = self.bounded(value)
+        for _ in range(_ROUNDS):
+            before = text
+            place, sign, query = text.rpartition("?")
+            query, hash_sign, fragment = query.partition("#")
+            text = self.text(place + sign + self._query(query) + hash_sign + fragment)
+            if text == before:
+                return text
+        return HIDDEN
+
     def _query(self, query: str) -> str:
         pairs = [pair.partition("=") for pair in query[:MAX_QUERY].split("&")]
         return "&".join(
@@ -134,26 +193,39 @@ class Scrubber:
             for name, sign, value in pairs
         )
 
-    def _met(self, name: Any) -> tuple[str, bool]:
+    def _met(self, name: Any) -> tuple[str, Rule]:
         key = label(name, MAX_KEY)
-        known = key, self._is_on and hides_key(key, self._words)
-        if len(self._keys) < _REMEMBERED and type(name) is str:
+        known = key, self._rule(key) if self.is_on else None
+        if len(self._keys) < _REMEMBERED and type(name) is str and len(name) <= MAX_KEY:
             self._keys[name] = known
         return known
 
+    def _rule(self, key: str) -> Rule:
+        """Say how what stands under a key is written, if not as any text is."""
+        if key.lower() in self._wanted.allowed:
+            return _as_it_is
+        if key in STATEMENTS:
+            return Scrubber.statement
+        if key in ADDRESSES:
+            return Scrubber.address
+        is_secret = hides_key(key, self._wanted.phrases, personal=not self._keeps_people)
+        return _hidden if is_secret or key.startswith(PARAMETERS) else None
+
+    def bounded(self, value: Any) -> str:
+        """Write a value as it is, as far as there is room."""
+        return label(value, self._limit)
+
     def is_suspect(self, text: str) -> bool:
         """Say, quickly, whether there may be anything to hide in a text."""
-        if not self._is_on or len(text) < SHORTEST_SECRET:
+        if not self.is_on or len(text) < SHORTEST_SECRET:
             return False
         lowered = text.lower()
-        for needle in NEEDLES_OF_ANY:
-            if needle in lowered:
-                return True
+        if _holds(lowered, NEEDLES_OF_ANY) or self._wanted.patterns:
+            return True
         if len(text) < SHORTEST_TOKEN:
             return False
-        for needle in NEEDLES:
-            if needle in lowered:
-                return True
+        if _holds(lowered, NEEDLES) or ("_" in lowered and _holds(lowered, NEEDLES_WITH_A_LINE)):
+            return True
         return self._pattern(DIGITS).search(text) is not None
 
     def _scrubbed(self, text: str) -> str:
@@ -161,6 +233,8 @@ class Scrubber:
         for needles, pattern, instead in self._shapes:
             if any(needle in lowered for needle in needles):
                 text = self._pattern(pattern).sub(instead, text)
+        for pattern in self._wanted.patterns:
+            text = self._pattern(pattern).sub(HIDDEN, text)
         return self._pattern(DIGITS).sub(_hide_cards, text)
 
     def _pattern(self, source: str) -> Pattern[str]:
@@ -170,6 +244,22 @@ class Scrubber:
 
             pattern = self._compiled[source] = re.compile(source)
         return pattern
+
+
+def _holds(text: str, needles: tuple[str, ...]) -> bool:
+    for needle in needles:  # noqa: SIM110 - a generator would cost as much as all the looking
+        if needle in text:
+            return True
+    return False
+
+
+def _hidden(_: Scrubber, value: Any) -> str:
+    del value
+    return HIDDEN
+
+
+def _as_it_is(scrubber: Scrubber, value: Any) -> str:
+    return scrubber.bounded(value)
 
 
 def _hide_cards(match: Match[str]) -> str:

@@ -31,7 +31,7 @@ class Settings(Record):
     propagate_to: tuple[str, ...] = ("*",)
     send_default_pii: bool = False
     include_local_variables: bool = True
-    scrub: tuple[str, ...] | bool = True
+    scrub: tuple[str, ...] | dict[str, tuple[str, ...]] | bool = True
     before_send: Callable[..., Any] | None = None
     before_send_span: Callable[..., Any] | None = None
     before_send_log: Callable[..., Any] | None = None
@@ -81,6 +81,7 @@ _LISTS = ("integrations", "propagate_to", "scrub")
 _CHOICES = {"log_level": ("trace", "debug", "info", "warn", "error", "fatal")}
 """Options that are one of a few words."""
 
+_SCRUB_PARTS = ("keys", "patterns", "allow")
 _RATES = ("sample_rate", "traces_sample_rate")
 _KNOWN = {field.name: field.default for field in Settings.FIELDS}
 _TRUE = ("1", "true", "yes", "on")
@@ -118,12 +119,40 @@ def _problem(name: str, value: Any) -> str:
     if not _fits(name, value, default):
         wanted = "a function" if default is None else type(default).__name__
         return f"{name}: takes {wanted}, not {type(value).__name__}"
+    if name == "scrub":
+        return _unclear(value)
     if name == "dsn":
         hint = f"did you mean service={value!r}?"
         return "" if ":" in value else f"dsn: {value!r} names no way to an agent; {hint}"
     if name in _CHOICES and value not in _CHOICES[name]:
         return f"{name}: one of {', '.join(_CHOICES[name])}, not {value!r}"
     return _out_of_range(name, value) if type(value) in (float, int) else ""
+
+
+def _unclear(scrub: Any) -> str:
+    """Say what is wrong with words, or with a table of words and patterns."""
+    if isinstance(scrub, bool):
+        return ""
+    table = scrub if isinstance(scrub, dict) else {"keys": scrub}
+    for part, words in table.items():
+        if part not in _SCRUB_PARTS:
+            return f"scrub: has no part {part!r}; it has {', '.join(_SCRUB_PARTS)}"
+        if not isinstance(words, tuple | list) or not all(isinstance(word, str) for word in words):
+            return f"scrub: {part} is a list of texts"
+    return _wrong_pattern(table.get("patterns", ()))
+
+
+def _wrong_pattern(patterns: Any) -> str:
+    if not patterns:
+        return ""
+    import re
+
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            return f"scrub: {pattern!r} is no pattern: {error}"
+    return ""
 
 
 def _out_of_range(name: str, value: float) -> str:
@@ -144,6 +173,8 @@ def _fits(name: str, value: Any, default: Any) -> bool:
     if default is None:
         return callable(value)
     if name in _LISTS and isinstance(value, tuple | list):
+        return True
+    if name == "scrub" and isinstance(value, dict):
         return True
     wanted = type(default)
     if wanted is bool or isinstance(value, bool):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter_ns
 
+from .client import current
 from .context import SCOPE
 from .recorder.cells import CELL, here, write_row
 from .recorder.sites import Site
@@ -115,7 +116,9 @@ def site_of(name: str, kind: str = "internal") -> Site:
         key = (label(name), kind)  # however long somebody made it
         if len(_sites) >= MOST_SITES:
             key = ("(other)", kind)
-        site = _sites.setdefault(key, Site(key[0], kind=kind))
+        client = current()
+        shown = client.scrubber.word(key[0]) if client.recording else key[0]
+        site = _sites.setdefault(key, Site(shown, kind=kind))
     return site
 
 

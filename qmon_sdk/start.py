@@ -69,6 +69,7 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
     settings = settings.replace(flight_dir=_flight_dir(settings, transport))
     books = Books(settings.on_drop)
     scrubber = Scrubber(settings)
+    settings = settings.replace(resource=scrubber.labels(settings.resource))
     metrics = Fold(settings, books, scrubber)
     delivery = Delivery(
         _connector(settings, books, transport), books=books, budget=settings.max_buffer_bytes

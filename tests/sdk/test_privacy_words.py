@@ -1,0 +1,201 @@
+"""What each kind of secret looks like, and what the application says about it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import qmon_sdk as qmon
+from qmon_sdk.entropy import is_random, without_random
+from qmon_sdk.scrub import Scrubber
+from qmon_sdk.settings import Settings, SettingsError
+from qmon_sdk.testing import capture
+
+
+@pytest.fixture(scope="module")
+def scrubber():
+    return Scrubber(Settings())
+
+
+class TestStatements:
+    @pytest.mark.parametrize("key", ["db.query.text", "db.statement"])
+    def test_lose_their_data(self, scrubber, key):
+        kept = scrubber.labels({key: "SELECT a FROM t WHERE b = 'Ann' AND c IN (1, 2)"})
+        assert kept == {key: "SELECT a FROM t WHERE b = ? AND c IN (?)"}
+
+    def test_keep_their_parameters_to_themselves(self, scrubber):
+        assert scrubber.labels({"db.query.parameter.0": "Ann"}) == {
+            "db.query.parameter.0": "[scrubbed]"
+        }
+
+    @pytest.mark.parametrize(
+        ("message", "kept"),
+        [
+            (
+                "no\nDETAIL:  Key (email)=(ann) already exists.",
+                "no\nDETAIL:  Key (email)=([scrubbed])",
+            ),
+            ("Failing row contains (1, Ann, x).", "Failing row contains ([scrubbed])"),
+            (
+                "Duplicate entry 'O'Neill' for key 'users.name'",
+                "Duplicate entry '[scrubbed]' for key 'users.name'",
+            ),
+            (
+                "no\n[SQL: SELECT ?]\n[parameters: ('Ann', [1])]\n(Background)",
+                "no\n[SQL: SELECT ?]\n[parameters: [scrubbed]]\n(Background)",
+            ),
+        ],
+    )
+    def test_that_were_refused_tell_no_data(self, scrubber, message, kept):
+        assert kept == scrubber.text(message)
+
+
+class TestAddresses:
+    @pytest.mark.parametrize("key", ["url.full", "http.url", "url.query", "http.target"])
+    def test_lose_what_stands_under_the_name_of_a_secret(self, scrubber, key):
+        url = "https://shop.example/a?session_id=abc&page=2&access_token=x#top"
+        kept = "https://shop.example/a?session_id=[scrubbed]&page=2&access_token=[scrubbed]#top"
+        assert scrubber.labels({key: url}) == {key: kept}
+
+    def test_lose_who_is_let_in(self, scrubber):
+        assert scrubber.text("redis://:pw@host") == "redis://[scrubbed]@host"
+
+    def test_lose_people(self, scrubber):
+        assert scrubber.text("/u?mail=ann%40shop.example") == "/u?mail=[scrubbed]"
+
+
+class TestHeaders:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"),
+            *("x-auth-token", "x-csrf-token", "x-amz-security-token", "x-forwarded-for"),
+        ],
+    )
+    def test_of_secrets_are_hidden(self, scrubber, name):
+        assert scrubber.hides(f"http.request.header.{name}")
+
+    @pytest.mark.parametrize("name", ["accept", "content-type", "user-agent", "x-request-id"])
+    def test_of_other_things_are_not(self, scrubber, name):
+        assert not scrubber.hides(f"http.request.header.{name}")
+
+    @pytest.mark.parametrize(
+        ("text", "kept"),
+        [
+            ("Authorization: Token abc", "Authorization: Token [scrubbed]"),
+            ("authorization: abc", "authorization: [scrubbed]"),
+            ('Authorization: Digest username="x", a="y"', "Authorization: Digest [scrubbed]"),
+            ("Cookie: a=b; c=d\nHost: x", "Cookie: [scrubbed]\nHost: x"),
+            ('{"set-cookie": "a=b; c", "x": 1}', '{"set-cookie": [scrubbed], "x": 1}'),
+            ('{\\"password\\": \\"x y\\", 1}', '{\\"password\\": [scrubbed], 1}'),
+            ('password="never closed', "password=[scrubbed]"),
+            (f"password='{'x' * 5000}' y", "password=[scrubbed] y"),
+            ("https://x.example/?sig=abc&a=1", "https://x.example/?sig=[scrubbed]&a=1"),
+        ],
+    )
+    def test_in_texts_lose_their_values(self, scrubber, text, kept):
+        assert kept == scrubber.text(text)
+
+
+class TestWhatNobodyNamed:
+    @pytest.mark.parametrize(
+        "word",
+        [
+            "AKfycbzX9T2s8kQm1pLw",
+            "aHR0cHM6Ly9leGFtcGxlLmNvbS9wYXRoP3E9MQ==",
+            "9fK2vQ7xTz4LmB8nRw3d",
+        ],
+    )
+    def test_is_hidden_when_it_is_random(self, word):
+        assert without_random(f"a {word} b", "-") == "a - b"
+
+    @pytest.mark.parametrize(
+        "word",
+        [
+            *("getUserById2FromCacheManagerImpl", "path/To/Some/File2024/Report1/Final"),
+            *("4bf92f3577b34da6a3ce929d0e0e4736", "550e8400-e29b-41d4-a716-446655440000"),
+            *("iPhone15ProMax256GBTitaniumBlue", "/usr/lib/python3.13/site-packages/Foo/Bar2"),
+            *("x" * 40, "1" * 40, "A" * 40),
+        ],
+    )
+    def test_stays_when_somebody_made_it_up(self, word):
+        assert not is_random(word)
+
+    def test_is_hidden_in_variables(self, qmon_capture):
+        nobody_knows = "9fK2vQ7x" + "Tz4LmB8nRw3d"
+        try:
+            raise ValueError
+        except ValueError as error:
+            qmon.capture_exception(error)
+        assert nobody_knows not in qmon_capture.errors[0].stack
+
+
+class TestPeople:
+    def test_are_known_when_somebody_said_so_on_purpose(self, qmon_capture):
+        who = {"id": "7", "email": "ann@shop.example", "ip_address": "10.0.0.1"}
+        qmon.set_user(who)
+        qmon.capture_message("x")
+        attributes = qmon_capture.errors[0].attributes
+        assert {key: attributes[f"user.{key}"] for key in who} == who
+
+    def test_are_known_by_what_identifies_them(self, qmon_capture):
+        qmon.identify("7", {"email": "ann@shop.example", "password": "x"})
+        assert {"email": "ann@shop.example", "password": "[scrubbed]"} == (
+            qmon_capture.events[0].attributes
+        )
+
+    @pytest.mark.parametrize("key", ["client.address", "ip_address", "REMOTE_ADDR", "x-real-ip"])
+    def test_are_hidden_everywhere_else(self, scrubber, key):
+        assert scrubber.labels({key: "10.0.0.1", "to": "ann@shop.example"}) == {
+            key: "[scrubbed]",
+            "to": "[scrubbed]",
+        }
+
+    def test_are_shown_when_they_may_be(self):
+        facts = {"client.address": "10.0.0.1", "to": "ann@shop.example"}
+        assert Scrubber(Settings(send_default_pii=True)).labels(facts) == facts
+
+
+class TestTheSetting:
+    def test_adds_keys_of_several_words(self):
+        scrubber = Scrubber(Settings(scrub={"keys": ("mothers_name", "Mood")}))
+        assert scrubber.hides("user.mothersName")
+        assert scrubber.hides("mood")
+        assert not scrubber.hides("mothers")
+
+    def test_adds_patterns(self):
+        scrubber = Scrubber(Settings(scrub={"patterns": (r"ORD-\d+",)}))
+        assert scrubber.text("see ORD-123, password=x") == "see [scrubbed], password=[scrubbed]"
+
+    def test_exempts_keys(self):
+        scrubber = Scrubber(Settings(scrub={"allow": ("session_id", "Contact")}))
+        facts = {"session_id": "abc", "contact": "ann@shop.example", "password": "x"}
+        assert scrubber.labels(facts) == {**facts, "password": "[scrubbed]"}
+
+    def test_turns_it_off(self):
+        facts = {"password": "x", "db.query.text": "SELECT 'Ann'", "client.address": "10.0.0.1"}
+        assert Scrubber(Settings(scrub=False)).labels(facts) == facts
+
+    @pytest.mark.parametrize(
+        "wrong", [{"words": ("x",)}, {"keys": "x"}, {"patterns": ("(",)}, (3,), {"allow": (None,)}]
+    )
+    def test_is_refused_when_it_cannot_be(self, wrong):
+        with pytest.raises(SettingsError, match="scrub:"):
+            qmon.init(scrub=wrong)
+
+    def test_holds_for_variables_and_source(self):
+        with capture(scrub={"keys": ("mood",), "patterns": (r"ORD-\d+",)}) as told:
+            qmon.capture_exception(raised("ORD-123"))
+            frame = json.loads(told.errors[0].stack)["chain"][0]["frames"][-1]
+            assert frame["locals"]["mood"] == "[scrubbed]"
+            assert "ORD-123" not in told.errors[0].stack
+
+
+def raised(value):
+    mood = "bad"
+    try:
+        raise ValueError(value)
+    except ValueError as error:
+        del value
+        return error if mood else None
