@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
-    Rule = Callable[["Scrubber", Any], str] | None
+    Rule = Callable[["Scrubber", Any, Any], str] | None
     """How a value is written because of its key; `None` as any is."""
 
 MAX_LABELS = 256
@@ -131,18 +131,20 @@ class Scrubber:
         """Scrub a text of which there are few, such as a template."""
         return self.texts[cut(text, MAX_WORD)]
 
-    def labels(self, mapping: Mapping[Any, Any]) -> dict[str, str]:
+    def labels(self, mapping: Mapping[Any, Any]) -> dict[str, str]:  # noqa: C901, PLR0912 - the hot path: a call would cost as much as the work
         """Write attributes as text to text; what is `None` or beyond the first 256 is left out."""
         labels: dict[str, str] = {}
         keys, texts = self._keys, self.texts
         try:
             for name, value in mapping.items() if type(mapping) is dict else pairs_of(mapping):
-                if value is None or len(labels) == MAX_LABELS:
+                if value is None:
                     continue
+                if len(labels) == MAX_LABELS:
+                    break
                 key, rule = (type(name) is str and keys.get(name)) or self._met(name)
                 kind = type(value)
                 if rule is not None:
-                    labels[key] = rule(self, value)
+                    labels[key] = rule(self, value, mapping)
                 elif kind is str and len(value) <= _SHORT:
                     labels[key] = texts[value]
                 elif kind is float or (kind is int and -_LARGE < value < _LARGE):
@@ -166,15 +168,14 @@ class Scrubber:
             return self.text(render(value, self._limit, hides=self.hides))
         return self.text(label(value, self._limit))
 
-    def statement(self, value: Any) -> str:
-        """Write a statement without its data."""
-        if not self.is_on:
-            return self.value(value)
+    def statement(self, value: Any, beside: Any = None) -> str:
+        """Write a statement without its data; what is `beside` it may say which database asks."""
         from .sql_text import sanitized
 
-        return self.text(sanitized(value)) if isinstance(value, str) else self.value(value)
+        system = beside.get("db.system.name") if type(beside) is dict else None
+        return self.text(sanitized(value, system if type(system) is str else ""))
 
-    def address(self, value: Any) -> str:
+    def address(self, value: Any, _: Any = None) -> str:
         """Write a URL, or the query of one, without its secrets."""
         text = self.bounded(value)
         for _ in range(_ROUNDS):
@@ -253,12 +254,11 @@ def _holds(text: str, needles: tuple[str, ...]) -> bool:
     return False
 
 
-def _hidden(_: Scrubber, value: Any) -> str:
-    del value
+def _hidden(*_: Any) -> str:
     return HIDDEN
 
 
-def _as_it_is(scrubber: Scrubber, value: Any) -> str:
+def _as_it_is(scrubber: Scrubber, value: Any, _: Any) -> str:
     return scrubber.bounded(value)
 
 

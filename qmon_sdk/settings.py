@@ -78,9 +78,7 @@ RESOURCE_KEYS = {
 _LISTS = ("integrations", "propagate_to", "scrub")
 """Options that may also be a list of names."""
 
-_CHOICES = {"log_level": ("trace", "debug", "info", "warn", "error", "fatal")}
-"""Options that are one of a few words."""
-
+_LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 _SCRUB_PARTS = ("keys", "patterns", "allow")
 _RATES = ("sample_rate", "traces_sample_rate")
 _KNOWN = {field.name: field.default for field in Settings.FIELDS}
@@ -119,14 +117,21 @@ def _problem(name: str, value: Any) -> str:
     if not _fits(name, value, default):
         wanted = "a function" if default is None else type(default).__name__
         return f"{name}: takes {wanted}, not {type(value).__name__}"
-    if name == "scrub":
-        return _unclear(value)
-    if name == "dsn":
-        hint = f"did you mean service={value!r}?"
-        return "" if ":" in value else f"dsn: {value!r} names no way to an agent; {hint}"
-    if name in _CHOICES and value not in _CHOICES[name]:
-        return f"{name}: one of {', '.join(_CHOICES[name])}, not {value!r}"
+    check = _CHECKS.get(name)
+    if check is not None:
+        return check(value)
     return _out_of_range(name, value) if type(value) in (float, int) else ""
+
+
+def _way(dsn: str) -> str:
+    hint = f"did you mean service={dsn!r}?"
+    return "" if ":" in dsn else f"dsn: {dsn!r} names no way to an agent; {hint}"
+
+
+def _level(name: str) -> str:
+    if name in _LEVELS:
+        return ""
+    return f"log_level: one of {', '.join(_LEVELS)}, not {name!r}"
 
 
 def _unclear(scrub: Any) -> str:
@@ -153,6 +158,14 @@ def _wrong_pattern(patterns: Any) -> str:
         except (re.error, RecursionError, OverflowError) as error:
             return f"scrub: {pattern!r} is no pattern: {error}"
     return ""
+
+
+_CHECKS: dict[str, Callable[[Any], str]] = {
+    "dsn": _way,
+    "log_level": _level,
+    "scrub": _unclear,
+}
+"""What else is looked at in an option of the right type."""
 
 
 def _out_of_range(name: str, value: float) -> str:

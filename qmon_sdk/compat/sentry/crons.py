@@ -5,8 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from qmon_sdk.around import around
-from qmon_sdk.client import current, guarded
-from qmon_sdk.json_text import texts
+from qmon_sdk.client import current, guarded, noted
 from qmon_sdk.protocol.signals import CheckIn
 from qmon_sdk.recorder.cells import draw_id
 from qmon_sdk.rendering import label
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     F = TypeVar("F")
 
 _SECOND_NS = 1_000_000_000
+_DAYS_IN = {"month": 30, "year": 365}
 
 
 class MonitorStatus:
@@ -54,28 +54,38 @@ def capture_checkin(  # noqa: PLR0917 - Sentry's signature
 
 
 def _schedule(config: Mapping[str, Any] | None) -> dict[str, str]:
-    """Write when the job is to run, as `qmon_sdk.monitor` does."""
+    """Write when the job is to run as `qmon_sdk.monitor` does; what cannot be is left out."""
     if not config:
         return {}
-    schedule = config.get("schedule") or {}
-    if schedule.get("type") == "interval":
-        when = f"every {label(schedule.get('value'))} {label(schedule.get('unit'))}"
-    else:
-        when = label(schedule.get("value"))
     told = {
-        "monitor.schedule": when,
-        "monitor.timezone": label(config.get("timezone")),
-        "monitor.margin": _minutes(config.get("checkin_margin")),
-        "monitor.max_runtime": _minutes(config.get("max_runtime")),
+        "schedule": _when(config.get("schedule") or {}),
+        "margin_s": _minutes(config.get("checkin_margin")),
+        "max_runtime_s": _minutes(config.get("max_runtime")),
+        "timezone": label(config.get("timezone")),
     }
-    others = {"failure_issue_threshold", "recovery_threshold", "owner"} & config.keys()
-    if others:
-        told["monitor.more"] = texts({key: label(config[key]) for key in sorted(others)})
     return {key: text for key, text in told.items() if text}
 
 
+def _when(schedule: Mapping[str, Any]) -> str:
+    from qmon_sdk.protocol.schedules import parse_schedule, schedule_text
+
+    value = schedule.get("value")
+    if schedule.get("type") == "interval":
+        unit = label(schedule.get("unit")).removesuffix("s")
+        days = _DAYS_IN.get(unit)
+        text = f"every {value} {unit}s" if days is None else f"every {days * int(value or 0)} days"
+    else:
+        text = label(value)
+    try:
+        parse_schedule(text)
+        return schedule_text(text)
+    except ValueError as error:
+        noted("monitor_config", error)
+        return ""
+
+
 def _minutes(number: Any) -> str:
-    return str(float(number) * 60) if isinstance(number, int | float) else ""
+    return str(int(number * 60)) if isinstance(number, int | float) else ""
 
 
 class monitor:  # noqa: N801 - used like a function
