@@ -55,7 +55,7 @@ def _show_plain(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> No
 
 
 def _line(columns: Sequence[str], row: Mapping[str, Any]) -> list[str]:
-    return [_short(_printable(_cell(row.get(name)))) for name in columns]
+    return [_short(printable(_cell(row.get(name)))) for name in columns]
 
 
 def _short(text: str) -> str:
@@ -70,8 +70,8 @@ def _cell(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _printable(text: str) -> str:
-    # Telemetry is written by strangers: no escape sequence of theirs reaches a terminal.
+def printable(text: str) -> str:
+    """The text as a terminal may show it: written by strangers, so without escape sequences."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
@@ -80,6 +80,8 @@ class PatientOutput:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.is_heard = True
+        """Whether anybody reads it still."""
 
     def write(self, text: str) -> int:
         try:
@@ -98,6 +100,7 @@ class PatientOutput:
         return getattr(self._stream, name)
 
     def _go_on_for_nobody(self) -> None:
+        self.is_heard = False
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)

@@ -131,6 +131,14 @@ class TestEveryEnd:
     def test_is_told_apart_by_a_query(self, end, deaths):
         assert TYPES[end] == deaths.one("type", end)["type"]
 
+    def test_is_told_apart_by_tail(self, end, deaths):
+        where = f"service = '{end}'"
+        words = ["tail", "errors", "--no-follow", "--json", "--where", where]
+        done = deaths.agent.command(*words)
+        (line,) = done.stdout.splitlines()
+
+        assert TYPES[end] == json.loads(line)["type"]
+
     def test_keeps_every_finished_span(self, end, deaths):
         (row,) = deaths.query(
             "SELECT count(*) n, count(DISTINCT span_id) ids FROM spans"
