@@ -72,10 +72,13 @@ def kept_in(notes: list[Note], told: int) -> Iterator[Signal]:
         if kind is None or note.position < told:
             continue
         said, fields = unpacked(note.payload), FIELDS[kind]
-        if isinstance(said, list) and len(said) == len(fields):
-            plain = [_FIT[field.role](value) for field, value in zip(fields, said, strict=True)]
-            if all(plain):
-                yield tuple.__new__(SIGNALS[kind], said)  # type: ignore[type-var]
+        if not isinstance(said, list):
+            continue
+        # Who wrote it may be older than this reader, or newer: fields are only ever appended.
+        said = said[: len(fields)] + [field.default for field in fields[len(said) :]]
+        plain = [_FIT[field.role](value) for field, value in zip(fields, said, strict=True)]
+        if all(plain):
+            yield tuple.__new__(SIGNALS[kind], said)  # type: ignore[type-var]
 
 
 def held_in(data: bytes, process: bytes) -> list[Held]:
