@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qmon_sdk.around import around
 from qmon_sdk.client import failed
-from qmon_sdk.recorder.cells import CELL, here
+from qmon_sdk.recorder.cells import CELL
 
 from .places import stay
 from .span import RecordingSpan
@@ -38,23 +38,17 @@ class SpanBlock:
 
     def __enter__(self) -> Span:
         """Begin."""
-        span = self._span = self._tracer.start_span(*self._told)
+        span = self._span = self._tracer.begin(self._told)
         try:
             if type(span) is RecordingSpan:
-                self._move(span)
+                outer = self._outer = CELL.get()  # this thread's, as it has just begun a span
+                inner = self._inner = span.inside(outer)
+                CELL.set(inner)
             else:
                 self._stay = stay(span)
         except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
             failed("start_as_current_span", error)
         return span
-
-    def _move(self, span: RecordingSpan) -> None:
-        outer = here()
-        if outer is None:
-            return
-        self._outer = outer
-        self._inner = span.inside(outer)
-        CELL.set(self._inner)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: object

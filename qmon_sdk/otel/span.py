@@ -20,7 +20,7 @@ from qmon_sdk.recorder.sites import Site
 from qmon_sdk.rendering import label
 
 from .native import SAMPLED, state_of
-from .places import here_of, stay
+from .places import Here, stay
 from .readable import ReadableSpan
 from .strangers import ask
 from .telling import MAX_MESSAGE, events_text, exception_attributes, links_text
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from .tracer import Tracer
 
+_made: Any = int.__new__
 _UNSET, _OK, _ERROR = StatusCode.UNSET, StatusCode.OK, StatusCode.ERROR
 
 
@@ -53,6 +54,7 @@ class RecordingSpan(ReadableSpan, Span):
         "_kind",
         "_name",
         "_parent",
+        "_site",
         "_start",
         "_state",
         "_status",
@@ -80,6 +82,7 @@ class RecordingSpan(ReadableSpan, Span):
         self._status = _UNSET
         self._ended = 0
         self._is_rich = False  # more is said than plain attributes
+        self._site: Site | None = None
         self._inner: Cell | None = None  # where it was current first, and is noted as open
         self._start = perf_counter_ns()
 
@@ -181,6 +184,7 @@ class RecordingSpan(ReadableSpan, Span):
         """Rename it."""
         if not self._ended:
             self._name = word(name)
+            self._site = None
 
     @guarded
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
@@ -260,12 +264,16 @@ class RecordingSpan(ReadableSpan, Span):
 
     def inside(self, outer: Cell) -> Cell:
         """Make the place inside of it, for who makes it the current span."""
-        inner = outer.child(here_of(self, self._id))
-        inner.trace_hi, inner.trace_lo = self._trace_hi, self._trace_lo
-        inner.keep(True)
+        place = _made(Here, self._id)
+        place.api = self
+        inner = outer.child(place)
+        parent = self._parent
+        if not parent or parent is not outer.span:  # else all of it is as it is outside
+            inner.trace_hi, inner.trace_lo = self._trace_hi, self._trace_lo
+            inner.keep(True)
         if self._inner is None and not self._ended:
             self._inner = inner
-            inner.open(self.site(), int(self._parent), self._start)
+            inner.open(self.site(), parent, self._start)
         return inner
 
     def end(self, end_time: int | None = None) -> None:
@@ -279,7 +287,7 @@ class RecordingSpan(ReadableSpan, Span):
             inner = self._inner
             if inner is None:
                 written(self._row())
-            else:
+            else:  # where it began, it is quicker
                 write_row(inner, self._row())
                 inner.close()
                 self._inner = None
@@ -300,7 +308,7 @@ class RecordingSpan(ReadableSpan, Span):
     def _row(self) -> tuple[Any, ...]:
         status, start = self._status, self._start
         return (
-            self.site(), SCOPE.get(),
+            self._site or self.site(), SCOPE.get(),
             "unset" if status is _UNSET else "error" if status is _ERROR else "ok",
             self._trace_hi, self._trace_lo, self._id, self._parent, start,
             self._ended - start, self._extra() if self._is_rich else self._attributes or None,
@@ -308,9 +316,13 @@ class RecordingSpan(ReadableSpan, Span):
 
     def site(self) -> Site:
         """Return what it has in common with others of its name."""
-        name, kind = self._name, self._kind._value_
-        tracer = self._tracer
-        return tracer.sites.get((name, kind) if kind else name) or tracer.site(name, self._kind)
+        site = self._site
+        if site is None:
+            name, kind = self._name, self._kind._value_
+            key = (name, kind) if kind else name
+            site = self._tracer.sites.get(key) or self._tracer.site(name, self._kind)
+            self._site = site
+        return site
 
     def _extra(self) -> dict[str, Any]:
         """Write what is more than plain attributes, for the row."""

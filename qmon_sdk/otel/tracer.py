@@ -23,7 +23,6 @@ from .places import LOW
 from .resource import Resource, Scope
 from .span import RecordingSpan
 from .strangers import ask
-from .values import word
 from .writing import LeftOutSpan
 
 TYPE_CHECKING = False
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from .limits import Limits
 
 _INTERNAL = SpanKind.INTERNAL
-_BOTH = (True, True)
 
 
 class TracerProvider(api.TracerProvider):
@@ -127,17 +125,26 @@ class Tracer(api.Tracer):
         set_status_on_exception: bool = True,
     ) -> Span:
         """Begin a span, which is nobody's parent until it is made the current one."""
+        return self.begin(
+            (
+                name, context, kind, attributes, links, start_time,
+                record_exception, set_status_on_exception,
+            )
+        )  # fmt: skip
+
+    def begin(self, told: tuple[Any, ...]) -> Span:
+        """Begin a span of what `start_span` is told."""
+        name, context, kind, attributes, links, start_time, records, sets_status = told
         span: Span = INVALID_SPAN
         try:
             cell = here()
             if cell is None or not self.provider.is_open:
                 return _silent(context)
             how = kind if type(kind) is SpanKind else _INTERNAL
-            span = self._started(cell, word(name), how, context)
+            span = self._started(cell, name if type(name) is str else label(name), how, context)
             if type(span) is RecordingSpan:
-                on_exception = (record_exception, set_status_on_exception)
-                if attributes or links or start_time is not None or on_exception != _BOTH:
-                    span.begin((attributes, links, start_time, on_exception))
+                if attributes or links or start_time is not None or not (records and sets_status):
+                    span.begin((attributes, links, start_time, (records, sets_status)))
                 for processor in self.provider.processors:
                     ask(processor, "on_start", span, parent_context=context)
         except Exception as error:  # noqa: BLE001 - the guard, without the price of a wrapper
