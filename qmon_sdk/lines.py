@@ -156,4 +156,4 @@ class _Pipes:
 
 
 _PIPES = _Pipes()
-pipe_opened, pipe_closed = _PIPES.opened, _PIPES.closed
+pipe_opened, pipe_closed, has_passed = _PIPES.opened, _PIPES.closed, _PIPES.has_passed

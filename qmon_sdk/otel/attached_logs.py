@@ -5,9 +5,10 @@ from __future__ import annotations
 from opentelemetry.sdk._logs import LogRecordProcessor
 
 from qmon_sdk.client import current, guarded
+from qmon_sdk.lines import pipe_closed, pipe_opened
 from qmon_sdk.start import flush
 
-from .logger import told_by, write
+from .logger import SOURCE, told_by, write
 from .resource import Scope
 
 TYPE_CHECKING = False
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 class QmonLogRecordProcessor(LogRecordProcessor):
     """`LoggerProvider.add_log_record_processor(QmonLogRecordProcessor())`."""
 
-    _is_open = True
+    def __init__(self) -> None:
+        self._is_open = True
+        pipe_opened(SOURCE)
 
     @guarded
     def on_emit(self, log_record: Any) -> None:
@@ -36,6 +39,7 @@ class QmonLogRecordProcessor(LogRecordProcessor):
     def shutdown(self) -> None:
         """Keep no more."""
         self._is_open = False
+        pipe_closed(SOURCE)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send everything recorded so far; `False` if that takes longer."""

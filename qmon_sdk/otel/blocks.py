@@ -40,7 +40,7 @@ class SpanBlock:
         """Begin."""
         span = self._span = self._tracer.begin(self._told)
         try:
-            if type(span) is RecordingSpan:
+            if type(span) is RecordingSpan and self._told[1] is None:
                 outer = self._outer = CELL.get()  # this thread's, as it has just begun a span
                 inner = self._inner = span.inside(outer)
                 CELL.set(inner)

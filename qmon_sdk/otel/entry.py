@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NAME = "qmon"
+_HARMLESS = frozenset({"asyncio", "logging"})
+"""What qmon watches of these is something else, or known when it comes twice."""
+_OTHERWISE = {
+    "aiohttp-client": ("aiohttp",),
+    "aiohttp-server": ("aiohttp",),
+    "fastapi": ("fastapi", "starlette"),
+}
+"""What qmon calls the library of an instrumentation."""
 _CHOSEN_BY_DISTRO = {
     "OTEL_PYTHON_CONFIGURATOR": _NAME,
     "OTEL_PYTHON_TRACER_PROVIDER": _NAME,
@@ -41,13 +49,13 @@ def logger_provider() -> Any:
     return LoggerProvider()
 
 
-def begin() -> None:
+def begin(**options: Any) -> None:
     """Start qmon by its environment, unless the program has done so."""
     from qmon_sdk.client import current
     from qmon_sdk.start import init
 
     if not current().recording:
-        init()
+        init(**options)
 
 
 def distro() -> Any:
@@ -79,10 +87,20 @@ class Configurator:
         if chosen == _NAME or os.environ.get("OTEL_PYTHON_DISTRO") == _NAME:
             from .installing import install
 
-            begin()
+            begin(integrations=("auto", *_instrumented_by_others()))
             install()
         elif chosen is None:
             _let_another(**how)
+
+
+def _instrumented_by_others() -> list[str]:
+    """Name the libraries that OpenTelemetry's instrumentations watch: once is enough."""
+    from importlib.metadata import entry_points
+
+    off = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").replace(" ", "").split(",")
+    theirs = {entry.name for entry in entry_points(group="opentelemetry_instrumentor")}
+    left_out = {} if "*" in off else dict.fromkeys(theirs - set(off) - _HARMLESS)
+    return [f"-{ours}" for name in left_out for ours in _OTHERWISE.get(name, (name,))]
 
 
 def _let_another(**how: Any) -> None:

@@ -9,6 +9,7 @@ from opentelemetry.trace.propagation import get_current_span
 
 from qmon_sdk.capture import capture_exception
 from qmon_sdk.client import current, failed
+from qmon_sdk.lines import has_passed, pipe_closed, pipe_opened
 from qmon_sdk.logs import MAX_NAME, keep
 from qmon_sdk.protocol.signals import Log
 from qmon_sdk.recorder.cells import position
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from qmon_sdk.client import Client
     from qmon_sdk.scrub import Scrubber
 
+SOURCE = "opentelemetry"
 _LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 _A_LEVEL = 4  # severity numbers to a level
 _OTHER_WORDS = {"warning": "warn", "critical": "fatal", "notset": "info"}
@@ -36,6 +38,7 @@ class LoggerProvider(api.LoggerProvider):
 
     def __init__(self, *, resource: Any = None) -> None:
         take_over()  # records are of the open native span, too
+        pipe_opened(SOURCE)
         self.resource = resource or Resource()
         self._is_open = True
 
@@ -59,6 +62,7 @@ class LoggerProvider(api.LoggerProvider):
         """Give no further loggers, and send what there is; qmon's client goes on."""
         if self._is_open:
             self._is_open = False
+            pipe_closed(SOURCE)
             flush()
 
 
@@ -113,16 +117,18 @@ _TOLD = (
 
 
 def write(client: Client, name: str, told: dict[str, Any]) -> None:
-    """Keep one line."""
+    """Keep one line, unless it has just come from a library that is watched."""
     scrubber = client.scrubber
+    time = moment(told.get("timestamp")) or moment(told.get("observed_timestamp")) or client.now()
+    level = level_of(told.get("severity_number"), told.get("severity_text"))
+    body, event = _text(told.get("body"), scrubber), told.get("event_name") or ""
+    if has_passed(SOURCE, (time, level, body, "", name)):
+        return
     trace_id, span_id = _place_of(told)
-    event = told.get("event_name") or ""
     line = Log(
-        time=moment(told.get("timestamp"))
-        or moment(told.get("observed_timestamp"))
-        or client.now(),
-        level=level_of(told.get("severity_number"), told.get("severity_text")),
-        body=scrubber.text(_text(told.get("body"), scrubber)),
+        time=time,
+        level=level,
+        body=scrubber.text(body),
         template=scrubber.word(label(event)) if event else "",
         logger=label(name, MAX_NAME),
         trace_id=trace_id,

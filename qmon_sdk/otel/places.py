@@ -96,13 +96,13 @@ class Stay:
 
     __slots__ = ("_carried", "_inner", "_outer", "_scope")
 
-    def __init__(self, inner: Cell, outer: Cell, tracestate: str) -> None:
+    def __init__(self, inner: Cell, outer: Cell, tracestate: str | None) -> None:
         self._inner = inner
         self._outer = outer
         self._scope: Scope | None = None
         self._carried: Scope | None = None
         CELL.set(inner)
-        if tracestate:
+        if tracestate is not None:
             self._carry(tracestate)
 
     def _carry(self, tracestate: str) -> None:
@@ -116,8 +116,11 @@ class Stay:
         """Go back to where it was."""
         if CELL.get() is self._inner:
             CELL.set(self._outer)
-        if self._scope is not None and SCOPE.get() is self._carried:
-            SCOPE.set(self._scope)
+            if self._scope is not None:
+                scope = SCOPE.get()  # perhaps with a user or tags that were set meanwhile
+                is_ours = scope is self._carried
+                before = self._scope
+                SCOPE.set(before if is_ours else scope.replace(tracestate=before.tracestate))
 
 
 def stay(span: Span | None) -> Stay | None:
@@ -128,7 +131,7 @@ def stay(span: Span | None) -> Stay | None:
     inside = outer.span
     context = (span or INVALID_SPAN).get_span_context()
     if not context.is_valid:
-        return Stay(outer.child(0), outer, "") if inside else None
+        return Stay(outer.child(0), outer, None) if inside else None
     if type(inside) is Here and inside.api is span:
         return None
     native = getattr(span, "native_id", None)  # the view of a native span

@@ -158,11 +158,13 @@ class Tracer(api.Tracer):
         parent, lane = cell.span, cell.lane
         if parent:
             high, low, is_kept = cell.trace_hi, cell.trace_lo, cell.kept
+            state = SCOPE.get().tracestate
         else:
             recorder = lane.owner
             high, low = recorder.trace_hi, draw(64)
             is_kept = cell.always or recorder.sampler.keeps(low, name)
-        place = (identity, high, low, parent, SCOPE.get().tracestate)
+            state = ""
+        place = (identity, high, low, parent, state)
         return RecordingSpan(self, name, kind, place) if is_kept else LeftOutSpan(place, 0)
 
     def _started_in(self, context: Any, told: tuple[Any, ...]) -> Span:

@@ -125,6 +125,9 @@ class TestRemoteParents:
     def test_are_followed_with_their_state(self, told, tracer):
         with tracer.start_as_current_span("s", context=context_of(FAR)) as span:
             assert (FAR, STATE) == (span.parent, span.get_span_context().trace_state)
+            assert STATE == tracer.start_span("deep").get_span_context().trace_state
+            assert {} == tracer.start_span("other", api.Context()).get_span_context().trace_state
+        assert {} == tracer.start_span("root").get_span_context().trace_state
 
         row = told.span("s")
         assert (f"{FAR.trace_id:032x}", f"{FAR.span_id:016x}") == (row.trace_id, row.parent_id)

@@ -103,6 +103,15 @@ class TestOpentelemetryInstrument:
 
         assert "qmon_sdk.otel.tracer True" == lines[0]
 
+    def test_has_no_library_watched_twice(self, starter):
+        program = "import qmon_sdk as qmon; print(*qmon.stats().integrations)"
+        ours = run(program, *starter, OTEL_PYTHON_DISTRO="qmon")[0].split()
+        off = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "sqlite3"}
+        others = run(program, *starter, OTEL_PYTHON_DISTRO="qmon", **off)[0].split()
+
+        assert (True, False) == ("excepthook" in ours, "sqlite3" in ours)
+        assert "sqlite3" in others
+
     def test_leaves_a_program_alone_that_did_not_choose_it(self, starter):
         program = "import sys; print([m for m in sys.modules if m.startswith('qmon_sdk.otel.')])"
 

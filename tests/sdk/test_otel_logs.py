@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
@@ -10,6 +12,23 @@ import qmon_sdk as qmon
 from qmon_sdk.otel import LoggerProvider
 
 FAR = SpanContext(0x7F << 96 | 1, 0xFA, True, TraceFlags(1))
+
+
+class Bridge(logging.Handler):
+    """Hands records of `logging` to OpenTelemetry, as its own handler does."""
+
+    def __init__(self, logger):
+        super().__init__()
+        self.logger = logger
+
+    def emit(self, record):
+        self.logger.emit(
+            LogRecord(
+                timestamp=int(record.created * 1e9),
+                severity_number=SeverityNumber.WARN,
+                body=record.getMessage(),
+            )
+        )
 
 
 @pytest.fixture
@@ -60,6 +79,17 @@ class TestALine:
         (kept,) = told.all("error")
         line = told.all("log")[0].attributes
         assert (kept.error_id, "ValueError") == (line["error_id"], line["exception.type"])
+
+    def test_of_logging_is_kept_once_however_it_comes(self, told):
+        told.begin(integrations=("logging",))
+        provider = LoggerProvider()
+        handler, shop = Bridge(provider.get_logger("shop")), logging.getLogger("shop")
+        shop.addHandler(handler)
+        shop.warning("low on %s", "tea")
+        shop.removeHandler(handler)
+        provider.shutdown()
+
+        assert ["low on tea"] == [line.body for line in told.all("log")]
 
     def test_hides_secrets(self, told, logger):
         logger.emit(body={"password": "hunter2"}, attributes={"token": "hunter2"})
