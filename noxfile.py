@@ -17,7 +17,7 @@ nox.options.sessions = ["lint", "types", "house", "tests"]
 
 SUPPORTED = ("3.11", "3.12", "3.13")
 PROJECT = nox.project.load_toml("pyproject.toml")
-SLOW = ("tests/crash", "tests/journeys")
+SLOW = ("tests/crash", "tests/journeys", "tests/servers")
 # What behaves the same with and without the accelerator, and is tested both ways.
 ACCELERATED = ("tests/sdk", "tests/properties", "tests/golden")
 SEED = "20260214"
@@ -104,7 +104,7 @@ def house(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Pytest in random order on every Python; crash and journeys once, last, on the newest."""
+    """Pytest in random order on every Python; crash, journeys and servers once, on the newest."""
     _install(session, "test")
     session.run("pytest", *(session.posargs or _selection(session)))
     if session.python == NEWEST and not session.posargs:
@@ -117,6 +117,13 @@ def tests(session: nox.Session) -> None:
 def _selection(session: nox.Session) -> list[str]:
     left_out = [] if session.python == NEWEST else [f"--ignore={folder}" for folder in SLOW]
     return [f"--randomly-seed={SEED}", *left_out]
+
+
+@nox.session(python=NEWEST)
+def servers(session: nox.Session) -> None:
+    """Real servers and workers under `qmon-run`: every request, task and job counted once."""
+    _install(session, "test")
+    session.run("pytest", "-v", *(session.posargs or ["tests/servers"]))
 
 
 @nox.session(python=NEWEST)

@@ -75,7 +75,7 @@ def heartbeat(slug: str, *, interval: Length | None = None) -> None:
 
     The agent reports it when the next heartbeat does not come.
     """
-    _tell(label(slug, MAX_NAME), OK, attributes=_attributes({"schedule": interval}, "UTC"))
+    tell(label(slug, MAX_NAME), OK, attributes=_attributes({"schedule": interval}, "UTC"))
 
 
 class Monitor:
@@ -137,7 +137,7 @@ class _Run:
 
     @guarded
     def begins(self) -> None:
-        _tell(self._slug, IN_PROGRESS, attributes=self._attributes)
+        tell(self._slug, IN_PROGRESS, attributes=self._attributes)
 
     @guarded
     def ends(self, error: BaseException | None) -> None:
@@ -145,15 +145,16 @@ class _Run:
             return
         took = perf_counter_ns() - self._began
         if error is None or _is_well(error):
-            _tell(self._slug, OK, attributes=self._attributes, took=took)
+            tell(self._slug, OK, attributes=self._attributes, took=took)
             return
         about = {"error.type": type(error).__qualname__}
         if error_id := fields_of(error).get(MARK):
             about["error_id"] = error_id
-        _tell(self._slug, ERROR, attributes={**self._attributes, **about}, took=took)
+        tell(self._slug, ERROR, attributes={**self._attributes, **about}, took=took)
 
 
-def _tell(slug: str, status: str, *, attributes: dict[str, str], took: int = 0) -> None:
+def tell(slug: str, status: str, *, attributes: dict[str, str], took: int = 0) -> None:
+    """Send one check-in, with where in its trace it is said."""
     client = current()
     if not client.recording:
         return

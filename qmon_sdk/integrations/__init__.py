@@ -12,6 +12,7 @@ import os
 
 from qmon_sdk.client import current, guarded
 
+from . import _uwsgi
 from ._imports import Imports
 from ._watch import Watch
 
@@ -59,6 +60,8 @@ def integrate(client: Client) -> None:
     imports = Imports()
     for name, made in _wanted(client.settings.integrations).items():
         _begin(name, client, imports, made=made)
+    if AUTO in client.settings.integrations:
+        _begin(_uwsgi.NAME, client, imports, made=_uwsgi.UwsgiForks())
 
 
 @guarded

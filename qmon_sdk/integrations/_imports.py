@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     Told = Callable[[], None]
 
+_INJECTED = "uwsgi"
+"""A module that no finder finds: its server puts it there, as the next import shows."""
+
 
 class Imports:
     """Calls back after an import; stands in `sys.meta_path` only while anybody waits for one."""
@@ -40,6 +43,8 @@ class Imports:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Let the others find the module, and listen to its loader."""
+        if _INJECTED in self._waiting and _INJECTED in sys.modules:
+            self._tell(_INJECTED)
         if name not in self._waiting or name in self._finding:
             return None
         self._finding.add(name)
@@ -56,11 +61,14 @@ class Imports:
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
-            for told in self._keep(name, []):
-                told()
+            self._tell(name)
 
         # On this one loader, not around it: `__loader__` stays of the type others expect.
         loader.exec_module = exec_module
+
+    def _tell(self, name: str) -> None:
+        for told in self._keep(name, []):
+            told()
 
     def _keep(self, module: str, kept: list[Told]) -> list[Told]:
         before = self._waiting.pop(module, [])

@@ -10,8 +10,8 @@ from time import monotonic, perf_counter_ns
 
 from qmon_sdk.capture import capture_exception
 from qmon_sdk.client import current
+from qmon_sdk.monitors import ERROR, OK, RUN, tell
 from qmon_sdk.propagation import continue_trace
-from qmon_sdk.protocol.signals import CheckIn
 from qmon_sdk.recorder.cells import draw_id
 from qmon_sdk.recorder.lifecycle import EXIT_S
 from qmon_sdk.spans import SILENT_SPAN, span
@@ -33,7 +33,6 @@ DESTINATION, MESSAGE, CONVERSATION = (
     "messaging.message.id",
     "messaging.message.conversation_id",
 )
-STARTED, OK, ERROR = "in_progress", "ok", "error"
 
 
 def sending(system: str, task: str, **attributes: Any) -> span:
@@ -75,28 +74,13 @@ class Work:
             capture_exception(error, handled=False, attributes={**self.facts, **arguments})
 
     def end(self, *, ok: bool) -> None:
-        """Leave the trace and, for a scheduled run, say how it went."""
-        self._block.__exit__(None, None, None)
-        self._place.__exit__(None, None, None)
+        """For a scheduled run, say how it went; and leave the trace."""
         monitor, check_in = self._check_in
         if monitor:
-            duration = perf_counter_ns() - self._started
-            check(monitor, check_in, status=OK if ok else ERROR, duration=duration)
-
-
-def check(monitor: str, check_in: str, *, status: str, duration: int = 0, **facts: str) -> None:
-    """Tell that a scheduled run began or ended."""
-    client = current()
-    if client.recording:
-        about = {"checkin.id": check_in, **facts}
-        signal = CheckIn(
-            time=client.now(),
-            monitor=monitor,
-            status=status,
-            duration_ns=duration,
-            attributes={key: value for key, value in about.items() if value},
-        )
-        client.emit(signal)
+            took = perf_counter_ns() - self._started
+            tell(monitor, OK if ok else ERROR, attributes={RUN: check_in}, took=took)
+        self._block.__exit__(None, None, None)
+        self._place.__exit__(None, None, None)
 
 
 def new_check_in() -> str:

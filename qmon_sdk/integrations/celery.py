@@ -7,6 +7,7 @@ from functools import partial
 from time import perf_counter_ns
 
 from qmon_sdk.client import guarded
+from qmon_sdk.monitors import ERROR, IN_PROGRESS, RUN, tell
 from qmon_sdk.propagation import inject
 from qmon_sdk.spans import current_span
 
@@ -25,6 +26,7 @@ NAME, STATE, RETRIES = "celery.task_name", "celery.state", "celery.retries"
 HEADER = "qmon-checkin"
 """The header by which a worker learns that a task is a monitor's run: `ID MONITOR`."""
 
+_FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 _HOUSEKEEPING = "celery."
 _CARRIED = ("traceparent", "tracestate", "baggage")
 _WORK: ContextVar[Work | None] = ContextVar("qmon_celery_work", default=None)
@@ -161,7 +163,7 @@ def _end(task_id: str = "", state: str | None = None, **_: Any) -> None:
         return
     _WORK.set(work.outer)
     if state is None:  # an exception is on its way through, as an eager task's may be
-        work.span.set_status(_tasks.ERROR)
+        work.span.set_status(ERROR)
     work.span.set_attribute(STATE, state or "FAILURE")
     work.end(ok=state not in (None, "FAILURE"))
 
@@ -211,10 +213,7 @@ def _announce(entry: Any) -> str:
     if str(entry.task).startswith(_HOUSEKEEPING):
         return ""
     check_in, monitor = _tasks.new_check_in(), str(entry.name)
-    schedule = _schedule_of(entry.schedule)
-    zone = str(getattr(entry.schedule, "tz", "UTC"))
-    zone = "" if zone == "UTC" else zone
-    _tasks.check(monitor, check_in, status=_tasks.STARTED, schedule=schedule, timezone=zone)
+    tell(monitor, IN_PROGRESS, attributes={RUN: check_in, **_schedule_of(entry.schedule)})
     return f"{check_in} {monitor}"
 
 
@@ -223,7 +222,7 @@ def _unsent(told: str | None, duration: int) -> None:
     """Tell that it ended before it began: the broker did not take it."""
     monitor, check_in = _run_of(told)
     if monitor:
-        _tasks.check(monitor, check_in, status=_tasks.ERROR, duration=duration)
+        tell(monitor, ERROR, attributes={RUN: check_in}, took=duration)
 
 
 def _run_of(told: object) -> tuple[str, str]:
@@ -232,11 +231,18 @@ def _run_of(told: object) -> tuple[str, str]:
     return monitor, check_in
 
 
-def _schedule_of(schedule: Any) -> str:
-    """Write a schedule as `* * * * *` or in seconds; one by the sun has no such words."""
-    fields = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-    crontab = [getattr(schedule, f"_orig_{field}", None) for field in fields]
-    if None not in crontab:
-        return " ".join(str(field).replace(" ", "") for field in crontab)
-    every = getattr(getattr(schedule, "run_every", None), "total_seconds", None)
-    return f"every {every():g} s" if every is not None else ""
+def _schedule_of(schedule: Any) -> dict[str, str]:
+    """Write a schedule as our own monitors do; one by the sun has no words there."""
+    from qmon_sdk.protocol.schedules import parse_schedule, schedule_text
+
+    fields = [str(getattr(schedule, f"_orig_{name}", "")).replace(" ", "") for name in _FIELDS]
+    said = " ".join(fields) if all(fields) else getattr(schedule, "run_every", None)
+    if said is None:
+        return {}
+    try:
+        parse_schedule(said)
+    except ValueError:  # Celery reads more than cron does
+        return {}
+    timezone = str(getattr(schedule, "tz", None) or "UTC")
+    told = {"schedule": schedule_text(said)}
+    return told if timezone == "UTC" or not all(fields) else {**told, "timezone": timezone}

@@ -245,7 +245,7 @@ class TestBeat:
         ("when", "words"),
         [
             (crontab(minute="*/5", hour=3), "*/5 3 * * *"),
-            (schedule(run_every=90), "every 90 s"),
+            (schedule(run_every=90), "every 90s"),
         ],
     )
     def test_tells_what_is_due_and_the_worker_how_it_went(  # noqa: PLR0913 - asked for by name
