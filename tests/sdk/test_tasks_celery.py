@@ -279,13 +279,14 @@ class TestBeat:
 
         assert 2 == len(captured.all("checkin"))
 
-    def test_changes_nothing_in_the_entry(self, *, entry, beat, tasks, captured):
+    def test_changes_nothing_in_the_entry(self, *, entry, beat, tasks, captured, work):
         due = entry(schedule(run_every=90), options={"headers": {"mine": "1"}})
-        beat.apply_async(due)
+        work(lambda: beat.apply_async(due))
 
         assert {"mine"} == set(due.options["headers"]) - {"celery_beat_task"}
 
-    def test_keeps_no_book_on_celerys_own_housekeeping(self, *, captured, entry, beat):
-        beat.apply_async(entry(schedule(run_every=90), "celery.backend_cleanup", args=()))
+    def test_keeps_no_book_on_celerys_own_housekeeping(self, *, captured, entry, beat, work):
+        due = entry(schedule(run_every=90), "celery.backend_cleanup", args=())
+        work(lambda: beat.apply_async(due))
 
         assert [] == captured.all("checkin")
