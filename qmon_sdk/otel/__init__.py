@@ -16,6 +16,16 @@ __all__ = [
     "install",
 ]
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .attached_logs import QmonLogRecordProcessor as QmonLogRecordProcessor
+    from .attached_metrics import QmonMetricReader as QmonMetricReader
+    from .attached_spans import QmonSpanProcessor as QmonSpanProcessor
+    from .attaching import attach as attach
+    from .logger import LoggerProvider as LoggerProvider
+    from .meter import MeterProvider as MeterProvider
+    from .tracer import TracerProvider as TracerProvider
+
 _LATE = {
     "LoggerProvider": "logger",
     "MeterProvider": "meter",

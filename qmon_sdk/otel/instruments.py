@@ -123,6 +123,8 @@ class Gauge(ApiGauge):
 class UpDownCounter(api.UpDownCounter):
     """A sum that goes up and down: told as a gauge, of what it has come to in this process."""
 
+    observer: Any
+
     def __init__(
         self, name: str, unit: str = "", description: str = "", *, labels: Mapping[str, str]
     ) -> None:

@@ -38,11 +38,13 @@ class Observer:
 
     def ask(self, observed: Observed) -> None:
         """Ask an instrument from now on."""
+        observed.observer = self  # who holds on to an instrument wants it asked
         self._asked.append(observed)
         self._question.begin()
 
     def add_up(self, sums: UpDownCounter) -> None:
         """Tell what an up-down counter comes to from now on."""
+        sums.observer = self
         self._sums.append(sums)
         self._question.begin()
 
@@ -67,6 +69,7 @@ class Observed:
     """What observable instruments have in common: callbacks that give observations."""
 
     kind = GAUGE
+    observer: Observer
 
     def _observe(
         self, callbacks: Sequence[Any] | None, name: str, unit: str, labels: Mapping[str, str]

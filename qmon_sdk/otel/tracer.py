@@ -153,6 +153,8 @@ class Tracer(api.Tracer):
 
     def _started(self, cell: Cell, name: str, kind: SpanKind, context: Context | None) -> Span:
         identity = next(cell.ids, 0)
+        if not identity:  # recording has just ended
+            return _silent(context)
         if context is not None:
             return self._started_in(context, (cell, identity, name, kind))
         parent, lane = cell.span, cell.lane

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 
@@ -96,6 +97,19 @@ class TestUpDownCounter:
         with qmon_capture() as captured:
             assert [5000.0] == [point.value for point in captured.points]
         provider.shutdown()
+
+    def test_is_told_as_long_as_somebody_holds_it(self, told):
+        counter = MeterProvider().get_meter("m").create_up_down_counter("held")
+        gc.collect()
+        counter.add(4)
+
+        assert [4.0] == [point.value for point in points(told, "held")]
+
+    def test_of_nobody_is_forgotten(self, told):
+        MeterProvider().get_meter("m").create_up_down_counter("dropped").add(4)
+        gc.collect()
+
+        assert [] == points(told, "dropped")
 
     def test_loses_nothing_among_threads(self, told, meter):
         counter = meter.create_up_down_counter("n")
