@@ -27,6 +27,7 @@ CACHES = frozenset({"redis", "memcached"})
 WATCHED = "_qmon_is_watched"
 """What connections have whose classes were made to be watched."""
 
+_ALL = slice(None)
 _PEER = "_qmon_peer"
 
 _peers: dict[tuple[Any, ...], Peer] = {}
@@ -71,8 +72,11 @@ class Peer:
             self._renew()
         if not self._is_told:
             return None
-        if not isinstance(query, str | bytes):
-            return self.operation("")
+        if type(query) is not str:
+            if not isinstance(query, str | bytes):
+                return self.operation("")
+            # Of a subclass the text alone: how it compares is the application's code.
+            query = str.__str__(query) if isinstance(query, str) else bytes.__getitem__(query, _ALL)
         return (self.batches if in_batch else self.statements)[query]
 
     def operation(self, name: str) -> Site | Said | None:

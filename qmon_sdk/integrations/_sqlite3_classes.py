@@ -74,7 +74,9 @@ def _peer_of(connection: Any) -> Peer:
 
 def _changed(cursor: Any, _: Any, __: Args) -> Kwargs | Pair | None:
     count = cursor.rowcount
-    return ("db.response.affected_rows", count) if count >= 0 else None
+    if count < 0 or cursor.description is not None:  # of what returns rows it is not known yet
+        return None
+    return "db.response.affected_rows", count
 
 
 def _changed_by_batch(cursor: Any, _: Any, args: Args) -> Kwargs | Pair | None:

@@ -47,6 +47,12 @@ class TestAStatement:
 
         assert "2" == watched.span("INSERT orders").attributes["db.response.affected_rows"]
 
+    def test_that_returns_rows_does_not_know_how_many(self, watched, shop):
+        (number,) = shop.execute("INSERT INTO orders VALUES (7, 'a') RETURNING number").fetchone()
+
+        assert 7 == number
+        assert "db.response.affected_rows" not in watched.span("INSERT orders").attributes
+
     def test_keeps_no_parameter_and_no_literal(self, watched, shop):
         shop.execute("INSERT INTO orders VALUES (?, 'geheim')", (314159,))
         shop.executemany("INSERT INTO orders VALUES (?, ?)", [(271828, "geheim")])

@@ -41,6 +41,9 @@ SUMMARIES = {
 }
 
 
+HOSTILE = ("__hash__", "__eq__", "__str__", "__repr__", "__len__", "__getitem__", "__iter__")
+
+
 def said(what):
     """The name and attributes of a site, or of a span that has none of its own."""
     site, more = what if isinstance(what, tuple) else (what, {})
@@ -91,6 +94,14 @@ class TestAPeer:
 
         assert "SELECT ?" == said(site)[1]["db.query.text"]
         assert not at.statements
+
+    @pytest.mark.parametrize("kind", [str, bytes])
+    def test_runs_no_code_of_a_statement(self, told, kind):
+        hostile = type("Hostile", (kind,), dict.fromkeys(HOSTILE, lambda *_: 1 / 0))
+        text = "SELECT 1 FROM orders"
+        site = peer("sqlite").statement(hostile(text if kind is str else text.encode()))
+
+        assert "SELECT orders" == said(site)[0]
 
     def test_hides_secrets_that_stand_where_names_do(self, told):
         told.begin(scrub=("magic",))
