@@ -8,6 +8,12 @@ typedef struct {
     int is_open;
 } Stay;
 
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    Place place;
+} Entrance;
+
 /* Begin a span at a place: a stay, or `None` if the call is not recorded. */
 PyObject *
 stay_begin(const Place *place)
@@ -68,6 +74,22 @@ stay_fail(Stay *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* The call returned, and its span turned out to be one of another place. */
+static PyObject *
+stay_end_at(Stay *self, PyObject *entrance)
+{
+    if (!Py_IS_TYPE(entrance, &EntranceType)) {
+        PyErr_SetString(PyExc_TypeError, "end_at takes an entrance");
+        return NULL;
+    }
+    const Place *place = &((Entrance *)entrance)->place;
+    PyObject *before = self->opening.site;
+    self->opening.site = Py_NewRef(place->site);
+    self->opening.what = place->what;
+    Py_XDECREF(before);
+    return stay_end(self, Py_None);
+}
+
 static int
 stay_traverse(Stay *self, visitproc visit, void *arg)
 {
@@ -95,6 +117,8 @@ stay_dealloc(Stay *self)
 static PyMethodDef stay_methods[] = {
     {"end", (PyCFunction)stay_end, METH_O,
      PyDoc_STR("end($self, kept, /)\n--\n\nThe call returned.")},
+    {"end_at", (PyCFunction)stay_end_at, METH_O,
+     PyDoc_STR("end_at($self, entrance, /)\n--\n\nThe call returned: a span of another place.")},
     {"fail", (PyCFunction)stay_fail, METH_VARARGS,
      PyDoc_STR("fail($self, kept, error, /)\n--\n\nThe call raised.")},
     {NULL, NULL, 0, NULL},
@@ -112,12 +136,6 @@ PyTypeObject StayType = {
 };
 
 /* --- where stays begin -------------------------------------------------------------------------- */
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    Place place;
-} Entrance;
 
 static PyObject *
 entrance_vectorcall(Entrance *self, PyObject *const *Py_UNUSED(args), size_t nargsf,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qmon_sdk.client import failed
 
-from ._openings import abandoned, aside, closed, opened
+from ._openings import abandoned, closed, opened, opened_aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,11 +54,15 @@ class Calls:
         self._outcome = outcome
         self._code = code
 
-    def begin(self, of: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opened | None:
-        """Open the span of a call, if it is to have one."""
+    def begin(
+        self, of: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, aside: bool = False
+    ) -> Opened | None:
+        """Open the span of a call, if it is to have one: around what follows, or aside."""
         try:
             what = self._site_of(of, args, kwargs)
-            return None if what is None else opened(what)
+            if what is None:
+                return None
+            return opened_aside(what) if aside else opened(what)
         except Exception as problem:  # noqa: BLE001 - the guard: we are inside of somebody's call
             failed("integration", problem)
             return None
@@ -129,8 +133,7 @@ class Calls:
         """Watch a generator function, from its first item to its last."""
 
         def call(of: Any, *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            opening = self.begin(of, args, kwargs)
-            aside(opening)
+            opening = self.begin(of, args, kwargs, aside=True)
             try:
                 result = yield from original(of, *args, **kwargs)
             except BaseException as error:
@@ -146,8 +149,7 @@ class Calls:
         """Watch an asynchronous generator function that is only iterated over."""
 
         async def call(of: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-            opening = self.begin(of, args, kwargs)
-            aside(opening)
+            opening = self.begin(of, args, kwargs, aside=True)
             items = original(of, *args, **kwargs)
             try:
                 async for item in items:

@@ -13,7 +13,6 @@ from qmon_sdk.client import current, guarded
 
 from ._around import Calls
 from ._database import WATCHED, Peer, batch_size, peer, peer_of, rows
-from ._openings import aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,9 +74,9 @@ def _begin(conn: Any, _: Any, *told: Any) -> None:
     statement, parameters, context, is_batch = told
     if context is None or _is_watched_below(conn):
         return
-    opening = STATEMENTS.begin(conn, (statement, parameters if is_batch else None), {})
-    aside(opening)  # of its end nothing is heard if another listener raises
-    context.__dict__[_OPENING] = opening
+    args = (statement, parameters if is_batch else None)
+    # Aside: of its end nothing is heard if another listener raises.
+    context.__dict__[_OPENING] = STATEMENTS.begin(conn, args, {}, aside=True)
 
 
 @guarded
