@@ -92,16 +92,17 @@ def work(captured):
 
     def run(send, tasks=1):
         sent = send()
-        wait_for(lambda: len(spans(captured, "consumer")) >= tasks)
+        wait_for(lambda: len(spans(captured, "consumer")) >= tasks, captured)
         return sent
 
     return run
 
 
-def wait_for(condition):
+def wait_for(condition, captured):
     deadline = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < deadline
+        told = [(span.name, span.attributes) for span in captured.all("span")]
+        assert time.monotonic() < deadline, (told, qmon.stats())
         time.sleep(0.01)
 
 
@@ -261,11 +262,11 @@ class TestBeat:
         assert begun.attributes["checkin.id"] == ended.attributes["checkin.id"]
         assert ended.duration_ns > 0
 
-    def test_tells_whose_clocks_a_crontab_is_read_by(self, captured):
+    def test_tells_whose_clocks_a_crontab_is_read_by(self, captured, work):
         app = make_app(timezone="Europe/Berlin")
         when = crontab(minute=0, hour=3, app=app)
         due = ScheduleEntry("nightly", "shop.price", schedule=when, app=app, args=(1,))
-        Scheduler(app, lazy=True).apply_async(due)
+        work(lambda: Scheduler(app, lazy=True).apply_async(due))
 
         assert "Europe/Berlin" == captured.all("checkin")[0].attributes["timezone"]
 
