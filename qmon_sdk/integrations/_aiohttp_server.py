@@ -94,6 +94,8 @@ def canonical(request: Any) -> str:
     """Return the path of the resource a request was resolved to, with its parameters by name."""
     match = getattr(request, "match_info", None)
     resource = getattr(getattr(match, "route", None), "resource", None)
+    if match is not None and resource is not None:
+        request[KEY].view = match.handler
     return getattr(resource, "canonical", "") or ""
 
 

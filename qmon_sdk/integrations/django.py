@@ -6,10 +6,12 @@ import sys
 from functools import lru_cache
 from types import MethodType
 
-from qmon_sdk.client import guarded
+from qmon_sdk.client import current, guarded
 from qmon_sdk.middleware import wsgi
 from qmon_sdk.middleware.asgi import serving
 from qmon_sdk.middleware.exchange import KEY
+
+from . import _django_parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,13 +24,30 @@ if TYPE_CHECKING:
 
 
 class DjangoIntegration:
-    """Watches Django under WSGI and under ASGI."""
+    """Watches Django under WSGI and under ASGI.
+
+    `middleware`, `templates` and `signals` make spans of their own for each of these inside of a
+    request: much is told, and each of them costs what a span costs.
+    """
+
+    def __init__(
+        self, *, middleware: bool = False, templates: bool = False, signals: bool = False
+    ) -> None:
+        self._middleware = middleware
+        self._templates = templates
+        self._signals = signals
 
     def install(self, watch: Watch) -> None:
         """Wait for the handlers: they are imported long after Django, and often not at all."""
         watch.when_imported("django.core.handlers.base", _watch_answers)
         watch.when_imported("django.core.handlers.wsgi", _watch_wsgi)
         watch.when_imported("django.core.handlers.asgi", _watch_asgi)
+        if self._middleware:
+            watch.when_imported("django.utils.deprecation", _django_parts.watch_middleware)
+        if self._templates:
+            watch.when_imported("django.template.base", _django_parts.watch_templates)
+        if self._signals:
+            watch.when_imported("django.dispatch.dispatcher", _django_parts.watch_signals)
 
 
 def _watch_answers(watch: Watch) -> None:
@@ -64,6 +83,15 @@ def _take(match: Any, _: Any, request: Any) -> None:
     exchange = _exchange(request)
     if exchange is not None:
         exchange.route = template_of(match.route)
+        exchange.view = match.func
+        if current().settings.send_default_pii:
+            exchange.identify = lambda: _user_of(request)
+
+
+def _user_of(request: Any) -> str:
+    """Say who is signed in, if somebody has asked already: asking may cost a query."""
+    user = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
+    return str(user.pk) if user is not None and user.is_authenticated else ""
 
 
 @lru_cache(maxsize=4096)

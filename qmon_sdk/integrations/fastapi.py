@@ -26,4 +26,4 @@ def _take(route: Any, scope: dict[str, Any], *_: Any) -> None:
     """Name the request by the whole path: newer FastAPIs keep prefixes of routers apart from it."""
     context = scope.get("fastapi", {}).get("effective_route_context")
     included = context is not None and context.original_route is route
-    take(scope, context.path if included else route.path)
+    take(scope, context.path if included else route.path, route.endpoint)

@@ -41,14 +41,15 @@ def _enter(mount: Any, scope: Scope, *_: Any) -> None:
 
 
 def _take(route: Any, scope: Scope, *_: Any) -> None:
-    take(scope, route.path)
+    take(scope, route.path, route.endpoint)
 
 
-def take(scope: Scope, path: str) -> None:
+def take(scope: Scope, path: str, view: Any) -> None:
     """Name the request by a route's path, below the mounts that led to it."""
     exchange = scope.get(KEY)
     if exchange is not None:
         exchange.route = exchange.prefix + path
+        exchange.view = view
 
 
 def _note_handled(_: None, middleware: Any, *__: Any, **___: Any) -> None:

@@ -46,8 +46,9 @@ class Exchange:
     """What is known of one request while it is answered.
 
     An integration finds it under `KEY`, tells it the `route` once routing is done (or sets `asked`,
-    which is called with the `source`, the scope or environ, when the response starts), and `note`s
-    an error that the framework is about to turn into a response.
+    which is called with the `source`, the scope or environ, when the response starts), its `view`
+    and how to `identify` the user, and `note`s an error that the framework is about to turn into a
+    response.
     """
 
     # What is seldom said has its default here: setting a dozen fields for each request adds up.
@@ -56,6 +57,8 @@ class Exchange:
     failed = False
     extra: dict[str, Any] | None = None
     asked: Callable[[Any], str | None] | None = None
+    identify: Callable[[], str] | None = None
+    view: Any = None
     scope: Scope = EMPTY
     known: Known | None = None
     _noted: BaseException | None = None
@@ -161,6 +164,8 @@ class Exchange:
             facts[semantics.ROUTE] = self.route
         if self.status:
             facts[semantics.STATUS] = semantics.status_text(self.status)
+        if self.identify is not None:
+            self._meet(self.identify)
         if SCOPE.get() is self._first_scope:  # who it is was said where we cannot see it
             SCOPE.set(self.scope)
         capture_exception(error, handled=handled, attributes=facts)
@@ -177,6 +182,8 @@ class Exchange:
         # What is known of the user in the end, whichever thread or task has said it.
         is_ours = scope is not self._first_scope and REQUEST.get() is self
         try:
+            if self.identify is not None and not is_ours:
+                self._meet(self.identify)
             self._record(cell, scope if is_ours else self.scope, duration)
         except Exception as error:  # noqa: BLE001 - the guard, without the cost of one more call
             failed("exchange", error)
@@ -186,6 +193,13 @@ class Exchange:
                 SCOPE.set(before)
             if request is not None:  # else: what is over may stay, and hears of scopes in vain
                 REQUEST.set(request)
+
+    def _meet(self, identify: Callable[[], str]) -> None:
+        """Say who asks, as the framework knows it, unless the application has said so itself."""
+        if not self.scope.user_id:
+            user_id = identify()
+            if user_id:
+                self.scope = self.scope.replace(user_id=user_id, user={"id": user_id})
 
     def _record(self, cell: Cell, scope: Scope, duration: int) -> None:
         if self.asked is not None:

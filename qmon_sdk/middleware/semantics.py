@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 METHOD = "http.request.method"
 ROUTE = "http.route"
 STATUS = "http.response.status_code"
@@ -9,6 +13,7 @@ PATH = "url.path"
 QUERY = "url.query"
 SCHEME = "url.scheme"
 CLIENT = "client.address"
+FUNCTION = "code.function.name"
 
 # Anybody can send any method: only these may become part of a name.
 METHODS = frozenset(
@@ -36,3 +41,15 @@ def name_of(method: str, route: str, scheme: str) -> str:
 def status_text(status: int) -> str:
     """Return the status as text without making a new one each time."""
     return _STATUS_TEXTS.get(status) or str(status)
+
+
+def function_name(view: Any) -> str:
+    """Name a view by its module and its name; one that is an object, by its class."""
+    while hasattr(view, "func"):  # a partial
+        view = view.func
+    view = getattr(view, "view_class", view)  # Django's, behind `as_view`
+    name = getattr(view, "__qualname__", None)
+    if not isinstance(name, str):
+        view = type(view)
+        name = view.__qualname__
+    return f"{getattr(view, '__module__', '')}.{name}".lstrip(".")

@@ -85,7 +85,7 @@ def site_of(exchange: Exchange) -> tuple[Site, dict[str, Any] | None]:
     known, extra = exchange.known, exchange.extra
     if known is not None and extra is None:
         ending = (exchange.route, exchange.status, exchange.scheme)
-        site = known.sites.get(ending) or _known_site(known, exchange.method, ending)
+        site = known.sites.get(ending) or _known_site(exchange, known, ending)
         if site is not None:
             return site, None
     extra = {} if extra is None else extra
@@ -95,28 +95,29 @@ def site_of(exchange: Exchange) -> tuple[Site, dict[str, Any] | None]:
     if exchange.query:
         extra[semantics.QUERY] = exchange.scrubber.queries[exchange.query]
     key = (exchange.method, exchange.route, exchange.status, exchange.scheme, plain)
-    return _sites.get(key) or _kept(key), extra or None
+    return _sites.get(key) or _kept(key, exchange.view), extra or None
 
 
-def _known_site(known: Known, method: str, ending: Ending) -> Site | None:
+def _known_site(exchange: Exchange, known: Known, ending: Ending) -> Site | None:
     if len(known.sites) >= MOST_ENDINGS:
         return None
     route, status, scheme = ending
-    site = _made((method, route, status, scheme, False))
+    site = _made((exchange.method, route, status, scheme, False), exchange.view)
     attributes = {**site.attributes, semantics.PATH: known.path}
     if known.query:
         attributes[semantics.QUERY] = known.query
     return known.sites.setdefault(ending, Site(site.name, kind="server", attributes=attributes))
 
 
-def _kept(key: Key) -> Site:
+def _kept(key: Key, view: Any) -> Site:
     if len(_sites) >= MOST_SITES:
         method, _, status, scheme, _ = key
         return _made((method, "", status, scheme, False))
-    return _sites.setdefault(key, _made(key))
+    return _sites.setdefault(key, _made(key, view))
 
 
-def _made(key: Key) -> Site:
+def _made(key: Key, view: Any = None) -> Site:
+    """Make a site; a route has one view, so that the first to come names it for all."""
     method, route, status, scheme, plain = key
     attributes = {semantics.METHOD: method, semantics.SCHEME: scheme}
     if status:
@@ -125,6 +126,8 @@ def _made(key: Key) -> Site:
         attributes[semantics.ROUTE] = route
     if plain:
         attributes[semantics.PATH] = route
+    if route and view is not None:
+        attributes[semantics.FUNCTION] = semantics.function_name(view)
     return Site(semantics.name_of(method, route, scheme), kind="server", attributes=attributes)
 
 

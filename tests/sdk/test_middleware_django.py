@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import django
 import httpx
 import pytest
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
+from django.dispatch import Signal
 from django.http import HttpResponse, StreamingHttpResponse
+from django.template import Context, Engine
+from django.test import override_settings
 from django.urls import include, path, re_path
+from django.utils.deprecation import MiddlewareMixin
 from werkzeug.test import Client
 
 from qmon_sdk.context import set_user
-from qmon_sdk.integrations.django import template_of
+from qmon_sdk.integrations.django import DjangoIntegration, template_of
 from qmon_sdk.start import shutdown, stats
+
+ordered = Signal()
+ordered.connect(lambda **_: None, weak=False)
+engine = Engine()
 
 
 class Lenient:
@@ -44,6 +54,18 @@ def bug(request, word, tenant=""):
     raise ValueError(word)
 
 
+def page(request):
+    ordered.send(sender=Lenient)
+    return HttpResponse(engine.from_string("hello").render(Context()))
+
+
+def signed_in(request, number):
+    request._cached_user = SimpleNamespace(pk=number, is_authenticated=True)
+    if number == 500:
+        raise LookupError("no such order")
+    return HttpResponse("")
+
+
 def stream(request):
     return StreamingHttpResponse(iter([b"a", b"b"]))
 
@@ -55,6 +77,8 @@ urlpatterns = [
     path("late/<int:number>/", late),
     path("bug/<word>/", bug),
     path("stream/", stream),
+    path("signed-in/<int:number>/", signed_in),
+    path("page/", page),
 ]
 
 
@@ -131,6 +155,66 @@ class TestUnderAsgi:
         (error,) = watched.all("error")
         assert ("ValueError", False) == (error.type, error.handled)
         assert watched.span("GET /bug/<word>/").span_id == error.span_id
+
+
+class TestViews:
+    def test_are_named(self, watched):
+        get("/orders/7/")
+
+        assert watched.spans[-1].attributes["code.function.name"].endswith("django.order")
+
+
+class TestUsers:
+    def test_who_are_signed_in_are_kept_if_they_may_be(self, watched):
+        watched.begin(integrations=("django",), send_default_pii=True)
+        get("/signed-in/7/")
+        get("/signed-in/500/")
+
+        assert ["7", "500"] == [made.user_id for made in watched.spans]
+        assert ["500"] == [error.user_id for error in watched.all("error")]
+
+    def test_are_nobody_otherwise(self, watched):
+        get("/signed-in/7/")
+
+        assert "" == watched.spans[-1].user_id
+
+    def test_whom_the_application_names_win(self, watched):
+        watched.begin(integrations=("django",), send_default_pii=True)
+        get("/orders/7/")
+
+        assert "user-7" == watched.spans[-1].user_id
+
+
+class Passing(MiddlewareMixin):
+    """A middleware of Django's kind."""
+
+
+class TestParts:
+    def test_have_spans_when_that_is_wanted(self, told):
+        told.begin(integrations=(DjangoIntegration(middleware=True, templates=True, signals=True),))
+        with override_settings(MIDDLEWARE=[f"{__name__}.Passing"]):
+            get("/page/")
+
+        names = [made.name for made in told.spans]
+        assert f"middleware {__name__}.Passing" in names
+        assert {"template (inline)", "signal"} <= set(names)
+        request = told.span("GET /page/")
+        assert request.span_id == told.span(f"middleware {__name__}.Passing").parent_id
+
+    async def test_have_spans_under_asgi(self, told):
+        told.begin(integrations=(DjangoIntegration(middleware=True),))
+        with override_settings(MIDDLEWARE=[f"{__name__}.Passing"]):
+            transport = httpx.ASGITransport(ASGIHandler())
+            async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+                await client.get("/late/7/")
+
+        assert told.span(f"middleware {__name__}.Passing").duration_ns > 0
+
+    def test_have_none_by_default(self, watched):
+        with override_settings(MIDDLEWARE=[f"{__name__}.Passing"]):
+            get("/page/")
+
+        assert ["GET /page/"] == [made.name for made in watched.spans]
 
 
 class TestTemplates:

@@ -10,6 +10,7 @@ from werkzeug.test import Client
 from qmon_sdk.capture import capture_exception
 from qmon_sdk.context import set_user
 from qmon_sdk.middleware.wsgi import wsgi
+from qmon_sdk.spans import span
 from qmon_sdk.start import shutdown, stats
 
 
@@ -119,6 +120,43 @@ class TestMounts:
         get(wsgi(DispatcherMiddleware(flask.Flask("front"), {"/shop": shop})), "/shop/orders/7")
 
         assert ["GET /shop/orders/<int:number>"] == [found.name for found in told.spans]
+
+
+class TestBlueprints:
+    def test_are_part_of_the_route(self, shop, told):
+        admin = flask.Blueprint("admin", __name__, url_prefix="/admin/<tenant>")
+        admin.add_url_rule("/users", "users", lambda tenant: tenant)
+        shop.register_blueprint(admin)
+
+        get(shop, "/admin/acme/users")
+
+        assert "GET /admin/<tenant>/users" == told.spans[0].name
+
+
+class TestHooks:
+    def test_before_a_request_are_inside_of_it(self, shop, told):
+        shop.before_request(lambda: set_user({"id": "ada"}))
+        get(shop, "/bug/x")
+
+        assert "ada" == told.all("error")[0].user_id
+
+    def test_that_fail_fail_the_request(self, shop, told):
+        shop.before_request(lambda: 1 / 0)
+        get(shop, "/orders/7")
+
+        assert "ZeroDivisionError" == told.all("error")[0].type
+        assert ("GET /orders/<int:number>", "error") == (told.spans[0].name, told.spans[0].status)
+
+    def test_after_a_request_are_inside_of_it(self, shop, told):
+        @shop.after_request
+        def after(response):
+            with span("after"):
+                return response
+
+        get(shop, "/orders/7")
+
+        request = told.span("GET /orders/<int:number>")
+        assert request.span_id == told.span("after").parent_id
 
 
 class TestRemoval:

@@ -10,11 +10,13 @@ import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from qmon_sdk.context import SCOPE, set_user
+from qmon_sdk.spans import span
 from qmon_sdk.start import shutdown, stats
 
 
@@ -135,6 +137,37 @@ def api():
     deeper.include_router(items, prefix="/items")
     app.include_router(deeper, prefix="/api")
     return app
+
+
+class TestBackgroundTasks:
+    async def test_are_inside_of_their_request(self, watched):
+        async def later():
+            with span("later"):
+                pass
+
+        async def home(request):
+            return PlainTextResponse("hello", background=BackgroundTask(later))
+
+        await get(Starlette(routes=[Route("/", home)]), "/")
+
+        request = watched.span("GET /")
+        assert request.span_id == watched.span("later").parent_id
+        assert request.attributes["code.function.name"].endswith("home")
+
+    async def test_that_fail_are_errors_of_their_request(self, watched):
+        def later():
+            raise LookupError("too late")
+
+        async def home(request):
+            return PlainTextResponse("hello", background=BackgroundTask(later))
+
+        await get(Starlette(routes=[Route("/", home)]), "/")
+
+        assert "LookupError" == watched.all("error")[0].type
+        assert ("error", "200") == (
+            watched.span("GET /").status,
+            watched.span("GET /").attributes["http.response.status_code"],
+        )
 
 
 class TestFastAPI:
