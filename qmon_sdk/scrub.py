@@ -96,6 +96,8 @@ class Scrubber:
         self._people: Scrubber | None = None
         self.texts = Remembered(self.text)
         """A text → what of it may be kept."""
+        self.known = (self._keys, self.texts)
+        """What it was asked before, for the accelerator to look up."""
         self.queries = Remembered(self._query)
         """A query string → the same without what stands under the name of a secret."""
         self._compiled: dict[str, Pattern[str]] = {}

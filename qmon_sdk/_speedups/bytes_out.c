@@ -73,6 +73,17 @@ out_f64(Out *out, double value)
     return out_u64(out, bits);
 }
 
+int
+out_bytes(Out *out, const char *bytes, size_t size)
+{
+    if (make_room(out, size) < 0) {
+        return -1;
+    }
+    memcpy(out->bytes + out->size, bytes, size);
+    out->size += size;
+    return 0;
+}
+
 PyObject *
 out_object(const Out *out)
 {

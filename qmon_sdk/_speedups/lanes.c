@@ -2,7 +2,7 @@
 
 #include "speedups.h"
 
-static int
+int
 memory_set(Memory *memory, PyObject *owner)
 {
     Py_buffer view;
@@ -24,7 +24,7 @@ memory_set(Memory *memory, PyObject *owner)
     return 0;
 }
 
-static void
+void
 memory_free(Memory *memory)
 {
     if (memory->owner != NULL) {

@@ -16,8 +16,14 @@ intern_names(void)
         {&names.attributes, "attributes"}, {&names.crowded, "crowded"}, {&names.missed, "missed"},
         {&names.key_of, "key_of"}, {&names.counter, "counter"},
         {&names.distribution, "distribution"}, {&names.number, "number"},
-        {&names.begin_trace, "begin_trace"},
+        {&names.begin_trace, "begin_trace"}, {&names.owner, "owner"},
+        {&names.keep_attributes, "keep_attributes"}, {&names.nothing, ""},
     };
+    Py_XSETREF(names.events, PyUnicode_FromStringAndSize("\0events", 7));
+    Py_XSETREF(names.links, PyUnicode_FromStringAndSize("\0links", 6));
+    if (names.events == NULL || names.links == NULL) {
+        return -1;
+    }
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         Py_XSETREF(*wanted[i].place, PyUnicode_InternFromString(wanted[i].text));
         if (*wanted[i].place == NULL) {
@@ -48,7 +54,7 @@ module_exec(PyObject *module)
         return -1;
     }
     PyTypeObject *types[] = {&PendingType, &ShelfType, &SupplyType, &StackType, &LaneType,
-                             &CellType, &WrapperType, &StayType, &EntranceType};
+                             &CellType, &WrapperType, &StayType, &EntranceType, &NotesType};
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (PyModule_AddType(module, types[i]) < 0) {
             return -1;
@@ -67,6 +73,12 @@ module_exec(PyObject *module)
 static PyMethodDef module_functions[] = {
     {"join", (PyCFunction)(void (*)(void))join, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("join(**around)\n--\n\nTell what is called, and looked at, of the Python around.")},
+    {"keep", (PyCFunction)(void (*)(void))attributes_keep, METH_FASTCALL,
+     PyDoc_STR("keep(said, keys, texts, notes, attributes, /)\n--\n\nKeep a span's attributes; 0 if "
+               "that is not for C to do.")},
+    {"merge", (PyCFunction)(void (*)(void))attributes_merge, METH_FASTCALL,
+     PyDoc_STR("merge(said, sites, /)\n--\n\nJoin what was kept of spans with what their sites "
+               "say.")},
     {"split", rows_split, METH_O,
      PyDoc_STR("split(rows, /)\n--\n\nCut rows that were finished into columns.")},
     {"places", rows_places, METH_O,

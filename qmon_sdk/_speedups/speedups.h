@@ -14,7 +14,8 @@
 typedef struct {
     PyObject *name, *value, *unit, *attributes, *crowded, *missed, *key_of;
     PyObject *counter, *distribution;
-    PyObject *number, *begin_trace;
+    PyObject *number, *begin_trace, *owner, *keep_attributes;
+    PyObject *events, *links, *nothing; /* what is kept apart from attributes, and no text */
     PyObject *one, *word_bits; /* 1 and 64 */
 } Names;
 
@@ -64,6 +65,7 @@ typedef struct {
 int out_byte(Out *out, uint8_t value);
 int out_u32(Out *out, uint32_t value);
 int out_u64(Out *out, uint64_t value);
+int out_bytes(Out *out, const char *bytes, size_t size);
 int out_f64(Out *out, double value);
 PyObject *out_object(const Out *out);
 void out_free(Out *out);
@@ -114,6 +116,10 @@ enum {
     CHUNK_HEAD = 64,
     ROW_BYTES = 72,
     ROW_SPAN = 64,
+    NOTED = 72,
+    NOTES_AT = 626688,
+    NOTES_BYTES = 262144,
+    NOTE_BYTES = 16,
 };
 #define INHERITS (1ULL << 40)
 
@@ -132,6 +138,8 @@ typedef struct {
 
 extern PyTypeObject LaneType;
 
+int memory_set(Memory *memory, PyObject *owner);
+void memory_free(Memory *memory);
 char *memory_at(const Memory *memory, uint64_t at, size_t bytes);
 
 /* --- cells.c: a context's place in its trace ------------------------------------------------------ */
@@ -195,7 +203,18 @@ void watch_forks(void);
 void write_open(const Opening *it);
 void write_inside(const Opening *it);
 void write_closed(const Opening *it);
-int write_row(Opening *it, int64_t took);
+int write_row(Opening *it, int64_t took, uint64_t extra);
+void put(char *at, const uint64_t *words, int count);
+void publish(char *at, uint64_t value);
+
+/* --- notes.c, attributes.c ------------------------------------------------------------------------- */
+
+extern PyTypeObject NotesType;
+
+uint64_t note(PyObject *any, uint64_t kind, const Out *payload);
+int is_readable(PyObject *kept);
+PyObject *attributes_keep(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *attributes_merge(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* --- rows.c: rows as columns ---------------------------------------------------------------------- */
 

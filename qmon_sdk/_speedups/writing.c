@@ -18,7 +18,7 @@ little(uint64_t value)
 #endif
 }
 
-static void
+void
 put(char *at, const uint64_t *words, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -28,7 +28,7 @@ put(char *at, const uint64_t *words, int count)
 }
 
 /* Store a word that others act on, after everything that was stored before it. */
-static void
+void
 publish(char *at, uint64_t value)
 {
 #ifdef _MSC_VER
@@ -97,7 +97,7 @@ write_closed(const Opening *it)
 /* --- rows --------------------------------------------------------------------------------------- */
 
 int
-write_row(Opening *it, int64_t took)
+write_row(Opening *it, int64_t took, uint64_t extra)
 {
     Cell *cell = it->cell;
     uint64_t at;
@@ -114,7 +114,7 @@ write_row(Opening *it, int64_t took)
         return 0;
     }
     uint64_t words[] = {(uint64_t)it->start, (uint64_t)took, cell->trace_hi, cell->trace_lo,
-                        it->parent,          it->what,       who_now(),      0};
+                        it->parent,          it->what,       who_now(),      extra};
     put(row, words, 8);
     publish(row + ROW_SPAN, it->span);
     return 0;

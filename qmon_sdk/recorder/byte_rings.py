@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.flight import HELD, NOTE, WORD
 from qmon_sdk.transports.originals import allocate_lock
@@ -22,7 +23,7 @@ _LONGEST_NOTE = flight.NOTES_BYTES // 8
 _FIRST = 8  # position 0 means "none"
 
 
-class Notes:
+class PureNotes:
     """Entries that are small and may be lost to later ones: logs, attributes, breadcrumbs."""
 
     def __init__(self, buf: memoryview) -> None:
@@ -66,6 +67,11 @@ class Notes:
         self._buf[start : start + length] = payload
         NOTE.pack_into(self._buf, at, position, length, kind, 0)
         return position
+
+
+Notes = PureNotes
+if not TYPE_CHECKING and speedups is not None:
+    Notes = speedups.Notes
 
 
 class Held:

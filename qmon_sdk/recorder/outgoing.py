@@ -6,6 +6,7 @@ import os
 from itertools import count
 from time import time_ns
 
+from qmon_sdk.accelerator import speedups
 from qmon_sdk.client import failed
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.columns import block_of, rows_of
@@ -57,6 +58,9 @@ class Parts(Record):
     delivery: Delivery = None  # type: ignore[assignment]
 
 
+_keep = None if speedups is None else speedups.keep
+
+
 class Outgoing:
     """Writes frames in the name of one process; `begin` makes it another's, after a fork."""
 
@@ -79,10 +83,15 @@ class Outgoing:
 
     def keep_attributes(self, ring: Ring, said: dict[str, Any]) -> int:
         """Keep a span's attributes until its row is sent; returns what the row says of them."""
-        apart = {key: said.pop(key) for key in (flight.EVENTS, flight.LINKS) if key in said}
-        labels = self._scrubber.labels(said) | apart
         # What the application's hook has not seen yet must not be read by anybody.
         seen = ring.is_shared and self._settings.before_send_span is None
+        if _keep is not None and seen:
+            keys, texts = self._scrubber.known
+            number: int = _keep(said, keys, texts, ring.notes, self._attributes)
+            if number:
+                return number
+        apart = {key: said.pop(key) for key in (flight.EVENTS, flight.LINKS) if key in said}
+        labels = self._scrubber.labels(said) | apart
         number = ring.notes.add(flight.EXTRA, packed(labels)) if seen else 0
         number = number or next(self._unnoted)
         self._attributes[number] = labels

@@ -213,12 +213,17 @@ def _extras(
 ) -> list[Any]:
     """Write what is not the same for all spans of a site: attributes, events, links."""
     said = [attributes_at(extra) if extra else NO_LABELS for extra in extras]
-    events = [kept.pop(flight.EVENTS, "") if kept else "" for kept in said]
-    links = [kept.pop(flight.LINKS, "") if kept else "" for kept in said]
-    sites = [SITES[what & flight.SITE_MASK].attributes for what in whats]
+    of_site = {what: SITES[what & flight.SITE_MASK].attributes for what in set(whats)}
+    attributes, events, links = _merge(said, [of_site[what] for what in whats])
+    return [WRITERS["Labels"](attributes), WRITERS["Text"](events), WRITERS["Text"](links)]
+
+
+def pure_merge(said: list[Any], sites: list[Any]) -> tuple[tuple[Any, ...], ...]:
+    """Join what was kept of each span with what its site says: attributes, events, links."""
+    events = tuple([kept.pop(flight.EVENTS, "") if kept else "" for kept in said])
+    links = tuple([kept.pop(flight.LINKS, "") if kept else "" for kept in said])
     both = [{**site, **kept} if kept else site for site, kept in zip(sites, said, strict=True)]
-    return [
-        WRITERS["Labels"](tuple(both)),
-        WRITERS["Text"](tuple(events)),
-        WRITERS["Text"](tuple(links)),
-    ]
+    return tuple(both), events, links
+
+
+_merge = pure_merge if speedups is None else speedups.merge
