@@ -64,7 +64,7 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
     from .scrub import Scrubber
 
     settings = settings.replace(
-        socket=settings.socket or default_socket(), spool_dir=settings.spool_dir or default_spool()
+        socket=_socket(settings), spool_dir=settings.spool_dir or default_spool()
     )
     settings = settings.replace(flight_dir=_flight_dir(settings, transport))
     books = Books(settings.on_drop)
@@ -88,6 +88,14 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
     return Client(
         settings=settings, books=books, scrubber=scrubber, metrics=metrics, recorder=recorder
     )
+
+
+def _socket(settings: Settings) -> str:
+    """Say which agent is meant: the ring of this process is named after its socket."""
+    scheme, _, path = settings.dsn.partition(":")
+    if scheme == "unix" and path:
+        return path.removeprefix("//")
+    return settings.socket or default_socket()
 
 
 def _flight_dir(settings: Settings, transport: Transport | None) -> str:

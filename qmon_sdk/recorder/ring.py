@@ -21,6 +21,7 @@ from qmon_sdk.protocol.frames import pack
 from qmon_sdk.protocol.signals import SIGNALS
 
 from .byte_rings import Held, Notes
+from .leftovers import is_crowded, remember
 from .people import PEOPLE
 from .sites import SITES
 
@@ -113,6 +114,9 @@ class Ring:
     def _mapped(self, path: str) -> mmap.mmap:
         try:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            if is_crowded(path):
+                raise ValueError("no agent has taken those that lie there")
+            remember(path)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             self.path = path
             self._claim()

@@ -17,6 +17,7 @@ from qmon_sdk.logs import log
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.flight_reader import read_flight
 from qmon_sdk.recorder.byte_rings import Held, Notes
+from qmon_sdk.recorder.leftovers import MOST
 from qmon_sdk.recorder.ring import Ring
 from qmon_sdk.sessions import session
 from qmon_sdk.spans import span
@@ -239,3 +240,81 @@ class TestTheLock:
 
         assert b"BlockingIOError" in done.stderr
         assert Path(ring.path).stat().st_mode & 0o777 == 0o600
+
+
+class TestWhoseRingItIs:
+    def test_is_the_agent_at_the_socket_that_the_dsn_names(self, told, tmp_path):
+        told.begin(dsn=f"unix://{tmp_path}/other.sock", flight_dir=str(tmp_path))
+        work(1)
+        (path,) = tmp_path.glob("*.ring")
+
+        assert path.name.startswith(flight.agent_of(f"{tmp_path}/other.sock"))
+
+
+class TestRingsThatNobodyTakes:
+    """They are memory, and a program that dies at every start makes one each time."""
+
+    @pytest.fixture
+    def leave(self, tmp_path):
+        def leave(number, agent="a"):
+            for n in range(number):
+                (tmp_path / f"{agent}.{n:032x}.ring").write_bytes(b"")
+
+        return leave
+
+    def test_are_joined_by_no_more_when_they_are_too_many(self, leave, tmp_path):
+        leave(MOST + 1)
+        ring = Ring(str(tmp_path / "a.new.ring"), PROCESS)
+
+        assert not ring.is_shared
+        assert "no agent has taken" in ring.trouble
+
+    def test_do_not_count_for_another_agent(self, leave, tmp_path):
+        leave(MOST + 1, "b")
+        ring = Ring(str(tmp_path / "a.new.ring"), PROCESS)
+        ring.remove()
+
+        assert not ring.trouble
+
+    def test_are_not_those_of_processes_that_live(self, tmp_path):
+        with subprocess.Popen(
+            [sys.executable, "-c", HOLDERS, str(tmp_path), str(MOST + 1)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as living:
+            living.stdout.readline()
+            ring = Ring(str(tmp_path / "a.new.ring"), PROCESS)
+            living.stdin.close()
+        ring.remove()
+
+        assert not ring.trouble
+
+    def test_are_not_those_of_this_process_which_keep_their_lock(self, leave, tmp_path):
+        mine = Ring(str(tmp_path / "a.mine.ring"), PROCESS)
+        leave(MOST - 1)
+        ring = Ring(str(tmp_path / "a.new.ring"), PROCESS)
+        is_locked = subprocess.run(
+            [sys.executable, "-c", TRIES, str(tmp_path / "a.mine.ring")], check=False
+        ).returncode
+        ring.remove()
+        mine.remove()
+
+        assert (0, "") == (is_locked, ring.trouble)
+
+
+HOLDERS = """
+import fcntl, sys
+held = [open(f"{sys.argv[1]}/a.{n:032x}.ring", "w+b") for n in range(int(sys.argv[2]))]
+for file in held:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+print(flush=True)
+sys.stdin.read()
+"""
+TRIES = """
+import fcntl, sys
+try:
+    fcntl.lockf(open(sys.argv[1], "r+b"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    sys.exit(0)
+sys.exit(1)
+"""
