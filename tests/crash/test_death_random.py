@@ -18,10 +18,10 @@ COUNTS = struct.Struct("<QQ")
 
 # After each call it notes, in memory that outlives it, that the call has returned.
 LOAD = """
-import mmap, sys, time, threading
+import mmap, os, sys, time
 import qmon_sdk as qmon
 
-qmon.init(integrations=())
+qmon.init(integrations=(), flight_dir=os.environ.get("FLIGHT", ""))
 with open(sys.argv[1], "r+b") as file:
     counts = memoryview(mmap.mmap(file.fileno(), 16)).cast("Q")
 
@@ -138,3 +138,24 @@ class TestAgentKilledInTheMiddle:
         measured(kills=6, amiss=len(lost))
 
         assert not lost
+
+
+class TestTwoAgents:
+    def test_never_take_the_same_ring(self, make_agent, tmp_path, measured):
+        """Both look into one folder, whichever of them the program speaks to."""
+        folder = tmp_path / "shared"
+        folder.mkdir(mode=0o700)
+        agents = [make_agent(), make_agent()]
+        for agent in agents:
+            agent.configure(f'[sources.flight]\nfolders = ["{folder}"]\ninterval_s = 0.05\n')
+            agent.start()
+        flies = {"FLIGHT": str(folder)}
+        victims = [Victim(agents[n % 2], tmp_path / f"both{n}", **flies) for n in range(6)]
+        for victim in victims:
+            agents[0].until(lambda victim=victim: victim.counts[0] > 0)
+            victim.kill()
+        agents[0].until(lambda: not [*folder.glob("*.ring")])
+        deaths = [[len(a.signals("error", v.service)) for a in agents] for v in victims]
+        measured(deaths=len(deaths), told_by_the_first=sum(told for told, _ in deaths))
+
+        assert [1] * len(victims) == [sum(each) for each in deaths]

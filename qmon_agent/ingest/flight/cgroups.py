@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -63,14 +64,15 @@ class _Group:
 class Cgroups:
     """Looks at the cgroups of the processes watched, and again when one of them dies."""
 
-    def __init__(self) -> None:
-        self._mounts = memory_mounts()
+    def __init__(self, find: Callable[[int], Path | None] | None = None) -> None:
+        """`find` knows the cgroup of a process: by default as `/proc` tells."""
+        self._find = find or partial(_cgroup_of, mounts=memory_mounts())
         self._groups: dict[Path, _Group] = {}
         self._of: OrderedDict[int, tuple[Path, ...]] = OrderedDict()
 
     def join(self, pid: int) -> None:
         """Note where a process is; while it lives, for afterwards nobody can tell."""
-        path = _cgroup_of(pid, self._mounts)
+        path = self._find(pid)
         if path is None:
             return
         self._of[pid] = tuple(self._known(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -32,8 +33,13 @@ def oom_kill_of(pid: int, started: int) -> OomKill | None:
 
     Only root may read the log, and a process of another namespace has another number there.
     """
+    return oom_kill_in(_records(), pid, started)
+
+
+def oom_kill_in(records: Sequence[bytes], pid: int, started: int) -> OomKill | None:
+    """The same, in these records."""
     found = None
-    for record in _records():
+    for record in records:
         if (parsed := _RECORD.match(record)) is None:
             continue
         microseconds, text = parsed.groups()

@@ -127,7 +127,8 @@ def _of_exit(known: Exit) -> Cause:
         return _gentle(f"TerminatedBy{known.name}", message, level="warning")
     if named := FAULTS.get(known.signal):
         return Cause(type=named[0], message=named[1])
-    return Cause(type=f"KilledBy{known.name.replace(' ', '')}", message=f"killed by {known.name}")
+    name = known.name if known.name.startswith("SIG") else f"Signal{known.signal}"
+    return Cause(type=f"KilledBy{name}", message=f"killed by {known.name}")
 
 
 def _of_fault(fault: Fault) -> Cause:
