@@ -25,7 +25,9 @@ class NotInstalledError(Exception):
 
 
 class Server:
-    """One running program, and where it listens."""
+    """One running program, where it listens, and the directory that goes with it."""
+
+    directory = None
 
     def __init__(self, command, *, port, user=None):
         self.host, self.port = "127.0.0.1", port
@@ -58,6 +60,8 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self.directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Postgres(Server):
@@ -90,10 +94,6 @@ class Postgres(Server):
     def url(self):
         return f"postgresql://postgres@{self.host}:{self.port}/postgres"
 
-    def stop(self):
-        super().stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
 
 def redis_server(*more):
     program, port = _program("redis-server", package="redis-server"), free_port()
@@ -103,10 +103,15 @@ def redis_server(*more):
 
 def redis_cluster():
     """A cluster of one node, which has all the slots."""
-    nodes = Path(tempfile.mkdtemp(prefix="qmon-redis-")) / "nodes.conf"
-    settings = {"enabled": "yes", "config-file": nodes, "port": free_port()}
+    directory = Path(tempfile.mkdtemp(prefix="qmon-redis-"))
+    settings = {
+        "enabled": "yes",
+        "config-file": directory / "nodes.conf",
+        "port": free_port(),
+    }
     options = [text for name, value in settings.items() for text in (f"--cluster-{name}", value)]
     server = redis_server(*map(str, options))
+    server.directory = directory
     with socket.create_connection(server.address) as link:
         link.sendall(b"CLUSTER ADDSLOTSRANGE 0 16383\r\n")
         assert link.recv(64).startswith(b"+OK")
