@@ -126,7 +126,8 @@ class RecordingSpan(ReadableSpan, Span):
         if not self._ended:
             self._add(attributes)
 
-    def _begin_with(self, attributes: Mapping[str, Any]) -> None:
+    def begin_with(self, attributes: Mapping[str, Any]) -> None:
+        """Take the first attributes, in one piece if all of them are plain."""
         for value in attributes.values():
             if type(value) not in PLAIN:
                 break
@@ -253,10 +254,8 @@ class RecordingSpan(ReadableSpan, Span):
         self._above = parent
 
     def begin(self, told: tuple[Any, ...]) -> None:
-        """Take what is told at the beginning, beside the name and the kind."""
-        attributes, links, start_time, self._on_exception = told
-        if attributes:
-            self._begin_with(attributes)
+        """Take what is seldom told at the beginning."""
+        links, start_time, self._on_exception = told
         for link in links or ():
             self.add_link(link.context, link.attributes)
         if (began := moment(start_time)) is not None:

@@ -143,8 +143,10 @@ class Tracer(api.Tracer):
             how = kind if type(kind) is SpanKind else _INTERNAL
             span = self._started(cell, name if type(name) is str else label(name), how, context)
             if type(span) is RecordingSpan:
-                if attributes or links or start_time is not None or not (records and sets_status):
-                    span.begin((attributes, links, start_time, (records, sets_status)))
+                if attributes:
+                    span.begin_with(attributes)
+                if links or start_time is not None or not (records and sets_status):
+                    span.begin((links, start_time, (records, sets_status)))
                 for processor in self.provider.processors:
                     ask(processor, "on_start", span, parent_context=context)
         except Exception as error:  # noqa: BLE001 - the guard, without the price of a wrapper
