@@ -18,15 +18,20 @@ HERE = Path(__file__).parent
 RELEASE = "0.66b1"
 USUAL = ("flask", "wsgi", "asgi", "threading", "logging", "sqlite3", "requests", "urllib3")
 # These ask for the very class of the SDK's spans.
-ASK_FOR_THE_SDK = {"django": {"TestMiddleware.test_hooks", "TestMiddlewareAsgi.test_hooks"}}
+ASK_FOR_THE_SDK = {
+    "django": {
+        "tests.test_middleware.TestMiddleware.test_hooks",
+        "tests.test_middleware_asgi.TestMiddlewareAsgi.test_hooks",
+    }
+}
 
 
 def main(folder, *names):
     """Answer with how many suites did worse with qmon."""
     results = {name: compared(Path(folder).resolve(), name) for name in names or USUAL}
-    print(f"\n{'suite':<12}{'SDK':>18}{'qmon':>18}")
+    print(f"\n{'suite':<12}{'SDK':>26}{'qmon':>26}")
     for name, (with_sdk, with_qmon, _) in results.items():
-        print(f"{name:<12}{counts(with_sdk):>18}{counts(with_qmon):>18}")
+        print(f"{name:<12}{counts(with_sdk):>26}{counts(with_qmon):>26}")
     worse = {name: lost for name, (_, _, lost) in results.items() if lost}
     for name, lost in worse.items():
         print(f"{name}: passed with the SDK only: {sorted(lost)}")
@@ -81,10 +86,7 @@ def outcomes(suite, *options):
         check=False,
     )
     cases = ET.parse(report).iter("testcase")
-    return {
-        f"{case.get('classname').rpartition('.')[2]}.{case.get('name')}": outcome(case)
-        for case in cases
-    }
+    return {f"{case.get('classname')}.{case.get('name')}": outcome(case) for case in cases}
 
 
 def outcome(case):

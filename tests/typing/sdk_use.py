@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import assert_type
 
 import qmon_sdk as qmon
+from qmon_sdk import otel
 
 qmon.init(service="shop", traces_sample_rate=0.5)
 
@@ -68,3 +69,8 @@ def verbs() -> None:
         qmon.set_tag("step", "payment")
     assert_type(qmon.flush(timeout=1.0), bool)
     assert_type(qmon.shutdown(), bool)
+
+
+otel.install(traces=True, metrics=False)
+assert_type(otel.attach(object()), bool | None)
+otel.TracerProvider().add_span_processor(object())
