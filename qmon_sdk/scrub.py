@@ -98,8 +98,7 @@ class Scrubber:
         """A text → what of it may be kept."""
         self.known = (self._keys, self.texts)
         """What it was asked before, for the accelerator to look up."""
-        self.queries = Remembered(self._query)
-        """A query string → the same without what stands under the name of a secret."""
+        self._addresses = Remembered(self._address)
         self._compiled: dict[str, Pattern[str]] = {}
 
     def about(self, person: Mapping[Any, Any]) -> dict[str, str]:
@@ -179,6 +178,10 @@ class Scrubber:
 
     def address(self, value: Any, _: Any = None) -> str:
         """Write a URL, or the query of one, without its secrets."""
+        is_usual = type(value) is str and len(value) <= _SHORT
+        return self._addresses[value] if is_usual else self._address(value)
+
+    def _address(self, value: Any) -> str:
         text = self.bounded(value)
         for _ in range(_ROUNDS):
             before = text

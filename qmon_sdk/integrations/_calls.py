@@ -258,12 +258,14 @@ def is_told(host: str) -> bool:
 
 
 def _full(place: Place, target: str) -> str:
-    """Write the URL without its credentials, and without what stands under a secret's name."""
+    """Write the URL without its credentials; its secrets go when attributes are scrubbed."""
     scheme, host, port = place
-    path, _, query = target.partition("?")
     at = f"[{host}]" if ":" in host else host
-    url = f"{scheme}://{at}{path}" if port == PORTS.get(scheme) else f"{scheme}://{at}:{port}{path}"
-    return f"{url}?{current().scrubber.queries[query]}" if query else url
+    return (
+        f"{scheme}://{at}{target}"
+        if port == PORTS.get(scheme)
+        else f"{scheme}://{at}:{port}{target}"
+    )
 
 
 def _site(call: Call) -> Site:

@@ -71,7 +71,7 @@ class KnownUrls:
         met.pop(url, None)  # another thread may have been quicker
         self._room -= 1
         method, path, query = url
-        about = scrubber.labels({semantics.PATH: path, semantics.QUERY: scrubber.queries[query]})
+        about = scrubber.labels({semantics.PATH: path, semantics.QUERY: query})
         known = Known(method, about[semantics.PATH], about[semantics.QUERY])
         self._known[url] = known
         return known
@@ -93,7 +93,7 @@ def site_of(exchange: Exchange) -> tuple[Site, dict[str, Any] | None]:
     if not plain:
         extra[semantics.PATH] = exchange.path
     if exchange.query:
-        extra[semantics.QUERY] = exchange.scrubber.queries[exchange.query]
+        extra[semantics.QUERY] = exchange.query
     key = (exchange.method, exchange.route, exchange.status, exchange.scheme, plain)
     return _sites.get(key) or _kept(key, exchange.view), extra or None
 
