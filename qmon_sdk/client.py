@@ -6,6 +6,8 @@ import sys
 from functools import wraps
 from time import time_ns
 
+from .accelerator import speedups
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,6 +158,8 @@ def install(client: Client | SilentClient) -> Client | SilentClient:
     """Put a client in charge and return the one it replaces."""
     global _client
     before, _client = _client, client
+    if speedups is not None:
+        speedups.aim(*(client.metrics.families if client.metrics else (None, None, None)))
     return before
 
 

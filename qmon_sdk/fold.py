@@ -115,9 +115,8 @@ class Fold:
         self._scrubber = scrubber
         self._series: dict[tuple[str, ...], Series] = {}
         self._sizes: dict[tuple[str, ...], int] = {}
-        self.count = Family(COUNTER, self).add
-        self.gauge = Family(GAUGE, self).add
-        self.distribution = Family(DISTRIBUTION, self).add
+        self.families = Family(COUNTER, self), Family(GAUGE, self), Family(DISTRIBUTION, self)
+        self.count, self.gauge, self.distribution = (family.add for family in self.families)
         self.begin()
 
     def begin(self) -> None:

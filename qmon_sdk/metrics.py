@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import update_wrapper
 from time import perf_counter_ns
 
+from .accelerator import speedups
 from .around import around
 from .client import current, failed
 from .fold import Fold, bound
-from .series import COUNTER, DISTRIBUTION, GAUGE
+from .series import COUNTER, DISTRIBUTION, GAUGE, KINDS
 
 __all__ = ["Fold", "count", "distribution", "gauge", "histogram", "timer"]
 
@@ -52,6 +54,8 @@ def _bindable(kind: str) -> Callable[[Callable[..., None]], Verb]:
         ) -> Adding:
             return bound(kind, name, unit=unit, attributes=attributes).add
 
+        if speedups is not None:
+            verb = update_wrapper(speedups.Verb(KINDS.index(kind), verb), verb)
         verb.bind = bind  # type: ignore[attr-defined]
         return verb  # type: ignore[return-value]
 

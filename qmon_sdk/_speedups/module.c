@@ -54,7 +54,7 @@ module_exec(PyObject *module)
         return -1;
     }
     PyTypeObject *types[] = {&PendingType, &ShelfType, &SupplyType, &StackType, &LaneType,
-                             &CellType, &WrapperType, &StayType, &EntranceType, &NotesType};
+                             &CellType, &WrapperType, &StayType, &EntranceType, &NotesType, &VerbType};
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (PyModule_AddType(module, types[i]) < 0) {
             return -1;
@@ -79,6 +79,8 @@ static PyMethodDef module_functions[] = {
     {"merge", (PyCFunction)(void (*)(void))attributes_merge, METH_FASTCALL,
      PyDoc_STR("merge(said, sites, /)\n--\n\nJoin what was kept of spans with what their sites "
                "say.")},
+    {"aim", (PyCFunction)(void (*)(void))verbs_aim, METH_FASTCALL,
+     PyDoc_STR("aim(counters, gauges, distributions, /)\n--\n\nAim the verbs at shelves.")},
     {"split", rows_split, METH_O,
      PyDoc_STR("split(rows, /)\n--\n\nCut rows that were finished into columns.")},
     {"places", rows_places, METH_O,

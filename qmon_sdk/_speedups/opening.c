@@ -46,14 +46,14 @@ watch_forks(void)
 
 /* Count a failure of ours and go on; -1 where failures are to be heard, and then it is raised. */
 int
-trouble(void)
+trouble(const char *where)
 {
     PyObject *error = raised_exception();
     if (error == NULL || joined.trouble == NULL) {
         Py_XDECREF(error);
         return 0;
     }
-    PyObject *done = PyObject_CallFunction(joined.trouble, "sO", "instrument", error);
+    PyObject *done = PyObject_CallFunction(joined.trouble, "sO", where, error);
     Py_DECREF(error);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
@@ -65,7 +65,7 @@ tell_of_fork(void)
     forked = 0;
     PyObject *done = PyObject_CallNoArgs(joined.forked);
     Py_XDECREF(done);
-    return done == NULL ? trouble() : 0;
+    return done == NULL ? trouble("instrument") : 0;
 }
 
 /* --- beginning ---------------------------------------------------------------------------------- */
@@ -83,7 +83,7 @@ adopted(Cell **cell, uint64_t *span)
     PyObject *found = PyObject_CallNoArgs(joined.adopt);
     *cell = NULL;
     if (found == NULL) {
-        return trouble();
+        return trouble("instrument");
     }
     if (!is_cell(found) || ((Cell *)found)->ids == NULL) { /* `None`: nobody records */
         Py_DECREF(found);
@@ -93,7 +93,7 @@ adopted(Cell **cell, uint64_t *span)
     *cell = (Cell *)found;
     if (next_number((*cell)->ids, span) < 0) {
         Py_CLEAR(*cell);
-        return trouble();
+        return trouble("instrument");
     }
     return 1;
 }
@@ -107,7 +107,7 @@ cell_now(Cell **cell, uint64_t *span)
         return -1;
     }
     if (PyContextVar_Get(joined.cell, NULL, &found) < 0) {
-        return trouble();
+        return trouble("instrument");
     }
     *cell = (Cell *)found;
     if (found != NULL && is_cell(found) && (*cell)->thread == PyThread_get_thread_ident() &&
@@ -116,7 +116,7 @@ cell_now(Cell **cell, uint64_t *span)
         if (got == 1 && *span != 0) {
             return 1;
         }
-        if (got < 0 && trouble() < 0) {
+        if (got < 0 && trouble("instrument") < 0) {
             Py_CLEAR(*cell);
             return -1;
         }
@@ -135,7 +135,7 @@ is_skipped(PyObject *skip, Cell *cell)
     PyObject *answer = PyObject_CallOneArg(skip, (PyObject *)cell);
     int skipped = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
-    return skipped < 0 ? trouble() : skipped;
+    return skipped < 0 ? trouble("instrument") : skipped;
 }
 
 /* Draw the id of a new trace, all of which are kept. */
@@ -147,7 +147,7 @@ draw_trace(Cell *cell)
         cell->trace_lo = PyLong_AsUnsignedLongLong(drawn);
         Py_DECREF(drawn);
     }
-    return PyErr_Occurred() ? trouble() : 0;
+    return PyErr_Occurred() ? trouble("instrument") : 0;
 }
 
 /* Draw the id of a new trace, and decide whether it is kept. */
@@ -163,7 +163,7 @@ begin_trace(Cell *cell, PyObject *site)
     }
     Py_XDECREF(name);
     Py_XDECREF(drawn);
-    return drawn == NULL ? trouble() : 0;
+    return drawn == NULL ? trouble("instrument") : 0;
 }
 
 static uint64_t
@@ -312,7 +312,7 @@ opening_end(Opening *it, PyObject *kept)
     }
     int is_kept = kept != NULL && PyDict_GET_SIZE(kept) && cell->slots != it->lane->wasting;
     uint64_t extra = is_kept ? keep(it, kept) : 0;
-    return PyErr_Occurred() ? trouble() : write_row(it, took, extra);
+    return PyErr_Occurred() ? trouble("instrument") : write_row(it, took, extra);
 }
 
 /* Note the end of a span that an exception left. */

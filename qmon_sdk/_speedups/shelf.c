@@ -118,18 +118,20 @@ series_of(Shelf *self, const Said *said, PyObject *key)
                                       NULL);
 }
 
-static PyObject *
-shelf_add(Shelf *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
+/* Add what a call says: 0, or -1 with an exception, or `NOT_SAID` with one if it is no such call. */
+int
+shelf_say(PyObject *shelf, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
     Said said;
+    Shelf *self = (Shelf *)shelf;
     if (read_call(&said, args, count, kwnames) < 0) {
-        return NULL;
+        return NOT_SAID;
     }
     PyObject *key = key_of(self, &said);
     PyObject *series = key == NULL ? NULL : series_of(self, &said, key);
     Py_XDECREF(key);
     if (series == NULL) {
-        return NULL;
+        return -1;
     }
     int done = -1;
     if (PyObject_TypeCheck(series, &PendingType)) {
@@ -138,10 +140,13 @@ shelf_add(Shelf *self, PyObject *const *args, Py_ssize_t count, PyObject *kwname
         PyErr_Format(PyExc_TypeError, "missed() found %R instead of a series", series);
     }
     Py_DECREF(series);
-    if (done < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return done;
+}
+
+static PyObject *
+shelf_add(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
+{
+    return shelf_say(self, args, count, kwnames) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 /* --- the type --------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 5
+#define GENERATION 6
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {
@@ -90,6 +90,10 @@ PyObject *columns_buckets(PyObject *module, PyObject *values);
 /* --- shelf.c: the series of one kind, by what the application says ----------------------------- */
 
 extern PyTypeObject ShelfType;
+
+enum { NOT_SAID = -2 };
+
+int shelf_say(PyObject *shelf, PyObject *const *args, Py_ssize_t count, PyObject *kwnames);
 
 /* --- exceptions.c ------------------------------------------------------------------------------- */
 
@@ -195,7 +199,7 @@ int opening_begin(Opening *it, const Place *place);
 int opening_end(Opening *it, PyObject *kept);
 int opening_fail(Opening *it, PyObject *kept, PyObject *error);
 int opening_leave(Opening *it);
-int trouble(void);
+int trouble(const char *where);
 void watch_forks(void);
 
 /* --- writing.c: what is written to the ring ------------------------------------------------------- */
@@ -226,5 +230,15 @@ PyObject *rows_places(PyObject *module, PyObject *column);
 extern PyTypeObject WrapperType, StayType, EntranceType;
 
 PyObject *stay_begin(const Place *place);
+PyObject *function_bound(PyObject *self, PyObject *object, PyObject *type);
+PyObject *function_repr(PyObject *self);
+PyObject *function_class(PyObject *self, void *closure);
+PyObject *function_reduce(PyObject *self, PyObject *protocol);
+
+/* --- verbs.c: count, gauge, distribution ------------------------------------------------------------ */
+
+extern PyTypeObject VerbType;
+
+PyObject *verbs_aim(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 #endif

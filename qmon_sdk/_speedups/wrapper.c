@@ -56,16 +56,16 @@ wrapper_vectorcall(Wrapper *self, PyObject *const *args, size_t nargsf, PyObject
 
 /* --- what it looks like ------------------------------------------------------------------------- */
 
-static PyObject *
-wrapper_bound(PyObject *self, PyObject *object, PyObject *Py_UNUSED(type))
+PyObject *
+function_bound(PyObject *self, PyObject *object, PyObject *Py_UNUSED(type))
 {
     return object == NULL || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
 }
 
-static PyObject *
-wrapper_repr(Wrapper *self)
+PyObject *
+function_repr(PyObject *self)
 {
-    PyObject *name = PyObject_GetAttrString((PyObject *)self, "__qualname__");
+    PyObject *name = PyObject_GetAttrString(self, "__qualname__");
     if (name == NULL) {
         PyErr_Clear();
         return PyUnicode_FromFormat("<function at %p>", self);
@@ -89,15 +89,15 @@ wrapper_set_of_function(Wrapper *self, PyObject *value, void *name)
 }
 
 /* `isinstance(it, FunctionType)`, which is what `inspect.isfunction` asks. */
-static PyObject *
-wrapper_class(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
+PyObject *
+function_class(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
 {
     return Py_NewRef(&PyFunction_Type);
 }
 
 /* Pickled and copied as functions are: by where they are found. */
-static PyObject *
-wrapper_reduce(PyObject *self, PyObject *Py_UNUSED(protocol))
+PyObject *
+function_reduce(PyObject *self, PyObject *Py_UNUSED(protocol))
 {
     return PyObject_GetAttrString(self, "__qualname__");
 }
@@ -179,7 +179,7 @@ wrapper_dealloc(Wrapper *self)
     {name, (getter)wrapper_get_of_function, (setter)wrapper_set_of_function, NULL, name}
 
 static PyGetSetDef wrapper_getset[] = {
-    {"__class__", wrapper_class, NULL, NULL, NULL},
+    {"__class__", function_class, NULL, NULL, NULL},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     OF_FUNCTION("__code__"),
     OF_FUNCTION("__defaults__"),
@@ -191,7 +191,7 @@ static PyGetSetDef wrapper_getset[] = {
 };
 
 static PyMethodDef wrapper_methods[] = {
-    {"__reduce_ex__", wrapper_reduce, METH_O, NULL},
+    {"__reduce_ex__", function_reduce, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -208,8 +208,8 @@ PyTypeObject WrapperType = {
     .tp_clear = (inquiry)wrapper_clear,
     .tp_call = PyVectorcall_Call,
     .tp_vectorcall_offset = offsetof(Wrapper, vectorcall),
-    .tp_descr_get = wrapper_bound,
-    .tp_repr = (reprfunc)wrapper_repr,
+    .tp_descr_get = function_bound,
+    .tp_repr = function_repr,
     .tp_getset = wrapper_getset,
     .tp_methods = wrapper_methods,
     .tp_dictoffset = offsetof(Wrapper, dict),

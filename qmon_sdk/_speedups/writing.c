@@ -107,7 +107,7 @@ write_row(Opening *it, int64_t took, uint64_t extra)
     }
     int got = cell->slots == NULL ? 0 : next_number(cell->slots, &at);
     if (got <= 0) {
-        return got < 0 ? trouble() : 0;
+        return got < 0 ? trouble("instrument") : 0;
     }
     char *row = memory_at(&it->lane->rows, at, ROW_BYTES);
     if (row == NULL) {

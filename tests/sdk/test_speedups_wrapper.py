@@ -252,3 +252,36 @@ class TestSpans:
         assert 1 == around()
         assert 1 == qmon.instrument(number)()
         assert told.spans
+
+
+class TestVerbs:
+    @pytest.mark.parametrize("verb", [qmon.count, qmon.gauge, qmon.distribution])
+    def test_are_functions_to_whoever_looks(self, verb):
+        assert inspect.isfunction(verb)
+        assert "unit" in str(inspect.signature(verb))
+        assert inspect.getdoc(verb)
+        assert verb is pickle.loads(pickle.dumps(verb)) is copy.copy(verb)
+
+    @pytest.mark.parametrize("call", [((), {}), (("a", 1, 2), {}), (("a",), {"labels": {}})])
+    def test_refuse_other_calls_whether_or_not_anybody_records(self, told, call):
+        args, named = call
+        for _ in range(2):
+            with pytest.raises(TypeError):
+                qmon.count(*args, **named)
+            qmon.shutdown(timeout=0)
+
+    def test_let_nothing_out_that_a_label_raises(self, told):
+        class Hostile:
+            def __hash__(self):
+                raise RuntimeError("loud under pytest")
+
+        with pytest.raises(RuntimeError):
+            qmon.count("a", attributes={"b": Hostile()})
+        assert 1 == qmon.stats().trouble["count: RuntimeError"]
+
+    def test_go_to_the_client_in_charge(self, told):
+        qmon.count("a", 2)
+        told.begin()
+        qmon.count(name="a", value=3)
+
+        assert [2, 3] == [point.value for point in told.all("point")]
