@@ -151,6 +151,18 @@ COLUMNS = {
 }
 
 
+def verbs():
+    """Verbs that are understood, that are not, and whose labels are new."""
+    qmon.count("leak", attributes={"a": "b"})
+    qmon.gauge("leak", 2.5)
+    qmon.distribution("leak", unit="s", value=1)
+    for wrong in (((), {}), (("leak", 1, 2), {}), (("leak",), {"labels": 1})):
+        try:
+            qmon.count(*wrong[0], **wrong[1])
+        except TypeError:
+            continue
+
+
 def columns():
     """Columns of plain values, and of others."""
     for role, examples in COLUMNS.items():
@@ -161,7 +173,7 @@ def columns():
                 continue
 
 
-SCENES = (calls, said, coroutines, wrappers, series, families, columns)
+SCENES = (calls, said, coroutines, wrappers, series, families, verbs, columns)
 
 
 def growth_of(scene, times, told):
@@ -194,7 +206,7 @@ def main():
     told, leaks = MemoryTransport(), 0
     qmon.init(transport=told, integrations=(), spool_dir=mkdtemp())
     for scene in SCENES:
-        times = TIMES if scene in {calls, columns, families} else max(TIMES // 10, 5)
+        times = TIMES if scene in {calls, columns, families, verbs} else max(TIMES // 10, 5)
         blocks, grown = growth_of(scene, times, told)
         leaked = not SHORT and (blocks > ALLOWED or grown > PAGES)
         leaks += leaked
