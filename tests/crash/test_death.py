@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -210,3 +211,65 @@ class TestBooks:
 
         assert books["adds_up"]
         assert {} == books["dropped_by_reason"]
+
+
+WAITS = """
+import time, qmon_sdk as qmon
+qmon.init(integrations=())
+with qmon.span("wait"):
+    time.sleep(1)
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
+class TestOtherPidNamespace:
+    """In a container a process has another pid than outside, where the agent is."""
+
+    def test_hides_no_death(self, make_agent, missing):
+        alone = ["unshare", "--pid", "--fork", "--mount-proc"]
+        if not shutil.which(alone[0]) or subprocess.call(
+            [*alone, "true"], stderr=subprocess.DEVNULL
+        ):
+            missing("the right to make a pid namespace, with `unshare` of util-linux")
+        agent = make_agent().start()
+        with subprocess.Popen(
+            [*alone, sys.executable, "-c", WAITS], env=agent.environment(), stdout=subprocess.PIPE
+        ) as outside:
+            outside.stdout.readline()
+            (inside,) = Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()
+            os.kill(int(inside), 9)
+        (error,) = agent.wait_for("error", 1)
+
+        assert ("KilledBySIGKILL", "wait", "1") == (
+            error.type, error.culprit, error.attributes["process.pid"],
+        )  # fmt: skip
+
+
+FORKS = """
+import os, signal, time, qmon_sdk as qmon
+qmon.init(integrations=())
+
+with qmon.span("parent"):
+    for number in range(3):
+        worker = os.fork()
+        if not worker:
+            with qmon.span(f"worker {number}"):
+                time.sleep(1.2)
+                os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(worker, 0)
+with qmon.span("after"):
+    pass
+qmon.shutdown(10)
+"""
+
+
+class TestForkedWorkers:
+    def test_die_alone(self, agent, programs):
+        programs(FORKS).finish()
+        errors = agent.wait_for("error", 3)
+        spans = agent.wait_for("span", 5)
+
+        assert [f"worker {n}" for n in range(3)] == sorted(error.culprit for error in errors)
+        assert ["after", "parent"] == sorted(s.name for s in spans if s.status != "error")
+        assert 3 == len({error.attributes["process.pid"] for error in errors})

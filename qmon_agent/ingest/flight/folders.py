@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -44,7 +45,7 @@ def folders_for(socket: Path, extra: tuple[str, ...]) -> list[Folder]:
     prefixes = tuple(dict.fromkeys(agent_of(spelling) for spelling in _spellings(socket)))
     usual = {Path(folder_of(str(socket), os.getuid())), socket.parent / "flight"}
     if os.geteuid() == 0:
-        usual.update(path for path in _listed(_SHARED) if path.name.startswith(_OURS))
+        usual.update(_SHARED / name for name in _names_in(_SHARED) if name.startswith(_OURS))
     return [
         *(Folder(path=path, prefixes=prefixes) for path in sorted(usual)),
         *(Folder(path=Path(path)) for path in extra),
@@ -53,11 +54,10 @@ def folders_for(socket: Path, extra: tuple[str, ...]) -> list[Folder]:
 
 def rings_in(folder: Folder) -> Iterator[Found]:
     """The rings in a folder that are for us; none where there is no such folder."""
-    for path in _listed(folder.path):
-        agent, dot, rest = path.name.partition(".")
-        is_ours = agent in folder.prefixes or not folder.prefixes
-        if dot and is_ours and rest.endswith(SUFFIX):
-            yield Found(folder=folder.path, name=path.name)
+    for name in _names_in(folder.path):
+        agent, _, rest = name.partition(".")
+        if rest.endswith(SUFFIX) and (agent in folder.prefixes or not folder.prefixes):
+            yield Found(folder=folder.path, name=name)
 
 
 def open_folder(path: Path) -> int:
@@ -102,12 +102,10 @@ def _spellings(socket: Path) -> Iterator[str]:
             yield long + resolved.removeprefix(short)
 
 
-def _listed(path: Path) -> Iterator[Path]:
+def _names_in(path: Path) -> Iterator[str]:
     try:
         with os.scandir(path) as entries:
-            for number, entry in enumerate(entries):
-                if number >= _MOST_FILES:
-                    return
-                yield path / entry.name
+            for entry in islice(entries, _MOST_FILES):
+                yield entry.name
     except OSError:
         return
