@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import socket
 import struct
@@ -98,6 +97,8 @@ def _subscription() -> bytes:
 
 def _attach_filter(events: socket.socket) -> None:
     """Have the kernel pass on nothing but the ends of processes."""
+    import ctypes  # only an older kernel makes an agent pay for it
+
     code = b"".join(struct.pack("HBBI", *step) for step in _FILTER)
     held = ctypes.create_string_buffer(code)
     program = struct.pack("HP", len(_FILTER), ctypes.addressof(held))
