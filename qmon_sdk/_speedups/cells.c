@@ -92,13 +92,11 @@ cell_traverse(Cell *self, visitproc visit, void *arg)
     return 0;
 }
 
+/* Not its lane: a span thrown away with other garbage still goes back to a place that is whole. */
 static int
 cell_clear(Cell *self)
 {
     Py_CLEAR(self->said);
-    Py_CLEAR(self->lane);
-    Py_CLEAR(self->ids);
-    Py_CLEAR(self->slots);
     return 0;
 }
 
@@ -107,6 +105,9 @@ cell_dealloc(Cell *self)
 {
     PyObject_GC_UnTrack(self);
     cell_clear(self);
+    Py_CLEAR(self->lane);
+    Py_CLEAR(self->ids);
+    Py_CLEAR(self->slots);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
