@@ -127,6 +127,13 @@ def servers(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def transparency(session: nox.Session) -> None:
+    """The own test-suites of Flask, Starlette, httpx and requests, under `qmon-run` and without."""
+    _install(session, "transparency", extra="")
+    session.run("python", "tests/transparency/compare.py", *session.posargs)
+
+
+@nox.session(python=NEWEST)
 def coverage(session: nox.Session) -> None:
     """Branch coverage of the fast tests, as a report to read."""
     _install(session, "test")
