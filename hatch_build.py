@@ -10,6 +10,7 @@ import sys
 import sysconfig
 from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
@@ -22,6 +23,8 @@ FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-fvisibility=hidden", "-Wall",
 
 class SpeedupsHook(BuildHookInterface):
     """Adds the compiled module to a wheel, and beside its sources for an editable installation."""
+
+    _room: Path | None = None
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile before files are collected; without a compiler the wheel stays a pure one."""
@@ -40,9 +43,16 @@ class SpeedupsHook(BuildHookInterface):
         build_data["infer_tag"] = True
         build_data["force_include"][str(built)] = f"qmon_sdk/{built.name}"
 
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Leave nothing behind."""
+        del version, build_data, artifact_path
+        if self._room is not None:
+            rmtree(self._room, ignore_errors=True)
+
     def _compiled(self) -> Path | None:
+        self._room = Path(mkdtemp(prefix="qmon-speedups-"))
         try:
-            return compiled(Path(self.root), Path(mkdtemp(prefix="qmon-speedups-")))
+            return compiled(Path(self.root), self._room)
         except BaseException as error:  # a compiler has many ways to fail, `SystemExit` among them
             if os.environ.get("QMON_REQUIRE_SPEEDUPS") == "1":
                 raise
