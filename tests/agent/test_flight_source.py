@@ -423,6 +423,25 @@ class TestStrangeFiles:
         assert not rings.taking.records()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away, and sees all rings")
+class TestOtherUser:
+    async def test_is_heard_by_root(self, rings, source):
+        owner = rings.owner(busy)
+        for path in (owner.ring, rings.folder):
+            os.chown(path, 65534, 65534)
+        owner.process.kill()
+
+        assert "charge" == (await rings.error()).culprit
+
+    async def test_has_no_file_of_others_in_his_folder(self, rings, source):
+        owner = rings.owner(busy)
+        os.chown(rings.folder, 65534, 65534)
+        owner.process.kill()
+        await asyncio.sleep(0.5)
+
+        assert [owner.ring.name] == rings.left()
+
+
 class TestExtraFolder:
     async def test_gives_rings_of_any_agent(self, rings, taking, tmp_path):
         owner = rings.owner(busy, namespace=1)
