@@ -27,6 +27,7 @@ PEERS = (
     "elastic-apm",
     "opentelemetry-exporter-otlp-proto-http",
     "opentelemetry-instrumentation-asgi",
+    "opentelemetry-instrumentation-requests",
     "opentelemetry-instrumentation-wsgi",
     "opentelemetry-sdk",
     "posthog",

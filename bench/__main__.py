@@ -1,7 +1,7 @@
 """`python -m bench [CASE...] [--write]`: measure, print, and keep in docs/benchmarks.results.md.
 
-Cases are the names in `bench.sdk.CASES` and `bench.agent.CASES`; `sdk` and `agents` are all of one
-kind, and without any name everything is measured.
+Cases are the names in the `CASES` of `bench.sdk`, `bench.guest` and `bench.agent`; `sdk`, `guests`
+and `agents` are all of one kind, and without any name everything is measured.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from . import agent, sdk
+from . import agent, guest, sdk
 
 RESULTS = Path(__file__).parent.parent / "docs" / "benchmarks.results.md"
 PEERS = ("opentelemetry-sdk", "sentry-sdk", "ddtrace", "elastic-apm", "posthog")
@@ -21,13 +21,16 @@ PEERS = ("opentelemetry-sdk", "sentry-sdk", "ddtrace", "elastic-apm", "posthog")
 def main(arguments):
     """Run the cases asked for."""
     wanted = [word for word in arguments if not word.startswith("--")]
-    groups = {"sdk": [*sdk.CASES], "agents": [*agent.CASES]}
+    groups = {"sdk": [*sdk.CASES], "guests": [*guest.CASES], "agents": [*agent.CASES]}
     asked = wanted or [*groups]
     cases = [case for word in asked for case in groups.get(word, [word])]
     parts = [_heading()]
     results = sdk.run(cases) if any(case in sdk.CASES for case in cases) else []
     if results:
         parts += ["## The SDK beside its peers", sdk.table(results)]
+    rows = [row for case, measure in guest.CASES.items() if case in cases for row in measure()]
+    if rows:
+        parts += ["## A program that uses nothing of it", agent.table(rows)]
     rows = [row for case, measure in agent.CASES.items() if case in cases for row in measure()]
     if rows:
         parts += ["## The agent", agent.table(rows)]

@@ -27,6 +27,7 @@ CASES = {
         errors.seen,
         web.asgi,
         web.wsgi,
+        web.client,
         beginning.start,
         beginning.memory,
         beginning.working,

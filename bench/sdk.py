@@ -42,6 +42,7 @@ CASES = {
     "event": Case("a product event, 5 properties", ("posthog",), "1/50"),
     "asgi": Case("an ASGI request", TRACERS, "1/20", bursts=2),
     "wsgi": Case("a WSGI request", TRACERS, "1/20", bursts=2),
+    "client": Case("a request by requests", TRACERS, "the least", bursts=2, quick=2),
     "start": Case("import and init, wall clock", TRACERS, "25 ms", bursts=0, unit=MILLI),
     "memory": Case("import and init, resident", TRACERS, "8 MB", bursts=0, unit=MEGA),
     "working": Case("resident, at work", TRACERS, "8 MB", bursts=0, unit=MEGA),

@@ -10,6 +10,7 @@ class Yes(BaseHTTPRequestHandler):
     """Reads the body, answers 200 with an empty object."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are written apart
 
     def do_POST(self):
         """Take it."""

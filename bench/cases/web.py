@@ -10,6 +10,7 @@ from bench.peers import peer
 from . import BURST, BURSTS, cpu
 
 REQUESTS = BURST * BURSTS
+CALLS = 100
 
 
 def asgi(name, port, bursts):
@@ -75,3 +76,20 @@ def wsgi(name, port, bursts):
             getattr(body, "close", int)()
 
     return cpu(run, them.flush, bursts) / REQUESTS
+
+
+def client(name, port, bursts):
+    """Nanoseconds of CPU of one request by `requests` over a kept connection, the client's own."""
+    import requests
+
+    them = peer(name)
+    them.begin(port)
+    them.clients()
+    url = f"http://127.0.0.1:{port}/prices?page=2"
+    with requests.Session() as session:
+
+        def ask():
+            for _ in range(CALLS):
+                session.get(url, timeout=10)
+
+        return cpu(lambda: them.inside(ask), them.flush, bursts) / CALLS

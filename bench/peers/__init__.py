@@ -12,6 +12,7 @@ A peer offers what it can of these; a case asks only those that have it.
 - `inside(run)`: run something inside of an open request or transaction.
 - `caught(error)`: report a handled exception.
 - `asgi(app)`, `wsgi(app)`: an application, watched.
+- `clients()`: from now on, watch requests that are sent.
 - `flush()`: block until everything recorded has been sent.
 """
 

@@ -91,5 +91,9 @@ def asgi(app):
     return app
 
 
+def clients():
+    """Watch nothing."""
+
+
 def flush():
     """Send nothing."""

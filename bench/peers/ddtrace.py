@@ -61,6 +61,13 @@ def asgi(app):
     return TraceMiddleware(app)
 
 
+def clients():
+    """Patch `requests`."""
+    from ddtrace import patch
+
+    patch(requests=True)
+
+
 def flush():
     """Send what is queued."""
     tracer.flush()  # noqa: F821 - see above

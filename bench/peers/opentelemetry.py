@@ -67,6 +67,13 @@ def asgi(app):
     return OpenTelemetryMiddleware(app)
 
 
+def clients():
+    """Watch `requests`, with its instrumentation package."""
+    from opentelemetry.instrumentation.requests import RequestsInstrumentor
+
+    RequestsInstrumentor().instrument()
+
+
 def flush():
     """Export what is queued."""
     trace.get_tracer_provider().force_flush()

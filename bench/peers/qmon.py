@@ -77,6 +77,13 @@ def asgi(app):
     return qmon.asgi(app)
 
 
+def clients():
+    """Watch `requests`, as `init` does by default."""
+    from qmon_sdk.integrations import add
+
+    add("requests")
+
+
 def flush():
     """Wait until it is acknowledged, which means: on disk."""
     if not qmon.flush(10):

@@ -60,6 +60,10 @@ def asgi(app):
     return SentryAsgiMiddleware(app)
 
 
+def clients():
+    """It watches `http.client` from the start."""
+
+
 def flush():
     """Send what is queued."""
     sentry_sdk.flush(10)

@@ -1,8 +1,7 @@
-"""Which callback held up a loop: seen from between two turns, and from close by when in doubt.
+"""Which callback held up a loop: each is timed, but only while there is reason to look closely.
 
-Timing every callback would cost a busy server several percent. So a loop is looked at once a turn,
-where it asks its selector for news: a turn that took long ran what was ready then. If that was a
-single callback, it is named; if there were several, each of them is timed for a minute.
+Timing every callback of a busy server costs several percent. So a loop is looked at by its lag;
+when that shows that something has held it up, every callback is timed until it is calm again.
 """
 
 from __future__ import annotations
@@ -23,70 +22,51 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-CLOSE_NS = 60_000_000_000
+CALM_NS = 30_000_000_000
 
 
 class SlowCallbacks:
-    """Watches the turns of loops, and tells of those that took longer than `slow_ns`."""
+    """Tells of callbacks that take longer than `slow_ns`; of the first, only that there was one.
 
-    def __init__(self, slow_ns: int) -> None:
+    `always` looks closely all the time: then the first one has a name too.
+    """
+
+    def __init__(self, slow_ns: int, *, always: bool) -> None:
         self._slow_ns = slow_ns
+        self._always = always
         self._close: Watch | None = None
         self._close_until = 0
 
-    def watch(self, loop: Any) -> Callable[[], object]:
-        """Stand where a loop asks for news; returns how to leave."""
-        selector = getattr(loop, "_selector", None)
-        if selector is None or "select" in vars(selector):  # another sort of loop, or watched
-            return _nothing
-        vars(selector)["select"] = self._timed(loop, selector.select)
-        return lambda: vars(selector).pop("select", None)
+    def begin(self) -> None:
+        """Look closely from the start, if that is wanted."""
+        if self._always:
+            self._look_closely()
+
+    def late(self, lag_ns: int) -> None:
+        """Hear how late a loop was just now."""
+        now = perf_counter_ns()
+        if lag_ns > self._slow_ns // 2:
+            self._close_until = now + CALM_NS
+            if self._close is None:
+                self._look_closely()
+                if lag_ns > self._slow_ns:
+                    _record({}, now - lag_ns, lag_ns)
+        elif self._close is not None and now > self._close_until and not self._always:
+            self.stop()
 
     def stop(self) -> None:
-        """Look no closer any more."""
+        """Look closely no more."""
         close, self._close = self._close, None
         if close is not None:
             close.remove()
 
-    def _timed(self, loop: Any, select: Callable[..., Any]) -> Callable[..., Any]:
-        ready, scheduled = loop._ready, loop._scheduled  # noqa: SLF001 - two containers, for good
-        slow_ns, now, told = self._slow_ns, perf_counter_ns, self._turned
-        first: Any = None
-        events: Any = ()
-        number, began = 0, now()
-
-        def timed(timeout: float | None = None) -> Any:
-            nonlocal first, events, number, began
-            took = now() - began
-            if took > slow_ns:
-                told((first, number, events), began, took)
-            number = len(ready)
-            first = ready[0] if number else scheduled[0] if scheduled else None
-            events = select(timeout)
-            began = now()
-            return events
-
-        return timed
-
-    @guarded
-    def _turned(self, turn: tuple[Any, int, Any], began: int, took: int) -> None:
-        if self._close is not None:
-            if began > self._close_until:
-                self.stop()
-            return
-        first, number, events = turn
-        if number + len(events) > 1:
-            self._look_closer(began + took)
-        _tell(first if number or not events else _handle_of(events[0]), began, took)
-
-    def _look_closer(self, now: int) -> None:
+    def _look_closely(self) -> None:
         from asyncio.events import Handle
 
-        self._close_until = now + CLOSE_NS
         self._close = Watch("asyncio", Imports())
-        self._close.wrap(Handle, "_run", self._timed_run)
+        self._close.wrap(Handle, "_run", self._timed)
 
-    def _timed_run(self, run: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _timed(self, run: Callable[[Any], None]) -> Callable[[Any], None]:
         slow_ns, now = self._slow_ns, perf_counter_ns
 
         def _run(self: Any) -> None:
@@ -99,22 +79,9 @@ class SlowCallbacks:
         return _run
 
 
-def _nothing() -> None:
-    """Nothing was done."""
-
-
-def _handle_of(event: Any) -> Any:
-    """Find what asyncio calls when this happens: one for reading, or one for writing."""
-    pair = event[0].data
-    return (pair[0] or pair[1]) if isinstance(pair, tuple) else None
-
-
 @guarded
 def _tell(handle: Any, began: int, took: int) -> None:
     """Record a span of what held up the loop, where that stands in its trace."""
-    if handle is None:
-        _record({}, began, took)
-        return
     # What asyncio's own debug mode shows.
     about = _about(_function(handle._callback))  # noqa: SLF001
     handle._context.run(_record, about, began, took)  # noqa: SLF001

@@ -1,8 +1,8 @@
 """asyncio: callbacks that hold up their loop, by name, and how late the loop is.
 
-There is neither a thread of ours nor the price of asyncio's debug mode: two looks at the clock for
-each turn of a loop, and a timer. Callbacks of uvloop cannot be looked at; its lag is measured all
-the same.
+There is neither a thread of ours nor the price of asyncio's debug mode: a timer in each running
+loop, and two looks at the clock for each callback while there is reason to look. Callbacks of
+uvloop cannot be looked at; its lag is measured all the same.
 """
 
 from __future__ import annotations
@@ -20,16 +20,23 @@ if TYPE_CHECKING:
     from ._watch import Watch
 
 SLOW_CALLBACK_S = 0.1
-LAG_INTERVAL_S = 0.5
+LAG_INTERVAL_S = 0.1
 
 
 class AsyncioIntegration:
-    """Watches every loop that begins to run; `slow_callback_s` says what slow is."""
+    """Watches every loop that begins to run; `slow_callback_s` says what slow is.
+
+    `always` times every callback from the start, which names also the first that is slow.
+    """
 
     def __init__(
-        self, *, slow_callback_s: float = SLOW_CALLBACK_S, lag_interval_s: float = LAG_INTERVAL_S
+        self,
+        *,
+        slow_callback_s: float = SLOW_CALLBACK_S,
+        lag_interval_s: float = LAG_INTERVAL_S,
+        always: bool = False,
     ) -> None:
-        self._slow = SlowCallbacks(int(slow_callback_s * 1e9))
+        self._slow = SlowCallbacks(int(slow_callback_s * 1e9), always=always)
         self._interval_s = lag_interval_s
         self._is_on = True
 
@@ -38,12 +45,19 @@ class AsyncioIntegration:
         from asyncio.base_events import BaseEventLoop
 
         watch.undo_by(self._stop)
+        self._slow.begin()
         watch.wrap(BaseEventLoop, "run_forever", self._beating)
         watch.when_imported("uvloop", self._watch_uvloop)
 
-    def is_on(self) -> bool:
-        """Say whether loops that run already are still watched."""
-        return self._is_on
+    def _beaten(self, late_s: float) -> bool:
+        """Take how late a loop is, and say whether it is still to be watched."""
+        recorder = current().recorder
+        if recorder is None or not self._is_on:
+            return False
+        if recorder.is_awake:  # not to be the one that starts a thread
+            gauge("asyncio.loop.lag", late_s, unit="s")
+        self._slow.late(int(late_s * 1e9))
+        return True
 
     def _stop(self) -> None:
         self._is_on = False
@@ -56,12 +70,10 @@ class AsyncioIntegration:
 
     def _beating(self, run: Callable[..., Any]) -> Callable[..., Any]:
         def run_forever(loop: Any) -> Any:
-            beat = Beat(loop, self._interval_s, self.is_on)
-            leave = self._slow.watch(loop)
+            beat = Beat(loop, self._interval_s, self._beaten)
             try:
                 return run(loop)
             finally:
-                leave()
                 beat.stop()
 
         return run_forever
@@ -70,11 +82,11 @@ class AsyncioIntegration:
 class Beat:
     """A timer that comes again and again: how late it comes is the lag of its loop."""
 
-    __slots__ = ("_due", "_interval_s", "_is_wanted", "_loop", "_timer")
+    __slots__ = ("_due", "_interval_s", "_loop", "_timer", "_told")
 
-    def __init__(self, loop: Any, interval_s: float, is_wanted: Callable[[], bool]) -> None:
+    def __init__(self, loop: Any, interval_s: float, told: Callable[[float], bool]) -> None:
         self._loop = loop
-        self._is_wanted = is_wanted
+        self._told = told
         self._interval_s = interval_s
         self._wind()
 
@@ -86,11 +98,7 @@ class Beat:
 
     @guarded
     def _beat(self) -> None:
-        late = max(self._loop.time() - self._due, 0.0)
-        recorder = current().recorder
-        if recorder is not None and self._is_wanted():
-            if recorder.is_awake:  # not to be the one that starts a thread
-                gauge("asyncio.loop.lag", late, unit="s")
+        if self._told(max(self._loop.time() - self._due, 0.0)):
             self._wind()
 
     def stop(self) -> None:

@@ -19,7 +19,7 @@ SLOW = "asyncio slow callback"
 
 @pytest.fixture
 def watching(told):
-    made = AsyncioIntegration(slow_callback_s=0.02, lag_interval_s=0.01)
+    made = AsyncioIntegration(slow_callback_s=0.02, lag_interval_s=0.01, always=True)
     return told.begin(integrations=(made,))
 
 
@@ -82,6 +82,40 @@ class TestSlowCallbacks:
 
         with pytest.raises(SystemExit):
             asyncio.run(main())
+
+
+class TestLookingCloselyWhenThereIsReason:
+    @pytest.fixture
+    def watching(self, told):
+        made = AsyncioIntegration(slow_callback_s=0.02, lag_interval_s=0.005)
+        return told.begin(integrations=(made,))
+
+    def test_names_all_but_the_first(self, watching):
+        async def main():
+            for _ in range(2):
+                await asyncio.sleep(0.02)
+                await block(0.05)
+
+        asyncio.run(main())
+
+        first, second = watching.spans
+        assert "code.function.name" not in first.attributes
+        assert "main" in second.attributes["code.function.name"]
+
+    def test_times_nothing_while_all_is_calm(self, watching):
+        run = asyncio.events.Handle._run
+
+        asyncio.run(asyncio.sleep(0.03))
+
+        assert run is asyncio.events.Handle._run
+
+    def test_ends_with_the_integration(self, watching):
+        run = asyncio.events.Handle._run
+        asyncio.run(block(0.05))
+
+        remove("asyncio")
+
+        assert run is asyncio.events.Handle._run
 
 
 class TestLag:

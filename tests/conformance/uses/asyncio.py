@@ -10,7 +10,7 @@ TELLS = ("span", "point")
 
 
 async def hold_up():
-    time.sleep(0.15)
+    time.sleep(0.3)
     await asyncio.sleep(0)
 
 
