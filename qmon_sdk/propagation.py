@@ -56,13 +56,15 @@ def _trace_context() -> dict[str, str]:
     here = _here()
     if here is None:
         return {}
-    states = format_states(parse_states(SCOPE.get().tracestate))
+    came = SCOPE.get().tracestate
+    states = format_states(parse_states(came)) if came else ""
     return {TRACEPARENT: format_parent(here)} | ({TRACESTATE: states} if states else {})
 
 
 def _baggage() -> dict[str, str]:
     # Parsed and written anew: what came in may hold anything, and goes into a header again.
-    text = format_baggage(parse_baggage(SCOPE.get().baggage))
+    came = SCOPE.get().baggage
+    text = format_baggage(parse_baggage(came)) if came else ""
     return {BAGGAGE: text} if text else {}
 
 

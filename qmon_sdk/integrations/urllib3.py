@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qmon_sdk.client import guarded
+from qmon_sdk.propagation import TRACEPARENT
 
 from ._calls import PORTS, begin, going_on, watched
 
@@ -70,8 +71,17 @@ def _send_along(call: Call, pool: Any, args: tuple[Any, ...], kwargs: dict[str, 
         place, target = place_of(url)
     call.sending(method, place, target)
     given = kwargs.get("headers")
-    more = call.headers({str(name).lower() for name in given or ()})
-    if more and (given is None or hasattr(given, "copy")):
-        headers: Any = {} if given is None else given.copy()
+    more = call.headers(() if given is None else given)
+    if more:
+        kwargs["headers"] = _with(given, more)
+
+
+def _with(given: Any, more: dict[str, str]) -> Any:
+    """Add headers to a copy; of urllib3's own kind there may be several of a name."""
+    if hasattr(given, "getlist"):
+        headers = given.copy()
         headers.update(more)
-        kwargs["headers"] = headers
+        return headers
+    if any(name.lower() == TRACEPARENT for name in given or ()):  # a plain dict knows one case
+        return given
+    return {**(given or {}), **more}
