@@ -27,8 +27,14 @@ PLUGINS = {
 """Project → the plug-ins its tests are written for; no other one is loaded."""
 
 LEFT_OUT = {
-    # They wait for an address at which nobody answers, and need a network that leads there.
-    "requests": ("test_connect_timeout", "test_total_timeout_connect"),
+    "requests": (
+        # They wait for an address at which nobody answers, and need a network that leads there.
+        "test_connect_timeout",
+        "test_total_timeout_connect",
+        # Expected to fail, which it does if an answer of four lines, each with all headers of the
+        # request in it, is short: one header more, such as `traceparent`, and it does not.
+        "test_response_iter_lines_reentrant",
+    ),
 }
 """Project → what is left out of both runs."""
 
@@ -47,6 +53,8 @@ def main(names):
             without, watched = (outcomes(project, place, watched=how) for how in (False, True))
             say(f"{project} {version(project)}", "without", without)
             say("", "qmon-run", watched)
+            for part in LEFT_OUT.get(project, ()):
+                print(f"{'':20}left out: {part}")
             differing += differences(project, place, (without, watched))
     for line in differing:
         print(line)
