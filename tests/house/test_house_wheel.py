@@ -42,4 +42,5 @@ def test_the_doors_are_where_they_are_announced(installed, missing):
     }
 
     assert announced[("console_scripts", "qmon-agent")] == "qmon_agent.cli:main"
+    assert announced[("console_scripts", "qmon-run")] == "qmon_sdk.run:main"
     assert announced[("pytest11", "qmon")] == "qmon_sdk.testing"
