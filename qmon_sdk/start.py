@@ -186,8 +186,9 @@ def stats() -> Stats:
     recorder = client.recorder
     if recorder is None:
         return Stats(trouble=dict(client.trouble), accelerated=speedups is not None)
-    return recorder.stats().replace(
-        trouble=dict(client.trouble),
+    read = recorder.stats()
+    return read.replace(
+        trouble={**read.trouble, **client.trouble},
         integrations={name: str(state) for name, state in client.integrations.items()}
         | _faulthandler(),
         accelerated=speedups is not None,

@@ -295,6 +295,7 @@ class Recorder:
             pending_bytes=self.delivery.bytes,
             connected=self.delivery.connected,
             transport=self.delivery.trouble,
+            trouble={ring.trouble: 1 for ring in self._rings.values() if ring.trouble},
         )
 
     # --- life: fork and exit -------------------------------------------------------------------

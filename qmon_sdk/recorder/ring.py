@@ -276,7 +276,8 @@ class Ring:
         if not self.is_shared:
             return
         self.held.hold(sequence, message, logged)
-        self._store(flight.SEQUENCE, sequence)
+        if sequence > self.words[flight.SEQUENCE >> 3]:  # threads may overtake each other
+            self._store(flight.SEQUENCE, sequence)
         for kind, n in counts.items():
             self.words[_COUNTERS[kind] >> 3] += n
         if logged:

@@ -258,8 +258,8 @@ def handler(*_):
         qmon.capture_exception()
         qmon.log.error("in handler")
 signal.signal(signal.SIGALRM, handler)
-signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-for number in range(500):
+signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+for number in range(2000):
     try:
         raise KeyError(number)
     except KeyError:
@@ -267,4 +267,4 @@ for number in range(500):
 signal.setitimer(signal.ITIMER_REAL, 0)
 """)
         assert (0, "") == (done.code, done.err)
-        assert 500 == sum(error.type == "KeyError" for error in done.all("error"))
+        assert 2000 == sum(error.type == "KeyError" for error in done.all("error"))
