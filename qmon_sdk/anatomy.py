@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .rendering import CUT, cut, encodable, render
+from .rendering import CUT, cut, encodable, label, render
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ fields_of = BaseException.__dict__["__dict__"].__get__
 _OURS = (os.path.dirname(__file__) + os.sep, "<qmon")
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-_CONTAINERS = frozenset({list, tuple, dict, set, frozenset, bytes, bytearray})
+_SPELT = frozenset({bool, list, tuple, dict, set, frozenset, bytes, bytearray})
 
 
 def chain_of(error: BaseException) -> list[tuple[str, BaseException]]:
@@ -93,14 +93,20 @@ def message_of(error: BaseException, limit: int) -> str:
     try:
         args = _args_of(error)
         if type(error).__str__ is BaseException.__str__:
-            only = args[0] if len(args) == 1 else args
-            if type(only) is str:
-                return cut(encodable(only[: limit + 1]), limit)
-            if any(type(arg) in _CONTAINERS for arg in args):
-                return render(only, limit)
+            return _said_by(args, limit)
         return cut(encodable(str(error)[: limit + 1]), limit)
     except Exception:  # noqa: BLE001 - the class's own code
         return "<no text: its __str__ failed>"
+
+
+def _said_by(args: tuple[Any, ...], limit: int) -> str:
+    """Write what `BaseException.__str__` would, without asking the objects inside."""
+    if len(args) != 1:
+        return render(args, limit) if args else ""
+    only = args[0]
+    if only is None or type(only) in _SPELT:
+        return render(only, limit)
+    return label(only, limit)
 
 
 def notes_of(error: BaseException) -> list[str]:

@@ -9,6 +9,7 @@ from .captures import Captures
 from .client import current, failed
 from .context import new_scope
 from .grouping import message_parts
+from .rendering import label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .context import ScopeBlock
 
 _SCOPE_FIELDS = frozenset({"contexts", "flags", "fresh", "tags", "user"})
+_MAX_MESSAGE = 8192
 _FRAMES = 20  # of the callers of `capture_message`
 
 
@@ -75,6 +77,7 @@ def capture_message(
         return None
     try:
         caller = sys._getframe(1)  # noqa: SLF001 - there is no other way to it
+        message = label(message, _MAX_MESSAGE)
         group = message_parts(caller, message)
         facts = (level, group, True, attributes)
         error = Message(message).with_traceback(trace_to(caller))

@@ -10,6 +10,7 @@ from .grouping import culprit_of, key_of_error, key_of_fingerprint
 from .json_text import array, texts
 from .protocol.signals import NO_LABELS, Error
 from .recorder.cells import draw, draw_id, position
+from .rendering import label
 from .stacktrace import Stacks
 
 TYPE_CHECKING = False
@@ -40,6 +41,7 @@ FULL_PER_SECOND = 50
 _SECOND_NS = 1_000_000_000
 _PATHS = 1000
 _MAX_MESSAGE = 8192
+_MAX_LEVEL = 32
 
 
 class Path:
@@ -86,7 +88,7 @@ class Captures:
         fields, scope = fields_of(error), SCOPE.get()
         known = fields.get(MARK)
         if scope.session is not None:
-            scope.session.saw(handled=facts[2], again=known is not None)
+            scope.session.saw(handled=facts[2] is not False, again=known is not None)
         if known is not None:
             return known or None
         fields[MARK] = error_id = "" if self._is_sampled_out() else draw_id()
@@ -107,6 +109,9 @@ class Captures:
     ) -> tuple[Error, bool]:
         """Write an error, and say whether its like was told before, in full and not long ago."""
         level, fingerprint, handled, attributes = facts
+        level = (
+            level if type(level) is str and len(level) < _MAX_LEVEL else label(level, _MAX_LEVEL)
+        )
         now, scrubber = time_ns(), self._scrubber
         path, stack = self._told(error, error_id, now)
         is_new = stack is not path.stack
@@ -117,7 +122,7 @@ class Captures:
         # In the order of its fields: to name all of them costs more than all else done here.
         row = (
             now, error_id, "", path.type, path.message(error, scrubber), path.culprit, level,
-            handled, trace_id, span_id, *_whose(error, scope), stack, grouping,
+            handled is not False, trace_id, span_id, *_whose(error, scope), stack, grouping,
             attributes_of(scope, attributes, scrubber),
         )  # fmt: skip
         signal: Error = tuple.__new__(Error, row)  # type: ignore[type-var]

@@ -6,11 +6,11 @@ import sys
 from itertools import count
 
 from .around import around
-from .client import current, failed, guarded
+from .client import current, failed, guarded, noted
 from .context import SCOPE, set_user
 from .protocol.signals import Event
 from .recorder.cells import draw
-from .rendering import label
+from .rendering import is_a, label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ FEATURE, FEATURE_NAME = "feature", "feature.name"
 MAX_NAME = 255
 _SECOND_NS = 1_000_000_000
 _AFTER_1973_IN_NS = 100_000_000 * _SECOND_NS
+_END_OF_TIME = 1 << 63
+_CENTURIES = 90  # of the seconds until 1973: what a signed number of nanoseconds holds
 _sequence = count(1)
 
 
@@ -60,7 +62,7 @@ def track(
         session = scope.session
         kept = client.keep(
             Event(
-                time=client.now() if timestamp is None else _moment(timestamp),
+                time=(timestamp is not None and _moment(timestamp)) or client.now(),
                 event_id=event_id,
                 name=scrubber.word(label(event, MAX_NAME)),
                 user_id=scope.user_id if user_id is None else label(user_id),
@@ -146,10 +148,24 @@ def _ending_opcodes() -> frozenset[int]:
     return frozenset(opmap[name] for name in names if name in opmap)
 
 
-def _moment(timestamp: Any) -> int:
-    """Read a time as nanoseconds since 1970."""
-    if hasattr(timestamp, "timestamp"):
+def _moment(timestamp: Any) -> int | None:
+    """Read a time as nanoseconds since 1970; `None` when it is none."""
+    kind = type(timestamp)
+    if is_a(kind, _datetime()):
         return int(timestamp.timestamp() * 1_000_000) * 1000  # a double holds no more
-    if isinstance(timestamp, int) and timestamp > _AFTER_1973_IN_NS:
-        return timestamp
-    return int(timestamp * _SECOND_NS)
+    if kind is int and _AFTER_1973_IN_NS < timestamp < _END_OF_TIME:
+        return int(timestamp)
+    if kind in {int, float} and 0 <= timestamp < _AFTER_1973_IN_NS / _SECOND_NS * _CENTURIES:
+        return int(timestamp * _SECOND_NS)
+    noted("track", ValueError("timestamp"))
+    return None
+
+
+def _datetime() -> type:
+    """Find the class, which somebody who has a time of it has imported."""
+    found: type = getattr(sys.modules.get("datetime"), "datetime", _NoTime)
+    return found
+
+
+class _NoTime:
+    """Stands for a class that nobody has imported."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OVERFLOW = {"otel.metric.overflow": "true"}
 MAX_SERIES = 20_000  # of all metrics together
 MAX_NAME = 255
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 OVER_LIMIT = "cardinality_limit"
 NO_NUMBER = "invalid_value"
 
@@ -91,11 +92,10 @@ class Family(Shelf):
     ) -> Series:
         """Find or open the series, and remember it unless it only stands in for too many."""
         series, is_its_own = self._fold.find(self._kind, name, unit=unit, attributes=attributes)
-        if is_its_own and len(self.known) < MAX_SERIES:
-            try:
-                self.known[key] = series
-            except TypeError:  # a label that cannot be hashed goes the slow way each time
-                pass
+        # What has a say of its own in being equal goes the slow way each time.
+        parts = key if type(key) is tuple else (key,)
+        if is_its_own and len(self.known) < MAX_SERIES and _PLAIN.issuperset(map(type, parts)):
+            self.known[key] = series
         return series
 
     @staticmethod
@@ -145,12 +145,12 @@ class Fold:
         if series is not None:
             return series, True
         if self._has_room(identity[:2]):
-            return self._open(identity, unit or "", labels), True
+            return self._open(identity, label(unit), labels), True
         self._books.captured("point")
         self._books.dropped("point", OVER_LIMIT)
         overflow = identity_of(kind, name, OVERFLOW)
         if overflow in self._series or len(self._series) < 2 * MAX_SERIES:
-            return self._series.get(overflow) or self._open(overflow, unit or "", OVERFLOW), False
+            return self._series.get(overflow) or self._open(overflow, label(unit), OVERFLOW), False
         return NOWHERE, False
 
     def poll(self, *, now: bool) -> None:
@@ -191,7 +191,7 @@ class Fold:
         """Find or open a series for the application to keep; the limit is for the others."""
         labels = self._labels(attributes)
         identity = identity_of(kind, name, labels)
-        return self._series.get(identity) or self._open(identity, unit or "", labels)
+        return self._series.get(identity) or self._open(identity, label(unit), labels)
 
     def _all(self) -> list[Series]:
         return list(dict.fromkeys((*self._series.values(), *BOUND.values())))

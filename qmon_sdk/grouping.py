@@ -44,7 +44,9 @@ def message_parts(caller: FrameType, message: str) -> tuple[str, str]:
 def key_of_fingerprint(fingerprint: str | Iterable[str], default: str) -> str:
     """Group as the application says; `{{ default }}` stands for our own opinion."""
     words = (fingerprint,) if isinstance(fingerprint, str) else fingerprint
-    return hashed(default if word == DEFAULT else label(word) for word in words)
+    return hashed(
+        default if type(word) is str and word == DEFAULT else label(word) for word in words
+    )
 
 
 def culprit_of(places: Sequence[Place]) -> str:

@@ -6,7 +6,7 @@ from .capture import capture_exception
 from .client import current, failed
 from .protocol.signals import NO_LABELS, Log
 from .recorder.cells import position
-from .rendering import label
+from .rendering import is_trusted, label
 
 __all__ = ["Logger", "LoggingHandler", "log"]
 
@@ -113,10 +113,21 @@ def keep(client: Client, line: Log) -> None:
         client.recorder.keep(seen)
 
 
+_SPEAK_FOR_THEMSELVES = frozenset({str, int, float, bool, type(None), complex})
+
+
+def _shown(value: Any) -> Any:
+    """Let only such values write themselves as do not run somebody's code for it."""
+    kind = type(value)
+    return value if kind in _SPEAK_FOR_THEMSELVES or is_trusted(kind) else label(value)
+
+
 def _filled(template: str, attributes: Mapping[str, Any]) -> str:
     """Put the values in their places; a template that does not fit them is shown as it is."""
     if "{" not in template:
         return template
+    if not _SPEAK_FOR_THEMSELVES.issuperset(map(type, attributes.values())):
+        attributes = {name: _shown(value) for name, value in attributes.items()}
     try:
         return template.format_map(attributes)
     except Exception:  # noqa: BLE001 - a value's own `__format__`, or a brace that means a brace

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .client import failed, guarded
 from .context import SCOPE, new_scope
 from .recorder.cells import CELL, continue_position, position
+from .rendering import is_a
 from .spans import span
 from .w3c import (
     Parent,
@@ -169,6 +170,9 @@ def _pairs(carrier: Any) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: Any) -> str | None:
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    return value if isinstance(value, str) else None
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    if is_a(kind, bytes):
+        return bytes.decode(value, "latin-1")
+    return str.__getitem__(value, slice(None)) if is_a(kind, str) else None

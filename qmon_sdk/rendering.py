@@ -53,9 +53,9 @@ def label(value: Any, limit: int = 1024) -> str:
     simple = _RENDERERS.get(kind)
     if simple is not None:
         return cut(simple(value, limit), limit)
-    if _is_a(kind, str):
+    if is_a(kind, str):
         return cut(encodable(str.__getitem__(value, slice(limit + 1))), limit)
-    return cut(str(value) if _is_trusted(kind) else render(value, limit), limit)
+    return cut(str(value) if is_trusted(kind) else render(value, limit), limit)
 
 
 def render(value: Any, limit: int = 512, *, hides: Callable[[str], bool] | None = None) -> str:
@@ -121,7 +121,7 @@ class Renderer:
             return self._mapping(value, depth - 1)
         if kind in _BRACKETS:
             return self._sequence(value, depth - 1, _BRACKETS[kind])
-        return repr(value) if _is_trusted(kind) else self._object(value)
+        return repr(value) if is_trusted(kind) else self._object(value)
 
     def _sequence(self, values: Any, depth: int, brackets: tuple[str, str]) -> str:
         texts: list[str] = []
@@ -166,25 +166,26 @@ class Renderer:
 
 
 def _inherited(kind: type) -> Callable[[Any, int], str] | None:
-    return next((base for parent, base in _PARENTS if _is_a(kind, parent)), None)
+    return next((base for parent, base in _PARENTS if is_a(kind, parent)), None)
 
 
 def pairs_of(mapping: Any, most: int = 1024) -> list[tuple[Any, Any]]:
     """List what a mapping of any class holds; nothing when it is none, or fails to say."""
     try:
-        if _is_a(type(mapping), dict):
+        if is_a(type(mapping), dict):
             return list(islice(dict.items(mapping), most))
         return [(name, value) for name, value in islice(mapping.items(), most)]
     except Exception:  # noqa: BLE001 - the class's own code
         return []
 
 
-def _is_a(kind: type, parent: type) -> bool:
+def is_a(kind: type, parent: type) -> bool:
     """Ask the class itself: an object may say anything of its `__class__`."""
     return parent in type.__getattribute__(kind, "__mro__")
 
 
-def _is_trusted(kind: type) -> bool:
+def is_trusted(kind: type) -> bool:
+    """Say whether a class of the standard library writes its values, quickly and harmlessly."""
     module, name = module_of(kind), _name_of(kind)
     return name in _TRUSTED.get(module, ()) and vars(sys.modules[module]).get(name) is kind
 

@@ -11,6 +11,7 @@ from .protocol.buckets import bucket_of
 from .protocol.buckets import fold as fold_buckets
 from .protocol.records import Record
 from .protocol.signals import NO_BUCKETS, Point
+from .rendering import is_a
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -216,15 +217,15 @@ def _sum(values: list[Any]) -> float:
     try:
         total = sum(values)
         return float(total) if type(total) in {int, float} else nan
-    except (OverflowError, TypeError):
+    except Exception:  # noqa: BLE001 - adding is the values' own code
         return nan
 
 
 def _number(value: Any) -> float | None:
     """Read a finite number of any library; a text is none."""
-    if isinstance(value, str | bytes | bytearray):
-        return None
     try:
+        if any(is_a(type(value), text) for text in (str, bytes, bytearray)):
+            return None
         number = float(value)
     except Exception:  # noqa: BLE001 - converting is the value's own code
         return None

@@ -194,7 +194,8 @@ def _begin(mode: str) -> OpenSession | None:
     if not client.recording:
         return None
     scope = SCOPE.get()
-    opened = OpenSession(label(mode), scope.session, started=client.now())
+    mode = label(mode)
+    opened = OpenSession(mode, scope.session, started=client.now())
     if client.recorder is not None:
         opened.note(client.recorder.ring(), scope.user_id)
     anonymous_id = scope.anonymous_id

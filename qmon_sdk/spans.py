@@ -82,8 +82,8 @@ class Span:
     def set_status(self, status: str, description: str = "") -> None:
         """Say how it went: `ok` or `error`, with a word on the error."""
         if self._open is not None:
-            self._open.status = status
-            if description:
+            self._open.status = status if type(status) is str else ""
+            if type(description) is not str or description:
                 self._open.attributes["otel.status_description"] = description
 
     def update_name(self, name: str) -> None:
