@@ -61,7 +61,7 @@ class PureShelf:
         key = (name, *attributes, *attributes.values()) if attributes else name
         try:
             series = self.known[key]
-        except (KeyError, TypeError):
+        except Exception:  # noqa: BLE001 - not known, or with a say of its own in being hashed
             series = self.missed(key, name, unit, attributes)
         series.add(value)
 

@@ -7,9 +7,8 @@ from time import perf_counter_ns
 
 from .accelerator import speedups
 from .around import around
-from .client import current, failed, noted
+from .client import current, failed
 from .fold import Fold, bound
-from .rendering import label, pairs_of
 from .series import COUNTER, DISTRIBUTION, GAUGE, KINDS
 
 __all__ = ["Fold", "count", "distribution", "gauge", "histogram", "timer"]
@@ -80,7 +79,7 @@ def count(
     try:
         current().metrics.count(name, value, unit=unit, attributes=attributes)
     except Exception as error:  # noqa: BLE001 - the guard, without the price of a wrapper
-        _again("count", error, (name, value, unit), attributes)
+        failed("count", error)
 
 
 @_bindable(GAUGE)
@@ -94,8 +93,8 @@ def gauge(
     """Set a gauge; of each second the last, lowest and highest value are kept."""
     try:
         current().metrics.gauge(name, value, unit=unit, attributes=attributes)
-    except Exception as error:  # noqa: BLE001 - the guard, without the price of a wrapper
-        _again("gauge", error, (name, value, unit), attributes)
+    except Exception as error:  # noqa: BLE001
+        failed("gauge", error)
 
 
 @_bindable(DISTRIBUTION)
@@ -109,29 +108,11 @@ def distribution(
     """Add one value to a distribution; any quantile of it is kept to within 2 %."""
     try:
         current().metrics.distribution(name, value, unit=unit, attributes=attributes)
-    except Exception as error:  # noqa: BLE001 - the guard, without the price of a wrapper
-        _again("distribution", error, (name, value, unit), attributes)
+    except Exception as error:  # noqa: BLE001
+        failed("distribution", error)
 
 
 histogram = distribution
-
-
-def _again(  # noqa: PLR0917 - two of them are what the verb was told
-    kind: str,
-    error: Exception,
-    said: tuple[str, Any, str | None],
-    attributes: Mapping[str, Any] | None,
-) -> None:
-    """Take texts for attributes that cannot be told apart by themselves; else it is our failure."""
-    try:
-        name, value, unit = said
-        labels = {label(key): label(fact) for key, fact in pairs_of(attributes)}
-        add = getattr(current().metrics, kind)
-        add(label(name), value, unit=None if unit is None else label(unit), attributes=labels)
-    except Exception:  # noqa: BLE001 - what failed first is told
-        failed(kind, error)
-    else:
-        noted(kind, error)
 
 
 class timer:  # noqa: N801 - a context manager reads like a function

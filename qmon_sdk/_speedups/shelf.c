@@ -108,7 +108,7 @@ series_of(Shelf *self, const Said *said, PyObject *key)
         return Py_NewRef(series);
     }
     if (PyErr_Occurred()) {
-        if (!PyErr_ExceptionMatches(PyExc_KeyError) && !PyErr_ExceptionMatches(PyExc_TypeError)) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception)) {
             return NULL;
         }
         PyErr_Clear();
