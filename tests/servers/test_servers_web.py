@@ -98,5 +98,8 @@ class TestUwsgi:
         server.stop(signal.SIGTERM)
 
         assert ANSWERS == answers
-        counted(REQUESTS, server=1, internal=1, processes=(1, 2, 3))
-        assert REQUESTS // 10 == len(agent.signals("error"))
+        # uWSGI may end a worker past Python's exit functions: the agent then reads what is in the
+        # ring and tells of a death, and the last second of what was only counted is lost.
+        counted(REQUESTS, server=1, internal=1, processes=(1, 2, 3), ends_well=False)
+        raised = [error for error in agent.signals("error") if error.type == "RuntimeError"]
+        assert REQUESTS // 10 == len(raised)
