@@ -53,25 +53,28 @@ def track(
         scope, event_id = SCOPE.get(), f"{draw(128):032x}"
         scrubber = client.scrubber
         written = scrubber.about if event is IDENTIFY else scrubber.labels
-        attributes = written({**properties, **more} if properties else more)
+        if properties:
+            more = {**properties, **more} if more or type(properties) is not dict else properties
+        attributes = written(more)
         if scope.flags:
             for flag, answer in scrubber.labels(scope.flags).items():
                 attributes[f"flag.{flag}"] = answer
-        for kind, name in (groups or {}).items():
-            attributes[f"group.{label(kind)}"] = scrubber.value(name)
+        if groups:
+            for kind, name in groups.items():
+                attributes[f"group.{label(kind)}"] = scrubber.value(name)
         session = scope.session
-        kept = client.keep(
-            Event(
-                time=(timestamp is not None and _moment(timestamp)) or client.now(),
-                event_id=event_id,
-                name=scrubber.word(label(event, MAX_NAME)),
-                user_id=scope.user_id if user_id is None else label(user_id),
-                anonymous_id=scope.anonymous_id if anonymous_id is None else label(anonymous_id),
-                session_id=scope.session_id,
-                sequence=next(_sequence if session is None else session.sequence),
-                attributes=attributes,
-            )
+        # In the order of its fields: to name all of them costs as much as to scrub them.
+        row = (
+            (timestamp is not None and _moment(timestamp)) or client.now(),
+            event_id,
+            scrubber.word(label(event, MAX_NAME)),
+            scope.user_id if user_id is None else label(user_id),
+            scope.anonymous_id if anonymous_id is None else label(anonymous_id),
+            scope.session_id,
+            next(_sequence if session is None else session.sequence),
+            attributes,
         )
+        kept = client.keep(tuple.__new__(Event, row))  # type: ignore[type-var]
     except Exception as error:  # noqa: BLE001 - the guard, without the price of a wrapper
         failed("track", error)
         return None

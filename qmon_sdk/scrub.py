@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .accelerator import speedups
 from .known_secrets import (
     ADDRESS,
     ADDRESSES,
@@ -96,10 +97,11 @@ class Scrubber:
         self._people: Scrubber | None = None
         self.texts = Remembered(self.text)
         """A text → what of it may be kept."""
-        self.known = (self._keys, self.texts)
-        """What it was asked before, for the accelerator to look up."""
         self._addresses = Remembered(self._address)
         self._compiled: dict[str, Pattern[str]] = {}
+        if speedups is not None:  # the same by what is remembered, and by us for the rest
+            quick: Any = speedups.Labels(self, self._keys, self.texts, self.labels)
+            self.labels = quick  # type: ignore[method-assign]
 
     def about(self, person: Mapping[Any, Any]) -> dict[str, str]:
         """Write what was said of somebody on purpose: addresses stay, secrets do not."""

@@ -7,7 +7,7 @@ from bench.peers import peer
 from . import cpu
 
 ADDED = 20_000
-EVENTS = 90  # between two flushes: a batch of one of the peers is 100
+EVENTS = 900  # between two flushes: the queue of one of the peers holds 10,000
 
 
 def counter(name, port, bursts):

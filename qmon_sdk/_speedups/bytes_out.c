@@ -34,6 +34,17 @@ store(char *at, uint64_t value, size_t width)
 }
 
 int
+out_bytes(Out *out, const char *bytes, size_t size)
+{
+    if (make_room(out, size) < 0) {
+        return -1;
+    }
+    memcpy(out->bytes + out->size, bytes, size);
+    out->size += size;
+    return 0;
+}
+
+int
 out_byte(Out *out, uint8_t value)
 {
     if (make_room(out, 1) < 0) {
@@ -71,17 +82,6 @@ out_f64(Out *out, double value)
     uint64_t bits;
     memcpy(&bits, &value, sizeof(bits));
     return out_u64(out, bits);
-}
-
-int
-out_bytes(Out *out, const char *bytes, size_t size)
-{
-    if (make_room(out, size) < 0) {
-        return -1;
-    }
-    memcpy(out->bytes + out->size, bytes, size);
-    out->size += size;
-    return 0;
 }
 
 PyObject *

@@ -32,14 +32,14 @@ same_text(PyObject *one, PyObject *other)
 
 /* --- places in a dictionary -------------------------------------------------------------------- */
 
-static int
+int
 places_begin(Places *places)
 {
     *places = (Places){.known = PyDict_New(), .distinct = PyList_New(0)};
     return places->known == NULL || places->distinct == NULL ? -1 : 0;
 }
 
-static void
+void
 places_free(Places *places)
 {
     Py_CLEAR(places->known);
@@ -61,8 +61,8 @@ place_new(Places *places, PyObject *text)
 }
 
 /* Write the place of a text in the list of those that are different. */
-static int
-place(Places *places, PyObject *text)
+int
+places_add(Places *places, PyObject *text)
 {
     if (text != places->last) { /* the text before, very often: names of spans come in runs */
         PyObject *number = PyDict_GetItemWithError(places->known, text);
@@ -101,7 +101,7 @@ different_words(PyObject *values)
     Py_ssize_t count = PyTuple_GET_SIZE(values), i = 0;
     int ok = places_begin(&places) == 0;
     for (; ok && i < count && 2 * PyList_GET_SIZE(places.distinct) <= count; i++) {
-        ok = place(&places, PyTuple_GET_ITEM(values, i)) == 0;
+        ok = places_add(&places, PyTuple_GET_ITEM(values, i)) == 0;
     }
     if (ok && 2 * PyList_GET_SIZE(places.distinct) > count) {
         column = Py_BuildValue("[sN]", "t", PySequence_List(values));
@@ -162,7 +162,7 @@ flatten(PyObject *map, Places *keys, PyObject *texts, Out *lengths)
     Py_ssize_t at = 0;
     uint32_t pairs = 0;
     while (PyDict_Next(map, &at, &key, &text)) {
-        if (place(keys, key) < 0 || PyList_Append(texts, text) < 0) {
+        if (places_add(keys, key) < 0 || PyList_Append(texts, text) < 0) {
             return -1;
         }
         pairs++;

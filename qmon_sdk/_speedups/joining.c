@@ -46,6 +46,24 @@ join(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
     Py_RETURN_NONE;
 }
 
+/* Write a value as the library does, in place of what was written so far. */
+int
+out_packed(Out *out, PyObject *value)
+{
+    char *bytes;
+    Py_ssize_t size;
+    PyObject *library = PyImport_ImportModule("qmon_sdk.recorder.packing");
+    PyObject *packed = library == NULL ? NULL : PyObject_CallMethod(library, "packed", "(O)", value);
+    Py_XDECREF(library);
+    int failed = packed == NULL ? -1 : PyBytes_AsStringAndSize(packed, &bytes, &size);
+    if (!failed) {
+        out->size = 0;
+        failed = out_bytes(out, bytes, (size_t)size);
+    }
+    Py_XDECREF(packed);
+    return failed;
+}
+
 /* How the bytes of a ring lie is written down twice, here and in Python: hold them to each other. */
 int
 check_layout(void)
@@ -53,6 +71,7 @@ check_layout(void)
     struct { const char *name; long value; } said[] = {
         {"OPENS_AT", NO_SLOT},       {"OPEN_BYTES", OPEN_BYTES}, {"OPEN_INSIDE_AT", OPEN_INSIDE_AT},
         {"OPEN_SPAN", OPEN_SPAN},    {"ROW_BYTES", ROW_BYTES},   {"ROW_SPAN", ROW_SPAN},
+        {"EXTRA", NOTE_EXTRA},
         {"CHUNK_BYTES", CHUNK_BYTES}, {"CHUNK_HEAD", CHUNK_HEAD},
         {"NOTED", NOTED},            {"NOTES_AT", NOTES_AT},     {"NOTES_BYTES", NOTES_BYTES},
     };

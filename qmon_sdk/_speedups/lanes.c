@@ -87,6 +87,7 @@ lane_traverse(Lane *self, visitproc visit, void *arg)
     Py_VISIT(self->rows.owner);
     Py_VISIT(self->opens);
     Py_VISIT(self->wasting);
+    Py_VISIT(self->extras);
     return 0;
 }
 
@@ -97,6 +98,7 @@ lane_clear(Lane *self)
     memory_free(&self->rows);
     Py_CLEAR(self->opens);
     Py_CLEAR(self->wasting);
+    Py_CLEAR(self->extras);
     return 0;
 }
 
@@ -119,6 +121,7 @@ static PyMemberDef lane_members[] = {
     {"opens", T_OBJECT_EX, offsetof(Lane, opens), 0, PyDoc_STR("Free slots of open spans.")},
     {"wasting", T_OBJECT_EX, offsetof(Lane, wasting), 0,
      PyDoc_STR("Places of rows that are counted only.")},
+    {"extras", T_OBJECT_EX, offsetof(Lane, extras), 0, PyDoc_STR("Where attributes are kept.")},
     {"wasted", T_ULONGLONG, offsetof(Lane, wasted), 0, PyDoc_STR("Rows that were counted only.")},
     {"thread", T_ULONGLONG, offsetof(Lane, thread), 0, PyDoc_STR("The thread's number.")},
     {NULL, 0, 0, 0, NULL},

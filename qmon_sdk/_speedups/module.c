@@ -16,8 +16,8 @@ intern_names(void)
         {&names.attributes, "attributes"}, {&names.crowded, "crowded"}, {&names.missed, "missed"},
         {&names.key_of, "key_of"}, {&names.counter, "counter"},
         {&names.distribution, "distribution"}, {&names.number, "number"},
-        {&names.begin_trace, "begin_trace"}, {&names.owner, "owner"},
-        {&names.keep_attributes, "keep_attributes"}, {&names.nothing, ""},
+        {&names.begin_trace, "begin_trace"}, {&names.met, "_met"}, {&names.is_true, "true"},
+        {&names.is_false, "false"}, {&names.nothing, ""},
     };
     Py_XSETREF(names.events, PyUnicode_FromStringAndSize("\0events", 7));
     Py_XSETREF(names.links, PyUnicode_FromStringAndSize("\0links", 6));
@@ -32,7 +32,7 @@ intern_names(void)
     }
     Py_XSETREF(names.one, PyLong_FromLong(1));
     Py_XSETREF(names.word_bits, PyLong_FromLong(64));
-    return names.one == NULL || names.word_bits == NULL ? -1 : 0;
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 /* What is kept outside of objects belongs to one interpreter: a second one goes without. */
@@ -54,7 +54,8 @@ module_exec(PyObject *module)
         return -1;
     }
     PyTypeObject *types[] = {&PendingType, &ShelfType, &SupplyType, &StackType, &LaneType,
-                             &CellType, &WrapperType, &StayType, &EntranceType, &NotesType, &VerbType};
+                             &CellType, &WrapperType, &StayType, &EntranceType,
+                             &NotesType, &LabelsType, &ExtrasType, &VerbType};
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (PyModule_AddType(module, types[i]) < 0) {
             return -1;
@@ -73,12 +74,6 @@ module_exec(PyObject *module)
 static PyMethodDef module_functions[] = {
     {"join", (PyCFunction)(void (*)(void))join, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("join(**around)\n--\n\nTell what is called, and looked at, of the Python around.")},
-    {"keep", (PyCFunction)(void (*)(void))attributes_keep, METH_FASTCALL,
-     PyDoc_STR("keep(said, keys, texts, notes, attributes, /)\n--\n\nKeep a span's attributes; 0 if "
-               "that is not for C to do.")},
-    {"merge", (PyCFunction)(void (*)(void))attributes_merge, METH_FASTCALL,
-     PyDoc_STR("merge(said, sites, /)\n--\n\nJoin what was kept of spans with what their sites "
-               "say.")},
     {"aim", (PyCFunction)(void (*)(void))verbs_aim, METH_FASTCALL,
      PyDoc_STR("aim(counters, gauges, distributions, /)\n--\n\nAim the verbs at shelves.")},
     {"split", rows_split, METH_O,
@@ -86,6 +81,8 @@ static PyMethodDef module_functions[] = {
     {"places", rows_places, METH_O,
      PyDoc_STR("places(column, /)\n--\n\nList the different numbers of a column, and each row's "
                "place among them.")},
+    {"forks", count_forks, METH_NOARGS,
+     PyDoc_STR("forks()\n--\n\nHow many forks led to this process since `join` was called.")},
     COLUMN(words), COLUMN(labels), COLUMN(wholes), COLUMN(reals), COLUMN(flags), COLUMN(buckets),
     {NULL, NULL, 0, NULL},
 };

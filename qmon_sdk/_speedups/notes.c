@@ -1,5 +1,8 @@
-/* The ring of notes, as `recorder/byte_rings.py` has it; here no lock is needed, since nothing else
- * of the interpreter runs while an entry is written. */
+/* The notes of a flight ring: entries that are small, and lost to later ones when there are many.
+ *
+ * What `PureNotes` does under a lock is one step here: no Python runs between the first store and
+ * the last. The stores come in its order, since the process may be killed between any two.
+ */
 
 #include "speedups.h"
 
@@ -10,9 +13,10 @@ typedef struct {
 } Notes;
 
 /* Write an entry, and return its position; 0 if it found no place. */
-static uint64_t
-notes_write(Notes *self, uint64_t kind, const char *payload, size_t length)
+uint64_t
+notes_write(PyObject *any, unsigned kind, const char *payload, size_t length)
 {
+    Notes *self = (Notes *)any;
     size_t size = NOTE_BYTES + ((length + 7) & ~(size_t)7);
     uint64_t position = self->end, place = position % NOTES_BYTES;
     if (length > NOTES_BYTES / 8) {
@@ -30,51 +34,80 @@ notes_write(Notes *self, uint64_t kind, const char *payload, size_t length)
     self->end = position + size;
     /* First what is overwritten stops to count, then what is new begins to. */
     publish(noted, self->end);
-    publish(at, 0);
+    order_stores();
     memcpy(at + NOTE_BYTES, payload, length);
-    uint64_t word = (uint64_t)length | kind << 32;
-    put(at + 8, &word, 1);
+    uint64_t about[] = {(uint64_t)length | (uint64_t)kind << 32};
+    put(at + 8, about, 1);
     publish(at, position);
     return position;
-}
-
-/* The same for any object: 0 where it is none of ours. */
-uint64_t
-note(PyObject *any, uint64_t kind, const Out *payload)
-{
-    return Py_IS_TYPE(any, &NotesType) ? notes_write((Notes *)any, kind, payload->bytes, payload->size)
-                                       : 0;
 }
 
 static PyObject *
 notes_add(Notes *self, PyObject *args)
 {
-    unsigned short kind;
+    unsigned int kind;
     Py_buffer payload;
-    if (!PyArg_ParseTuple(args, "Hy*:add", &kind, &payload)) {
+    if (!PyArg_ParseTuple(args, "Iy*:add", &kind, &payload)) {
         return NULL;
     }
-    uint64_t position = notes_write(self, kind, payload.buf, (size_t)payload.len);
+    uint64_t position = notes_write((PyObject *)self, kind, payload.buf, (size_t)payload.len);
     PyBuffer_Release(&payload);
     return PyLong_FromUnsignedLongLong(position);
 }
 
-static PyObject *
-notes_keep(Notes *self, PyObject *args)
+/* Write the bytes of a signal, with the library's help where that is needed. */
+static int
+pack_signal(Out *out, PyObject *signal)
 {
-    unsigned short kind;
-    Py_buffer payload;
-    PyObject *signal, *waiting;
-    if (!PyArg_ParseTuple(args, "Hy*OO!:keep", &kind, &payload, &signal, &PyList_Type, &waiting)) {
+    int written = pack_fields(out, signal);
+    if (written != 0) {
+        return written < 0 ? -1 : 0;
+    }
+    return out_packed(out, signal);
+}
+
+/* Put a signal among those waiting, in the order of their notes: no Python runs in here. */
+static int
+wait_noted(Notes *self, unsigned kind, const Out *bytes, PyObject *entry, PyObject *waiting)
+{
+    PyObject *position =
+        PyLong_FromUnsignedLongLong(notes_write((PyObject *)self, kind, bytes->bytes, bytes->size));
+    if (position == NULL) {
+        return -1;
+    }
+    PyTuple_SET_ITEM(entry, 0, position);
+    return PyList_Append(waiting, entry);
+}
+
+static PyObject *
+notes_keep(Notes *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (nargs != 3 || !PyList_Check(args[2])) {
+        PyErr_SetString(PyExc_TypeError, "keep(kind, signal, waiting): a number, a signal, a list");
         return NULL;
     }
-    uint64_t position = notes_write(self, kind, payload.buf, (size_t)payload.len);
-    PyObject *entry = Py_BuildValue("(KnO)", position, payload.len, signal);
-    PyBuffer_Release(&payload);
-    int done = entry == NULL ? -1 : PyList_Append(waiting, entry);
+    unsigned long kind = PyLong_AsUnsignedLong(args[0]);
+    Out bytes = {0};
+    if (PyErr_Occurred() || pack_signal(&bytes, args[1]) < 0) {
+        out_free(&bytes);
+        return NULL;
+    }
+    PyObject *size = PyLong_FromSize_t(bytes.size), *entry = PyTuple_New(3);
+    if (size != NULL && entry != NULL) {
+        PyTuple_SET_ITEM(entry, 1, Py_NewRef(size));
+        PyTuple_SET_ITEM(entry, 2, Py_NewRef(args[1]));
+        if (wait_noted(self, (unsigned)kind, &bytes, entry, args[2]) < 0) {
+            Py_CLEAR(size);
+        }
+    } else {
+        Py_CLEAR(size);
+    }
     Py_XDECREF(entry);
-    return done < 0 ? NULL : Py_NewRef(Py_None);
+    out_free(&bytes);
+    return size;
 }
+
+/* --- the type ------------------------------------------------------------------------------------- */
 
 static PyObject *
 notes_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
@@ -93,20 +126,35 @@ notes_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
     return (PyObject *)self;
 }
 
+static int
+notes_traverse(Notes *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->buf.owner);
+    return 0;
+}
+
+static int
+notes_clear(Notes *self)
+{
+    memory_free(&self->buf);
+    return 0;
+}
+
 static void
 notes_dealloc(Notes *self)
 {
+    PyObject_GC_UnTrack(self);
     memory_free(&self->buf);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
 static PyMethodDef notes_methods[] = {
     {"add", (PyCFunction)notes_add, METH_VARARGS,
-     PyDoc_STR("add($self, kind, payload, /)\n--\n\nWrite an entry, and return its position; 0 if it "
-               "found no place.")},
-    {"keep", (PyCFunction)notes_keep, METH_VARARGS,
-     PyDoc_STR("keep($self, kind, payload, signal, waiting, /)\n--\n\nWrite a signal, and put it "
-               "among those waiting for a frame in the same order.")},
+     PyDoc_STR("add($self, kind, payload, /)\n--\n\nWrite an entry, and return its position; 0 if "
+               "it found no place.")},
+    {"keep", (PyCFunction)(void (*)(void))notes_keep, METH_FASTCALL,
+     PyDoc_STR("keep($self, kind, signal, waiting, /)\n--\n\nWrite a signal, put it among those "
+               "waiting, and return the bytes it takes.")},
     {NULL, NULL, 0, NULL},
 };
 
@@ -115,8 +163,10 @@ PyTypeObject NotesType = {
     .tp_name = "qmon_sdk._speedups.Notes",
     .tp_doc = PyDoc_STR("Entries that are small and may be lost to later ones."),
     .tp_basicsize = sizeof(Notes),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_new = notes_new,
     .tp_dealloc = (destructor)notes_dealloc,
+    .tp_traverse = (traverseproc)notes_traverse,
+    .tp_clear = (inquiry)notes_clear,
     .tp_methods = notes_methods,
 };

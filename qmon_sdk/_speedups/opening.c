@@ -24,14 +24,23 @@ clock_now(void)
 
 /* Set by a fork that told nobody, as uWSGI's can be; the next span tells. */
 static volatile int forked;
+static volatile unsigned long forks;
 
 #ifndef _WIN32
 static void
 note_fork(void)
 {
     forked = 1;
+    forks++;
 }
 #endif
+
+/* How many forks led here: to ask for the pid costs more than all else that an event costs. */
+PyObject *
+count_forks(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    return PyLong_FromUnsignedLong(forks);
+}
 
 void
 watch_forks(void)
@@ -281,23 +290,6 @@ tell(Opening *it, PyObject *how, int64_t took, PyObject *kept, PyObject *error)
     return done == NULL ? -1 : 0;
 }
 
-/* Keep attributes until the row is sent: what it says of them. */
-static uint64_t
-keep(const Opening *it, PyObject *kept)
-{
-    uint64_t extra = 0;
-    PyObject *owner = PyObject_GetAttr((PyObject *)it->lane, names.owner), *number = NULL;
-    if (owner != NULL) {
-        number = PyObject_CallMethodOneArg(owner, names.keep_attributes, kept);
-    }
-    if (number != NULL && PyLong_Check(number)) {
-        extra = PyLong_AsUnsignedLongLongMask(number);
-    }
-    Py_XDECREF(owner);
-    Py_XDECREF(number);
-    return extra;
-}
-
 /* Note the end of a span that ended well; -1 where a failure of ours is to be heard. */
 int
 opening_end(Opening *it, PyObject *kept)
@@ -305,14 +297,9 @@ opening_end(Opening *it, PyObject *kept)
     int64_t took = clock_now() - it->start;
     const Cell *cell = it->cell;
     int is_plain = cell->said == NULL && cell->span == it->span &&
-                   (kept == NULL || is_readable(kept)) &&
+                   (kept == NULL || PyDict_CheckExact(kept)) &&
                    (it->outer == NULL || cell->thread == PyThread_get_thread_ident());
-    if (!is_plain) {
-        return tell(it, joined.told, took, kept, NULL);
-    }
-    int is_kept = kept != NULL && PyDict_GET_SIZE(kept) && cell->slots != it->lane->wasting;
-    uint64_t extra = is_kept ? keep(it, kept) : 0;
-    return PyErr_Occurred() ? trouble("instrument") : write_row(it, took, extra);
+    return is_plain ? write_row(it, took, kept) : tell(it, joined.told, took, kept, NULL);
 }
 
 /* Note the end of a span that an exception left. */

@@ -8,15 +8,16 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 6
+#define GENERATION 7
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {
     PyObject *name, *value, *unit, *attributes, *crowded, *missed, *key_of;
     PyObject *counter, *distribution;
-    PyObject *number, *begin_trace, *owner, *keep_attributes;
+    PyObject *number, *begin_trace;
     PyObject *events, *links, *nothing; /* what is kept apart from attributes, and no text */
     PyObject *one, *word_bits; /* 1 and 64 */
+    PyObject *met, *is_true, *is_false;
 } Names;
 
 extern Names names;
@@ -62,6 +63,7 @@ typedef struct {
     size_t size, room;
 } Out;
 
+int out_bytes(Out *out, const char *bytes, size_t size);
 int out_byte(Out *out, uint8_t value);
 int out_u32(Out *out, uint32_t value);
 int out_u64(Out *out, uint64_t value);
@@ -80,6 +82,9 @@ typedef struct {
     Out out;
 } Places;
 
+int places_begin(Places *places);
+int places_add(Places *places, PyObject *text);
+void places_free(Places *places);
 PyObject *columns_words(PyObject *module, PyObject *values);
 PyObject *columns_labels(PyObject *module, PyObject *values);
 PyObject *columns_wholes(PyObject *module, PyObject *values);
@@ -120,11 +125,15 @@ enum {
     CHUNK_HEAD = 64,
     ROW_BYTES = 72,
     ROW_SPAN = 64,
+};
+/* The same of the notes. */
+enum {
     NOTED = 72,
     NOTES_AT = 626688,
     NOTES_BYTES = 262144,
     NOTE_BYTES = 16,
-};
+    NOTE_EXTRA = 2,
+    };
 #define INHERITS (1ULL << 40)
 
 /* Somebody's writable memory, held as long as it may be written to. */
@@ -136,7 +145,7 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     Memory buf, rows;
-    PyObject *opens, *wasting;
+    PyObject *opens, *wasting, *extras;
     unsigned long long wasted, thread;
 } Lane;
 
@@ -174,6 +183,7 @@ extern Joined joined;
 
 PyObject *join(PyObject *module, PyObject *args, PyObject *kwargs);
 int check_layout(void);
+int out_packed(Out *out, PyObject *value);
 
 /* --- opening.c: a span from its beginning to its end ---------------------------------------------- */
 
@@ -201,24 +211,17 @@ int opening_fail(Opening *it, PyObject *kept, PyObject *error);
 int opening_leave(Opening *it);
 int trouble(const char *where);
 void watch_forks(void);
+PyObject *count_forks(PyObject *module, PyObject *none);
 
 /* --- writing.c: what is written to the ring ------------------------------------------------------- */
 
 void write_open(const Opening *it);
 void write_inside(const Opening *it);
 void write_closed(const Opening *it);
-int write_row(Opening *it, int64_t took, uint64_t extra);
+int write_row(Opening *it, int64_t took, PyObject *extra);
 void put(char *at, const uint64_t *words, int count);
 void publish(char *at, uint64_t value);
-
-/* --- notes.c, attributes.c ------------------------------------------------------------------------- */
-
-extern PyTypeObject NotesType;
-
-uint64_t note(PyObject *any, uint64_t kind, const Out *payload);
-int is_readable(PyObject *kept);
-PyObject *attributes_keep(PyObject *module, PyObject *const *args, Py_ssize_t count);
-PyObject *attributes_merge(PyObject *module, PyObject *const *args, Py_ssize_t count);
+void order_stores(void);
 
 /* --- rows.c: rows as columns ---------------------------------------------------------------------- */
 
@@ -240,5 +243,48 @@ PyObject *function_reduce(PyObject *self, PyObject *protocol);
 extern PyTypeObject VerbType;
 
 PyObject *verbs_aim(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/* --- packing.c: msgpack ------------------------------------------------------------------------------ */
+
+int pack_fields(Out *out, PyObject *signal);
+int pack_pairs(Out *out, PyObject *const *texts, Py_ssize_t pairs);
+
+/* --- notes.c -------------------------------------------------------------------------------------- */
+
+extern PyTypeObject NotesType;
+
+uint64_t notes_write(PyObject *any, unsigned kind, const char *payload, size_t length);
+
+/* --- labels.c: attributes as text to text ------------------------------------------------------------ */
+
+enum { MOST_LABELS = 256, MOST_PAIRS = MOST_LABELS + 2 };
+
+typedef struct {
+    Py_ssize_t count;
+    PyObject *texts[2 * MOST_PAIRS]; /* keys and texts in turns, all held */
+} Pairs;
+
+extern PyTypeObject LabelsType;
+
+int pairs_scrubbed(Pairs *pairs, PyObject *scrub, PyObject *said);
+int pairs_read(Pairs *pairs, PyObject *map);
+void pairs_free(Pairs *pairs);
+PyObject *pairs_dict(PyObject *const *texts, Py_ssize_t pairs);
+
+/* --- extras.c, extra_columns.c: attributes until their row is sent ----------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *scrub; /* writes attributes as labels; NULL if nothing is kept */
+    PyObject *notes; /* NULL if nobody may read them before they are sent */
+    PyObject *kept;  /* number → pairs, or `[pairs, events, links]` */
+    uint64_t unnoted;
+} Extras;
+
+extern PyTypeObject ExtrasType;
+
+int extras_keep(PyObject *any, PyObject *said, PyObject *apart, uint64_t *number);
+PyObject *extras_columns(Extras *self, PyObject *args);
+PyObject *extras_take(Extras *self, PyObject *number);
 
 #endif

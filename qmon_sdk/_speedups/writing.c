@@ -38,6 +38,15 @@ publish(char *at, uint64_t value)
 #endif
 }
 
+/* Let what was stored be seen before anything that is stored after. */
+void
+order_stores(void)
+{
+#ifndef _MSC_VER
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
+}
+
 /* The number of who the work in hand is for. */
 static uint64_t
 who_now(void)
@@ -96,14 +105,33 @@ write_closed(const Opening *it)
 
 /* --- rows --------------------------------------------------------------------------------------- */
 
+/* Keep what was said of a span; where that fails, the span goes without. */
+static int
+keep_extra(const Opening *it, PyObject *extra, uint64_t *number)
+{
+    PyObject *extras = it->lane->extras;
+    *number = 0;
+    if (extra == NULL || extras == NULL || !PyObject_TypeCheck(extras, &ExtrasType)) {
+        return 0;
+    }
+    Py_INCREF(extras);
+    int failed = extras_keep(extras, extra, NULL, number);
+    Py_DECREF(extras);
+    return failed < 0 ? trouble("attributes") : 0;
+}
+
+/* Write down a span that has ended, with what was said of it, if anything. */
 int
-write_row(Opening *it, int64_t took, uint64_t extra)
+write_row(Opening *it, int64_t took, PyObject *extra)
 {
     Cell *cell = it->cell;
-    uint64_t at;
+    uint64_t at, number;
     if (cell->slots == it->lane->wasting) {
         it->lane->wasted++;
         return 0;
+    }
+    if (keep_extra(it, extra, &number) < 0) {
+        return -1;
     }
     int got = cell->slots == NULL ? 0 : next_number(cell->slots, &at);
     if (got <= 0) {
@@ -114,7 +142,7 @@ write_row(Opening *it, int64_t took, uint64_t extra)
         return 0;
     }
     uint64_t words[] = {(uint64_t)it->start, (uint64_t)took, cell->trace_hi, cell->trace_lo,
-                        it->parent,          it->what,       who_now(),      extra};
+                        it->parent,          it->what,       who_now(),      number};
     put(row, words, 8);
     publish(row + ROW_SPAN, it->span);
     return 0;

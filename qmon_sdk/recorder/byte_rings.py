@@ -9,6 +9,8 @@ from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.flight import HELD, NOTE, WORD
 from qmon_sdk.transports.originals import allocate_lock
 
+from .packing import packed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qmon_sdk.protocol.signals import Signal
@@ -24,7 +26,10 @@ _FIRST = 8  # position 0 means "none"
 
 
 class PureNotes:
-    """Entries that are small and may be lost to later ones: logs, attributes, breadcrumbs."""
+    """Entries that are small and may be lost to later ones: logs, attributes, breadcrumbs.
+
+    The accelerator has its own, which needs no lock.
+    """
 
     def __init__(self, buf: memoryview) -> None:
         self._buf = buf
@@ -40,16 +45,18 @@ class PureNotes:
         finally:
             self._lock.release()
 
-    def keep(self, kind: int, payload: bytes, signal: Signal, waiting: list[Waiting]) -> None:  # noqa: PLR0917
-        """Write a signal, and put it among those waiting for a frame in the same order."""
+    def keep(self, kind: int, signal: Signal, waiting: list[Waiting]) -> int:
+        """Write a signal, put it among those waiting in the same order; returns its bytes."""
+        payload = packed(signal)
         size = len(payload)
         if size > _LONGEST_NOTE or not self._lock.acquire(timeout=_PATIENCE_S):
             waiting.append((0, size, signal))
-            return
+            return size
         try:
             waiting.append((self._write(kind, payload), size, signal))
         finally:
             self._lock.release()
+        return size
 
     def _write(self, kind: int, payload: bytes) -> int:
         length = len(payload)

@@ -13,7 +13,7 @@ from _random import Random
 from contextvars import ContextVar
 
 from qmon_sdk.accelerator import speedups
-from qmon_sdk.client import current
+from qmon_sdk.client import current, failed
 from qmon_sdk.context import SCOPE
 from qmon_sdk.protocol import flight
 from qmon_sdk.transports.originals import get_ident
@@ -175,20 +175,25 @@ def write_row(cell: Cell, row: tuple[Any, ...]) -> None:
     if cell.thread != get_ident():  # ended by another thread than it began in
         lane = lane.owner.lane()
         slots = lane.slots if cell.kept else lane.wasting
-    if extra:
-        if MORE in extra:
-            start = _told_apart(extra, start, lane.ring.clock)
-        extra = lane.owner.keep_attributes(extra) if slots is lane.slots else 0
+    number = 0
+    if extra and slots is lane.slots:
+        try:
+            number, start = _kept(lane, extra, start)
+        except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
+            failed("attributes", error)
     at = next(slots)
     what = site.number | _STATUSES.get(status, 0)
-    pack_row(lane.rows, at, start, took, high, low, parent, what, scope.who, extra or 0, span)
+    pack_row(lane.rows, at, start, took, high, low, parent, what, scope.who, number, span)
 
 
-def _told_apart(extra: dict[str, Any], start: int, clock: int) -> int:
-    """Put under keys of their own what is no attribute, and return when the span began."""
+def _kept(lane: Lane, extra: dict[str, Any], start: int) -> tuple[int, int]:
+    """Keep attributes, and what is none: returns their number, and when the span began."""
+    if MORE not in extra:
+        return lane.extras.keep(extra), start
     events, links, began = extra.pop(MORE)
-    extra |= {key: said for key, said in ((flight.EVENTS, events), (flight.LINKS, links)) if said}
-    return start if began is None else began - clock
+    apart = {key: said for key, said in ((flight.EVENTS, events), (flight.LINKS, links)) if said}
+    number = lane.extras.keep(extra, apart)
+    return number, start if began is None else began - lane.ring.clock
 
 
 NOWHERE = Cell()

@@ -14,16 +14,13 @@ if TYPE_CHECKING:
     from .cells import Cell
     from .sites import Site
 
-_PLAIN = (str, int, float, bool)
-_LONGEST = 1024
-
 
 def told(  # noqa: PLR0917 - the fast path's other half: positional because it is called so
     cell: Cell, site: Site, parent: int, start: int, took: int, kept: Mapping[str, object] | None
 ) -> None:
     """Record a span that somebody said more about, or whose arguments are kept."""
     try:
-        _record(cell, site, parent, start, took, _readable(kept), "")
+        _record(cell, site, parent, start, took, kept, "")
     except Exception as problem:  # noqa: BLE001 - the guard: we are inside of somebody's call
         count_failure("instrument", problem)
 
@@ -40,7 +37,7 @@ def failed(  # noqa: PLR0913, PLR0917
     """Record a span that an exception left; a cancellation or an exit is no error of the span's."""
     try:
         status = "error" if isinstance(error, Exception) else "unset"
-        extra = {**_readable(kept), "error.type": type(error).__qualname__}
+        extra = {**(kept or {}), "error.type": type(error).__qualname__}
         _record(cell, site, parent, start, took, extra, status)
     except Exception as problem:  # noqa: BLE001 - the guard: we are inside of somebody's call
         count_failure("instrument", problem)
@@ -52,19 +49,19 @@ def _record(  # noqa: PLR0913, PLR0917
     parent: int,
     start: int,
     took: int,
-    extra: dict[str, object],
+    extra: Mapping[str, object] | None,
     status: str,
 ) -> None:
     span = cell.span
-    said = getattr(span, "attributes", None)
-    if said is not None:
-        extra = {**extra, **said}
+    if type(span) is not int:
+        said = span.attributes  # type: ignore[attr-defined]
+        extra = {**extra, **said} if extra else said
         status = span.status or status  # type: ignore[attr-defined]
         if span.name:  # type: ignore[attr-defined]
             site = _renamed(site, span.name)  # type: ignore[attr-defined]
     row = (
         site, SCOPE.get(), status or "unset", cell.trace_hi, cell.trace_lo,
-        span, parent, start, took, extra or None,
+        span, parent, start, took, extra,
     )  # fmt: skip
     write_row(cell, row)
 
@@ -73,16 +70,3 @@ def _renamed(site: Site, name: str) -> Site:
     from qmon_sdk.spans import site_of
 
     return site_of(name, site.kind)
-
-
-def _readable(kept: Mapping[str, object] | None) -> dict[str, object]:
-    """Write values down now, since the application may change them later."""
-    return {name: _value(value) for name, value in kept.items()} if kept else {}
-
-
-def _value(value: object) -> object:
-    if type(value) in _PLAIN:
-        return value[:_LONGEST] if isinstance(value, str) else value
-    from qmon_sdk.rendering import render
-
-    return render(value)

@@ -15,6 +15,7 @@ from itertools import chain
 from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 
+from .extras import Extras
 from .ring import TRASH, private
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ _supply = chain.from_iterable if speedups is None else speedups.Supply
 class PureMemory:
     """What the hot path looks at of a lane; the accelerator has one of its own."""
 
-    __slots__ = ("buf", "opens", "rows", "thread", "wasted", "wasting")
+    __slots__ = ("buf", "extras", "opens", "rows", "thread", "wasted", "wasting")
 
 
 Memory = PureMemory
@@ -66,6 +67,7 @@ class Lane(Memory):
         self.rows: memoryview = ring.buf
         self.marks = ring.words
         self.opens = ring.opens
+        self.extras = ring.extras
         self.thread = get_native_id()
         self.chunks: deque[Chunk] = deque()
         self.read = 0  # rows of the first chunk that are in frames; the flusher's
@@ -89,6 +91,7 @@ class Lane(Memory):
         self.buf = self.rows = memoryview(private(flight.SIZE))
         self.marks = self.buf.cast("Q")
         self.opens = []
+        self.extras = Extras()
 
     def call_in(self) -> None:
         """Take back the rest of the range, so that the next span has to ask; for its own thread."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from itertools import count
 from time import time_ns
 
-from qmon_sdk.accelerator import speedups
 from qmon_sdk.client import failed
-from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.columns import block_of, rows_of
 from qmon_sdk.protocol.errors import OversizeError
 from qmon_sdk.protocol.frames import Resource, assemble, pack, pack_block
 from qmon_sdk.protocol.records import Record
-from qmon_sdk.protocol.signals import NO_LABELS, SIGNALS, kind_of
+from qmon_sdk.protocol.signals import SIGNALS, kind_of
 
-from .ring import packed
+from .extras import Extras
 from .rows import span_block
 from .sites import SITES
 
@@ -42,7 +39,6 @@ ROWS_PER_FRAME = 1024
 """Rows one frame takes: its bytes stay below what a unix datagram can carry."""
 
 _MOST_KEPT_BYTES = 1 << 16
-_UNNOTED = 1 << 62  # numbers for attributes that are in no note
 _NO_LEDGER = pack(None)
 _ONE = {kind: {kind: 1} for kind in SIGNALS}  # one to a kind: a message held is small enough
 
@@ -56,9 +52,6 @@ class Parts(Record):
     metrics: Fold = None  # type: ignore[assignment]
     sampler: Sampler = None  # type: ignore[assignment]
     delivery: Delivery = None  # type: ignore[assignment]
-
-
-_keep = None if speedups is None else speedups.keep
 
 
 class Outgoing:
@@ -76,26 +69,14 @@ class Outgoing:
         """Speak for the process that runs this."""
         self.process = os.urandom(16)
         self._told: Ledger | None = None
-        self._attributes: dict[int, dict[str, str]] = {}
-        self._unnoted = count(_UNNOTED)
         self.resource = pack(list(_resource(self._settings)))
         self._delivery.begin(self.process)
 
-    def keep_attributes(self, ring: Ring, said: dict[str, Any]) -> int:
-        """Keep a span's attributes until its row is sent; returns what the row says of them."""
+    def extras(self, ring: Ring) -> Extras:
+        """Make the place where attributes wait for their rows to be sent."""
         # What the application's hook has not seen yet must not be read by anybody.
         seen = ring.is_shared and self._settings.before_send_span is None
-        if _keep is not None and seen:
-            keys, texts = self._scrubber.known
-            number: int = _keep(said, keys, texts, ring.notes, self._attributes)
-            if number:
-                return number
-        apart = {key: said.pop(key) for key in (flight.EVENTS, flight.LINKS) if key in said}
-        labels = self._scrubber.labels(said) | apart
-        number = ring.notes.add(flight.EXTRA, packed(labels)) if seen else 0
-        number = number or next(self._unnoted)
-        self._attributes[number] = labels
-        return number
+        return Extras(self._scrubber.labels, ring.notes if seen else None)
 
     def signal(self, signal: Signal) -> None:
         """Send one signal in a frame of its own."""
@@ -141,12 +122,12 @@ class Outgoing:
             except Exception as error:  # noqa: BLE001 - the rest has to go out
                 self._lost(kind, len(part), error)
 
-    def spans(self, rows: Rows, clock: int) -> None:
-        """Send finished spans; `clock` is what to add to their times."""
+    def spans(self, rows: Rows, ring: Ring) -> None:
+        """Send finished spans of a ring."""
         self._books.captured("span", rows.count)
         try:
             self._fold_durations(rows)
-            block = span_block(rows, clock, self._attributes_at)
+            block = span_block(rows, ring.clock, ring.extras)
             hook = self._settings.before_send_span
             self._block(block if hook is None else self._filtered(block, hook))
         except Exception as error:  # noqa: BLE001 - the rest has to go out
@@ -157,9 +138,6 @@ class Outgoing:
         if count:
             self._books.captured("span", count)
             self._books.dropped("span", reason, count)
-
-    def _attributes_at(self, number: int) -> dict[str, str]:
-        return self._attributes.pop(number, NO_LABELS)
 
     def ledger(self) -> None:
         """Tell the agent the books, if they say anything new."""

@@ -6,6 +6,7 @@ import os
 from _thread import allocate_lock
 from time import monotonic
 
+from qmon_sdk.accelerator import speedups
 from qmon_sdk.client import failed
 from qmon_sdk.last_words import close_last_words, open_last_words
 from qmon_sdk.protocol import flight
@@ -23,8 +24,6 @@ from .rows import take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from qmon_sdk.protocol.signals import Signal
 
     from .byte_rings import Waiting
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
     from .outgoing import Parts
     from .people import Who
     from .ring import Chunk
+
+_forks = os.getpid if speedups is None else speedups.forks
+"""Answers something else after a fork."""
 
 _FORK_PATIENCE_S = 0.05
 _END_PATIENCE_S = 0.02
@@ -59,6 +61,7 @@ class Recorder:
     def _begin(self) -> None:
         """Become the recorder of the process that runs this."""
         self.pid = os.getpid()
+        self._forks = _forks()
         reseed()
         self.trace_hi = draw(64)
         self._waiting: list[Waiting] = []
@@ -106,6 +109,7 @@ class Recorder:
         ring = Ring(
             f"{folder}/{name}" if folder else "", process, spare=self._settings.max_buffer_bytes
         )
+        ring.extras = self._outgoing.extras(ring)
         ring.take_off(self._outgoing.resource)
         return ring
 
@@ -118,14 +122,6 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
             failed("chunk", error)
             return None
-
-    def keep_attributes(self, said: dict[str, Any]) -> int:
-        """Keep a span's attributes until its row is sent; returns what the row says of them."""
-        try:
-            return self._outgoing.keep_attributes(self.ring(), said)
-        except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
-            failed("attributes", error)
-            return 0
 
     def name(self, entry: bytes) -> None:
         """Note the name of a new site."""
@@ -170,13 +166,18 @@ class Recorder:
 
         Without one, what must survive whatever follows is sent at once.
         """
-        self.wake_up()
-        ring, waiting, kind = self.ring(), self._waiting, kind_of(signal)
+        if not self._awake or _forks() != self._forks:
+            self.wake_up()
+        ring, waiting, kind = (
+            self._rings.get(self.pid) or self.ring(),
+            self._waiting,
+            kind_of(signal),
+        )
         if len(waiting) > _MOST_WAITING:
             self._books.captured(kind)
             self._books.dropped(kind, "queue_overflow")
         elif ring.is_shared:
-            self._unsent_bytes += ring.keep(kind, signal, waiting)
+            self._unsent_bytes += ring.notes.keep(flight.KEPT[kind], signal, waiting)
         elif kind == "log":
             waiting.append((0, 0, signal))
         else:
@@ -186,7 +187,7 @@ class Recorder:
 
     def wake_up(self) -> None:
         """Connect and start the flusher, once in each process, when there is something to carry."""
-        if os.getpid() != self.pid:  # a fork that told nobody, as uWSGI's can be
+        if _forks() != self._forks:  # a fork that told nobody, as uWSGI's can be
             self.after_fork_in_child()
         if self._awake:
             return
@@ -263,7 +264,7 @@ class Recorder:
             rows = take(lane, ROWS_PER_FRAME)
             if not rows.count:
                 break
-            self._outgoing.spans(rows, lane.ring.clock)
+            self._outgoing.spans(rows, lane.ring)
             rows.give_up(lane)
         wasted, lost = lane.wasted, lane.lost
         self._outgoing.missing_spans(wasted - lane.told[0], "sample_rate")

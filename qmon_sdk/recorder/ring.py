@@ -12,8 +12,6 @@ from itertools import count
 from struct import Struct
 from time import perf_counter_ns, process_time_ns, time_ns
 
-from msgpack import Packer
-
 from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.flight import LENGTH, PERSON, SAMPLE, SESSION, WORD
@@ -21,6 +19,7 @@ from qmon_sdk.protocol.frames import pack
 from qmon_sdk.protocol.signals import SIGNALS
 
 from .byte_rings import Held, Notes
+from .extras import Extras
 from .leftovers import is_crowded, remember
 from .people import PEOPLE
 from .sites import SITES
@@ -28,9 +27,7 @@ from .sites import SITES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qmon_sdk.protocol.frames import Ledger
-    from qmon_sdk.protocol.signals import Signal
 
-    from .byte_rings import Waiting
     from .people import Who
 
 _PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 4096
@@ -41,8 +38,6 @@ NO_SLOT = flight.OPENS_AT
 TRASH = flight.CHUNKS_AT + flight.CHUNK_HEAD
 """Where rows go that are not to be kept."""
 _CLOCK = Struct("<q")
-# Of any thread, since each of its calls is one step of the interpreter; not where it is Python.
-_PACKER = None if Packer.__module__.endswith("fallback") else Packer(buf_size=1024)
 _PUT_NS = 1_000_000  # less is no step of the calendar's clock, but how long it takes to read both
 _RSS, _THREADS = 23, 19  # fields of `/proc/PID/stat`, from 0
 _STARTED = 21
@@ -99,6 +94,8 @@ class Ring:
         self.is_shared = bool(self.path)
         self.notes = Notes(self.buf)
         self.held = Held(self.buf)
+        self.extras = Extras()
+        """What was said of spans; its recorder puts in what keeps it."""
         self.opens = _stack(_slots(flight.OPENS_AT, flight.OPENS, flight.OPEN_BYTES))
         self._sessions = _slots(flight.SESSIONS_AT, flight.SESSIONS, flight.SESSION_BYTES)
         self._chunks = [
@@ -263,12 +260,6 @@ class Ring:
         at = flight.SAMPLES_AT + place * SAMPLE.size
         SAMPLE.pack_into(self.buf, at, time_ns(), rss, process_time_ns(), threads)
 
-    def keep(self, kind: str, signal: Signal, waiting: list[Waiting]) -> int:
-        """Keep a signal until it is in a frame; returns the bytes it takes."""
-        payload = packed(signal)
-        self.notes.keep(flight.KEPT[kind], payload, signal, waiting)
-        return len(payload)
-
     def hold(
         self, sequence: int, message: bytes, counts: dict[str, int], *, logged: int = 0
     ) -> None:
@@ -299,16 +290,6 @@ class Ring:
 
     def _store(self, at: int, value: int) -> None:
         WORD.pack_into(self.buf, at, value)
-
-
-def packed(value: object) -> bytes:
-    """Write msgpack as `pack` does, without the price of a packer each time."""
-    if _PACKER is None:
-        return pack(value)
-    try:
-        return bytes(_PACKER.pack(value))
-    except UnicodeEncodeError:
-        return pack(value)
 
 
 def private(size: int) -> mmap.mmap:

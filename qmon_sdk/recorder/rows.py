@@ -7,17 +7,17 @@ from array import array
 from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.arrays import U32, U64, packed, unpacked
-from qmon_sdk.protocol.columns import WRITERS, Block
-from qmon_sdk.protocol.signals import NO_LABELS
+from qmon_sdk.protocol.columns import Block
 
+from .extras import columns_of
 from .people import PEOPLE
 from .sites import SITES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from .extras import Extras
     from .lanes import Lane
     from .ring import Chunk
 
@@ -118,10 +118,10 @@ _split = pure_split if speedups is None else speedups.split
 _places = pure_places if speedups is None else speedups.places
 
 
-def span_block(rows: Rows, clock: int, attributes_at: Callable[[int], dict[str, str]]) -> Block:
+def span_block(rows: Rows, clock: int, extras: Extras) -> Block:
     """Write rows as a block of spans: a pass for each column, none for each row.
 
-    `clock` is what to add to their times; `attributes_at` takes the attributes kept for a row.
+    `clock` is what to add to their times; `extras` has what was said of single ones.
     """
     columns = rows.columns
     names, kinds, statuses, attributes = _by_what(columns[_WHAT])
@@ -129,8 +129,10 @@ def span_block(rows: Rows, clock: int, attributes_at: Callable[[int], dict[str, 
     events: Any = ""
     links: Any = ""
     if columns[_EXTRA].count(0) < len(columns[_EXTRA]):
-        attributes, events, links = _extras(
-            rows.numbers(_WHAT), rows.numbers(_EXTRA), attributes_at
+        distinct, places = _distinct(columns[_WHAT])
+        sites = [SITES[what & flight.SITE_MASK].attributes for what in distinct]
+        attributes, events, links = columns_of(
+            extras, sites, places=places, numbers=columns[_EXTRA]
         )
     return Block(
         kind="span",
@@ -206,24 +208,3 @@ def _distinct(column: bytes) -> tuple[list[int], bytes]:
 def _spread(texts: list[Any], places: bytes) -> Any:
     """Write a column that depends on few numbers: each text once, and a place for each row."""
     return texts[0] if texts.count(texts[0]) == len(texts) else ["d", places, texts]
-
-
-def _extras(
-    whats: Sequence[int], extras: Sequence[int], attributes_at: Callable[[int], dict[str, str]]
-) -> list[Any]:
-    """Write what is not the same for all spans of a site: attributes, events, links."""
-    said = [attributes_at(extra) if extra else NO_LABELS for extra in extras]
-    of_site = {what: SITES[what & flight.SITE_MASK].attributes for what in set(whats)}
-    attributes, events, links = _merge(said, [of_site[what] for what in whats])
-    return [WRITERS["Labels"](attributes), WRITERS["Text"](events), WRITERS["Text"](links)]
-
-
-def pure_merge(said: list[Any], sites: list[Any]) -> tuple[tuple[Any, ...], ...]:
-    """Join what was kept of each span with what its site says: attributes, events, links."""
-    events = tuple([kept.pop(flight.EVENTS, "") if kept else "" for kept in said])
-    links = tuple([kept.pop(flight.LINKS, "") if kept else "" for kept in said])
-    both = [{**site, **kept} if kept else site for site, kept in zip(sites, said, strict=True)]
-    return tuple(both), events, links
-
-
-_merge = pure_merge if speedups is None else speedups.merge

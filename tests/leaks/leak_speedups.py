@@ -173,7 +173,19 @@ def columns():
                 continue
 
 
-SCENES = (calls, said, coroutines, wrappers, series, families, verbs, columns)
+def signals():
+    """Events, lines and errors with attributes of every sort, and spans that have them."""
+    for value in (1, 2.5, True, None, "text", "x" * 300, "\ud800", next(NUMBERS), [1], Hostile()):
+        qmon.track("event", {"a": value, 3: "b"}, groups={"c": "d"})
+        qmon.log.info("line {a}", a=value, password=value)
+        kept(value)
+    try:
+        plain(1, fails=True)
+    except ZeroDivisionError as error:
+        qmon.capture_exception(error, attributes={"a": 1})
+
+
+SCENES = (calls, said, coroutines, wrappers, series, families, verbs, columns, signals)
 
 
 def growth_of(scene, times, told):
@@ -204,7 +216,7 @@ def main():
         print("the accelerator is not compiled: nothing to look at")
         return 1
     told, leaks = MemoryTransport(), 0
-    qmon.init(transport=told, integrations=(), spool_dir=mkdtemp())
+    qmon.init(transport=told, integrations=(), spool_dir=mkdtemp(), flight_dir=mkdtemp())
     for scene in SCENES:
         times = TIMES if scene in {calls, columns, families, verbs} else max(TIMES // 10, 5)
         blocks, grown = growth_of(scene, times, told)
