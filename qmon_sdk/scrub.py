@@ -39,6 +39,8 @@ MAX_WORD = 1024
 _REMEMBERED = 4096
 _SHORT = 256  # characters of a text worth remembering
 _ROUNDS = 8  # what is left of two secrets may look like a third
+# No file can be opened any more, not even that of `re`; or a signal came while it was imported.
+_NO_PATTERNS = (AttributeError, ImportError, LookupError, OSError)
 _LARGE = 1 << 63  # the text of a larger number may take longer than it tells
 _NUMBERS = frozenset({int, float, bool})
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
@@ -126,7 +128,7 @@ class Scrubber:
                 before, text = text, cut(self._scrubbed(text), self._limit)
                 if text == before:
                     return text
-        except (ImportError, OSError):  # no file can be opened any more, not even that of `re`
+        except _NO_PATTERNS:
             pass
         return HIDDEN  # nothing is better than half a secret
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
+from itertools import count
 from time import monotonic
 
 from qmon_sdk.accelerator import speedups
@@ -67,6 +68,9 @@ class Recorder:
         self._waiting: list[Waiting] = []
         self._unsent_bytes = 0  # of what waits, nearly: threads do not wait for each other to add
         self._rings: dict[int, Ring] = {}
+        self._meanwhile: dict[int, Ring] = {}
+        self._making: set[int] = set()  # threads
+        self._attempts = count()
         self._lanes: dict[int, Lane] = {}
         self._gate = allocate_lock()
         self._paused = False
@@ -81,23 +85,44 @@ class Recorder:
         ident = get_ident()
         lane = self._lanes.get(ident)
         if lane is None:
-            lane = self._lanes[ident] = Lane(self, self.ring())
+            ring = self.ring()
+            place = ident if ring is self._rings.get(self.pid) else ~ident
+            lane = self._lanes[place] = Lane(self, ring)
         return lane
 
     def ring(self) -> Ring:
         """Return this process's flight ring, made when there is something to write."""
         ring = self._rings.get(self.pid)
-        if ring is None:
-            # No lock, which a signal's handler could find held: the second of two goes again.
+        if ring is not None:
+            return ring
+        ident = get_ident()
+        if ident in self._making:  # a signal's handler, in the middle of it
+            return self._interim()
+        self._making.add(ident)
+        try:
+            # No lock, which a handler could find held: the second of two threads goes again.
             made = self._made_ring()
             ring = self._rings.setdefault(self.pid, made)
-            if ring is not made:
-                made.remove()
-            else:
-                self._use(ring)
+        finally:
+            self._making.discard(ident)
+        if ring is not made:
+            made.remove()
+        else:
+            self._use(ring)
+        return ring
+
+    def _interim(self) -> Ring:
+        """Give private memory to who cannot wait until the ring is made."""
+        ring = self._meanwhile.get(self.pid)
+        if ring is None:
+            ring = self._meanwhile[self.pid] = Ring("", self._outgoing.process)
+            ring.extras = self._outgoing.extras(ring)
         return ring
 
     def _use(self, ring: Ring) -> None:
+        for place, lane in list(self._lanes.items()):
+            if place < 0:
+                lane.close()  # the next span of its thread asks again
         self.delivery.keep_in(ring)
         if ring.is_shared:
             open_last_words(ring.path.removesuffix(flight.SUFFIX) + flight.FAULT_SUFFIX)
@@ -105,7 +130,10 @@ class Recorder:
 
     def _made_ring(self) -> Ring:
         folder, process = self._settings.flight_dir, self._outgoing.process
-        name = f"{flight.name_of(self._settings.socket, process)}{flight.SUFFIX}"
+        # Of two that are made at once each has a file of its own, and the second goes again.
+        attempt = next(self._attempts)
+        name = flight.name_of(self._settings.socket, process)
+        name += f"-{attempt}{flight.SUFFIX}" if attempt else flight.SUFFIX
         ring = Ring(
             f"{folder}/{name}" if folder else "", process, spare=self._settings.max_buffer_bytes
         )

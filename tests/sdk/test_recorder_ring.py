@@ -318,3 +318,37 @@ except OSError:
     sys.exit(0)
 sys.exit(1)
 """
+
+
+AT_ONCE = """
+import signal, sys
+import qmon_sdk as qmon
+from qmon_sdk.client import current
+qmon.init(integrations=(), dsn="unix:" + sys.argv[1], flight_dir=sys.argv[2],
+          spool_dir=sys.argv[3], flush_interval_s=60)
+
+@qmon.instrument
+def work(*_):
+    return 1
+
+signal.signal(signal.SIGALRM, work)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+while not work() or len(current().recorder._rings) < 1:
+    pass
+signal.setitimer(signal.ITIMER_REAL, 0)
+work()
+print(qmon.stats().trouble)
+sys.stdout.flush()
+signal.raise_signal(signal.SIGKILL)
+"""
+
+
+class TestARingMadeTwiceAtOnce:
+    def test_is_one_and_shared(self, tmp_path):
+        places = [tmp_path / name for name in ("agent.sock", "flight", "spool")]
+        command = [sys.executable, "-c", AT_ONCE, *places]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+
+        (ring,) = places[1].glob("*.ring")
+        assert (done.stdout, done.stderr) == ("{}\n", "")
+        assert len(read_flight(ring.read_bytes()).spans) >= 1
