@@ -48,6 +48,7 @@ def init(
         return SILENT
     client = _built(settings, transport)
     install(client)
+    _take_off(client)
     lifecycle.hook()
     client.metrics.wake_for_polls()
     _integrate(client)
@@ -96,6 +97,13 @@ def _socket(settings: Settings) -> str:
     if scheme == "unix" and path:
         return path.removeprefix("//")
     return settings.socket or default_socket()
+
+
+@guarded
+def _take_off(client: Client) -> None:
+    """Have the ring from the start: who dies before it has recorded anything is missed as well."""
+    if client.settings.flight_dir:
+        client.recorder.ring()
 
 
 def _flight_dir(settings: Settings, transport: Transport | None) -> str:

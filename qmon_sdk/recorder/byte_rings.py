@@ -7,7 +7,7 @@ from collections import deque
 from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.flight import HELD, NOTE, WORD
-from qmon_sdk.transports.originals import allocate_lock
+from qmon_sdk.transports.originals import allocate_lock, get_ident
 
 from .packing import packed
 
@@ -18,11 +18,37 @@ if TYPE_CHECKING:
     Waiting = tuple[int, int, Signal]
     """Position, size and content of a signal that is in no frame yet."""
 
-# How long a lock is waited for that nobody holds for long, unless this is a signal's handler and
-# the holder is the very thread that it interrupts: then the entry goes without a copy in the ring.
-_PATIENCE_S = 0.005
+# How long a lock is waited for that nobody holds for long; else there is no copy in the ring.
+# Less than the time between two signals: a handler may interrupt the one who has just got it.
+_PATIENCE_S = 0.0005
 _LONGEST_NOTE = flight.NOTES_BYTES // 8
 _FIRST = 8  # position 0 means "none"
+
+
+class Turn:
+    """Whose turn it is to write: whoever finds another writing waits a moment for it.
+
+    A signal's handler that interrupts the one who writes does not: nobody would ever come first.
+    """
+
+    __slots__ = ("_lock", "_owner")
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._owner = 0
+
+    def take(self) -> bool:
+        """Take the turn, if it is to be had."""
+        ident = get_ident()
+        if self._owner == ident or not self._lock.acquire(timeout=_PATIENCE_S):
+            return False
+        self._owner = ident
+        return True
+
+    def end(self) -> None:
+        """Let the others."""
+        self._owner = 0
+        self._lock.release()
 
 
 class PureNotes:
@@ -33,29 +59,29 @@ class PureNotes:
 
     def __init__(self, buf: memoryview) -> None:
         self._buf = buf
-        self._lock = allocate_lock()
+        self._turn = Turn()
         self._end = _FIRST
 
     def add(self, kind: int, payload: bytes) -> int:
         """Write an entry, and return its position; 0 if it found no place."""
-        if len(payload) > _LONGEST_NOTE or not self._lock.acquire(timeout=_PATIENCE_S):
+        if len(payload) > _LONGEST_NOTE or not self._turn.take():
             return 0
         try:
             return self._write(kind, payload)
         finally:
-            self._lock.release()
+            self._turn.end()
 
     def keep(self, kind: int, signal: Signal, waiting: list[Waiting]) -> int:
         """Write a signal, put it among those waiting in the same order; returns its bytes."""
         payload = packed(signal)
         size = len(payload)
-        if size > _LONGEST_NOTE or not self._lock.acquire(timeout=_PATIENCE_S):
+        if size > _LONGEST_NOTE or not self._turn.take():
             waiting.append((0, size, signal))
             return size
         try:
             waiting.append((self._write(kind, payload), size, signal))
         finally:
-            self._lock.release()
+            self._turn.end()
         return size
 
     def _write(self, kind: int, payload: bytes) -> int:
@@ -86,19 +112,19 @@ class Held:
 
     def __init__(self, buf: memoryview) -> None:
         self._buf = buf
-        self._lock = allocate_lock()
+        self._turn = Turn()
         self._tail = self._head = 0
         self._entries: deque[int] = deque()  # places, oldest first
         self._places: dict[int, int] = {}  # sequence → place
 
     def hold(self, sequence: int, message: bytes, logged: int = 0) -> None:
         """Keep a copy where a kill does not reach it, if there is room for it."""
-        if not self._lock.acquire(timeout=_PATIENCE_S):
+        if not self._turn.take():
             return
         try:
             self._hold(sequence, message, logged)
         finally:
-            self._lock.release()
+            self._turn.end()
 
     def release(self, sequence: int) -> None:
         """Give a copy's place back."""
@@ -106,12 +132,12 @@ class Held:
         if place is None:
             return
         WORD.pack_into(self._buf, flight.FRAMES_AT + place + flight.HELD_LIVE, 0)
-        if not self._lock.acquire(timeout=_PATIENCE_S):
+        if not self._turn.take():
             return  # the next release gives this one back too
         try:
             self._give_back()
         finally:
-            self._lock.release()
+            self._turn.end()
 
     def _hold(self, sequence: int, message: bytes, logged: int) -> None:
         size = HELD.size + (len(message) + 7 & ~7)

@@ -377,7 +377,7 @@ class Recorder:
             # An agent that has stopped reading will not answer within milliseconds either.
             self._hand_over(deadline, hopeless=self.delivery.is_stuck)
             self.delivery.spool_rest()
-            self._land()
+        self._land()
 
     def close(self, timeout: float) -> bool:
         """Stop recording, send what there is, wait up to `timeout` seconds, spool the rest."""

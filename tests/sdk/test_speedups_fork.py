@@ -13,7 +13,7 @@ import ctypes, os, sys
 import qmon_sdk as qmon
 from qmon_sdk.client import current
 
-qmon.init(service="forked", dsn="memory:", integrations=())
+qmon.init(service="forked", dsn="memory:", integrations=(), flush_interval_s=60)
 
 @qmon.instrument
 def work():
