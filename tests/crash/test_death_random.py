@@ -61,6 +61,7 @@ class Victim:
         self.process = subprocess.Popen(
             [sys.executable, "-c", LOAD, str(notes)],
             env={**agent.environment(), "QMON_SERVICE": self.service, **environment},
+            cwd=agent.socket.parent,  # not the source tree, in which nobody compiled anything
         )
 
     @property

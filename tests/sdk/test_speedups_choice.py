@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -24,7 +25,12 @@ interpreters.run_string(interpreters.create(), {ASK!r})
 def answer(program, **environment):
     env = {**os.environ, "QMON_PURE_PYTHON": "", **environment}
     run = subprocess.run(
-        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        env=env,
+        cwd=tempfile.gettempdir(),  # not the source tree, in which nobody compiled anything
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return run.stdout.strip()
 
