@@ -223,6 +223,7 @@ def sanitized(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure against named peers in the same process conditions; see docs/benchmarks.md."""
     _install(session, "test")
+    session.install("-e", ".")  # what is measured runs in this folder: with the accelerator
     session.install(*PEERS)
     session.run("python", "-m", "bench", *session.posargs)
 
