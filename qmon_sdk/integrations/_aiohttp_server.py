@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from qmon_sdk.client import current, failed
 from qmon_sdk.middleware.exchange import DEFAULTS, KEY, Exchange
 from qmon_sdk.middleware.semantics import CLIENT, method_of
@@ -36,7 +38,7 @@ def watched(handle: Handling) -> Handling:
             raise
         finally:
             exchange.end()
-            request.pop(KEY, None)
+            request.pop(_key(), None)
 
     return _handle_request
 
@@ -69,11 +71,20 @@ def _begin(request: Any) -> AiohttpExchange | None:
         ]
         if not exchange.begin(headers_of(carried) if carried else None):
             return None
-        request[KEY] = exchange
+        request[_key()] = exchange
         return exchange
     except Exception as error:  # noqa: BLE001 - the guard
         failed("aiohttp", error)
         return None
+
+
+@cache
+def _key() -> Any:
+    """What the exchange stands under in a request: newer releases want a key of their own kind."""
+    from aiohttp import web
+
+    make = getattr(web, "RequestKey", None)
+    return KEY if make is None else make(KEY, Exchange)
 
 
 class AiohttpExchange(Exchange):
@@ -95,7 +106,7 @@ def canonical(request: Any) -> str:
     match = getattr(request, "match_info", None)
     resource = getattr(getattr(match, "route", None), "resource", None)
     if match is not None and resource is not None:
-        request[KEY].view = match.handler
+        request[_key()].view = match.handler
     return getattr(resource, "canonical", "") or ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_is_noticed_by_the_first_span(compiled):
     env = {**os.environ, "QMON_PURE_PYTHON": ""}
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=60,
-        check=False,
+        check=False, cwd=tempfile.gettempdir(),  # not the source tree, in which nobody compiled
     )  # fmt: skip
 
     assert (0, "") == (run.returncode, run.stderr)

@@ -262,7 +262,7 @@ class TestBeat:
         assert begun.attributes["checkin.id"] == ended.attributes["checkin.id"]
         assert ended.duration_ns > 0
 
-    def test_tells_whose_clocks_a_crontab_is_read_by(self, captured, work):
+    def test_tells_whose_clocks_a_crontab_is_read_by(self, *, captured, tasks, work):
         app = make_app(timezone="Europe/Berlin")
         when = crontab(minute=0, hour=3, app=app)
         due = ScheduleEntry("nightly", "shop.price", schedule=when, app=app, args=(1,))
