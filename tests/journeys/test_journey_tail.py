@@ -34,6 +34,8 @@ def following(home, *words):
     return subprocess.Popen(
         [sys.executable, "-m", "qmon_agent.cli", "tail", *words],
         stdout=subprocess.PIPE,
+        # Whoever runs the tests may ignore it, and then a child of theirs does.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread
         stderr=subprocess.PIPE,
         text=True,
         env=home.environment,
