@@ -10,7 +10,7 @@ import tempfile
 import pytest
 
 PROGRAM = """
-import ctypes, os, sys
+import ctypes, os, sys, time
 import qmon_sdk as qmon
 from qmon_sdk.client import current
 
@@ -22,6 +22,7 @@ def work():
 
 assert work()
 before = current().recorder.ring()
+time.sleep(0.3)  # a thread that waits for the interpreter would be waited for by the child
 child = ctypes.PyDLL(None).fork()  # as C does, past `os.register_at_fork`
 if not child:
     is_ours = work() and current().recorder.ring() is not before
