@@ -71,10 +71,12 @@ FORKS_BEHIND_PYTHONS_BACK = (
     BEGIN
     + """
 import ctypes
+import time
 begin()
 for n in range(20):
     qmon.track("parent", {"n": n})
 qmon.flush(5)
+time.sleep(0.1)  # a thread that waits for the interpreter would be waited for by the child
 pid = ctypes.PyDLL(None).fork()
 if pid == 0:
     for n in range(20):
