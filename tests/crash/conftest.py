@@ -164,7 +164,6 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             env=agent.environment(),
-            cwd=agent.socket.parent,  # not the source tree, in which nobody compiled anything
         )
 
     def say(self, line: str = "") -> None:
