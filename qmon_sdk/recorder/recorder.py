@@ -91,7 +91,7 @@ class Recorder:
         return lane
 
     def ring(self) -> Ring:
-        """Return this process's flight ring: made by `init`, in a forked child by its first signal."""
+        """Return this process's flight ring: made by `init`, or by a child's first signal."""
         ring = self._rings.get(self.pid)
         if ring is not None:
             return ring
