@@ -100,7 +100,8 @@ def _instrumented(target: Any, options: Mapping[str, Any]) -> Any:
     site = Site(
         options.get("name") or _name_of(target),
         kind=options.get("kind", "internal"),
-        attributes={**_place_of(target), **(options.get("attributes") or {})},
+        attributes=_place_of(target),
+        said=options.get("attributes"),
         metric=options.get("metrics", False),
     )
     return update_wrapper(_wrapper(target, site, options), target)

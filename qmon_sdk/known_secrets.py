@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from .cards import CARD_DIGITS
 from .rendering import HIDDEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    Shape = tuple[tuple[str, ...], str, str]
 
 # fmt: off
 STRONG = frozenset((
@@ -83,17 +86,20 @@ WEAK_ENDINGS = ("token", "cookie")
 """What such words end with when words are written together: `dbpassword`."""
 
 _NAMED = (
-    r"pass(?:word|wd|phrase|code)|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key"
-    r"|private[_-]?key|credentials?|(?<![a-z])sig(?:nature)?"
+    r"pass(?:words?|wd|phrase|code|port)|pwd|secrets?|token|credentials?"
+    r"|(?:api|access|account|private|secret|session|signing|encryption)[_-]?key"
+    r"|session[_-]?id|account[_-]?number|card[_-]?number|credit[_-]?card"
+    r"|(?<![a-z])(?:sig(?:nature)?|ssn|iban|jwt|[cx]srf|(?:pin|pan|otp|cvc|cvv2?)(?:[_-]?code)?)"
 )
 _SHOWN = r"""(?!\\?["']?\[scrubbed\])"""
-_VALUE = _SHOWN + r"""(?:\\"[^"]*+"?|"[^"]*+"?|'[^']*+'?|[^\s&,;"'<>]++)"""
-_IS = r"""(?:\\?["'])?\s{0,4}[=:]\s{0,4}+"""
+_VALUE = _SHOWN + r"""(?:[bru]{1,2}(?=["']))?(?:\\"[^"]*+"?|"[^"]*+"?|'[^']*+'?|[^\s&,;"'<>]++)"""
+_IS = r"""(?:\\?["'])?\s{0,4}[=:][=>]?+\s{0,4}+"""
+_SECOND = _SHOWN + r"""b?(?:"[^"]*+"?|'[^']*+'?|[\w.-]++)(?=\s{0,4}(?:[)\]]|\Z))"""
 _SCHEMES = r"(?:bearer|basic|token|digest|negotiate|apikey|key|oauth|hawk|aws4-hmac-sha256)"
 _REST = _SHOWN + r"""(?:\\"[^"]*+"?|"[^"]*+"?|'[^']*+'?|[^\r\n}"'][^\r\n}]*+)"""
 _ALONE = r"(?<![A-Za-z0-9_-])"
 
-SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
+SHAPES: tuple[Shape, ...] = (
     (
         ("private key-----",),
         r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}KEY-----|\Z)",
@@ -126,11 +132,6 @@ SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
         rf"\1\2{HIDDEN}",
     ),
     (("cookie",), rf"(?i)(cookie{_IS}){_REST}", rf"\1{HIDDEN}"),
-    (
-        ("pass", "pwd", "secret", "token", "key", "credential", "sig"),
-        rf"(?i)((?:{_NAMED}){_IS}){_VALUE}",
-        rf"\1{HIDDEN}",
-    ),
     # What databases, and the libraries before them, quote when they refuse: other people's data.
     (("key (",), rf"(?i)(key \([^)\n]{{1,256}}\)=\(){_SHOWN}[^\n]*+", rf"\1{HIDDEN})"),
     (("row contains (",), rf"(?i)(row contains \(){_SHOWN}[^\n]*+", rf"\1{HIDDEN})"),
@@ -143,6 +144,29 @@ SHAPES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 """What a text in lower case must hold, the pattern (of linear time), what takes its place."""
 
+
+NEEDLES_OF_NAMES = (
+    *("pass", "pwd", "secret", "token", "key", "auth", "cookie", "cred", "sig", "session"),
+    *("pin", "pan", "otp", "cv", "ssn", "iban", "jwt", "srf", "number"),
+)
+
+
+def shapes_of(names: str, needles: tuple[str, ...]) -> tuple[Shape, ...]:
+    """Make the shapes of what follows a name: after `=` or `:`, after an option, in a pair."""
+    more = rf"[\w-]{{0,64}}?(?:{names}|authorization|cookie)"
+    return (
+        (needles, rf"(?i)((?:{names}){_IS}){_VALUE}", rf"\1{HIDDEN}"),
+        (("--",), rf"(?i)(?<![\w-])(--{more}\s{{1,4}}+)(?!-){_VALUE}", rf"\1{HIDDEN}"),
+        (
+            ("['", '["', "('", '("', "[b'", "(b'"),
+            rf"""(?i)([(\[]b?["']{more}["'],\s{{0,4}}+){_SECOND}""",
+            rf"\1{HIDDEN}",
+        ),
+    )
+
+
+NAMED_SHAPES = shapes_of(_NAMED, NEEDLES_OF_NAMES)
+
 ADDRESS = (
     ("@", "%40"),
     r"(?<![\w.+-])[\w.+-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
@@ -150,23 +174,20 @@ ADDRESS = (
 )
 """An e-mail address."""
 
-CARD_DIGITS = range(13, 20)
 SHORTEST_SECRET = len("pwd=x")
 SHORTEST_TOKEN = min(CARD_DIGITS)
-NEEDLES_OF_ANY = ("@", "pass", "pwd", "secret", "token", "key", "auth", "cookie", "cred", "sig")
+SIGNS = ("=", ":", "--", "',", '",')
+"""What stands after a name, or before it, if its value follows."""
+
 _OTHERS = {
     needle
     for needles, _, _ in (*SHAPES, ADDRESS)
     for needle in needles
-    if not any(known in needle for known in NEEDLES_OF_ANY)
+    if needle != "@" and not any(known in needle for known in NEEDLES_OF_NAMES)
 }
 NEEDLES_WITH_A_LINE = tuple(needle for needle in _OTHERS if "_" in needle)
 NEEDLES = tuple(_OTHERS.difference(NEEDLES_WITH_A_LINE))
-"""What tells that a pattern may match: the first in any text, the rest in longer ones only."""
-
-CARD_GROUPS = 5  # as cards are printed: 4-4-4-4, 4-6-5, 4-4-4-4-3
-DIGITS = r"[0-9](?:[ -]?[0-9]){12,}+"
-"""Digits among which may be a card number."""
+"""What tells that a pattern may match: names where there is a sign, the rest in longer texts."""
 
 
 def hides_key(key: str, extra: tuple[str, ...] = (), *, personal: bool = False) -> bool:
@@ -190,6 +211,14 @@ def hides_key(key: str, extra: tuple[str, ...] = (), *, personal: bool = False) 
     )
 
 
+def shapes_of_own(phrases: tuple[str, ...]) -> tuple[Shape, ...]:
+    """Make the shapes of what follows an application's own names, written in any of their ways."""
+    rows = [said.split() for said in phrases]
+    names = "|".join("[ _-]?".join(row) for row in rows)
+    needles = tuple(row[0] for row in rows)
+    return shapes_of(rf"(?<![a-z])(?:{names})(?![a-z])", needles) if rows else ()
+
+
 def phrase(said: str) -> str:
     """Write a key of the application's own as `hides_key` looks for it; "" if it has no letters."""
     row = " ".join(_words(said))
@@ -207,37 +236,3 @@ def _words(key: str) -> Iterator[str]:
             word += letter.lower()
     if word:
         yield word
-
-
-def without_cards(digits: str, *, glued: bool = False) -> str:
-    """Hide the groups of digits that make a card number; times do not, they begin with 1.
-
-    `glued` says that the first group is the end of something else: a word, a fraction.
-    """
-    groups = digits.replace("-", " ").split(" ")
-    kept, place, at = "", 0, 0
-    while place < len(groups):
-        length = 0 if glued and place == 0 else _card_at(groups, place)
-        taken = groups[place : place + max(length, 1)]
-        end = at + sum(map(len, taken)) + len(taken) - 1
-        kept += (HIDDEN if length else digits[at:end]) + digits[end : end + 1]
-        place, at = place + len(taken), end + 1
-    return kept
-
-
-def _card_at(groups: list[str], first: int) -> int:
-    """Count the groups, from this one on, that make a card number; 0 when none does."""
-    number = ""
-    for place, group in enumerate(groups[first : first + CARD_GROUPS]):
-        number += group
-        if len(number) in CARD_DIGITS and number[0] in "23456" and _passes_luhn(number):
-            return place + 1
-    return 0
-
-
-def _passes_luhn(digits: str) -> bool:
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (1 + place % 2)
-        total += value - 9 if value > 9 else value  # noqa: PLR2004 - the sum of its two digits
-    return total % 10 == 0

@@ -19,6 +19,8 @@ _SECRET = repr(HIDDEN)
 _AS_JSON = {True: "true", False: "false", None: ""}
 _ITEMS = 12  # of one container
 _DEPTH = 3
+_PAIR = 2
+_NAME = 200  # characters
 _HUGE_BITS = 4096  # the decimal text of a larger number takes longer than it tells
 
 # Their text is made by the standard library, which is quick and has no side effects.
@@ -126,12 +128,15 @@ class Renderer:
     def _sequence(self, values: Any, depth: int, brackets: tuple[str, str]) -> str:
         texts: list[str] = []
         room = self._limit
+        is_pair = len(values) == _PAIR and type(values) in _ROWS
+        secret = False
         try:
             for value in values:
                 if room <= 0 or len(texts) == _ITEMS:
                     texts.append(CUT)
                     break
-                text = self._text(value, depth)
+                text = _SECRET if secret else self._text(value, depth)
+                secret = names_secret(value, self._hides, in_pair=is_pair and not texts)
                 room -= len(text)
                 texts.append(text)
         except RuntimeError:  # another thread changed it in the middle
@@ -163,6 +168,17 @@ class Renderer:
         ]
         more = f" {CUT}" if len(fields) > _ITEMS else ""
         return f"<{type_name(type(value))}{''.join(texts)}{more}>"
+
+
+def names_secret(value: Any, hides: Callable[[str], bool], *, in_pair: bool) -> bool:
+    """Say whether a part of a row is the name of the secret after it.
+
+    It is in a pair, as those of headers are, and in a command, whose options begin with a dash.
+    """
+    kind = type(value)
+    if kind is bytes and in_pair:
+        return hides(value[:_NAME].decode("latin-1"))
+    return kind is str and (in_pair or value.startswith("-")) and hides(value[:_NAME])
 
 
 def _inherited(kind: type) -> Callable[[Any, int], str] | None:
@@ -266,6 +282,8 @@ _PARENTS: tuple[tuple[type, Callable[[Any, int], str]], ...] = (
     (float, _as_float),
 )
 """What is one of these by inheritance speaks as these do, whatever its class says."""
+
+_ROWS = frozenset({list, tuple})  # the others have no order
 
 _BRACKETS: dict[type, tuple[str, str]] = {
     list: ("[", "]"),

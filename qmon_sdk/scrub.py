@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from .accelerator import speedups
+from .cards import CARDS_FROM, DIGITS, HINT, shown, without_cards
 from .known_secrets import (
     ADDRESS,
     ADDRESSES,
-    DIGITS,
+    NAMED_SHAPES,
     NEEDLES,
-    NEEDLES_OF_ANY,
+    NEEDLES_OF_NAMES,
     NEEDLES_WITH_A_LINE,
     PARAMETERS,
     SHAPES,
     SHORTEST_SECRET,
     SHORTEST_TOKEN,
+    SIGNS,
     STATEMENTS,
     hides_key,
     phrase,
-    without_cards,
+    shapes_of_own,
 )
 from .rendering import HIDDEN, cut, encodable, label, pairs_of, render
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from re import Match, Pattern
     from typing import Any
 
+    from .known_secrets import Shape
     from .settings import Settings
 
     Rule = Callable[["Scrubber", Any, Any], str] | None
@@ -42,7 +45,6 @@ _ROUNDS = 8  # what is left of two secrets may look like a third
 # No file can be opened any more, not even that of `re`; or a signal came while it was imported.
 _NO_PATTERNS = (AttributeError, ImportError, LookupError, OSError)
 _LARGE = 1 << 63  # the text of a larger number may take longer than it tells
-_NUMBERS = frozenset({int, float, bool})
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
 
 
@@ -94,7 +96,10 @@ class Scrubber:
         self.is_on = wanted.is_on
         self._limit = settings.max_value_length
         self._keeps_people = personal or settings.send_default_pii
-        self._shapes = SHAPES if self._keeps_people else (*SHAPES, ADDRESS)
+        own = shapes_of_own(wanted.phrases)
+        self._names = (*NEEDLES_OF_NAMES, *(needle for shape in own[:1] for needle in shape[0]))
+        self._bare = SHAPES if self._keeps_people else (*SHAPES, ADDRESS)
+        self._shapes = (*NAMED_SHAPES, *own, *self._bare)
         self._keys: dict[Any, tuple[str, Rule]] = {}  # as it is given → as it is kept, and how
         self._people: Scrubber | None = None
         self.texts = Remembered(self.text)
@@ -119,13 +124,16 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Hide what looks like a secret; at most `max_value_length` characters stay."""
+        return self._cleaned(text, self._shapes)
+
+    def _cleaned(self, text: str, shapes: tuple[Shape, ...]) -> str:
         if not text.isascii() or len(text) > self._limit:
             text = cut(encodable(text[: self._limit + 1]), self._limit)
         if not self.is_suspect(text):
             return text
         try:
             for _ in range(_ROUNDS):
-                before, text = text, cut(self._scrubbed(text), self._limit)
+                before, text = text, cut(self._scrubbed(text, shapes), self._limit)
                 if text == before:
                     return text
         except _NO_PATTERNS:
@@ -152,7 +160,7 @@ class Scrubber:
                     labels[key] = rule(self, value, mapping)
                 elif kind is str and len(value) <= _SHORT:
                     labels[key] = texts[value]
-                elif kind is float or (kind is int and -_LARGE < value < _LARGE):
+                elif (kind is int or kind is float) and -_LARGE < value < CARDS_FROM:
                     labels[key] = repr(value)  # as `value` does, without the price of three calls
                 else:
                     labels[key] = self.value(value)
@@ -167,7 +175,9 @@ class Scrubber:
         kind = type(value)
         if kind is str:
             return self.text(value)
-        if kind in _NUMBERS:
+        if (kind is int or kind is float) and -_LARGE < value < _LARGE:
+            return shown(value) if self.is_on else repr(value)
+        if kind is bool:
             return label(value)
         if kind in _CONTAINERS:
             return self.text(render(value, self._limit, hides=self.hides))
@@ -178,7 +188,8 @@ class Scrubber:
         from .sql_text import sanitized
 
         system = beside.get("db.system.name") if type(beside) is dict else None
-        return self.text(sanitized(value, system if type(system) is str else ""))
+        text = sanitized(value, system if type(system) is str else "")
+        return self._cleaned(text, self._bare)  # after a name in it stands no value
 
     def address(self, value: Any, _: Any = None) -> str:
         """Write a URL, or the query of one, without its secrets."""
@@ -230,18 +241,19 @@ class Scrubber:
         if not self.is_on or len(text) < SHORTEST_SECRET:
             return False
         lowered = text.lower()
-        if _holds(lowered, NEEDLES_OF_ANY) or self._wanted.patterns:
+        is_named = _holds(text, SIGNS) and _holds(lowered, self._names)
+        if is_named or "@" in text or self._wanted.patterns:
             return True
         if len(text) < SHORTEST_TOKEN:
             return False
         if _holds(lowered, NEEDLES) or ("_" in lowered and _holds(lowered, NEEDLES_WITH_A_LINE)):
             return True
-        return self._pattern(DIGITS).search(text) is not None
+        return self._pattern(HINT).search(text) is not None
 
-    def _scrubbed(self, text: str) -> str:
+    def _scrubbed(self, text: str, shapes: tuple[Shape, ...]) -> str:
         lowered = text.lower()
-        for needles, pattern, instead in self._shapes:
-            if any(needle in lowered for needle in needles):
+        for needles, pattern, instead in shapes:
+            if _holds(lowered, needles):
                 text = self._pattern(pattern).sub(instead, text)
         for pattern in self._wanted.patterns:
             text = self._pattern(pattern).sub(HIDDEN, text)

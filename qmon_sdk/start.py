@@ -12,6 +12,7 @@ from .recorder import lifecycle
 from .recorder.delivery import Delivery
 from .recorder.outgoing import Parts
 from .recorder.recorder import Recorder
+from .recorder.sites import SITES
 from .sampling import Sampler
 from .settings import SettingsError, settle
 from .stats import Books, Stats
@@ -71,6 +72,7 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
     books = Books(settings.on_drop)
     scrubber = Scrubber(settings)
     settings = settings.replace(resource=scrubber.labels(settings.resource))
+    SITES.scrub(scrubber.labels)
     metrics = Fold(settings, books, scrubber)
     delivery = Delivery(
         _connector(settings, books, transport), books=books, budget=settings.max_buffer_bytes

@@ -76,12 +76,29 @@ remembered(Labels *self, PyObject *text)
     return PyErr_Occurred() ? NULL : PyObject_GetItem(self->texts, text);
 }
 
+/* Cards have 13 digits or more, the first of them from 2 to 6; times begin with 1. */
 static int
-is_small(PyObject *number)
+is_no_card(int64_t value)
 {
+    if (value < 2000000000000) {
+        return 1;
+    }
+    while (value > 9) {
+        value /= 10;
+    }
+    return value < 2 || value > 6;
+}
+
+static int
+is_plain_number(PyObject *number)
+{
+    if (PyFloat_CheckExact(number)) {
+        double value = PyFloat_AS_DOUBLE(number);
+        return !(value >= 2e12 && value < 1e16); /* others are written with an exponent */
+    }
     int overflow = 0;
-    int64_t value = PyLong_AsLongLongAndOverflow(number, &overflow);
-    return !overflow && value != INT64_MIN;
+    int64_t value = PyLong_CheckExact(number) ? PyLong_AsLongLongAndOverflow(number, &overflow) : INT64_MIN;
+    return !overflow && value != INT64_MIN && is_no_card(value);
 }
 
 static PyObject *
@@ -90,7 +107,7 @@ text_of(Labels *self, PyObject *value)
     if (PyUnicode_CheckExact(value) && PyUnicode_GET_LENGTH(value) <= SHORT) {
         return remembered(self, value);
     }
-    if (PyFloat_CheckExact(value) || (PyLong_CheckExact(value) && is_small(value))) {
+    if (is_plain_number(value)) {
         return PyObject_Repr(value);
     }
     if (PyBool_Check(value)) {

@@ -6,8 +6,8 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from qmon_sdk.json_text import members, quoted
-from qmon_sdk.rendering import HIDDEN, label
+from qmon_sdk.json_text import array, members, quoted
+from qmon_sdk.rendering import HIDDEN, label, names_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ PLAIN = frozenset({str, int, float, bool})
 """Types whose values are kept as they are."""
 
 _DEPTH = 8
+_PAIR = 2
 _PARTS = 1000  # of one value, all its levels together
 _BASES = (str, int, float)
 _LAST = (1 << 62) - 1  # the end of a span, too, is to be a number of 64 bits
@@ -73,7 +74,7 @@ def _json(value: Any, hides: Callable[[str], bool]) -> str:
     if kind is str:
         return quoted(value)
     if kind is tuple:
-        return "[" + ",".join([_json(part, hides) for part in value]) + "]"
+        return _json_array(value, hides)
     if kind is dict:
         pairs = [
             (key, quoted(HIDDEN) if hides(key) else _json(part, hides))
@@ -81,6 +82,15 @@ def _json(value: Any, hides: Callable[[str], bool]) -> str:
         ]
         return "{" + members(*pairs) + "}"
     return _short(value)
+
+
+def _json_array(values: tuple[Any, ...], hides: Callable[[str], bool]) -> str:
+    parts: list[str] = []
+    secret = False
+    for value in values:
+        parts.append(quoted(HIDDEN) if secret else _json(value, hides))
+        secret = names_secret(value, hides, in_pair=len(values) == _PAIR and len(parts) == 1)
+    return array(parts)
 
 
 def _short(value: Any) -> str:

@@ -12,6 +12,7 @@ from qmon_sdk.protocol.frames import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 MOST_SITES = 1 << 16
@@ -19,9 +20,12 @@ MOST_SITES = 1 << 16
 
 
 class Site:
-    """Where spans come from."""
+    """Where spans come from.
 
-    __slots__ = ("attributes", "kind", "metric", "name", "number")
+    Some are made before `init` says what is to be scrubbed: `said` is what is scrubbed then.
+    """
+
+    __slots__ = ("attributes", "kind", "metric", "name", "number", "own", "said")
 
     def __init__(
         self,
@@ -30,12 +34,21 @@ class Site:
         kind: str = "internal",
         attributes: dict[str, str] | None = None,
         metric: bool = False,
+        said: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.kind = kind
-        self.attributes = attributes or {}
+        self.attributes = self.own = attributes or {}
+        self.said = said
+        if said:
+            client = current()
+            self.scrub(client.scrubber.labels if client.recording else _texts)
         self.metric = metric
         self.number = SITES.number_of(self)
+
+    def scrub(self, scrub: Callable[[Mapping[str, Any]], dict[str, str]]) -> None:
+        """Write what was said of all its spans."""
+        self.attributes = {**self.own, **scrub(self.said or {})}
 
 
 class Sites:
@@ -52,7 +65,8 @@ class Sites:
 
     def number_of(self, site: Site) -> int:
         """Number a site; alike sites, as of a function that is decorated again, share one."""
-        key = (site.name, site.kind, site.metric, *map(str, site.attributes.items()))
+        about = map(str, (*site.own.items(), *(site.said or {}).items()))
+        key = (site.name, site.kind, site.metric, *about)
         number = self._numbers.get(key)
         if number is not None or len(self._known) >= MOST_SITES:
             return number or 0
@@ -64,6 +78,14 @@ class Sites:
         if recorder is not None:
             recorder.name(self._entry(number))
         return number
+
+    def scrub(self, scrub: Callable[[Mapping[str, Any]], dict[str, str]]) -> None:
+        """Write what was said of sites as a new client wants it."""
+        said = [site for site in list(self._known) if site.said]
+        for site in said:
+            site.scrub(scrub)
+        if said:
+            self._packed, self._packed_sites = b"", 0
 
     def packed(self) -> bytes:
         """Write the names of all sites so far, as a ring has them."""
@@ -78,7 +100,7 @@ class Sites:
         return LENGTH.pack(len(entry)) + entry
 
 
-def _texts(attributes: dict[str, str]) -> dict[str, str]:
+def _texts(attributes: Mapping[str, Any]) -> dict[str, str]:
     """What a decorator was given may be anything."""
     return {str(key): str(value) for key, value in attributes.items()}
 

@@ -41,6 +41,9 @@ VALUES = st.one_of(
     st.integers(),
     st.sampled_from([1 << 63, -(1 << 63), (1 << 63) - 1, 1 << 9000]),
     st.floats(),
+    st.sampled_from([2, 4111, 411111111111, 2e12, 4111111111111111.0, 1e16, 6e18]),
+    st.sampled_from([4111_1111_1111_1111, 4242_4242_4242_4242, 1_764_000_000_000_000_002]),
+    st.integers(10**11, 10**19),
     st.text(max_size=300),
     st.sampled_from(
         ["a", "postgres://ada:secret@db/x", "4111 1111 1111 1111", "\ud800", "x" * 9000]

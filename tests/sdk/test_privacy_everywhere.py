@@ -10,8 +10,9 @@ import qmon_sdk as qmon
 from qmon_sdk.logging_bridge import LoggingHandler
 
 SECRET = "hunter2"
+CARD = 4242_4242_4242_4242
 SAID = f"login failed: password={SECRET}"
-FACTS = {"password": SECRET, "note": SAID, "deep": {"token": SECRET, "list": [SAID]}}
+FACTS = {"password": SECRET, "note": SAID, "deep": {"token": SECRET, "list": [SAID]}, "n": CARD}
 
 
 def in_attributes():
@@ -30,6 +31,14 @@ def in_recorded_arguments():
         return note
 
     login(SECRET, SAID)
+
+
+def in_attributes_of_every_call():
+    @qmon.instrument(attributes=FACTS)
+    def login():
+        """Do nothing."""
+
+    login()
 
 
 def in_errors():
@@ -70,7 +79,7 @@ def in_scopes():
 
 def in_logs():
     qmon.log.info(SAID + " {note}", **FACTS)
-    record = {"name": "shop", "levelno": 20, "msg": "%s", "args": (SAID,), "note": SAID}
+    record = {"name": "shop", "levelno": 20, "msg": "%s %d", "args": (SAID, CARD), **FACTS}
     LoggingHandler().handle(logging.makeLogRecord(record))
 
 
@@ -96,6 +105,23 @@ def test_no_secret_leaves(say, told):
     sent = b"".join(told.transport.messages)
     assert b"scrubbed" in sent
     assert SECRET.encode() not in sent
+    assert str(CARD).encode() not in sent
+
+
+def test_what_is_said_before_init_is_scrubbed_as_init_says(told):
+    @qmon.instrument(attributes={"password": SECRET, "plan": "pro"})
+    def login():
+        """Do nothing."""
+
+    seen = []
+    for scrub in (True, False, {"allow": ("password",), "keys": ("plan",)}):
+        told.begin(scrub=scrub)
+        login()
+        kept = told.spans[-1].attributes
+        seen.append((kept["password"], kept["plan"]))
+
+    hidden = "[scrubbed]"
+    assert [(hidden, "pro"), (SECRET, "pro"), (SECRET, hidden)] == seen
 
 
 def test_no_secret_leaves_in_what_describes_the_process(told):

@@ -47,6 +47,7 @@ class TestHostileTexts:
     SEEDS = (
         *("password=", 'password="', "cookie:", "authorization: ", "authorization: bearer "),
         *("key (", "key (a)=(", "duplicate entry '", "row contains (", "[parameters: ", "sig="),
+        *("--token ", "--", "--a-", "('", "('token', ", "pin:", "pin", "(b'a-", "token=>"),
         *("a%40", "\\", '\\"', "token:\\", "?a=b&", "SELECT '", "9fK2vQ7x", "aB1"),
     )
 

@@ -98,6 +98,96 @@ class TestHeaders:
         assert kept == scrubber.text(text)
 
 
+class TestNamesInTexts:
+    @pytest.mark.parametrize(
+        ("text", "kept"),
+        [
+            ("pin=1234", "pin=[scrubbed]"),
+            ("user 3 (PIN: 1234) let in", "user 3 (PIN: [scrubbed] let in"),
+            ("password: hunter2", "password: [scrubbed]"),
+            ("password := hunter2", "password := [scrubbed]"),
+            ("password => hunter2", "password => [scrubbed]"),
+            ("password=b'hunter2 x', 3", "password=[scrubbed], 3"),
+            ("card_number=12 cvv2: 123", "card_number=[scrubbed] cvv2: [scrubbed]"),
+            ("sessionid=ab; jwt=cd", "sessionid=[scrubbed]; jwt=[scrubbed]"),
+            ("run --token abc --level 3", "run --token [scrubbed] --level 3"),
+            ("run --db-password 'a b'", "run --db-password [scrubbed]"),
+            ("[('x-api-key', 'abc')]", "[('x-api-key', [scrubbed])]"),
+            ("[(b'cookie', b'a=b; c'), (b'a', b'b')]", "[(b'cookie', [scrubbed]), (b'a', b'b')]"),
+        ],
+    )
+    def test_hide_what_follows(self, scrubber, text, kept):
+        assert kept == scrubber.text(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "spin=3, span: x, mapping: y, expand=1, shopping: done",
+            "tokens: 512, cardinality=3, account: shop, session: begun",
+            "a token is needed -- and a pin",
+            "['id', 'name'] --level 3",
+        ],
+    )
+    def test_that_are_no_names_of_secrets_hide_nothing(self, scrubber, text):
+        assert text == scrubber.text(text)
+
+    def test_may_be_ones_own(self):
+        scrubber = Scrubber(Settings(scrub=("mothers_name", "mood")))
+        said = "mothersName=Ann Mothers-Name: Lee mood=bad moody=x"
+        kept = "mothersName=[scrubbed] Mothers-Name: [scrubbed] mood=[scrubbed] moody=x"
+        assert kept == scrubber.text(said)
+
+    def test_are_columns_in_a_statement(self, scrubber):
+        said = "SELECT a FROM t JOIN u ON t.session_id = u.id WHERE pin = ?"
+        assert said == scrubber.labels({"sql": said})["sql"]
+
+
+class TestPairs:
+    @pytest.mark.parametrize("name", ["x-api-key", b"authorization", "--token", "dbPassword"])
+    @pytest.mark.parametrize("row", [list, tuple])
+    def test_of_a_name_and_a_secret_are_known(self, scrubber, name, row):
+        kept = scrubber.value([row((name, "hunter2")), row((b"accept", b"text/html"))])
+        assert "hunter2" not in kept
+        assert "text/html" in kept
+
+    def test_may_be_all_there_is(self, scrubber):
+        assert "('pin', '[scrubbed]')" == scrubber.value(("pin", 1234))
+
+    def test_are_of_a_command_too(self, scrubber):
+        said = scrubber.value(["psql", "--password", "hunter2", "--host", "db"])
+        assert "['psql', '--password', '[scrubbed]', '--host', 'db']" == said
+
+    def test_are_not_what_else_there_is_two_of(self, scrubber):
+        for value in (["name", "Ann"], ["a", "token"], ["token", "a", "b"], [1, 2]):
+            assert repr(value) == scrubber.value(value)
+
+
+class TestNumbers:
+    CARDS = (4111_1111_1111_1111, 5500_0000_0000_0004, 3782_822463_10005, 6011_0000_0000_0004)
+
+    @pytest.mark.parametrize("number", [*CARDS, float(CARDS[0]), [CARDS[0]], str(CARDS[0])])
+    def test_of_cards_are_hidden(self, scrubber, number):
+        assert "1111" not in scrubber.labels({"a": number})["a"]
+        assert "[scrubbed]" in scrubber.value(number)
+
+    @pytest.mark.parametrize(
+        "number",
+        [
+            *(1_764_000_000_000_000_002, 1_764_000_000_002, 1_764_000_000_000_008),  # times
+            *(4111_1111_1111_1112, 7992739871300018, 411111111111, 1.5, 4.5e12, 4e300),
+            *(461_111_111_111_111_110, -4111_1111_1111_1111, (1 << 63) - 1, True),
+        ],
+    )
+    def test_of_other_things_are_not(self, scrubber, number):
+        expected = repr(number) if number is not True else "true"
+        assert {"a": expected} == scrubber.labels({"a": number})
+        assert expected == scrubber.value(number)
+
+    def test_are_kept_where_nothing_is_scrubbed(self):
+        kept = Scrubber(Settings(scrub=False)).labels({"a": self.CARDS[0]})
+        assert {"a": str(self.CARDS[0])} == kept
+
+
 class TestWhatNobodyNamed:
     @pytest.mark.parametrize(
         "word",
