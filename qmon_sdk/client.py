@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 
+_MOST_TROUBLES = 256  # their names may have an application's words in them
+
+
 class Client:
     """What `init` built. Verbs reach it by `current()`; only `start` makes one."""
 
@@ -187,6 +190,13 @@ def failed(where: str, error: BaseException) -> None:
 
 
 def noted(where: str, error: BaseException) -> None:
-    """Count a failure that is no fault of ours: a hook of the application's, a library's."""
-    key = f"{where}: {type(error).__name__}"
-    _client.trouble[key] = _client.trouble.get(key, 0) + 1
+    """Count a failure that is no fault of ours: a hook of the application's, a library's.
+
+    Under `debug` the first of its kind is also told on standard error.
+    """
+    key, trouble = f"{where}: {type(error).__name__}", _client.trouble
+    if key not in trouble and len(trouble) >= _MOST_TROUBLES:
+        key = "(other)"
+    trouble[key] = trouble.get(key, 0) + 1
+    if trouble[key] == 1 and _client.recording and _client.settings.debug and sys.stderr:
+        sys.stderr.write(f"qmon: {key}: {error}\n")

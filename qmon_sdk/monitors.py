@@ -6,6 +6,7 @@ and finds the runs that never came, came late, or never ended.
 
 from __future__ import annotations
 
+import sys
 from os import getpid
 from time import perf_counter_ns
 
@@ -21,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
-    from types import TracebackType
+    from types import FrameType, TracebackType
     from typing import Any, Self, TypeVar, overload
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -66,7 +67,8 @@ def monitor(
     if callable(slug):
         return Monitor("", {})(slug)
     said = {"schedule": schedule, "margin_s": margin, "max_runtime_s": max_runtime}
-    return Monitor("" if slug is None else label(slug, MAX_NAME), _attributes(said, timezone))
+    name = "" if slug is None else label(slug, MAX_NAME)
+    return Monitor(name, _attributes(name, said, timezone))
 
 
 @guarded
@@ -75,7 +77,8 @@ def heartbeat(slug: str, *, interval: Length | None = None) -> None:
 
     The agent reports it when the next heartbeat does not come.
     """
-    tell(label(slug, MAX_NAME), OK, attributes=_attributes({"schedule": interval}, "UTC"))
+    name = label(slug, MAX_NAME)
+    tell(name, OK, attributes=_attributes(name, {"schedule": interval}, "UTC"))
 
 
 class Monitor:
@@ -175,7 +178,7 @@ def _is_well(error: BaseException) -> bool:
     return isinstance(error, GeneratorExit)
 
 
-def _attributes(said: dict[str, Any], timezone: str) -> dict[str, str]:
+def _attributes(slug: str, said: dict[str, Any], timezone: str) -> dict[str, str]:
     """Write what was said of a job; what cannot be is left out and counted, and loud in tests."""
     told = {name: value for name, value in said.items() if value is not None}
     if not told:
@@ -191,20 +194,30 @@ def _attributes(said: dict[str, Any], timezone: str) -> dict[str, str]:
             else:
                 attributes[name] = f"{seconds_of(value):.3f}".rstrip("0").rstrip(".")
         except Exception as error:  # noqa: BLE001 - the guard
-            failed("monitor", error)
+            failed(f"{_whose(slug)}: {name.removesuffix('_s')}", error)
     if timezone != "UTC" and "schedule" in attributes:
-        attributes["timezone"] = _known(timezone)
+        attributes["timezone"] = _known(timezone, slug)
     return attributes
 
 
-def _known(timezone: str) -> str:
+def _whose(slug: str) -> str:
+    """Name a monitor, by its place in the source if it has no other name yet."""
+    if slug:
+        return f"monitor {slug}"
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - there is no other way to it
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return "monitor" if frame is None else f"monitor at {frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _known(timezone: str, slug: str) -> str:
     """Look a time zone up; a name unknown to this machine may be known to the agent's."""
     from zoneinfo import ZoneInfo
 
     try:
         ZoneInfo(timezone)
     except Exception as error:  # noqa: BLE001 - there are many ways to be no time zone
-        failed("monitor", error)
+        failed(f"{_whose(slug)}: timezone", error)
     return label(timezone, MAX_NAME)
 
 

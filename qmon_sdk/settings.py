@@ -101,7 +101,7 @@ def settle(
     settled |= {
         option: resource.pop(key) for key, option in RESOURCE_KEYS.items() if key in resource
     }
-    settled |= {option: value for option, names in SOURCES.items() if (value := _first(names))}
+    settled |= _from_environment(problems)
     settled |= {n: value for n, value in told.items() if n in _KNOWN and n not in problems}
     extra = {name: str(value) for name, value in told.items() if name not in _KNOWN}
     settled["resource"] = {**facts.resource, **resource, **extra, **settled.get("resource", {})}
@@ -124,8 +124,21 @@ def _problem(name: str, value: Any) -> str:
 
 
 def _way(dsn: str) -> str:
-    hint = f"did you mean service={dsn!r}?"
-    return "" if ":" in dsn else f"dsn: {dsn!r} names no way to an agent; {hint}"
+    """Say what is wrong with a way to an agent, and what to write instead; never its token."""
+    if ":" not in dsn:
+        return f"dsn: {dsn!r} names no way to an agent; did you mean service={dsn!r}?"
+    scheme, _, rest = dsn.partition("://")
+    place, _, path = rest.partition("/")
+    key, _, host = place.rpartition("@")
+    is_sentry = scheme in {"http", "https"} and key and path.rpartition("/")[2].isdecimal()
+    return _SENTRY.format(host=host) if is_sentry else ""
+
+
+_SENTRY = (
+    "dsn: a DSN of Sentry's form, for {host}; qmon talks to an agent of its own: leave dsn out to "
+    "find the one on this machine (or name its socket=), write dsn='https://TOKEN@HOST:7690' for "
+    "another; to keep Sentry's calls and their dsn, use qmon_sdk.compat.sentry"
+)
 
 
 def _level(name: str) -> str:
@@ -202,6 +215,18 @@ def _detected(command: Sequence[str] | None, problems: dict[str, str]) -> Facts:
     except Exception as error:  # noqa: BLE001 - the guard: this is somebody's `init`
         problems["detect"] = f"detect: {type(error).__name__}: {error}"
         return Facts("python")
+
+
+def _from_environment(problems: dict[str, str]) -> dict[str, str]:
+    """Read the options that variables name; one that cannot be is as good as not set."""
+    found: dict[str, str] = {}
+    for option, names in SOURCES.items():
+        value = _first(names)
+        if value and (problem := _problem(option, value)):
+            problems.setdefault(f"{option} of the environment", f"{problem} (from {names[0]})")
+        elif value:
+            found[option] = value
+    return found
 
 
 def _guessed(facts: Facts) -> dict[str, str]:

@@ -8,6 +8,7 @@ import sys
 from .accelerator import speedups
 from .client import SILENT, Client, current, failed, guarded, install
 from .locations import default_socket, default_spool
+from .protocol.signals import Log
 from .recorder import lifecycle
 from .recorder.delivery import Delivery
 from .recorder.outgoing import Parts
@@ -37,9 +38,9 @@ def init(
     is optional: the service is named after the program, and the agent is found at its usual socket.
     Reads the environment (`QMON_*`, then OpenTelemetry's and Sentry's names); `QMON_DISABLED=1`
     keeps every verb a no-op. `transport` takes the place of what the DSN would open (tests pass
-    `transports.memory.MemoryTransport()`). An option that cannot be takes
-    its default and is named in `stats().trouble`; under pytest and `debug` it raises
-    `SettingsError`. Nothing else is ever raised.
+    `transports.memory.MemoryTransport()`). An option that cannot be takes its default and is named
+    in `stats().trouble` and, for the agent, in a log line of `qmon_sdk`; under pytest and `debug`
+    it raises `SettingsError`. Nothing else is ever raised.
     """
     settings, problems = settle({"dsn": dsn, **options})
     if problems and (settings.debug or "pytest" in sys.modules):
@@ -53,8 +54,7 @@ def init(
     lifecycle.hook()
     client.metrics.wake_for_polls()
     _integrate(client)
-    for problem in problems:
-        client.trouble[f"init: {problem}"] = 1
+    _tell_of(problems, client)
     return client
 
 
@@ -131,6 +131,17 @@ def _connector(settings: Settings, books: Books, transport: Transport | None) ->
         return way, Spool(settings.spool_dir, process, settings.max_spool_bytes, on_drop=lost)
 
     return connect
+
+
+@guarded
+def _tell_of(problems: list[str], client: Client) -> None:
+    """Say what is wrong with the options: here to who asks, and by a line to who runs the agent."""
+    for problem in problems:
+        said = f"init: {problem}"
+        client.trouble[said] = 1
+        body = client.scrubber.text(said)
+        line = Log(time=client.now(), level="warn", body=body, template="init", logger="qmon_sdk")
+        client.recorder.keep(line)
 
 
 def _integrate(client: Client) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from qmon_agent.cli._control import UnreachableError, find_control, whereabouts
 from qmon_agent.cli._place import Place, with_place
-from qmon_agent.cli._shown import show_json
+from qmon_agent.cli._shown import printable, show_json
 from qmon_agent.domain.errors import QmonError
 from qmon_agent.settings import Locations
 
@@ -25,6 +25,12 @@ _EXTRAS = {
     "duckdb": "signals cannot be queried without it: pip install 'qmon[store]'",
     "pyarrow": "signals cannot be queried without it: pip install 'qmon[store]'",
 }
+_WRONG_OPTIONS = """
+    SELECT service, body FROM logs
+    WHERE logger = 'qmon_sdk' AND time > now() - INTERVAL 1 DAY
+    GROUP BY service, body ORDER BY max(time) DESC
+"""
+_MOST_SERVICES = 50
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -109,6 +115,19 @@ def _agent(locations: Locations) -> Iterator[Finding]:
         yield Finding("warn", f"alert {name}", "never matched: no such system and metric seen yet")
     for trouble in status["problems"]:
         yield Finding("fail", "status", trouble)
+    yield from _programs(locations)
+
+
+def _programs(locations: Locations) -> Iterator[Finding]:
+    """What programs have said today of how they were told to begin."""
+    try:
+        rows = find_control(locations).query({"sql": _WRONG_OPTIONS, "limit": _MOST_SERVICES})[
+            "rows"
+        ]
+    except QmonError:
+        return  # without a store nobody knows
+    for row in rows:
+        yield Finding("warn", f"service {row['service']}", printable(row["body"]))
 
 
 def _data_socket(path: Path) -> Finding:

@@ -86,6 +86,21 @@ class TestRun:
         assert 0 == agent.returncode
 
 
+class TestDoctor:
+    def test_knows_which_programs_were_told_what_cannot_be(self, home):
+        home.start()
+        program = "import qmon_sdk as q; q.init(service='shop', sample_rate=7); q.flush(10)"
+        subprocess.run([sys.executable, "-c", program], check=True, env=home.environment)
+
+        def found():
+            return [
+                one["detail"] for one in home.ask("doctor")["findings"] if "shop" in one["what"]
+            ]
+
+        home.until(found)
+        assert ["init: sample_rate: a share between 0 and 1, not 7"] == found()
+
+
 class TestTrouble:
     def test_is_json_where_json_was_asked_for(self, home):
         usage, nobody = home.ask("incidents", "--state-of", "fire"), home.ask("status")

@@ -23,6 +23,9 @@ WRONG = {
 }
 
 
+PARTS = "init: dsn: a DSN of Sentry's form", "init: sample_rate: a share"
+
+
 class TestOptions:
     @pytest.mark.parametrize("name", WRONG)
     def test_that_cannot_be_are_named_and_defaulted(self, name):
@@ -56,6 +59,34 @@ class TestOptions:
         assert settings.resource["a"] == "b c"
         assert settle({"service": "mine"})[0].service == "mine"
 
+    def test_of_the_environment_that_cannot_be_are_named_too(self, monkeypatch):
+        monkeypatch.setenv("QMON_DSN", "shop")
+
+        settings, problems = settle({})
+
+        assert "" == settings.dsn
+        assert ["dsn: 'shop' names no way to an agent"] == [
+            problem.partition(";")[0] for problem in problems
+        ]
+        assert problems[0].endswith("(from QMON_DSN)")
+
+    @pytest.mark.parametrize(
+        "dsn", ["https://3a1f@o1.ingest.sentry.io/42", "http://k:s@host:9/a/1"]
+    )
+    def test_that_are_sentrys_are_told_what_to_write_instead(self, dsn):
+        settings, (problem,) = settle({"dsn": dsn})
+
+        assert "" == settings.dsn
+        assert "dsn='https://TOKEN@HOST:7690'" in problem
+        assert not any(part in problem for part in ("3a1f", "k:s"))
+
+    @pytest.mark.parametrize(
+        "dsn",
+        ["https://t@host:7690", "http://127.0.0.1:7690/1", "tcp://t@host:1/2", "unix:///a/1"],
+    )
+    def test_that_are_ways_to_an_agent_are_right(self, dsn):
+        assert (dsn, []) == (settle({"dsn": dsn})[0].dsn, settle({"dsn": dsn})[1])
+
     def test_may_turn_everything_off(self, monkeypatch):
         monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
 
@@ -80,3 +111,23 @@ class TestInit:
         assert told.stderr == ""
         assert told.stdout.startswith("True|init: dsn: 'shop' names no way")
         assert "init: service: takes str, not int" in told.stdout
+
+    def test_tells_the_agent_of_them_too(self, ended):
+        done = ended("""
+            import qmon_sdk as qmon
+            qmon.init("https://3a1f@o1.ingest.sentry.io/42", sample_rate=7, integrations=())
+        """)
+
+        lines = done.all("log")
+        assert {("warn", "qmon_sdk")} == {(line.level, line.logger) for line in lines}
+        assert [*PARTS] == [line.body[: len(part)] for line, part in zip(lines, PARTS, strict=True)]
+        assert "" == done.err
+
+    def test_tells_of_hooks_that_fail_on_standard_error_where_somebody_debugs(self, ended):
+        done = ended("""
+            import qmon_sdk as qmon
+            qmon.init(debug=True, integrations=(), before_send_log=lambda line: 1 / 0)
+            qmon.log.info("one"); qmon.log.info("two")
+        """)
+
+        assert "qmon: before_send: ZeroDivisionError: division by zero\n" == done.err

@@ -175,10 +175,19 @@ class TestSchedules:
             @qmon.monitor("job", schedule="daily", timezone="Middle/Earth", max_runtime="1h")
             def job(): pass
             job()
-            print(qmon.stats().trouble)
+            qmon.monitor(margin="soon")
+            for n in range(300): qmon.heartbeat(f"alive {n}", interval="often")
+            print(*qmon.stats().trouble, sep="|")
         """)
-        assert "{'monitor: ScheduleError': 1}\n" == done.out
-        assert {"3600"} == {checkin.attributes["max_runtime_s"] for checkin in done.all("checkin")}
+        names = done.out.strip().split("|")
+        assert [
+            "monitor job: schedule: ScheduleError",
+            "monitor alive 0: schedule: ScheduleError",
+        ] == ([names[0], names[2]])
+        assert "monitor at <string>:" in names[1]
+        assert (257, "(other)") == (len(names), names[-1])
+        runs = [checkin for checkin in done.all("checkin") if checkin.monitor == "job"]
+        assert {"3600"} == {run.attributes["max_runtime_s"] for run in runs}
 
 
 class TestHeartbeat:
