@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .looking import has_mixtures
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from re import Match, Pattern
@@ -15,7 +17,7 @@ _patterns: list[Pattern[str]] = []
 
 def without_random(text: str, instead: str) -> str:
     """Replace what looks drawn by lot; ids in hexadecimal digits, paths and names stay."""
-    if len(text) < SHORTEST:
+    if len(text) < SHORTEST or not has_mixtures(text, SHORTEST):
         return text
     words, _ = _compiled()
 

@@ -6,12 +6,17 @@ import sys
 from itertools import islice
 from types import BuiltinFunctionType, CodeType, FunctionType, GetSetDescriptorType, ModuleType
 
+from .accelerator import speedups
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
 HIDDEN = "[scrubbed]"
+OURS = "__qmon_"
+"""How the names of what we leave among the fields of an exception begin."""
+
 _module_of = type.__dict__["__module__"].__get__  # as the interpreter itself asks
 _name_of = type.__dict__["__qualname__"].__get__
 CUT = "…"
@@ -99,24 +104,38 @@ def fields_of(value: object) -> Mapping[str, Any]:
 class Renderer:
     """Writes values as `render` does, many of them; the parts of a container share its limit."""
 
-    __slots__ = ("_hides", "_limit")
+    __slots__ = ("hides", "known", "limit")
 
-    def __init__(self, limit: int, hides: Callable[[str], bool]) -> None:
-        self._limit = limit
-        self._hides = hides
+    def __init__(
+        self,
+        limit: int,
+        hides: Callable[[str], bool],
+        known: tuple[dict[Any, Any], Any] | None = None,
+    ) -> None:
+        """Hide what stands under a key that `hides` knows.
+
+        `known` are the rules of the keys that it was asked about, and which of them hides.
+        """
+        self.limit = limit
+        self.hides = hides
+        self.known = ({}, None) if known is None else known
 
     def text(self, value: Any) -> str:
         """Write one value."""
         simple = _RENDERERS.get(type(value))
         if simple is not None:
-            return cut(simple(value, self._limit), self._limit)
-        return cut(self._text(value, _DEPTH), self._limit)
+            return cut(simple(value, self.limit), self.limit)
+        if speedups is not None:
+            plain: str | None = speedups.plain(value, self.limit, *self.known)
+            if plain is not None:
+                return plain
+        return cut(self._text(value, _DEPTH), self.limit)
 
     def _text(self, value: Any, depth: int) -> str:
         kind = type(value)
         simple = _RENDERERS.get(kind) or _inherited(kind)
         if simple is not None:
-            return simple(value, self._limit)
+            return simple(value, self.limit)
         if depth <= 0:
             return f"<{type_name(kind)}>"
         if kind is dict:
@@ -127,7 +146,7 @@ class Renderer:
 
     def _sequence(self, values: Any, depth: int, brackets: tuple[str, str]) -> str:
         texts: list[str] = []
-        room = self._limit
+        room = self.limit
         is_pair = len(values) == _PAIR and type(values) in _ROWS
         secret = False
         try:
@@ -136,7 +155,7 @@ class Renderer:
                     texts.append(CUT)
                     break
                 text = _SECRET if secret else self._text(value, depth)
-                secret = names_secret(value, self._hides, in_pair=is_pair and not texts)
+                secret = names_secret(value, self.hides, in_pair=is_pair and not texts)
                 room -= len(text)
                 texts.append(text)
         except RuntimeError:  # another thread changed it in the middle
@@ -145,13 +164,13 @@ class Renderer:
 
     def _mapping(self, mapping: dict[Any, Any], depth: int) -> str:
         texts: list[str] = []
-        room = self._limit
+        room = self.limit
         try:
             for key, value in mapping.items():
                 if room <= 0 or len(texts) == _ITEMS:
                     texts.append(CUT)
                     break
-                secret = type(key) is str and self._hides(key)
+                secret = type(key) is str and self.hides(key)
                 shown = _SECRET if secret else self._text(value, depth)
                 text = f"{self._text(key, 0)}: {shown}"
                 room -= len(text)
@@ -161,9 +180,13 @@ class Renderer:
         return ", ".join(texts).join("{}")
 
     def _object(self, value: object) -> str:
-        fields = {key: field for key, field in fields_of(value).items() if type(key) is str}
+        fields = {
+            key: field
+            for key, field in fields_of(value).items()
+            if type(key) is str and not key.startswith(OURS)
+        }
         texts = [
-            f" {key}={_SECRET if self._hides(key) else self._text(field, 0)}"
+            f" {key}={_SECRET if self.hides(key) else self._text(field, 0)}"
             for key, field in list(fields.items())[:_ITEMS]
         ]
         more = f" {CUT}" if len(fields) > _ITEMS else ""

@@ -21,7 +21,8 @@ from .known_secrets import (
     phrase,
     shapes_of_own,
 )
-from .rendering import HIDDEN, cut, encodable, label, pairs_of, render
+from .looking import cards, holds, needles
+from .rendering import HIDDEN, Renderer, cut, encodable, label, pairs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ _ROUNDS = 8  # what is left of two secrets may look like a third
 _NO_PATTERNS = (AttributeError, ImportError, LookupError, OSError)
 _LARGE = 1 << 63  # the text of a larger number may take longer than it tells
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+
+_has_sign = needles(SIGNS)
+_in_longer = needles(NEEDLES)
+_with_a_line = needles(NEEDLES_WITH_A_LINE)
 
 
 class Remembered(dict[str, str]):
@@ -97,11 +102,14 @@ class Scrubber:
         self._limit = settings.max_value_length
         self._keeps_people = personal or settings.send_default_pii
         own = shapes_of_own(wanted.phrases)
-        self._names = (*NEEDLES_OF_NAMES, *(needle for shape in own[:1] for needle in shape[0]))
+        self._names = needles(
+            (*NEEDLES_OF_NAMES, *(needle for shape in own[:1] for needle in shape[0]))
+        )
         self._bare = SHAPES if self._keeps_people else (*SHAPES, ADDRESS)
         self._shapes = (*NAMED_SHAPES, *own, *self._bare)
         self._keys: dict[Any, tuple[str, Rule]] = {}  # as it is given → as it is kept, and how
         self._people: Scrubber | None = None
+        self._renderer = self.renderer(self._limit)
         self.texts = Remembered(self.text)
         """A text → what of it may be kept."""
         self._addresses = Remembered(self._address)
@@ -121,6 +129,10 @@ class Scrubber:
     def hides(self, key: str) -> bool:
         """Say whether what stands under this key is secret: a word of it decides."""
         return (self._keys.get(key) or self._met(key))[1] is _hidden
+
+    def renderer(self, limit: int) -> Renderer:
+        """Make what writes values of any kind, without what stands under secret keys."""
+        return Renderer(limit, self.hides, (self._keys, _hidden))
 
     def text(self, text: str) -> str:
         """Hide what looks like a secret; at most `max_value_length` characters stay."""
@@ -180,7 +192,7 @@ class Scrubber:
         if kind is bool:
             return label(value)
         if kind in _CONTAINERS:
-            return self.text(render(value, self._limit, hides=self.hides))
+            return self.text(self._renderer.text(value))
         return self.text(label(value, self._limit))
 
     def statement(self, value: Any, beside: Any = None) -> str:
@@ -241,19 +253,19 @@ class Scrubber:
         if not self.is_on or len(text) < SHORTEST_SECRET:
             return False
         lowered = text.lower()
-        is_named = _holds(text, SIGNS) and _holds(lowered, self._names)
+        is_named = _has_sign(text) and self._names(lowered)
         if is_named or "@" in text or self._wanted.patterns:
             return True
         if len(text) < SHORTEST_TOKEN:
             return False
-        if _holds(lowered, NEEDLES) or ("_" in lowered and _holds(lowered, NEEDLES_WITH_A_LINE)):
+        if _in_longer(lowered) or ("_" in lowered and _with_a_line(lowered)):
             return True
-        return self._pattern(HINT).search(text) is not None
+        return cards(text) if cards is not None else self._pattern(HINT).search(text) is not None
 
     def _scrubbed(self, text: str, shapes: tuple[Shape, ...]) -> str:
         lowered = text.lower()
-        for needles, pattern, instead in shapes:
-            if _holds(lowered, needles):
+        for words, pattern, instead in shapes:
+            if holds(lowered, words):
                 text = self._pattern(pattern).sub(instead, text)
         for pattern in self._wanted.patterns:
             text = self._pattern(pattern).sub(HIDDEN, text)
@@ -266,13 +278,6 @@ class Scrubber:
 
             pattern = self._compiled[source] = re.compile(source)
         return pattern
-
-
-def _holds(text: str, needles: tuple[str, ...]) -> bool:
-    for needle in needles:  # noqa: SIM110 - a generator would cost as much as all the looking
-        if needle in text:
-            return True
-    return False
 
 
 def _hidden(*_: Any) -> str:

@@ -36,7 +36,7 @@ class Lines(Record):
 
 class _File(Record):
     version: tuple[int, int] = (0, 0)  # time of change and size
-    lines: tuple[str, ...] = ()
+    lines: tuple[bytes, ...] = ()
 
 
 NOTHING = Lines()
@@ -60,17 +60,18 @@ class SourceLines:
             return NOTHING
         first, here = max(line - 1 - AROUND, 0), line - 1
         return Lines(
-            before=tuple(text[:MAX_LINE] for text in file.lines[first:here]),
-            line=file.lines[here][:MAX_LINE],
-            after=tuple(text[:MAX_LINE] for text in file.lines[line : line + AROUND]),
+            before=tuple(map(_shown, file.lines[first:here])),
+            line=_shown(file.lines[here]),
+            after=tuple(map(_shown, file.lines[line : line + AROUND])),
         )
 
     def _file(self, filename: str, namespace: dict[str, Any]) -> _File:
         version = _version(filename)
         file = self._files.get(filename)
         if file is None or file.version != version:
-            text = _read(filename, version) or _from_elsewhere(filename, namespace)
-            file = _File(version=version, lines=tuple(text.splitlines()))
+            source = _read(filename, version[1]) or _from_elsewhere(filename, namespace)
+            # As bytes, and written as text when shown: most of a file never is.
+            file = _File(version=version, lines=tuple(source.splitlines()))
             while len(self._files) >= _FILES:
                 self._files.pop(next(iter(self._files)), None)
             self._files[filename] = file
@@ -80,8 +81,12 @@ class SourceLines:
 def _fits(code: CodeType, file: _File) -> bool:
     if file.version[0] <= _STARTED or not code.co_name.isidentifier():
         return True
-    first = code.co_firstlineno - 1
-    return any(code.co_name in line for line in file.lines[first : first + _DECORATION])
+    first, name = code.co_firstlineno - 1, code.co_name.encode("utf-8", "replace")
+    return any(name in line for line in file.lines[first : first + _DECORATION])
+
+
+def _shown(line: bytes) -> str:
+    return line.decode("utf-8", "replace")[:MAX_LINE]
 
 
 def _version(filename: str) -> tuple[int, int]:
@@ -92,21 +97,22 @@ def _version(filename: str) -> tuple[int, int]:
     return about.st_mtime_ns, about.st_size
 
 
-def _read(filename: str, version: tuple[int, int]) -> str:
-    if not 0 < version[1] <= _LARGEST:
-        return ""
+def _read(filename: str, size: int) -> bytes:
+    if not 0 < size <= _LARGEST:
+        return b""
     try:
         with open(filename, "rb", buffering=0) as file:
-            return (file.read(_LARGEST) or b"").decode("utf-8", "replace")
+            return file.read(size) or b""
     except OSError:
-        return ""
+        return b""
 
 
-def _from_elsewhere(filename: str, namespace: dict[str, Any]) -> str:
+def _from_elsewhere(filename: str, namespace: dict[str, Any]) -> bytes:
     """Read what is no file: a cell of a notebook, a module in an archive."""
     try:
         import linecache  # asked last, and loaded then
 
-        return "".join(linecache.getlines(filename, namespace))
+        text = "".join(linecache.getlines(filename, namespace))
+        return text.encode("utf-8", "replace")
     except Exception:  # noqa: BLE001 - a loader of the application's, or no file left to open
-        return ""
+        return b""

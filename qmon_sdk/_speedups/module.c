@@ -55,7 +55,7 @@ module_exec(PyObject *module)
     }
     PyTypeObject *types[] = {&PendingType, &ShelfType, &SupplyType, &StackType, &LaneType,
                              &CellType, &WrapperType, &StayType, &EntranceType,
-                             &NotesType, &LabelsType, &ExtrasType, &VerbType};
+                             &NotesType, &LabelsType, &ExtrasType, &VerbType, &NeedlesType};
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (PyModule_AddType(module, types[i]) < 0) {
             return -1;
@@ -83,6 +83,17 @@ static PyMethodDef module_functions[] = {
                "place among them.")},
     {"forks", count_forks, METH_NOARGS,
      PyDoc_STR("forks()\n--\n\nHow many forks led to this process since `join` was called.")},
+    {"cards", look_for_cards, METH_O,
+     PyDoc_STR("cards(text, /)\n--\n\nSay whether a card number may be in a text.")},
+    {"mixtures", look_for_mixtures, METH_VARARGS,
+     PyDoc_STR("mixtures(text, length, /)\n--\n\nSay whether a text holds a word of that length with "
+               "small letters, capitals and digits.")},
+    {"plain", (PyCFunction)(void (*)(void))write_plain, METH_FASTCALL,
+     PyDoc_STR("plain(value, limit, keys, hidden, /)\n--\n\nWrite a value, or answer `None` if it is "
+               "not plain.")},
+    {"variables", write_variables, METH_VARARGS,
+     PyDoc_STR("variables(items, limit, keys, hidden, /)\n--\n\nWrite the variables of a frame, and "
+               "list those that are not plain.")},
     COLUMN(words), COLUMN(labels), COLUMN(wholes), COLUMN(reals), COLUMN(flags), COLUMN(buckets),
     {NULL, NULL, 0, NULL},
 };

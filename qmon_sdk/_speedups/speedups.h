@@ -8,7 +8,7 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 8
+#define GENERATION 9
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {
@@ -286,5 +286,25 @@ extern PyTypeObject ExtrasType;
 int extras_keep(PyObject *any, PyObject *said, PyObject *apart, uint64_t *number);
 PyObject *extras_columns(Extras *self, PyObject *args);
 PyObject *extras_take(Extras *self, PyObject *number);
+
+/* --- looking.c: what may be a secret ------------------------------------------------------------------ */
+
+extern PyTypeObject NeedlesType;
+
+PyObject *look_for_cards(PyObject *module, PyObject *text);
+PyObject *look_for_mixtures(PyObject *module, PyObject *args);
+
+/* --- plain.c, variables.c: values as `rendering` writes them --------------------------------------------------------- */
+
+typedef struct {
+    PyObject *keys;   /* what the scrubber knows of keys: name → (key, rule) */
+    PyObject *hidden; /* the rule of a secret */
+    Py_ssize_t room;  /* characters left, nearly */
+} Plain;
+
+int plain_may_be_shown(const Plain *plain, PyObject *key);
+PyObject *plain_text(Plain plain, PyObject *value);
+PyObject *write_plain(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *write_variables(PyObject *module, PyObject *args);
 
 #endif
