@@ -15,7 +15,7 @@ intern_names(void)
         {&names.name, "name"}, {&names.value, "value"}, {&names.unit, "unit"},
         {&names.attributes, "attributes"}, {&names.crowded, "crowded"}, {&names.missed, "missed"},
         {&names.key_of, "key_of"}, {&names.counter, "counter"},
-        {&names.distribution, "distribution"}, {&names.number, "number"},
+        {&names.distribution, "distribution"}, {&names.number, "number"}, {&names.buf, "buf"}, {&names.at, "at"},
         {&names.begin_trace, "begin_trace"}, {&names.met, "_met"}, {&names.is_true, "true"},
         {&names.is_false, "false"}, {&names.nothing, ""},
     };
@@ -76,8 +76,13 @@ static PyMethodDef module_functions[] = {
      PyDoc_STR("join(**around)\n--\n\nTell what is called, and looked at, of the Python around.")},
     {"aim", (PyCFunction)(void (*)(void))verbs_aim, METH_FASTCALL,
      PyDoc_STR("aim(counters, gauges, distributions, /)\n--\n\nAim the verbs at shelves.")},
-    {"split", rows_split, METH_O,
-     PyDoc_STR("split(rows, /)\n--\n\nCut rows that were finished into columns.")},
+    {"gather", rows_gather, METH_VARARGS,
+     PyDoc_STR("gather(chunks, start, most, /)\n--\n\nRead up to `most` finished rows of pages: "
+               "columns, and where each page ends.")},
+    {"let_go", rows_let_go, METH_VARARGS,
+     PyDoc_STR("let_go(chunks, ends, /)\n--\n\nSay that the rows of pages are in frames.")},
+    {"alike", words_alike, METH_O,
+     PyDoc_STR("alike(column, /)\n--\n\nSay whether all words of a column are the same.")},
     {"places", rows_places, METH_O,
      PyDoc_STR("places(column, /)\n--\n\nList the different numbers of a column, and each row's "
                "place among them.")},

@@ -14,7 +14,7 @@
 typedef struct {
     PyObject *name, *value, *unit, *attributes, *crowded, *missed, *key_of;
     PyObject *counter, *distribution;
-    PyObject *number, *begin_trace;
+    PyObject *number, *begin_trace, *buf, *at;
     PyObject *events, *links, *nothing; /* what is kept apart from attributes, and no text */
     PyObject *one, *word_bits; /* 1 and 64 */
     PyObject *met, *is_true, *is_false;
@@ -123,6 +123,7 @@ enum {
     OPEN_SPAN = 56,
     CHUNK_BYTES = 4096,
     CHUNK_HEAD = 64,
+    CHUNK_TAKEN = 8,
     ROW_BYTES = 72,
     ROW_SPAN = 64,
 };
@@ -219,13 +220,17 @@ void write_open(const Opening *it);
 void write_inside(const Opening *it);
 void write_closed(const Opening *it);
 int write_row(Opening *it, int64_t took, PyObject *extra);
+uint64_t little(uint64_t value);
+void put_u32(char *at, uint32_t value);
 void put(char *at, const uint64_t *words, int count);
 void publish(char *at, uint64_t value);
 void order_stores(void);
 
 /* --- rows.c: rows as columns ---------------------------------------------------------------------- */
 
-PyObject *rows_split(PyObject *module, PyObject *rows);
+PyObject *rows_gather(PyObject *module, PyObject *args);
+PyObject *rows_let_go(PyObject *module, PyObject *args);
+PyObject *words_alike(PyObject *module, PyObject *column);
 PyObject *rows_places(PyObject *module, PyObject *column);
 
 /* --- wrapper.c, stay.c ----------------------------------------------------------------------------- */

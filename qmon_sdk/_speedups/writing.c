@@ -8,7 +8,7 @@
 
 /* --- memory ------------------------------------------------------------------------------------- */
 
-static uint64_t
+uint64_t
 little(uint64_t value)
 {
 #if PY_BIG_ENDIAN
@@ -16,6 +16,15 @@ little(uint64_t value)
 #else
     return value;
 #endif
+}
+
+void
+put_u32(char *at, uint32_t value)
+{
+#if PY_BIG_ENDIAN
+    value = __builtin_bswap32(value);
+#endif
+    memcpy(at, &value, 4);
 }
 
 void

@@ -117,6 +117,8 @@ CHUNK_HEAD = 64
 CHUNK_THREAD = 0
 CHUNK_TAKEN = 8
 """Rows of this chunk, from its start, that are in frames already."""
+CHUNK = Struct("<QQ")
+"""The beginning of a chunk's head: these two."""
 ROW = Struct("<qqQQQQQQQ")
 """Start, duration, trace (high, low), parent, what, who, extra, span: the span id last."""
 ROW_BYTES = ROW.size

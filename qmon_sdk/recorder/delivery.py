@@ -61,10 +61,10 @@ class Delivery:
         """Keep a copy of what is held in this process's ring from now on."""
         self._ring = ring
 
-    def tell(self, ledger: Ledger) -> None:
-        """Note the books in the ring."""
+    def tell(self, ledger: Ledger, *, unsent: dict[str, int]) -> None:
+        """Note the books in the ring; what is `unsent` is counted when it is delivered."""
         if self._ring is not None:
-            self._ring.tell(ledger)
+            self._ring.tell(ledger, unsent=unsent)
 
     def _start(self) -> None:
         self._held: dict[int, tuple[bytes, dict[str, int]]] = {}

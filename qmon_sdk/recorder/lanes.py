@@ -72,7 +72,7 @@ class Lane(Memory):
         self.chunks: deque[Chunk] = deque()
         self.read = 0  # rows of the first chunk that are in frames; the flusher's
         self.wasted = self.lost = 0  # rows left out by sampling, and for want of room, so far
-        self.told = (0, 0)  # how many of these are accounted for; the flusher's
+        self.told = (0, 0)  # of these; the flusher's
         self.allowed = True
         self.is_called_in = False
         self.ids: Iterator[int] = _supply(_Permits(self))
@@ -92,6 +92,11 @@ class Lane(Memory):
         self.marks = self.buf.cast("Q")
         self.opens = []
         self.extras = Extras()
+
+    def missing(self) -> tuple[int, int]:
+        """Count the rows left out by sampling, and for want of room, since this was last asked."""
+        before, self.told = self.told, (self.wasted, self.lost)
+        return self.told[0] - before[0], self.told[1] - before[1]
 
     def call_in(self) -> None:
         """Take back the rest of the range, so that the next span has to ask; for its own thread."""

@@ -14,7 +14,6 @@ from qmon_sdk.protocol.signals import SIGNALS, kind_of
 
 from .extras import Extras
 from .rows import span_block
-from .sites import SITES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,13 +31,16 @@ if TYPE_CHECKING:
 
     from .byte_rings import Waiting
     from .delivery import Delivery
+    from .lanes import Lane
     from .ring import Ring
     from .rows import Rows
 
 ROWS_PER_FRAME = 1024
-"""Rows one frame takes: its bytes stay below what a unix datagram can carry."""
+"""Rows one block takes: its bytes stay below what a unix datagram can carry."""
+PLAIN_ROWS_PER_FRAME = 2 * ROWS_PER_FRAME
+"""The same of spans of which nothing is said: they take the half of it."""
 
-_MOST_KEPT_BYTES = 1 << 16
+_MOST_KEPT_BYTES = _MOST_JOINED_BYTES = 1 << 16
 _NO_LEDGER = pack(None)
 _ONE = {kind: {kind: 1} for kind in SIGNALS}  # one to a kind: a message held is small enough
 
@@ -52,6 +54,19 @@ class Parts(Record):
     metrics: Fold = None  # type: ignore[assignment]
     sampler: Sampler = None  # type: ignore[assignment]
     delivery: Delivery = None  # type: ignore[assignment]
+
+
+class Joined:
+    """Blocks of a frame to come; rows that are in it stay in their lanes until it is held."""
+
+    __slots__ = ("blocks", "bytes", "counts", "logged", "rows")
+
+    def __init__(self) -> None:
+        self.blocks: list[bytes] = []
+        self.bytes = 0
+        self.counts: dict[str, int] = {}
+        self.logged = 0
+        self.rows: list[tuple[Rows, Lane]] = []
 
 
 class Outgoing:
@@ -69,6 +84,7 @@ class Outgoing:
         """Speak for the process that runs this."""
         self.process = os.urandom(16)
         self._told: Ledger | None = None
+        self._joined = Joined()
         self.resource = pack(list(_resource(self._settings)))
         self._delivery.begin(self.process)
 
@@ -107,7 +123,7 @@ class Outgoing:
             self._books.captured(kind, n)
         try:
             blocks = [pack_block(block_of(kind, signals)) for kind, signals in by_kind.items()]
-            self._send(blocks, counts, logged=max(position for position, _, _ in part))
+            self._join(blocks, counts, logged=max(position for position, _, _ in part))
         except Exception as error:  # noqa: BLE001 - the rest has to go out
             for kind, n in counts.items():
                 self._lost(kind, n, error)
@@ -122,16 +138,17 @@ class Outgoing:
             except Exception as error:  # noqa: BLE001 - the rest has to go out
                 self._lost(kind, len(part), error)
 
-    def spans(self, rows: Rows, ring: Ring) -> None:
-        """Send finished spans of a ring."""
+    def spans(self, rows: Rows, lane: Lane) -> None:
+        """Send finished spans of a lane, which keeps them until they are in a frame."""
         self._books.captured("span", rows.count)
         try:
             self._fold_durations(rows)
-            block = span_block(rows, ring.clock, ring.extras)
+            block = span_block(rows, lane.ring.clock, lane.ring.extras)
             hook = self._settings.before_send_span
             self._block(block if hook is None else self._filtered(block, hook))
         except Exception as error:  # noqa: BLE001 - the rest has to go out
             self._lost("span", rows.count, error)
+        self._joined.rows.append((rows, lane))
 
     def missing_spans(self, count: int, reason: str) -> None:
         """Account for spans that were left out."""
@@ -144,16 +161,27 @@ class Outgoing:
         ledger = self._books.ledger()
         if ledger != self._told:
             self._told = ledger
-            self._delivery.tell(ledger)
-            self._send([], {}, ledger=pack(list(ledger)))
+            # What is in the frame to come is counted when that is held.
+            self._delivery.tell(ledger, unsent=self._joined.counts)
+            self.finish(ledger=pack(list(ledger)))
+
+    def finish(self, ledger: bytes = _NO_LEDGER) -> None:
+        """Send what was joined, if anything: a frame costs what hundreds of its spans do."""
+        joined, self._joined = self._joined, Joined()
+        try:
+            if joined.blocks or ledger is not _NO_LEDGER:
+                self._send(joined.blocks, joined.counts, ledger=ledger, logged=joined.logged)
+        finally:
+            for rows, lane in joined.rows:
+                rows.give_up(lane)
 
     def _fold_durations(self, rows: Rows) -> None:
-        measured = {n: f"{SITES[n].name}.duration" for n in rows.sites() if SITES[n].metric}
-        if not measured:
+        measured = [site.metric and f"{site.name}.duration" for site in rows.sites()]
+        if not any(measured):
             return
-        for number, duration in rows.durations_by_site():
-            if number in measured:
-                self._metrics.distribution(measured[number], duration / 1e9, unit="s")
+        for place, duration in rows.durations():
+            if name := measured[place]:
+                self._metrics.distribution(name, duration / 1e9, unit="s")
 
     def _filtered(self, block: Block, hook: Callable[[Any], Any]) -> Block:
         """Let the application see each span, for the few that want to."""
@@ -169,7 +197,19 @@ class Outgoing:
 
     def _block(self, block: Block) -> None:
         if block.rows:
-            self._send([pack_block(block)], {block.kind: block.rows})
+            self._join([pack_block(block)], {block.kind: block.rows})
+
+    def _join(self, blocks: list[bytes], counts: dict[str, int], *, logged: int = 0) -> None:
+        """Put blocks into the frame to come, unless that is large enough without."""
+        size = sum(map(len, blocks))
+        if self._joined.bytes and self._joined.bytes + size > _MOST_JOINED_BYTES:
+            self.finish()
+        joined = self._joined
+        joined.blocks += blocks
+        joined.bytes += size
+        joined.logged = max(joined.logged, logged)
+        for kind, n in counts.items():
+            joined.counts[kind] = joined.counts.get(kind, 0) + n
 
     def _send(
         self,

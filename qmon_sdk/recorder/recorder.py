@@ -18,7 +18,7 @@ from qmon_sdk.transports.originals import get_ident
 from .cells import CELL, draw, reseed
 from .flusher import Flusher, running_threads
 from .lanes import Lane
-from .outgoing import ROWS_PER_FRAME, Outgoing
+from .outgoing import PLAIN_ROWS_PER_FRAME, ROWS_PER_FRAME, Outgoing
 from .people import PEOPLE
 from .ring import Ring
 from .rows import take
@@ -144,9 +144,10 @@ class Recorder:
     def chunk(self, lane: Lane) -> Chunk | None:
         """Give a lane a page for more rows; none if there is no room."""
         try:
-            if len(lane.chunks) >= _SEVERAL:
+            ring = lane.ring
+            if len(lane.chunks) >= _SEVERAL or ring.is_filling:
                 self._flusher.wake()
-            return lane.ring.chunk()
+            return ring.chunk()
         except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
             failed("chunk", error)
             return None
@@ -173,16 +174,10 @@ class Recorder:
     def refill(self, lane: Lane) -> int:
         """Grant a lane `PERMITS` more spans from the returned id on; 0 grants none."""
         try:
-            self._look_after(lane)
+            self.wake_up()
         except Exception as error:  # noqa: BLE001 - the guard: we are inside of somebody's call
             failed("refill", error)
         return draw(63) + 1 if lane.allowed else 0
-
-    def _look_after(self, lane: Lane) -> None:
-        """See to it that what a lane holds is carried away, and does not grow beyond its bound."""
-        self.wake_up()
-        if len(lane.chunks) * flight.ROWS >= ROWS_PER_FRAME:
-            self._flusher.wake()
 
     def emit(self, signal: Signal) -> None:
         """Send one signal at once."""
@@ -263,6 +258,15 @@ class Recorder:
             self._gate.release()
 
     def _flush(self, *, metrics: bool) -> None:
+        try:
+            self._gather()
+            if metrics:
+                self._gather_metrics()
+                self._outgoing.ledger()
+        finally:
+            self._outgoing.finish()
+
+    def _gather(self) -> None:
         for lane in list(self._lanes.values()):
             self._flush_lane(lane)
         if waiting := self._waiting[:]:
@@ -270,12 +274,12 @@ class Recorder:
             self._unsent_bytes = 0
             self._outgoing.kept(waiting)
         PEOPLE.forget()
-        if metrics:
-            self._look_at_itself()
-            self._metrics_due = monotonic() + self._settings.metric_interval_s
-            if points := self._metrics.drain():
-                self._outgoing.signals("point", points)
-            self._outgoing.ledger()
+
+    def _gather_metrics(self) -> None:
+        self._look_at_itself()
+        self._metrics_due = monotonic() + self._settings.metric_interval_s
+        if points := self._metrics.drain():
+            self._outgoing.signals("point", points)
 
     def _look_at_itself(self) -> None:
         """Note time and weight, as often as metrics are due, not whenever somebody flushes."""
@@ -288,16 +292,16 @@ class Recorder:
 
     def _flush_lane(self, lane: Lane) -> None:
         # As many as there are now: a thread in full swing would keep a flush busy for ever.
-        for _ in range(0, len(lane.chunks) * flight.ROWS, ROWS_PER_FRAME):
-            rows = take(lane, ROWS_PER_FRAME)
-            if not rows.count:
+        for start in range(0, len(lane.chunks) * flight.ROWS, ROWS_PER_FRAME):
+            if start:
+                self._outgoing.finish()  # which lets go of what was taken
+            rows = take(lane, ROWS_PER_FRAME if lane.ring.extras else PLAIN_ROWS_PER_FRAME)
+            if rows.count:
+                self._outgoing.spans(rows, lane)
+            if not rows.has_more:
                 break
-            self._outgoing.spans(rows, lane.ring)
-            rows.give_up(lane)
-        wasted, lost = lane.wasted, lane.lost
-        self._outgoing.missing_spans(wasted - lane.told[0], "sample_rate")
-        self._outgoing.missing_spans(lost - lane.told[1], "queue_overflow")
-        lane.told = (wasted, lost)
+        for missing, reason in zip(lane.missing(), ("sample_rate", "queue_overflow"), strict=True):
+            self._outgoing.missing_spans(missing, reason)
 
     def _drain(self, deadline: float) -> bool:
         while self.delivery.pending:

@@ -58,8 +58,7 @@ class Chunk:
 
     def begin(self, thread: int) -> range:
         """Make it a thread's, and say where its rows are."""
-        WORD.pack_into(self.buf, self.at + flight.CHUNK_TAKEN, 0)
-        WORD.pack_into(self.buf, self.at + flight.CHUNK_THREAD, thread)
+        flight.CHUNK.pack_into(self.buf, self.at, thread, 0)
         first = self.at + flight.CHUNK_HEAD
         return range(first, first + flight.ROWS * flight.ROW_BYTES, flight.ROW_BYTES)
 
@@ -181,9 +180,13 @@ class Ring:
         except IndexError:
             return self._extend()
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether fewer than half of its own chunks are free."""
+        return len(self._chunks) < flight.CHUNKS // 2
+
     def give_back(self, chunk: Chunk) -> None:
-        """Take an emptied chunk back."""
-        chunk.clear()
+        """Take a chunk back that is clear."""
         self._chunks.append(chunk)
 
     def _extend(self) -> Chunk | None:
@@ -274,10 +277,10 @@ class Ring:
         if logged:
             self._store(flight.LOGGED, logged + 1)
 
-    def tell(self, ledger: Ledger) -> None:
-        """Note the books."""
+    def tell(self, ledger: Ledger, *, unsent: dict[str, int]) -> None:
+        """Note the books, but for what `hold` will add."""
         for kind, n in ledger.captured.items():
-            self._store(_COUNTERS[kind], n)
+            self._store(_COUNTERS[kind], n - unsent.get(kind, 0))
         dropped = pack(ledger.dropped)
         if len(dropped) + LENGTH.size < flight.LEDGER_BYTES:
             self._blob(flight.LEDGER_AT, dropped)

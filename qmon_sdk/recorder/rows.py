@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-
 from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.arrays import U32, U64, packed, unpacked
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from .extras import Extras
     from .lanes import Lane
     from .ring import Chunk
+    from .sites import Site
 
 WIDTH = flight.ROW_BYTES // 8
 _TIME, _DURATION, _HIGH, _LOW, _PARENT, _WHAT, _WHO, _EXTRA, _SPAN = range(WIDTH)
@@ -29,56 +28,59 @@ _NOTHING = bytes(8)
 class Rows:
     """Rows of one lane that were taken together, as columns of bytes, and where they came from."""
 
-    __slots__ = ("_ends", "columns", "count")
+    __slots__ = ("_chunks", "_ends", "columns", "count", "distinct", "has_more", "places")
 
-    def __init__(self, columns: list[bytes], ends: list[tuple[Chunk, int]]) -> None:
-        self.columns = columns
-        self.count = len(columns[_SPAN]) // 8
-        self._ends = ends
+    def __init__(self, chunks: list[Chunk], start: int, most: int) -> None:
+        columns, ends = _gather(chunks, start, most)
+        self.columns: list[bytes] = columns
+        self._ends: list[int] = ends
+        self._chunks = chunks[: len(self._ends)]
+        self.count = len(self.columns[_SPAN]) // 8
+        self.has_more = bool(most) and sum(self._ends) - start == most
+        self.distinct, self.places = _distinct(self.columns[_WHAT])
 
     def give_up(self, lane: Lane) -> None:
         """Let the lane's pages go: the rows are in a frame, or are not wanted."""
-        for chunk, end in self._ends:
-            chunk.taken(end)
+        _let_go(self._chunks, self._ends)
+        for chunk, end in zip(self._chunks, self._ends, strict=True):
             lane.read = end
             if end == flight.ROWS:
                 lane.read = 0
                 lane.chunks.popleft()
                 lane.ring.give_back(chunk)
 
-    def numbers(self, column: int) -> array[int]:
-        """Read one column."""
-        return unpacked(U64, self.columns[column])
+    def sites(self) -> list[Site]:
+        """List the site of each of the `distinct` words in which rows say what they are."""
+        return [SITES[what & flight.SITE_MASK] for what in self.distinct]
 
-    def durations_by_site(self) -> zip[tuple[int, int]]:
-        """Pair the number of each row's site with its duration."""
-        sites = [what & flight.SITE_MASK for what in self.numbers(_WHAT)]
-        return zip(sites, unpacked("q", self.columns[_DURATION]), strict=True)
-
-    def sites(self) -> set[int]:
-        """Number the sites of these rows."""
-        return {what & flight.SITE_MASK for what in set(self.numbers(_WHAT))}
+    def durations(self) -> list[tuple[int, int]]:
+        """Pair each row's place among the `distinct` ones with its duration."""
+        places = unpacked(U32, self.places) if self.places else [0] * self.count
+        return list(zip(places, unpacked("q", self.columns[_DURATION]), strict=True))
 
 
 def take(lane: Lane, most: int) -> Rows:
     """Read up to `most` finished rows of a lane, oldest first; `give_up` lets them go."""
+    return Rows(list(lane.chunks), lane.read, most)
+
+
+def pure_gather(chunks: list[Chunk], start: int, most: int) -> tuple[list[bytes], list[int]]:
+    """Read up to `most` rows of pages, from a row of the first on: columns, and each page's end."""
     parts: list[bytes] = []
-    ends: list[tuple[Chunk, int]] = []
-    start, last = lane.read, len(lane.chunks) - 1
-    for place, chunk in enumerate(list(lane.chunks)):
-        end = _written(chunk, start)
-        if end < flight.ROWS and place < last:
-            end = flight.ROWS  # its thread is on the next page: what is missing never comes
-        end = min(end, start + most)
+    ends: list[int] = []
+    last = len(chunks) - 1
+    for place, chunk in enumerate(chunks):
+        # Where its thread is on the next page, what is missing never comes.
+        end = min(_written(chunk, start) if place == last else flight.ROWS, start + most)
         if end == start:
             break
         parts.append(chunk.read(start, end))
-        ends.append((chunk, end))
+        ends.append(end)
         most -= end - start
         start = 0
-        if end < flight.ROWS or not most:
+        if end < flight.ROWS:
             break
-    return Rows(_split(b"".join(parts)), ends)
+    return pure_split(b"".join(parts)), ends
 
 
 def _written(chunk: Chunk, start: int) -> int:
@@ -88,7 +90,15 @@ def _written(chunk: Chunk, start: int) -> int:
     if chunk.words[last]:  # a thread fills its page from the start
         return flight.ROWS
     marks = chunk.words[first + start * WIDTH : last + 1 : WIDTH].tolist()
-    return start + marks.index(0)
+    return start + [*marks, 0].index(0)
+
+
+def pure_let_go(chunks: list[Chunk], ends: list[int]) -> None:
+    """Say how many rows of pages are in frames; those that are done are ready for others."""
+    for chunk, end in zip(chunks, ends, strict=True):
+        chunk.taken(end)
+        if end == flight.ROWS:
+            chunk.clear()
 
 
 def pure_split(rows: bytes) -> list[bytes]:
@@ -114,8 +124,15 @@ def pure_places(column: bytes) -> tuple[list[int], bytes]:
     return list(index), packed(U32, map(index.__getitem__, numbers))
 
 
-_split = pure_split if speedups is None else speedups.split
+def pure_alike(column: bytes) -> bool:
+    """Say whether all words are the same: quick when the last is not the first."""
+    return column[:8] == column[-8:] and column == column[:8] * (len(column) >> 3)
+
+
+_gather = pure_gather if speedups is None else speedups.gather
+_let_go = pure_let_go if speedups is None else speedups.let_go
 _places = pure_places if speedups is None else speedups.places
+_alike = pure_alike if speedups is None else speedups.alike
 
 
 def span_block(rows: Rows, clock: int, extras: Extras) -> Block:
@@ -124,15 +141,14 @@ def span_block(rows: Rows, clock: int, extras: Extras) -> Block:
     `clock` is what to add to their times; `extras` has what was said of single ones.
     """
     columns = rows.columns
-    names, kinds, statuses, attributes = _by_what(columns[_WHAT])
+    names, kinds, statuses, attributes = _by_what(rows)
     users, sessions = _by_who(columns[_WHO])
     events: Any = ""
     links: Any = ""
     if columns[_EXTRA].count(0) < len(columns[_EXTRA]):
-        distinct, places = _distinct(columns[_WHAT])
-        sites = [SITES[what & flight.SITE_MASK].attributes for what in distinct]
+        sites = [site.attributes for site in rows.sites()]
         attributes, events, links = columns_of(
-            extras, sites, places=places, numbers=columns[_EXTRA]
+            extras, sites, places=rows.places, numbers=columns[_EXTRA]
         )
     return Block(
         kind="span",
@@ -172,22 +188,16 @@ def _hex(ids: bytes) -> str:
     return ids[7::-1].hex()  # little-endian, as all of a ring
 
 
-def _alike(values: bytes) -> bool:
-    """Say whether all words are the same: quick when the last is not the first."""
-    return values[:8] == values[-8:] and values == values[:8] * (len(values) >> 3)
-
-
-def _by_what(column: bytes) -> list[Any]:
+def _by_what(rows: Rows) -> list[Any]:
     """Write what sites and statuses say: names, kinds, statuses, attributes."""
-    distinct, places = _distinct(column)
-    sites = [SITES[what & flight.SITE_MASK] for what in distinct]
+    sites = rows.sites()
     said: list[list[Any]] = [
         [site.name for site in sites],
         [site.kind for site in sites],
-        [flight.STATUSES[what >> flight.STATUS_SHIFT] for what in distinct],
+        [flight.STATUSES[what >> flight.STATUS_SHIFT] for what in rows.distinct],
         [site.attributes for site in sites],
     ]
-    return [_spread(texts, places) for texts in said]
+    return [_spread(texts, rows.places) for texts in said]
 
 
 def _by_who(column: bytes) -> list[Any]:

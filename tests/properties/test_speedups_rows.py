@@ -10,19 +10,47 @@ from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.arrays import U64, packed
 from qmon_sdk.protocol.flight import ROW
 from qmon_sdk.recorder.byte_rings import PureNotes
-from qmon_sdk.recorder.rows import pure_places, pure_split
+from qmon_sdk.recorder.ring import Chunk
+from qmon_sdk.recorder.rows import pure_alike, pure_gather, pure_let_go, pure_places
 
 words = st.integers(0, (1 << 64) - 1)
 times = st.integers(-(1 << 63), (1 << 63) - 1)
 rows = st.tuples(times, times, words, words, words, words, words, words, st.integers(0, 3))
 
 
-class TestRows:
-    @given(st.lists(rows, max_size=30))
-    def test_are_cut_into_the_same_columns(self, compiled, given_rows):
-        data = b"".join(ROW.pack(*row) for row in given_rows)
+pages = st.lists(st.lists(rows, max_size=flight.ROWS), max_size=4)
 
-        assert pure_split(data) == compiled.split(data)
+
+def chunks_of(given_pages):
+    buf = memoryview(bytearray(flight.CHUNK_BYTES * (1 + len(given_pages))))
+    chunks = [Chunk(buf, flight.CHUNK_BYTES * n) for n in range(1, 1 + len(given_pages))]
+    for chunk, given_rows in zip(chunks, given_pages, strict=True):
+        data = b"".join(ROW.pack(*row) for row in given_rows)
+        first = chunk.at + flight.CHUNK_HEAD
+        buf[first : first + len(data)] = data
+    return chunks
+
+
+class TestRows:
+    @given(pages, st.integers(0, flight.ROWS), st.integers(0, 4 * flight.ROWS))
+    def test_are_cut_into_the_same_columns(self, compiled, given_pages, start, most):
+        chunks = chunks_of(given_pages)
+
+        assert pure_gather(chunks, start, most) == compiled.gather(chunks, start, most)
+
+    @given(pages, st.data())
+    def test_are_let_go_alike(self, compiled, given_pages, data):
+        one, other = chunks_of(given_pages), chunks_of(given_pages)
+        ends = [data.draw(st.integers(0, flight.ROWS)) for _ in one]
+
+        pure_let_go(one, ends)
+        compiled.let_go(other, ends)
+
+        assert [chunk.buf for chunk in one] == [chunk.buf for chunk in other]
+
+    @given(st.lists(st.integers(0, 2), max_size=5))
+    def test_are_alike_or_not(self, compiled, numbers):
+        assert pure_alike(packed(U64, numbers)) == compiled.alike(packed(U64, numbers))
 
     @given(st.lists(st.one_of(words, st.integers(0, 3)), max_size=300))
     def test_have_the_same_places(self, compiled, numbers):
@@ -32,9 +60,24 @@ class TestRows:
 
     @pytest.mark.parametrize("wrong", [b"no rows", None, 3, "text"])
     def test_that_are_none_are_refused(self, compiled, wrong):
-        for cut in (compiled.split, compiled.places):
-            with pytest.raises((ValueError, TypeError)):
-                cut(wrong)
+        with pytest.raises((ValueError, TypeError)):
+            compiled.places(wrong)
+
+    @pytest.mark.parametrize("at", [1, flight.CHUNK_BYTES, -8, 1 << 70, None])
+    def test_outside_of_their_memory_are_refused(self, compiled, at):
+        chunk = Chunk(memoryview(bytearray(flight.CHUNK_BYTES)), at)
+
+        with pytest.raises((ValueError, TypeError, OverflowError)):
+            compiled.gather([chunk], 0, 1)
+        with pytest.raises((ValueError, TypeError, OverflowError)):
+            compiled.let_go([chunk], [1])
+
+    @pytest.mark.parametrize(
+        "wrong", [((), 0, 1), ([], -1, 1), ([], 57, 1), ([], 0, -1), ([3], 0, 1)]
+    )
+    def test_that_nobody_has_are_refused(self, compiled, wrong):
+        with pytest.raises((ValueError, TypeError, AttributeError)):
+            compiled.gather(*wrong)
 
 
 payloads = st.one_of(
