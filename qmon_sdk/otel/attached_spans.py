@@ -1,8 +1,12 @@
-"""A span processor for OpenTelemetry's SDK: its spans become qmon's, with the ids they have."""
+"""A span processor for OpenTelemetry's SDK: its spans become qmon's, with the ids they have.
+
+What they are told of exceptions is seen when it is told, for afterwards there is but text.
+"""
 
 from __future__ import annotations
 
 from time import monotonic, time_ns
+from weakref import ref
 
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
@@ -16,6 +20,7 @@ from qmon_sdk.spans import MOST_SITES
 from qmon_sdk.start import flush
 
 from .places import LOW
+from .recorded import keep_error
 from .resource import Scope
 from .telling import events_text, links_text
 from .values import snapshot, text
@@ -23,17 +28,25 @@ from .writing import written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+_ESCAPED = 2  # the place of this argument, after the exception
 _STATUSES = {StatusCode.OK: "ok", StatusCode.ERROR: "error"}
 
 
 class QmonSpanProcessor(SpanProcessor):
-    """`TracerProvider.add_span_processor(QmonSpanProcessor())`; exceptions stay events of spans."""
+    """`TracerProvider.add_span_processor(QmonSpanProcessor())`."""
 
     def __init__(self) -> None:
         self._sites: dict[tuple[Any, ...], Site] = {}
         self._is_open = True
+
+    @guarded
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        """See the exceptions that a span is told of."""
+        if self._is_open and current().recording:
+            span.record_exception = _watched(ref(span), type(span).record_exception)
 
     @guarded
     def on_end(self, span: Any) -> None:
@@ -70,6 +83,24 @@ class QmonSpanProcessor(SpanProcessor):
         """Send everything recorded so far; `False` if that takes longer."""
         deadline = monotonic() + timeout_millis / 1000
         return flush(max(deadline - monotonic(), 0))
+
+
+def _watched(span: Callable[[], Any], record: Callable[..., None]) -> Callable[..., None]:
+    """Make the method of one span, which does not hold that one: no circle is left behind."""
+
+    def record_exception(exception: BaseException, *args: Any, **kwargs: Any) -> None:
+        told = span()
+        _keep(told, exception, args, kwargs)
+        record(told, exception, *args, **kwargs)
+
+    return record_exception
+
+
+@guarded
+def _keep(span: Any, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if span is not None and span.is_recording():
+        escaped = args[_ESCAPED] if len(args) > _ESCAPED else kwargs.get("escaped", False)
+        keep_error(span, error, escaped=bool(escaped))
 
 
 def _extra_of(span: Any, start: int) -> dict[str, Any]:

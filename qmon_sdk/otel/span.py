@@ -12,7 +12,6 @@ from opentelemetry.trace import (
 )
 
 from qmon_sdk.anatomy import message_of
-from qmon_sdk.capture import capture_exception
 from qmon_sdk.client import current, failed, guarded
 from qmon_sdk.context import SCOPE
 from qmon_sdk.recorder.cells import MORE, write_row
@@ -20,8 +19,9 @@ from qmon_sdk.recorder.sites import Site
 from qmon_sdk.rendering import label
 
 from .native import SAMPLED, state_of
-from .places import Here, stay
+from .places import Here
 from .readable import ReadableSpan
+from .recorded import keep_error
 from .strangers import ask
 from .telling import MAX_MESSAGE, events_text, exception_attributes, links_text
 from .values import PLAIN, add, moment, text, word
@@ -213,20 +213,9 @@ class RecordingSpan(ReadableSpan, Span):
         if self._ended:
             return
         told = exception_attributes(exception, escaped=escaped)
-        place = stay(self)
-        try:
-            error_id = capture_exception(exception, handled=not (escaped and self._is_entry()))
-        finally:
-            if place is not None:
-                place.end()
-        if error_id:
+        if error_id := keep_error(self, exception, escaped=escaped):
             told["qmon.error.id"] = error_id
         self.add_event("exception", {**told, **(attributes or {})}, timestamp)
-
-    def _is_entry(self) -> bool:
-        """Say whether the program was entered here: nobody further out handles what leaves it."""
-        parent = self.parent
-        return parent is None or parent.is_remote
 
     def failed(self, error: BaseException) -> None:
         """Note that an exception leaves the block of this span; what only ends programs is none."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from weakref import ref
 
 import pytest
 from opentelemetry.metrics import Observation
@@ -44,6 +46,33 @@ class TestSpansOfTheSdk:
         ids = {row.name: row.span_id for row in told.spans}
         parents = {row.name: row.parent_id for row in told.spans}
         assert {"a": "", "b": ids["a"], "c": ids["b"]} == parents
+
+    def test_make_one_error_of_an_exception_they_are_told_of(self, told, tracer):
+        block = tracer.start_as_current_span
+        with pytest.raises(LookupError), block("outer"), block("inner") as inner:
+            raise LookupError("no such order")
+
+        (error,) = told.all("error")
+        assert ("LookupError", f"{inner.context.span_id:016x}") == (error.type, error.span_id)
+        assert "test_otel_attach.py" in error.stack
+        assert "exception" in [one["name"] for one in json.loads(told.span("inner").events)]
+
+    def test_say_whether_somebody_handled_it(self, told, tracer):
+        with tracer.start_as_current_span("s") as span:
+            span.record_exception(ValueError("odd"), {"extra": 1}, None, False)
+        with pytest.raises(KeyError), tracer.start_as_current_span("s"):
+            raise KeyError
+        with pytest.raises(OSError), tracer.start_span("s"):  # noqa: PT011 - any will do
+            raise OSError
+
+        errors = {error.type: error.handled for error in told.all("error")}
+        assert {"ValueError": True, "KeyError": False, "OSError": False} == errors
+
+    def test_go_when_nobody_holds_them(self, told, tracer):
+        gc.collect()
+        span = ref(tracer.start_span("s"))
+
+        assert span() is None
 
 
 class TestNumbersOfTheSdk:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from flask import Flask
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.trace import (
+    Link,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    use_span,
+)
 
 from qmon_sdk.otel import TracerProvider
 from qmon_sdk.otel.limits import Limits
@@ -173,6 +183,27 @@ class TestAnException:
             raise SystemExit
 
         assert ("unset", []) == (told.span("s").status, told.all("error"))
+
+    def test_is_unhandled_when_it_leaves_the_span_the_program_was_entered_by(self, told, tracer):
+        with use_span(tracer.start_span("inner")) as inner:
+            inner.record_exception(LookupError())
+        with pytest.raises(KeyError), use_span(tracer.start_span("entry"), end_on_exit=True):
+            raise KeyError
+
+        found = {(error.type, error.handled) for error in told.all("error")}
+        assert {("KeyError", False), ("LookupError", True)} == found
+
+    def test_of_flask_is_unhandled_unless_the_application_answers_it(self, told):
+        provider, app = TracerProvider(), Flask("shop")
+        FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
+        app.add_url_rule("/a", "a", view_func=lambda: 1 / 0)
+        app.add_url_rule("/b", "b", view_func=lambda: {}["b"])
+        app.register_error_handler(KeyError, lambda _: "sorry")
+
+        answers = [app.test_client().get(path).status_code for path in ("/a", "/b")]
+
+        assert [500, 200] == answers
+        assert [("ZeroDivisionError", False)] == [(e.type, e.handled) for e in told.all("error")]
 
 
 class TestLimits:
