@@ -43,6 +43,7 @@ class Client:
         recorder: Recorder,
     ) -> None:
         self.settings = settings
+        self._hook = settings.before_send
         self.ledger = books
         self.scrubber = scrubber
         self.metrics = metrics
@@ -57,7 +58,7 @@ class Client:
         The application's `before_send` sees it first; `False` when that wants it dropped. `error`
         is the exception it was made of.
         """
-        seen = signal if self.settings.before_send is None else self._screened(signal, error)
+        seen = signal if self._hook is None else self._screened(signal, error)
         if seen is None:
             return False
         self.recorder.emit(seen)
@@ -68,7 +69,7 @@ class Client:
 
         The application's `before_send` sees it first, as with `emit`.
         """
-        seen = signal if self.settings.before_send is None else self._screened(signal, error)
+        seen = signal if self._hook is None else self._screened(signal, error)
         if seen is None:
             return False
         self.recorder.keep(seen)
@@ -77,7 +78,7 @@ class Client:
     def _screened(self, signal: Signal, error: BaseException | None) -> Signal | None:
         from .screening import screened
 
-        hook = self.settings.before_send
+        hook = self._hook
         return signal if hook is None else screened(hook, signal, self.ledger, error=error)
 
     def now(self) -> int:

@@ -9,7 +9,7 @@ from .around import around
 from .client import current, failed, guarded, noted
 from .context import SCOPE, set_user
 from .protocol.signals import Event
-from .recorder.cells import draw
+from .recorder.cells import draw_id
 from .rendering import is_a, label
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def track(
     if not client.recording:
         return None
     try:
-        scope, event_id = SCOPE.get(), f"{draw(128):032x}"
+        scope, event_id = SCOPE.get(), draw_id()
         scrubber = client.scrubber
         written = scrubber.about if event is IDENTIFY else scrubber.labels
         if properties:
@@ -67,7 +67,7 @@ def track(
         row = (
             (timestamp is not None and _moment(timestamp)) or client.now(),
             event_id,
-            scrubber.word(label(event, MAX_NAME)),
+            scrubber.texts[label(event, MAX_NAME)],
             scope.user_id if user_id is None else label(user_id),
             scope.anonymous_id if anonymous_id is None else label(anonymous_id),
             scope.session_id,
