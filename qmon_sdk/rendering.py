@@ -54,9 +54,8 @@ def label(value: Any, limit: int = 1024) -> str:
     """Write a value as a label: a text as it is, the rest as JSON would or as `render` does."""
     kind = type(value)
     if kind is str:
-        if len(value) <= limit and value.isascii():
-            return value  # type: ignore[no-any-return]
-        return cut(encodable(value[: limit + 1]), limit)
+        is_short = len(value) <= limit and value.isascii()
+        return value if is_short else cut(encodable(value[: limit + 1]), limit)
     if kind is bool or value is None:
         return _AS_JSON[value]
     simple = _RENDERERS.get(kind)

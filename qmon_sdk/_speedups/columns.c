@@ -154,15 +154,39 @@ maps_alike(PyObject *values)
     return alike;
 }
 
+enum { SHAPED = 16 };
+
+/* The keys of the map before, since most have those of the one before, in its order. */
+typedef struct {
+    PyObject *keys[SHAPED]; /* borrowed of maps that live as long as this */
+    uint32_t places[SHAPED];
+} Shape;
+
+static int
+add_key(Places *keys, Shape *shape, uint32_t at, PyObject *key)
+{
+    if (at < SHAPED && shape->keys[at] == key) {
+        return out_u32(&keys->out, shape->places[at]);
+    }
+    if (places_add(keys, key) < 0) {
+        return -1;
+    }
+    if (at < SHAPED) {
+        shape->keys[at] = key;
+        shape->places[at] = keys->last_place;
+    }
+    return 0;
+}
+
 /* Write one map: its keys as places, its texts as they are, and how many pairs it has. */
 static int
-flatten(PyObject *map, Places *keys, PyObject *texts, Out *lengths)
+flatten(PyObject *map, Places *keys, Shape *shape, PyObject *texts, Out *lengths)
 {
     PyObject *key, *text;
     Py_ssize_t at = 0;
     uint32_t pairs = 0;
     while (PyDict_Next(map, &at, &key, &text)) {
-        if (places_add(keys, key) < 0 || PyList_Append(texts, text) < 0) {
+        if (add_key(keys, shape, pairs, key) < 0 || PyList_Append(texts, text) < 0) {
             return -1;
         }
         pairs++;
@@ -174,11 +198,12 @@ static PyObject *
 different_labels(PyObject *values)
 {
     Places keys;
+    Shape shape = {0};
     Out lengths = {0};
     PyObject *texts = PyList_New(0), *column = NULL;
     int ok = places_begin(&keys) == 0 && texts != NULL;
     for (Py_ssize_t i = 0; ok && i < PyTuple_GET_SIZE(values); i++) {
-        ok = flatten(PyTuple_GET_ITEM(values, i), &keys, texts, &lengths) == 0;
+        ok = flatten(PyTuple_GET_ITEM(values, i), &keys, &shape, texts, &lengths) == 0;
     }
     if (ok) {
         column = Py_BuildValue("[sNNOO]", "k", out_object(&lengths), out_object(&keys.out),

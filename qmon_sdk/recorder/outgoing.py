@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from _bisect import bisect_right
+from itertools import accumulate
 from time import time_ns
 
 from qmon_sdk.client import failed
@@ -17,7 +19,7 @@ from .rows import span_block
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from qmon_sdk.metrics import Fold
@@ -104,26 +106,27 @@ class Outgoing:
     def kept(self, waiting: list[Waiting]) -> None:
         """Send what has waited, in parts that every way to the agent can carry."""
         while waiting:
-            end, size = 0, 0
-            for _, taken, _ in waiting[:ROWS_PER_FRAME]:
-                size += taken
-                if size > _MOST_KEPT_BYTES and end:
-                    break
-                end += 1
-            self._kept(waiting[:end])
-            del waiting[:end]
+            part = waiting[:ROWS_PER_FRAME]
+            positions, sizes, signals = zip(*part, strict=True)
+            if sum(sizes) > _MOST_KEPT_BYTES:
+                fitting = bisect_right(list(accumulate(sizes)), _MOST_KEPT_BYTES) or 1
+                positions, signals = positions[:fitting], signals[:fitting]
+            self._kept(signals, logged=max(positions))
+            del waiting[: len(signals)]
 
-    def _kept(self, part: list[Waiting]) -> None:
+    def _kept(self, signals: tuple[Signal, ...], *, logged: int) -> None:
         """Send signals of several kinds in one frame: then none of their notes is news any more."""
-        by_kind: dict[str, list[Signal]] = {}
-        for _, _, signal in part:
-            by_kind.setdefault(kind_of(signal), []).append(signal)
-        counts = {kind: len(signals) for kind, signals in by_kind.items()}
+        by_kind: dict[str, Sequence[Signal]] = {}
+        sorts = dict.fromkeys(map(type, signals))
+        for sort in sorts:
+            own = signals if len(sorts) == 1 else [one for one in signals if type(one) is sort]
+            by_kind[kind_of(own[0])] = own
+        counts = {kind: len(rows) for kind, rows in by_kind.items()}
         for kind, n in counts.items():
             self._books.captured(kind, n)
         try:
-            blocks = [pack_block(block_of(kind, signals)) for kind, signals in by_kind.items()]
-            self._join(blocks, counts, logged=max(position for position, _, _ in part))
+            blocks = [pack_block(block_of(kind, rows)) for kind, rows in by_kind.items()]
+            self._join(blocks, counts, logged=logged)
         except Exception as error:  # noqa: BLE001 - the rest has to go out
             for kind, n in counts.items():
                 self._lost(kind, n, error)
