@@ -41,6 +41,8 @@ LEFT_OUT = {
 OUTCOMES = ("passed", "failed", "skipped")
 PLAIN = ("-p", "no:cacheprovider", "-q")
 PATIENCE_S = 900
+RECORDED = "recorded.txt"
+RAN = (0, 1)  # all passed, some failed; anything else is a suite that was not collected
 
 
 def main(names):
@@ -53,6 +55,12 @@ def main(names):
             without, watched = (outcomes(project, place, watched=how) for how in (False, True))
             say(f"{project} {version(project)}", "without", without)
             say("", "qmon-run", watched)
+            recorded = int((place / RECORDED).read_text())
+            if not recorded:
+                sys.exit(f"{project}: qmon-run recorded nothing, so this compares nothing")
+            print(f"{'':20}spans, errors and the like that were recorded: {recorded}")
+            for test in sorted(test for test, outcome in without.items() if outcome == "failed"):
+                print(f"{'':20}fails by itself: {test}")
             for part in LEFT_OUT.get(project, ()):
                 print(f"{'':20}left out: {part}")
             differing += differences(project, place, (without, watched))
@@ -80,7 +88,8 @@ def outcomes(project, place, *, watched, only=()):
     """Run the suite, or only some tests of it; returns outcome by test."""
     report = place / "report.xml"
     report.unlink(missing_ok=True)
-    plugins = [word for plugin in PLUGINS[project] for word in ("-p", plugin)]
+    loaded = (*PLUGINS[project], *(("telling",) if watched else ()))
+    plugins = [word for plugin in loaded for word in ("-p", plugin)]
     left_out = " and ".join(f"not {part}" for part in LEFT_OUT.get(project, ()))
     chosen = [*(["-k", left_out] if left_out and not only else []), *(only or ["tests"])]
     run = subprocess.run(
@@ -89,8 +98,8 @@ def outcomes(project, place, *, watched, only=()):
         cwd=place, env=environment(), capture_output=True, text=True,
         timeout=PATIENCE_S, check=False,
     )  # fmt: skip
-    if not report.exists():
-        sys.exit(f"{project}: no report\n{run.stdout[-4000:]}\n{run.stderr[-4000:]}")
+    if run.returncode not in RAN or not report.exists():
+        sys.exit(f"{project}: did not run\n{run.stdout[-4000:]}\n{run.stderr[-4000:]}")
     return {
         f"{case.get('classname')}::{case.get('name')}": outcome_of(case)
         for case in ET.parse(report).iter("testcase")
@@ -105,7 +114,8 @@ def environment():
     """This one, less what would turn either run into something else."""
     foreign = ("QMON_", "OTEL_", "PYTEST_", "COVERAGE_")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return {**ours, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    here = str(Path(__file__).parent)  # where `telling`, the plug-in of watched runs, is found
+    return {**ours, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": here}
 
 
 def outcome_of(case):
