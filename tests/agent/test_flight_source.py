@@ -120,8 +120,8 @@ def rings(taking, tmp_path, drawn_ring):
 
 
 @pytest.fixture
-async def source(taking):
-    source = SOURCES.build("flight", {"interval_s": 0.2})
+async def source(taking, request):
+    source = SOURCES.build("flight", {"interval_s": getattr(request, "param", 0.2)})
     await source.start(taking.door())
     yield source
     await source.stop()
@@ -268,9 +268,10 @@ class TestDeath:
         assert "pay" in [f["function"] for f in json.loads(error.stack)["chain"][0]["frames"]]
         assert [] == rings.left()
 
+    @pytest.mark.parametrize("source", [2.0], indirect=True, ids=["looking every 2 s"])
     async def test_is_seen_at_once(self, rings, source, record_property):
         times = []
-        for _ in range(5):
+        for _ in range(3):
             owner = rings.owner()
             await seen(source)
             owner.process.kill()
@@ -279,7 +280,7 @@ class TestDeath:
             times.append(time.monotonic() - began)
 
         record_property("seconds_to_take_over", times)
-        assert min(times) < 0.2
+        assert min(times) < 1.0  # half of a look
 
     async def test_in_good_order_is_none(self, rings, source):
         rings.owner(state=flight.LANDED).die("os._exit(0)")

@@ -41,7 +41,7 @@ class Receiver:
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", self.port) if self.kind == "tcp" else str(self.place))
         self.listener.listen(8)
-        self.listener.settimeout(5)
+        self.listener.settimeout(60)  # a program that starts may have to compile gevent first
         if self.kind == "tcp":
             self.port = self.listener.getsockname()[1]
 
