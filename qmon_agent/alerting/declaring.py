@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from qmon_agent.domain.catalog import SEVERITIES, Alert, Metric, MonitoringSystem
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
-from qmon_agent.domain.errors import ConfigError, nearest_to
+from qmon_agent.domain.errors import (
+    ConfigError,
+    QmonError,
+    UnknownPluginError,
+    nearest_to,
+    raise_all,
+)
 from qmon_agent.settings import AlertOptions
 
 from .watch import build_rule
@@ -27,16 +33,28 @@ class Catalog(Protocol):
 
 
 def check_alerts_of(options: Sequence[AlertOptions]) -> None:
-    """Raise ConfigError for the first table that cannot work; touches nothing."""
+    """Raise what is wrong with tables that cannot work; touches nothing."""
     names = [each.name for each in options]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    reason = "there is more than one alert of this name"
+    problems: list[QmonError] = [ConfigError(f"alerts.{name}", reason) for name in twice]
     for each in options:
-        where = f"alerts.{each.name}"
-        if names.count(each.name) > 1:
-            raise ConfigError(where, "there is more than one alert of this name")
-        if each.severity not in SEVERITIES:
-            known = nearest_to(each.severity, SEVERITIES) or SEVERITIES
-            raise ConfigError(f"{where}.severity", f"no severity {each.severity!r}", known)
-        build_rule(_alert(each), system=each.system, metric=each.metric)
+        problems += _problems_of(each)
+    raise_all(problems)
+
+
+def _problems_of(options: AlertOptions) -> Iterator[QmonError]:
+    where = f"alerts.{options.name}"
+    if options.severity not in SEVERITIES:
+        known = nearest_to(options.severity, SEVERITIES) or SEVERITIES
+        yield ConfigError(f"{where}.severity", f"no severity {options.severity!r}", known)
+    try:
+        build_rule(_alert(options), system=options.system, metric=options.metric)
+    except UnknownPluginError as problem:
+        problem.path = f"{where}.rule"
+        yield problem
+    except ConfigError as problem:
+        yield problem
 
 
 def declare(catalog: Catalog, options: Sequence[AlertOptions]) -> None:

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
 from qmon_agent.alerting.declaring import check_alerts_of
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
-from qmon_agent.domain.errors import ConfigError, UnknownPluginError, nearest_to
+from qmon_agent.domain.errors import (
+    ConfigError,
+    QmonError,
+    UnknownPluginError,
+    nearest_to,
+    raise_all,
+)
 from qmon_agent.domain.plugins import refuse_negative
 from qmon_agent.forward.sinks import Sink, make_sinks
 from qmon_agent.ingest.listening import address_of
 from qmon_agent.ingest.sources import Source, make_sources
 from qmon_agent.monitoring.samplers import SAMPLERS, Sampler
 from qmon_agent.notify.channels import CHANNELS, Channel
-from qmon_agent.settings import Settings, load_settings
+from qmon_agent.settings import Settings, check_settings
 from qmon_agent.store.telemetry import directory_of
 from qmon_sdk.protocol.signals import SIGNALS
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _NUMBERED = ("http", "admission", "journal", "store", "samplers")
 
 
@@ -36,52 +44,102 @@ class Plugins(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_plugins(settings: Settings) -> Plugins:
     """Builds every plug-in that is configured; raises ConfigError or UnknownPluginError."""
-    channels = {name: make_channel(name, table) for name, table in settings.channels.items()}
-    for alert in settings.alerts:
-        for number, name in enumerate(alert.channels):
-            if name not in channels:
-                path = f"alerts.{alert.name}.channels[{number}]"
-                raise ConfigError(path, f"no channel {name!r}", nearest_to(name, channels))
-    check_alerts_of(settings.alerts)
-    keep_seconds(settings)
-    _check_numbers(settings)
-    if settings.store.telemetry:
-        directory_of(settings.store.telemetry)
-    _check_state(settings.store.state)
-    sources = make_sources(settings.sources)
+    plugins, problems = check_plugins(settings)
+    raise_all(problems)
+    return plugins
+
+
+def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
+    """What can be built of the plug-ins that are configured, and everything that is wrong."""
+    look = _Look()
+    channels = {
+        name: channel
+        for name, table in settings.channels.items()
+        if (channel := look.at(f"channels.{name}", make_channel, name, table)) is not None
+    }
+    look.problems += _strange_channels(settings)
+    look.at("alerts", check_alerts_of, settings.alerts)
+    look.at("retention", keep_seconds, settings)
+    for name in _NUMBERED:
+        look.at(name, refuse_negative, getattr(settings, name), name)
+    look.at("samplers", _check_interval, settings)
+    look.at("http", _check_address, settings.http.listen, "http.listen")
+    look.at("store", _check_telemetry, settings.store.telemetry)
+    look.at("store", _check_state, settings.store.state)
+    sources = look.at("sources", make_sources, settings.sources) or {}
     for name, source in sources.items():
         if listen := getattr(source, "listen", ""):
-            address_of(listen, path=f"sources.{name}.listen")
-    return Plugins(
-        sources=sources,
-        samplers=_samplers(settings),
-        channels=channels,
-        sinks=make_sinks(settings.sinks),
-    )
+            look.at("sources", _check_address, listen, f"sources.{name}.listen")
+    samplers = look.at("samplers.only", _samplers, settings) or {}
+    sinks = look.at("sinks", make_sinks, settings.sinks) or {}
+    plugins = Plugins(sources=sources, samplers=samplers, channels=channels, sinks=sinks)
+    return plugins, look.problems
+
+
+class _Look:
+    """One look at everything, which a problem does not end."""
+
+    def __init__(self) -> None:
+        self.problems: list[QmonError] = []
+
+    def at(self, path: str, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        try:
+            return check(*args, **kwargs)
+        except (ConfigError, UnknownPluginError) as problem:
+            found = [problem, *problem.others]
+            for one in found:
+                one.path, one.others = one.path or path, ()
+            self.problems += found
+            return None
 
 
 def load_plugins(file: Path | None) -> tuple[Settings, Plugins]:
     """The settings in a file and what they make; what is wrong is told with the file's name."""
-    try:
-        settings = load_settings(file)
-        return settings, make_plugins(settings)
-    except (ConfigError, UnknownPluginError) as problem:
+    settings, wrong = check_settings(file)
+    known = {problem.path for problem in wrong}
+    plugins, more = check_plugins(settings)
+    problems = [*wrong, *(one for one in more if not _is_told(one.path, known))]
+    for problem in problems:
         problem.file = str(file or "")
-        raise
+    raise_all(problems)
+    return settings, plugins
 
 
-def _check_numbers(settings: Settings) -> None:
-    for name in _NUMBERED:
-        refuse_negative(getattr(settings, name), name)
+def _is_told(path: str, known: set[str]) -> bool:
+    """Whether it is about what was found wrong, or about what that was left out of."""
+    return any(
+        f"{path}.".startswith((f"{other}.", f"{other}["))
+        or other.startswith((f"{path}.", f"{path}["))
+        for other in known
+    )
+
+
+def _strange_channels(settings: Settings) -> Iterator[ConfigError]:
+    for alert in settings.alerts:
+        for number, name in enumerate(alert.channels):
+            if name not in settings.channels:
+                path = f"alerts.{alert.name}.channels[{number}]"
+                yield ConfigError(path, f"no channel {name!r}", nearest_to(name, settings.channels))
+
+
+def _check_interval(settings: Settings) -> None:
     if not settings.samplers.interval_s:
         raise ConfigError("samplers.interval_s", "has to be more than nothing")
-    address_of(settings.http.listen, path="http.listen")
+
+
+def _check_address(listen: str, path: str) -> None:
+    address_of(listen, path=path)
 
 
 def make_channel(name: str, table: Mapping[str, Any]) -> Channel:
     """`[channels.pager] kind = "webhook"`; the kind is the name where it is not said."""
     options = {key: value for key, value in table.items() if key != "kind"}
     return CHANNELS.build(str(table.get("kind", name)), options, path=f"channels.{name}")
+
+
+def _check_telemetry(dsn: str) -> None:
+    if dsn:
+        directory_of(dsn)
 
 
 def _check_state(dsn: str) -> None:
@@ -97,18 +155,30 @@ def _samplers(settings: Settings) -> dict[str, Sampler]:
     if not settings.samplers.enabled:
         return {}
     names = settings.samplers.only or SAMPLERS.names()
-    return {name: SAMPLERS.build(name, {}, path=f"samplers.{name}") for name in names}
+    problems: list[QmonError] = []
+    made: dict[str, Sampler] = {}
+    for number, name in enumerate(names):
+        try:
+            made[name] = SAMPLERS.build(name, {}, path=f"samplers.{name}")
+        except UnknownPluginError as problem:
+            problem.path = f"samplers.only[{number}]"
+            problems.append(problem)
+    raise_all(problems)
+    return made
 
 
 def keep_seconds(settings: Settings) -> dict[str, float]:
     """`[retention] span = "7d"`: kind of signal → for how long."""
     kept: dict[str, float] = {}
+    problems: list[QmonError] = []
     for kind, text in settings.retention.items():
         if kind not in SIGNALS:
             known = nearest_to(kind, SIGNALS) or tuple(SIGNALS)
-            raise ConfigError(f"retention.{kind}", "no such kind of signal", known)
+            problems.append(ConfigError(f"retention.{kind}", "no such kind of signal", known))
+            continue
         try:
             kept[kind] = parse_duration(text) / SECOND
         except ValueError as problem:
-            raise ConfigError(f"retention.{kind}", str(problem)) from None
+            problems.append(ConfigError(f"retention.{kind}", str(problem)))
+    raise_all(problems)
     return kept

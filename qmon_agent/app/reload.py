@@ -58,7 +58,8 @@ class Services:
                 plugins = await asyncio.to_thread(make_plugins, settings)
                 await self._switch(settings, plugins)
             except (QmonError, OSError) as problem:
-                self._config.error = str(problem)
+                others = getattr(problem, "others", ())
+                self._config.error = "; ".join(map(str, (problem, *others)))
                 self._parts.vitals.add("config_reload_failures")
             else:
                 self._parts.vitals.add("config_reloads")

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TextIO, cast
 import click
 
 from qmon_agent.cli._place import add_place_options
-from qmon_agent.cli._shown import PatientOutput, show_trouble
+from qmon_agent.cli._shown import PatientOutput, Trouble, show_troubles
 from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError
 
 WELL, DEGRADED, UNREACHABLE, MISCONFIGURED = range(4)
@@ -77,7 +77,7 @@ def main() -> NoReturn:
         sys.exit(130)
     except click.ClickException as problem:
         if _wants_json():
-            show_trouble("UsageError", problem.format_message())
+            show_troubles([Trouble("UsageError", problem.format_message())])
         else:
             problem.show()
         sys.exit(problem.exit_code)
@@ -97,12 +97,19 @@ def exit_code_of(problem: QmonError) -> int:
 
 
 def _show(problem: QmonError) -> None:
-    message = f"{problem.file}: {problem}" if problem.file else str(problem)
+    told = [_told(one) for one in (problem, *problem.others)]
     if _wants_json():
-        field = problem.path if isinstance(problem, ConfigError) else ""
-        show_trouble(type(problem).__name__, message, field=field)
+        show_troubles(told)
     else:
-        click.echo(f"qmon-agent: {message}", err=True)
+        for one in told:
+            click.echo(f"qmon-agent: {one.message}", err=True)
+
+
+def _told(problem: QmonError) -> Trouble:
+    words, path = str(problem), problem.path
+    said = words if words.startswith(path) else f"{path}: {words}"
+    message = f"{problem.file}: {said}" if problem.file else said
+    return Trouble(type(problem).__name__, message, path)
 
 
 def _wants_json() -> bool:

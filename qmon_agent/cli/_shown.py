@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import click
 
@@ -19,10 +19,21 @@ def show_json(document: object) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
 
 
-def show_trouble(kind: str, message: str, *, field: str = "") -> None:
-    """What went wrong, for programs."""
-    error = {"type": kind, "message": message} | ({"field": field} if field else {})
-    show_json({"version": 1, "error": error})
+class Trouble(NamedTuple):
+    """One thing that is wrong."""
+
+    kind: str
+    message: str
+    field: str = ""
+
+
+def show_troubles(troubles: Sequence[Trouble]) -> None:
+    """What went wrong, for programs: the first thing, and all of them."""
+    errors = [
+        {"type": one.kind, "message": one.message} | ({"field": one.field} if one.field else {})
+        for one in troubles
+    ]
+    show_json({"version": 1, "error": errors[0], "errors": errors})
 
 
 def show_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

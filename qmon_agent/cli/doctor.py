@@ -58,7 +58,7 @@ def command(*, place: Place) -> int:
 def _findings(locations: Locations) -> Iterator[Finding]:
     yield _state(locations)
     yield _disk(locations)
-    yield _config(locations)
+    yield from _config(locations)
     for name, loss in _EXTRAS.items():
         there = importlib.util.find_spec(name) is not None
         yield Finding("ok" if there else "warn", f"package {name}", "" if there else loss)
@@ -82,14 +82,16 @@ def _disk(locations: Locations) -> Finding:
     return Finding(verdict, "disk", f"{free >> 20} MiB free on {there}")
 
 
-def _config(locations: Locations) -> Finding:
+def _config(locations: Locations) -> Iterator[Finding]:
     from qmon_agent.app.checking import load_plugins
 
     try:
         load_plugins(locations.config)
     except QmonError as problem:
-        return Finding("fail", "configuration", f"{problem.file}: {problem}".lstrip(": "))
-    return Finding("ok", "configuration", str(locations.config or "none; defaults are in force"))
+        for one in (problem, *problem.others):
+            yield Finding("fail", "configuration", f"{one.file}: {one}".lstrip(": "))
+        return
+    yield Finding("ok", "configuration", str(locations.config or "none; defaults are in force"))
 
 
 def _spool(locations: Locations) -> Finding:

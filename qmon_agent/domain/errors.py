@@ -14,7 +14,7 @@ QmonError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 
@@ -23,6 +23,10 @@ class QmonError(Exception):
 
     file: str = ""
     """The configuration file that is to blame, where one is."""
+    path: str = ""
+    """Where in it, for example `channels.pager.url`."""
+    others: Sequence[QmonError] = ()
+    """What else is wrong, found by the same look."""
 
 
 class NotFoundError(QmonError):
@@ -96,6 +100,14 @@ class QueryError(QmonError):
 
 class StoreError(QmonError):
     """A store that cannot be opened, read or written."""
+
+
+def raise_all(problems: Sequence[QmonError]) -> None:
+    """Raise the first problem, if there is one, which then knows of the others."""
+    if problems:
+        first, *others = [one for problem in problems for one in (problem, *problem.others)]
+        first.others = others
+        raise first
 
 
 def nearest_to(name: str, known: Iterable[str]) -> tuple[str, ...]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
 from qmon_sdk.plugins import UnknownPlugin, found
 
-from .errors import ConfigError, UnknownPluginError, nearest_to
+from .errors import ConfigError, UnknownPluginError, nearest_to, raise_all
+from .tables import convert_all
 
 T = TypeVar("T")
 # How the names of options end that are sizes, times or limits.
@@ -36,36 +37,39 @@ class Registry(Generic[T]):
             raise UnknownPluginError(name, error.nearest, kind=self.kind) from None
 
     def build(self, name: str, options: Mapping[str, Any], *, path: str = "") -> T:
-        """Construct it from a config table; raises ConfigError that names the wrong option."""
+        """Construct it from a config table; raises ConfigError, one for each wrong option."""
         plugin = self.find(name)
         where = path or f"{self.kind}s.{name}"
-        self._refuse_unknown(plugin, options, where)
+        known = options_of(plugin)
+        table = {key: value for key, value in options.items() if key in known}
+        unknown = [
+            ConfigError(f"{where}.{key}", "no such option", nearest_to(key, known))
+            for key in options
+            if key not in table
+        ]
         try:
-            built = msgspec.convert(dict(options), plugin)
-            refuse_negative(built, where)
-            return built
-        except msgspec.ValidationError as error:
-            raise ConfigError(where, str(error)) from None
+            built, wrong = convert_all(table, plugin, where)
+            raise_all([*unknown, *wrong, *_negative(built, where)])
         except ConfigError as error:
             # The plug-in knows only its own table.
-            inside = error.path.removeprefix(f"{where}.")
-            raise ConfigError(f"{where}.{inside}", error.reason, error.nearest) from None
-
-    @staticmethod
-    def _refuse_unknown(plugin: type[T], options: Mapping[str, Any], where: str) -> None:
-        known = options_of(plugin)
-        for key in options:
-            if key not in known:
-                raise ConfigError(f"{where}.{key}", "no such option", nearest_to(key, known))
+            inside = error.path.removeprefix(where).lstrip(".")
+            told = ConfigError(f"{where}.{inside}".rstrip("."), error.reason, error.nearest)
+            told.others = error.others
+            raise told from None
+        return cast("T", built)
 
 
 def refuse_negative(record: Any, where: str) -> None:
-    """Raise ConfigError for a size, a time or a limit below nothing, or none at all (NaN)."""
-    for name in record.__struct_fields__:
+    """Raise ConfigError for sizes, times or limits below nothing, or none at all (NaN)."""
+    raise_all([*_negative(record, where)])
+
+
+def _negative(record: Any, where: str) -> Iterator[ConfigError]:
+    for name in getattr(record, "__struct_fields__", ()):
         value = getattr(record, name)
         is_size = name.startswith("max_") or name.endswith(_SIZES)
         if is_size and isinstance(value, (int, float)) and not value >= 0:
-            raise ConfigError(f"{where}.{name}", f"{value!r} is less than nothing")
+            yield ConfigError(f"{where}.{name}", f"{value!r} is less than nothing")
 
 
 def options_of(plugin: type[Any]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from qmon_agent.settings.options import JournalSection as JournalSection
 from qmon_agent.settings.options import Samplers as Samplers
 from qmon_agent.settings.options import Settings as Settings
 from qmon_agent.settings.options import Store as Store
+from qmon_agent.settings.reading import check_settings as check_settings
 from qmon_agent.settings.reading import convert_table as convert_table
 from qmon_agent.settings.reading import load_settings as load_settings
 from qmon_agent.settings.reading import read_settings as read_settings

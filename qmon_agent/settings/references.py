@@ -14,18 +14,27 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _FILE = "file:"
 
 
-def resolve(value: Any, path: str, environ: Mapping[str, str] = os.environ) -> Any:
-    """The same table with every reference replaced; a reference to nothing is a ConfigError."""
+def resolve(
+    value: Any, path: str, environ: Mapping[str, str] = os.environ, *, problems: list[ConfigError]
+) -> Any:
+    """The same table with every reference replaced; one to nothing stays, and is a problem."""
     if isinstance(value, dict):
         return {
-            key: resolve(inner, f"{path}.{key}" if path else key, environ)
+            key: resolve(inner, f"{path}.{key}" if path else key, environ, problems=problems)
             for key, inner in value.items()
         }
     if isinstance(value, list):
-        return [resolve(inner, f"{path}[{n}]", environ) for n, inner in enumerate(value)]
-    if isinstance(value, str):
+        return [
+            resolve(inner, f"{path}[{n}]", environ, problems=problems)
+            for n, inner in enumerate(value)
+        ]
+    if not isinstance(value, str):
+        return value
+    try:
         return _resolve_text(value, path, environ)
-    return value
+    except ConfigError as problem:
+        problems.append(problem)
+        return value
 
 
 def _resolve_text(text: str, path: str, environ: Mapping[str, str]) -> str:

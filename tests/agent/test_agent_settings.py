@@ -27,6 +27,28 @@ WRONG = {
     "[http]\nlisten = '${QMON_TEST_ABSENT}'": ("http.listen", "QMON_TEST_ABSENT is not set"),
     "[http]\nlisten = 'file:/no/such'": ("http.listen", "No such file"),
 }
+MUCH_WRONG = """
+[http]
+lisen = "x"
+max_body_bytes = "1"
+listen = "${QMON_TEST_ABSENT}"
+[samplers]
+only = ["cpu", 3, "gpu", 4]
+[sources]
+tcp = 3
+[[alerts]]
+metric = "a"
+[[alerts]]
+name = 5
+threshold = "> 1"
+[[alerts]]
+name = "b"
+for = 3
+"""
+MUCH_WRONG_PATHS = [
+    *("http.listen", "http.lisen", "http.max_body_bytes", "samplers.only[1]", "samplers.only[3]"),
+    *("sources", "alerts[0]", "alerts[1].name", "alerts[2].for"),
+]
 
 
 class TestReading:
@@ -38,6 +60,14 @@ class TestReading:
             read_settings(text.encode())
 
         assert (path, True) == (raised.value.path, words in str(raised.value))
+
+    def test_names_everything_that_is_wrong_at_once(self):
+        with pytest.raises(ConfigError) as raised:
+            read_settings(MUCH_WRONG.encode())
+
+        found = [raised.value, *raised.value.others]
+        assert MUCH_WRONG_PATHS == [problem.path for problem in found]
+        assert "did you mean 'listen'?" in str(found[1])
 
     def test_takes_nothing_for_the_defaults(self):
         assert Settings() == read_settings(b"") == load_settings(None)

@@ -20,6 +20,38 @@ WRONG = {
     "rule/thresold": '[[alerts]]\nname = "a"\nrule = "thresold"\n',
     "channel/pigeon": '[channels.pager]\nkind = "pigeon"\n',
 }
+MUCH_WRONG = """
+[http]
+lisen = "x"
+listen = "8080"
+[samplers]
+interval_s = 0.0
+only = ["cpu", "gpu", "memry"]
+[channels.pager]
+kind = "pigeon"
+[channels.hook]
+kind = "webhook"
+ur = "http://127.0.0.1:9/"
+timeout_s = "x"
+[retention]
+spam = "7d"
+log = "soon"
+[[alerts]]
+name = "a"
+metric = "m"
+threshold = "above 3"
+channels = ["pager", "hok"]
+severity = "bd"
+[[alerts]]
+name = "b"
+rule = "thresold"
+"""
+MUCH_WRONG_FIELDS = [
+    *("http.lisen", "channels.pager", "channels.hook.ur", "channels.hook.timeout_s"),
+    *("channels.hook", "alerts.a.channels[1]", "alerts.a.severity", "alerts.a.threshold"),
+    *("alerts.b.rule", "retention.spam", "retention.log", "samplers.interval_s", "http.listen"),
+    *("samplers.only[1]", "samplers.only[2]"),
+]
 
 
 class TestWrongConfiguration:
@@ -42,6 +74,21 @@ class TestWrongConfiguration:
 
         assert (1, "ConfigError") == (told["version"], told["error"]["type"])
         assert "journal.max_bytes" == told["error"]["field"]
+
+    def test_is_told_all_of_it_at_once(self, home):
+        file = home.directory / "wrong.toml"
+        file.write_text(MUCH_WRONG)
+
+        said = home.command("check-config", "--config", str(file)).stderr.splitlines()
+        told = home.ask("check-config", "--config", str(file))
+
+        assert MUCH_WRONG_FIELDS == [one["field"] for one in told["errors"]]
+        assert told["error"] == told["errors"][0]
+        assert [f"qmon-agent: {one['message']}" for one in told["errors"]] == said
+        assert all(field in line for field, line in zip(MUCH_WRONG_FIELDS, said, strict=True))
+        assert [True, True, True] == [
+            "did you mean" in line for line in (said[0], said[2], said[-1])
+        ]
 
     def test_names_the_file_that_says_a_value_for_alerts_too(self, home):
         file = home.directory / "right.toml"

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError, raise_all
 from qmon_agent.domain.plugins import Registry
 from qmon_agent.forward.batch import Batch
 
@@ -61,7 +61,16 @@ SINKS: Registry[Sink] = Registry("qmon_agent.forward.sinks", role="Sink")
 
 def make_sinks(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Sink]:
     """Every sink that is configured, with its section as its options."""
-    return {name: _make_sink(name, table) for name, table in sections.items()}
+    made: dict[str, Sink] = {}
+    problems: list[QmonError] = []
+    for name, table in sections.items():
+        try:
+            made[name] = _make_sink(name, table)
+        except (ConfigError, UnknownPluginError) as problem:
+            problem.path = problem.path or f"sinks.{name}"
+            problems.append(problem)
+    raise_all(problems)
+    return made
 
 
 def _make_sink(name: str, table: Mapping[str, Any]) -> Sink:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError, raise_all
 from qmon_agent.domain.plugins import Registry
 from qmon_agent.ingest.company import Company
 from qmon_agent.ingest.pipeline import Intake
@@ -54,7 +55,13 @@ SOURCES: Registry[Source] = Registry("qmon_agent.ingest.sources", role="Source")
 
 def make_sources(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Source]:
     """Every source that is enabled, with its section as its options."""
-    for name in sections:
-        SOURCES.find(name)
-    made = {name: SOURCES.build(name, sections.get(name, {})) for name in SOURCES.names()}
-    return {name: source for name, source in made.items() if source.enabled}
+    made: dict[str, Source] = {}
+    problems: list[QmonError] = []
+    for name in dict.fromkeys((*sections, *SOURCES.names())):
+        try:
+            made[name] = SOURCES.build(name, sections.get(name, {}))
+        except (ConfigError, UnknownPluginError) as problem:
+            problem.path = problem.path or f"sources.{name}"
+            problems.append(problem)
+    raise_all(problems)
+    return {name: made[name] for name in SOURCES.names() if made[name].enabled}
