@@ -10,15 +10,18 @@ import subprocess
 import sys
 
 import pytest
+from msgspec import structs
 
 from qmon_agent.ingest.flight.cgroups import Cgroups, Limits, Memory, limits_of
 from qmon_agent.ingest.flight.exits import Exit, Exits, peer_descriptor
-from qmon_agent.ingest.flight.faults import read_fault
+from qmon_agent.ingest.flight.faults import Fault, FaultFrame, read_fault
 from qmon_agent.ingest.flight.kernel_log import OomKill, oom_kill_in
 from qmon_agent.ingest.flight.owners import facts_of
 from qmon_agent.ingest.flight.process_events import ProcessEvents
+from qmon_agent.ingest.flight.stack import culprit_of, frames_of_fault
 from qmon_agent.ingest.flight.verdict import Evidence, judge
-from qmon_sdk.protocol.flight_reader import Sample
+from qmon_sdk.protocol.flight_reader import OpenSpan, Sample
+from qmon_sdk.protocol.signals import Span
 
 MIB = 1 << 20
 KILLED = Exit(signal=signal.SIGKILL, source="test")
@@ -95,6 +98,46 @@ class TestFaultText:
 
     def test_of_a_dump_on_request_is_no_fault(self):
         assert read_fault(FAULT.replace(b"Fatal Python error: Segmentation fault", b"")) is None
+
+
+def open_span(name):
+    return OpenSpan(span=Span(name="x", attributes={"code.function.name": name}))
+
+
+class TestCulprit:
+    """It is called as in errors that a living process tells."""
+
+    FAULT = read_fault(
+        b"Fatal Python error: Aborted\n\n"
+        b"Current thread 0x01 (most recent call first):\n"
+        b'  File "/usr/lib/python3.13/ctypes/__init__.py", line 538 in string_at\n'
+        b'  File "/srv/shop/pay/till.py", line 3 in charge\n'
+        b'  File "/usr/lib/python3.13/threading.py", line 9 in run\n\n'
+        b"Thread 0x02 (most recent call first):\n"
+        b'  File "/srv/shop/web.py", line 3 in serve\n'
+        b'  File "/srv/shop/web.py", line 9 in <module>\n'
+        b'  File "<frozen runpy>", line 88 in _run_code\n'
+    )
+
+    def test_has_the_name_of_its_module_beside_the_program(self):
+        assert "/srv/shop/web.py" == self.FAULT.program
+        assert "pay.till.charge" == culprit_of(self.FAULT, [])
+
+    def test_is_in_main_where_the_program_itself_is(self):
+        fault = structs.replace(self.FAULT, program="/srv/shop/pay/till.py")
+        assert "__main__.charge" == culprit_of(fault, [])
+        assert "__main__.Till.charge" == culprit_of(fault, [open_span("__main__.Till.charge")])
+
+    def test_has_the_name_that_spans_know(self):
+        chain = [open_span("shop.pay.till.Till.charge"), open_span("shop.pay.till.other")]
+        assert "shop.pay.till.Till.charge" == culprit_of(self.FAULT, chain)
+        assert "shop.pay.till" == frames_of_fault(self.FAULT, chain)[1]["module"]
+
+    @pytest.mark.parametrize("file", ["", "/", "till.py", "<string>", "/x/site-packages/a/b.py"])
+    def test_is_something_whatever_the_file(self, file):
+        fault = Fault(frames=(FaultFrame(file=file, line=1, function="f"),))
+        (frame,) = frames_of_fault(fault, [])
+        assert frame["module"] in {"", "till", "<string>", "a.b"}
 
 
 class TestKernelLog:

@@ -22,6 +22,7 @@ _CURRENT = re.compile(
     r"^Current thread 0x([0-9a-f]+)[^\n]*most recent call first[^\n]*:$", re.MULTILINE
 )
 _FRAME = re.compile(r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$')
+_RUNPY = re.compile(r"^<frozen runpy>$|\brunpy\.py$|\bqmon_sdk\b")
 _MOST_FRAMES = 100
 _LONGEST = 400
 MAX_BYTES = 256 << 10
@@ -44,6 +45,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     frames: tuple[FaultFrame, ...] = ()
     is_cut: bool = False
     """There was more of the stack, nearer to where it began."""
+    program: str = ""
+    """The file that was run as the program, where the stack of its thread shows it."""
 
 
 def read_fault(data: bytes) -> Fault | None:
@@ -61,7 +64,19 @@ def read_fault(data: bytes) -> Fault | None:
         thread=int(current[1], 16) if current and len(current[1]) <= 16 else 0,  # noqa: PLR2004 - hex digits of 64 bits
         frames=tuple(reversed(frames)),
         is_cut=is_cut,
+        program=_program(text),
     )
+
+
+def _program(text: str) -> str:
+    """Find the thread that began with the program: below its module there is only `runpy`."""
+    for stack in text.split("most recent call first")[1:]:
+        calls = [found.groups() for line in stack.splitlines() if (found := _FRAME.match(line))]
+        while calls and _RUNPY.search(calls[-1][0]):
+            calls.pop()
+        if calls and calls[-1][2] == "<module>":
+            return str(calls[-1][0])[-_LONGEST:]
+    return ""
 
 
 def _frames(text: str) -> tuple[list[FaultFrame], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from hashlib import blake2b
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -14,12 +14,8 @@ from qmon_sdk.protocol.flight_reader import OpenSpan
 
 from .faults import Fault, FaultFrame
 
-_LIBRARIES = (
-    f"{os.sep}site-packages{os.sep}",
-    f"{os.sep}dist-packages{os.sep}",
-    f"{os.sep}lib{os.sep}python3",
-    f"{os.sep}qmon_sdk{os.sep}",
-)
+_ROOTS = f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
+_LIBRARIES = (*_ROOTS, f"{os.sep}lib{os.sep}python3", f"{os.sep}qmon_sdk{os.sep}")
 
 
 def stack_json(kind: str, message: str, frames: Sequence[dict[str, Any]]) -> str:
@@ -28,12 +24,12 @@ def stack_json(kind: str, message: str, frames: Sequence[dict[str, Any]]) -> str
     return msgspec.json.encode({"chain": [link]}).decode()
 
 
-def frames_of_fault(fault: Fault) -> list[dict[str, Any]]:
+def frames_of_fault(fault: Fault, chain: Sequence[OpenSpan]) -> list[dict[str, Any]]:
     return [
         {
             "file": frame.file,
             "function": frame.function,
-            "module": "",
+            "module": _module_of(frame.file, fault, chain),
             "line": frame.line,
             "in_app": _is_in_app(frame),
         }
@@ -56,12 +52,39 @@ def frames_of_spans(chain: Sequence[OpenSpan]) -> list[dict[str, Any]]:
 
 
 def culprit_of(fault: Fault | None, chain: Sequence[OpenSpan]) -> str:
-    """The application's function, or the span, that is nearest to the trouble."""
+    """The application's function, or the span, that is nearest to the trouble.
+
+    By the name that Python has for it, as in errors that a living process tells.
+    """
     frames = fault.frames[::-1] if fault else ()
     frame = next((each for each in frames if _is_in_app(each)), None)
-    if frame is not None:
-        return f"{Path(frame.file).stem}.{frame.function}"
-    return name_of(chain[-1]) if chain else ""
+    if fault is None or frame is None:
+        return name_of(chain[-1]) if chain else ""
+    module = _module_of(frame.file, fault, chain)
+    for name in map(name_of, reversed(chain)):  # these know the class, too
+        if name.startswith(f"{module}.") and name.endswith(f".{frame.function}"):
+            return name
+    return f"{module}.{frame.function}"
+
+
+def _module_of(file: str, fault: Fault, chain: Sequence[OpenSpan]) -> str:
+    """What the module in a file is called, as far as can be told without looking at the disk."""
+    if file == fault.program:
+        return "__main__"
+    path = PurePath(file.removesuffix(".py"))
+    path = path.parent if path.name == "__init__" else path
+    for name in map(name_of, chain):
+        parts = name.split(".")
+        for end in range(len(parts) - 1, 0, -1):
+            if path.parts[-end:] == (*parts[:end],):
+                return ".".join(parts[:end])
+    for folder in _ROOTS:
+        _, found, inside = str(path).rpartition(folder)
+        if found:
+            return inside.replace(os.sep, ".")
+    if path.is_relative_to(beside := PurePath(fault.program).parent) and fault.program:
+        return ".".join(path.relative_to(beside).parts)
+    return path.name
 
 
 def name_of(open_span: OpenSpan) -> str:

@@ -80,7 +80,7 @@ def error_of(flight: Flight, death: Death) -> Error:
     cause, fault = death.cause, death.fault
     leaf = innermost(flight.open_spans, fault.thread if fault else 0)
     chain = chain_of(leaf, flight.open_spans)
-    frames = frames_of_fault(fault) if fault and fault.frames else frames_of_spans(chain)
+    frames = frames_of_fault(fault, chain) if fault and fault.frames else frames_of_spans(chain)
     span = leaf.span if leaf is not None else Span()
     session = flight.sessions[-1] if flight.sessions else None
     culprit = culprit_of(fault, chain)
