@@ -69,7 +69,7 @@ def culprit_of(fault: Fault | None, chain: Sequence[OpenSpan]) -> str:
 
 def _module_of(file: str, fault: Fault, chain: Sequence[OpenSpan]) -> str:
     """What the module in a file is called, as far as can be told without looking at the disk."""
-    if file == fault.program:
+    if fault.program and file == fault.program:
         return "__main__"
     path = PurePath(file.removesuffix(".py"))
     path = path.parent if path.name == "__init__" else path
