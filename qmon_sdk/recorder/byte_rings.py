@@ -140,6 +140,8 @@ class Held:
             self._turn.end()
 
     def _hold(self, sequence: int, message: bytes, logged: int) -> None:
+        if sequence in self._places:
+            return
         size = HELD.size + (len(message) + 7 & ~7)
         place = self._room(size)
         if place is None:

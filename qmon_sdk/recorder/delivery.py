@@ -58,8 +58,16 @@ class Delivery:
         self._begun = True
 
     def keep_in(self, ring: Ring) -> None:
-        """Keep a copy of what is held in this process's ring from now on."""
+        """Keep a copy of what is held in this process's ring from now on.
+
+        Frames may have left before there was one: what is read out of it later must not be given
+        their numbers, by which the agent would take it for known.
+        """
         self._ring = ring
+        if self._has_numbered:
+            ring.go_on_after(next(self._sequences))
+            for sequence, (message, counts) in list(self._held.items()):
+                ring.hold(sequence, message, counts)
 
     def tell(self, ledger: Ledger, *, unsent: dict[str, int]) -> None:
         """Note the books in the ring; what is `unsent` is counted when it is delivered."""
@@ -71,6 +79,7 @@ class Delivery:
         self._ring = None
         self._unsent: deque[int] = deque()
         self._sequences = count(1)
+        self._has_numbered = False
         self._spooling = allocate_lock()
         self._spool_begun = False
         self._connected = False
@@ -100,6 +109,7 @@ class Delivery:
 
     def next_sequence(self) -> int:
         """Number a frame; safe from any thread."""
+        self._has_numbered = True
         return next(self._sequences)
 
     def deliver(

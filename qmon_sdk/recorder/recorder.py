@@ -215,6 +215,7 @@ class Recorder:
         if self._awake:
             return
         self._awake = self._used = True
+        self.ring()  # before the first frame: a child has none yet
         if self._gate.acquire(blocking=False):
             try:
                 self.delivery.poll()

@@ -263,6 +263,11 @@ class Ring:
         at = flight.SAMPLES_AT + place * SAMPLE.size
         SAMPLE.pack_into(self.buf, at, time_ns(), rss, process_time_ns(), threads)
 
+    def go_on_after(self, sequence: int) -> None:
+        """Note a number that was given already."""
+        if sequence > self.words[flight.SEQUENCE >> 3]:  # threads may overtake each other
+            self._store(flight.SEQUENCE, sequence)
+
     def hold(
         self, sequence: int, message: bytes, counts: dict[str, int], *, logged: int = 0
     ) -> None:
@@ -270,8 +275,7 @@ class Ring:
         if not self.is_shared:
             return
         self.held.hold(sequence, message, logged)
-        if sequence > self.words[flight.SEQUENCE >> 3]:  # threads may overtake each other
-            self._store(flight.SEQUENCE, sequence)
+        self.go_on_after(sequence)
         for kind, n in counts.items():
             self.words[_COUNTERS[kind] >> 3] += n
         if logged:

@@ -19,7 +19,6 @@ from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.flight import agent_of, folder_of
 from qmon_sdk.protocol.frames import decode_frame
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "watched"
 READY = "qmon-agent ready"
 # A busy machine starts slowly; only a failing test ever waits this long.
@@ -164,6 +163,7 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             env=agent.environment(),
+            cwd=agent.socket.parent,  # not the source tree, in which nobody compiled anything
         )
 
     def say(self, line: str = "") -> None:
@@ -192,7 +192,7 @@ def free_port() -> int:
 def environment() -> dict[str, str]:
     """This process's own, less what would lead to other agents."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("QMON_")}
-    return {**ours, "PYTHONPATH": str(ROOT)}
+    return ours
 
 
 def wait_until(condition, *, what=lambda: "", seconds: float = PATIENCE_S) -> None:

@@ -122,6 +122,25 @@ os._exit(0)
 """
 )
 
+# The child's ring is made after its first frame has left, which has the number one.
+FORKS_AND_ERRS_FIRST = (
+    BEGIN
+    + """
+qmon.init(integrations=(), flush_interval_s=60)
+pid = os.fork()
+if pid == 0:
+    try:
+        1 / 0
+    except ZeroDivisionError as error:
+        qmon.capture_exception(error)
+    work("child")
+    for n in range(20):
+        qmon.track("child", {"n": n})
+    os.kill(os.getpid(), 9)
+wait(pid)
+"""
+)
+
 MULTIPROCESSING = """
 import multiprocessing, sys
 import qmon_sdk as qmon
@@ -191,6 +210,13 @@ class TestFork:
 
         measured(tracked=60, stored=len(events), processes=len({f.process for f in agent.frames()}))
         assert 60 == len({(event.name, event.attributes["n"]) for event in events}) == len(events)
+
+    def test_that_is_killed_after_its_first_frame_has_lost_nothing(self, agent, programs):
+        programs(FORKS_AND_ERRS_FIRST).finish()
+        agent.wait_for("error", 1, lambda error: error.type == "KilledBySIGKILL")
+
+        told = {kind: len(agent.signals(kind)) for kind in ("error", "span", "event")}
+        assert {"error": 2, "span": 1, "event": 20} == told
 
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
     def test_by_multiprocessing_loses_nothing(self, *, method, agent, programs, tmp_path, measured):
