@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .recorder.recorder import Recorder
     from .scrub import Scrubber
     from .settings import Settings
-    from .stats import Books
+    from .stats import Books, Stats
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -128,6 +128,8 @@ class SilentClient:
     def __init__(self) -> None:
         self.trouble: dict[str, int] = {}
         self.integrations: dict[str, Any] = {}
+        self.last: Stats | None = None
+        """What the client before had to say of itself in the end."""
 
     @property
     def settings(self) -> Settings:

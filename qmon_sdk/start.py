@@ -185,7 +185,9 @@ def _shutdown(timeout: float | None) -> bool:
         _removed(integration)
     if last_words := sys.modules.get(_LAST_WORDS):
         last_words.close_last_words()
-    return recorder.close(client.settings.shutdown_timeout if timeout is None else timeout)
+    done = recorder.close(client.settings.shutdown_timeout if timeout is None else timeout)
+    SILENT.last = _said_of(client, recorder)
+    return done
 
 
 close = shutdown
@@ -202,11 +204,19 @@ def _removed(integration: Any) -> None:
 
 
 def stats() -> Stats:
-    """Say what was captured, acknowledged, spooled, dropped and why, and what troubles qmon."""
+    """Say what was captured, acknowledged, spooled, dropped and why, and what troubles qmon.
+
+    After `shutdown`, these are the figures that it ended with.
+    """
     client = current()
     recorder = client.recorder
-    if recorder is None:
-        return Stats(trouble=dict(client.trouble), accelerated=speedups is not None)
+    if recorder is not None:
+        return _said_of(client, recorder)
+    last = SILENT.last or Stats(accelerated=speedups is not None)
+    return last.replace(trouble={**last.trouble, **client.trouble})
+
+
+def _said_of(client: Client | SilentClient, recorder: Recorder) -> Stats:
     read = recorder.stats()
     return read.replace(
         trouble={**read.trouble, **client.trouble},

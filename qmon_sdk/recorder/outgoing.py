@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from qmon_sdk.metrics import Fold
     from qmon_sdk.protocol.columns import Block
     from qmon_sdk.protocol.frames import Ledger
-    from qmon_sdk.protocol.signals import Signal
+    from qmon_sdk.protocol.signals import Signal, Span
     from qmon_sdk.sampling import Sampler
     from qmon_sdk.scrub import Scrubber
     from qmon_sdk.settings import Settings
@@ -153,6 +153,12 @@ class Outgoing:
             self._lost("span", rows.count, error)
         self._joined.rows.append((rows, lane))
 
+    def cut_off(self, spans: list[Span]) -> None:
+        """Send spans that were open when recording ended."""
+        hook = self._settings.before_send_span
+        if seen := spans if hook is None else self._seen(spans, hook):
+            self.signals("span", seen)
+
     def missing_spans(self, count: int, reason: str) -> None:
         """Account for spans that were left out."""
         if count:
@@ -188,10 +194,15 @@ class Outgoing:
 
     def _filtered(self, block: Block, hook: Callable[[Any], Any]) -> Block:
         """Let the application see each span, for the few that want to."""
+        return block_of(block.kind, self._seen(rows_of(block), hook, counted=True))
+
+    def _seen(
+        self, spans: list[Any], hook: Callable[[Any], Any], *, counted: bool = False
+    ) -> list[Any]:
         from qmon_sdk.screening import screened
 
-        seen = [screened(hook, row, self._books, counted=True) for row in rows_of(block)]
-        return block_of(block.kind, [row for row in seen if row is not None])
+        seen = [screened(hook, span, self._books, counted=counted) for span in spans]
+        return [span for span in seen if span is not None]
 
     def _lost(self, kind: str, count: int, error: Exception) -> None:
         """Account for what could not be written, by a fault of ours or of the application's."""

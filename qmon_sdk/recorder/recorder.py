@@ -22,6 +22,7 @@ from .outgoing import PLAIN_ROWS_PER_FRAME, ROWS_PER_FRAME, Outgoing
 from .people import PEOPLE
 from .ring import Ring
 from .rows import take
+from .unfinished import Unfinished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _forks = os.getpid if speedups is None else speedups.forks
 """Answers something else after a fork."""
 
+_NOTHING_OPEN = Unfinished(())
 _FORK_PATIENCE_S = 0.05
 _END_PATIENCE_S = 0.02
 _ANSWER_PATIENCE_S = 0.01
@@ -191,11 +193,8 @@ class Recorder:
         """
         if not self._awake or _forks() != self._forks:
             self.wake_up()
-        ring, waiting, kind = (
-            self._rings.get(self.pid) or self.ring(),
-            self._waiting,
-            kind_of(signal),
-        )
+        ring, kind = self._rings.get(self.pid) or self.ring(), kind_of(signal)
+        waiting = self._waiting
         if len(waiting) > _MOST_WAITING:
             self._books.captured(kind)
             self._books.dropped(kind, "queue_overflow")
@@ -241,35 +240,38 @@ class Recorder:
         finally:
             self._gate.release()
 
-    def flush(self, timeout: float) -> bool:
-        """Send everything and wait until it is acknowledged or spooled; `False` if that is late."""
+    def flush(self, timeout: float, *, is_last: bool = False) -> bool:
+        """Send everything, lastly open spans too, and wait for answers; `False` if late."""
         self._metrics.poll(now=True)
-        return self._hand_over(monotonic() + timeout)
+        return self._hand_over(monotonic() + timeout, is_last=is_last)
 
-    def _hand_over(self, deadline: float, *, hopeless: bool = False) -> bool:
+    def _hand_over(self, deadline: float, *, hopeless: bool = False, is_last: bool = False) -> bool:
         """Send everything, and wait for answers unless it is `hopeless`."""
         self.wake_up()
-        if not self._gate.acquire(timeout=max(deadline - monotonic(), 0)):
+        patience = max(deadline - monotonic(), _FORK_PATIENCE_S if is_last else 0)
+        if not self._gate.acquire(timeout=patience):
             return False
         try:
             self.delivery.poll()
-            self._flush(metrics=True)
+            self._flush(metrics=True, is_last=is_last)
             return not hopeless and self._drain(deadline)
         finally:
             self._gate.release()
 
-    def _flush(self, *, metrics: bool) -> None:
+    def _flush(self, *, metrics: bool, is_last: bool = False) -> None:
         try:
-            self._gather()
+            self._gather(Unfinished(self._rings.values()) if is_last else _NOTHING_OPEN)
             if metrics:
                 self._gather_metrics()
                 self._outgoing.ledger()
         finally:
             self._outgoing.finish()
 
-    def _gather(self) -> None:
+    def _gather(self, unfinished: Unfinished) -> None:
         for lane in list(self._lanes.values()):
-            self._flush_lane(lane)
+            self._flush_lane(lane, unfinished)
+        if cut_off := unfinished.spans():
+            self._outgoing.cut_off(cut_off)
         if waiting := self._waiting[:]:
             del self._waiting[: len(waiting)]
             self._unsent_bytes = 0
@@ -288,16 +290,16 @@ class Recorder:
         if ring is None or monotonic() < self._metrics_due:
             return
         ring.tell_time()
-        if ring.is_shared:
-            ring.sample()
+        ring.sample()
 
-    def _flush_lane(self, lane: Lane) -> None:
+    def _flush_lane(self, lane: Lane, unfinished: Unfinished) -> None:
         # As many as there are now: a thread in full swing would keep a flush busy for ever.
         for start in range(0, len(lane.chunks) * flight.ROWS, ROWS_PER_FRAME):
             if start:
                 self._outgoing.finish()  # which lets go of what was taken
             rows = take(lane, ROWS_PER_FRAME if lane.ring.extras else PLAIN_ROWS_PER_FRAME)
             if rows.count:
+                unfinished.ended(rows)
                 self._outgoing.spans(rows, lane)
             if not rows.has_more:
                 break
@@ -322,15 +324,11 @@ class Recorder:
             if held:
                 self._gate.release()
         return Stats(
-            captured=dict(sums["captured"]),
-            dropped=dict(sums["dropped"]),
-            acknowledged=dict(sums["acknowledged"]),
-            spooled=dict(sums["spooled"]),
             pending_bytes=self.delivery.bytes,
             connected=self.delivery.connected,
             transport=self.delivery.trouble,
             trouble={ring.trouble: 1 for ring in self._rings.values() if ring.trouble},
-        )
+        ).replace(**{book: dict(counts) for book, counts in sums.items()})
 
     # --- life: fork and exit -------------------------------------------------------------------
 
@@ -389,7 +387,7 @@ class Recorder:
         for lane in list(self._lanes.values()):
             lane.close()
         self._flusher.stop()
-        done = self.flush(timeout) if self._used else True
+        done = self.flush(timeout, is_last=True) if self._used else True
         self.delivery.close()
         self._land()
         return done

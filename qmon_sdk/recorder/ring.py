@@ -256,7 +256,9 @@ class Ring:
             _CLOCK.pack_into(self.buf, flight.CLOCK, clock)
 
     def sample(self) -> None:
-        """Note what the process weighs."""
+        """Note what the process weighs, where somebody may read it."""
+        if not self.is_shared:
+            return
         fields = _stat()
         place = next(self._sample) % flight.SAMPLES
         rss, threads = int(fields[_RSS]) * _PAGE, int(fields[_THREADS])

@@ -13,6 +13,7 @@ from .sites import SITES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from typing import Any
 
     from .extras import Extras
@@ -57,6 +58,10 @@ class Rows:
         """Pair each row's place among the `distinct` ones with its duration."""
         places = unpacked(U32, self.places) if self.places else [0] * self.count
         return list(zip(places, unpacked("q", self.columns[_DURATION]), strict=True))
+
+    def spans(self) -> array[int]:
+        """Tell the ids of these spans."""
+        return unpacked(U64, self.columns[_SPAN])
 
 
 def take(lane: Lane, most: int) -> Rows:

@@ -191,8 +191,11 @@ def free_port() -> int:
 
 def environment() -> dict[str, str]:
     """This process's own, less what would lead to other agents."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("QMON_")}
-    return ours
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("QMON_") or name == "QMON_PURE_PYTHON"
+    }
 
 
 def wait_until(condition, *, what=lambda: "", seconds: float = PATIENCE_S) -> None:

@@ -40,8 +40,8 @@ async def buy(request):
 app = Starlette(routes=[Route("/{n:int}", buy)])
 """
 
-# Until a worker has its own handlers it has those of its master, which only note a SIGTERM: one that
-# comes so early is never acted on, and ends, half a minute later, in a SIGKILL that the agent tells.
+# Until a worker has its own handlers it has those of its master, which only note a SIGTERM: one
+# that comes so early is never acted on, and half a minute later there is a SIGKILL, rightly told.
 SETTINGS = """
 def post_worker_init(worker):
     print("worker is ready", flush=True)
