@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from time import time_ns
 
 from .client import current, guarded
+from .either_with import EitherWith
 from .json_text import members, quoted, texts
 from .protocol.records import Record
 from .recorder.people import NOBODY, PEOPLE
@@ -186,7 +187,7 @@ def new_scope(
     return ScopeBlock((user, tags, contexts, flags), fresh=fresh)
 
 
-class ScopeBlock:
+class ScopeBlock(EitherWith):
     """One use of `new_scope`; leaving it in a foreign context, or twice, does nothing."""
 
     __slots__ = ("_filling", "_fresh", "before", "is_open")
@@ -215,17 +216,6 @@ class ScopeBlock:
         # Not `Token.reset`: a generator may be closed in another task, whose scope is not ours.
         if SCOPE.get().block is self:
             SCOPE.set(self._outside())
-
-    async def __aenter__(self) -> Scope:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, trace)
 
     @guarded
     def _fill(self) -> None:

@@ -8,6 +8,7 @@ from time import perf_counter_ns
 from .accelerator import speedups
 from .around import around
 from .client import current, failed
+from .either_with import EitherWith
 from .fold import Fold, bound
 from .series import COUNTER, DISTRIBUTION, GAUGE, KINDS
 
@@ -115,7 +116,7 @@ def distribution(
 histogram = distribution
 
 
-class timer:  # noqa: N801 - a context manager reads like a function
+class timer(EitherWith):  # noqa: N801 - a context manager reads like a function
     """Measure how long a block or every call of a function takes, as a distribution in seconds.
 
     `with`, `async with` or a decorator, of functions, coroutines and generators of both kinds.
@@ -136,14 +137,6 @@ class timer:  # noqa: N801 - a context manager reads like a function
         """Stop the clock and keep what it shows, whether or not the block failed."""
         seconds = (perf_counter_ns() - self._started) / 1e9
         distribution(self._name, seconds, unit="s", attributes=self._attributes)
-
-    async def __aenter__(self) -> Self:
-        """Start the clock."""
-        return self.__enter__()
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop the clock."""
-        self.__exit__()
 
     def __call__(self, function: F) -> F:
         """Measure every call of `function`."""

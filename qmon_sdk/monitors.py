@@ -14,6 +14,7 @@ from .anatomy import fields_of
 from .around import around
 from .captures import MARK
 from .client import current, failed, guarded
+from .either_with import EitherWith
 from .protocol.signals import CheckIn
 from .recorder.cells import draw, position
 from .rendering import label
@@ -81,7 +82,7 @@ def heartbeat(slug: str, *, interval: Length | None = None) -> None:
     tell(name, OK, attributes=_attributes(name, {"schedule": interval}, "UTC"))
 
 
-class Monitor:
+class Monitor(EitherWith):
     """One scheduled job; each call of what it decorates, and each `with`, is a run of it."""
 
     __slots__ = ("_attributes", "_running", "_slug")
@@ -113,19 +114,6 @@ class Monitor:
         if self._running:
             self._running.pop().ends(error)
 
-    async def __aenter__(self) -> Self:
-        """Begin a run."""
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End it, and say how it went."""
-        self.__exit__(kind, error, trace)
-
 
 class _Run:
     """One run of a job, in the process where it began."""
@@ -156,15 +144,15 @@ class _Run:
         tell(self._slug, ERROR, attributes={**self._attributes, **about}, took=took)
 
 
-def tell(slug: str, status: str, *, attributes: dict[str, str], took: int = 0) -> None:
-    """Send one check-in, with where in its trace it is said."""
+def tell(slug: str, status: str, *, attributes: dict[str, str], took: int = 0) -> bool:
+    """Send one check-in, with where in its trace it is said; say whether anybody keeps it."""
     client = current()
     if not client.recording:
-        return
+        return False
     trace_id, span_id = position()
     if trace_id:
         attributes = {**attributes, "trace_id": trace_id, "span_id": span_id}
-    client.emit(
+    return client.emit(
         CheckIn(
             time=client.now(), monitor=slug, status=status, duration_ns=took, attributes=attributes
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .client import failed, guarded
 from .context import SCOPE, new_scope
+from .either_with import EitherWith
 from .recorder.cells import CELL, continue_position, position
 from .rendering import is_a
 from .spans import span
@@ -87,7 +88,7 @@ FORMATS: dict[str, Callable[[], dict[str, str]]] = {
 }
 
 
-class continue_trace:  # noqa: N801 - a context manager reads like a function
+class continue_trace(EitherWith):  # noqa: N801 - a context manager reads like a function
     """Go on with the trace that headers tell of, in a `with` or `async with` block.
 
     `carrier` is a mapping or pairs, of texts or bytes, in any case, also a WSGI environment. Wrong
@@ -116,19 +117,6 @@ class continue_trace:  # noqa: N801 - a context manager reads like a function
         """Give it back."""
         while self._open:
             self._open.pop().__exit__(kind, error, trace)
-
-    async def __aenter__(self) -> Self:
-        """Take the caller's place in the trace."""
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give it back."""
-        self.__exit__(kind, error, trace)
 
     @guarded
     def _enter(self) -> None:

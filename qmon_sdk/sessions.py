@@ -10,6 +10,7 @@ from .anatomy import fields_of
 from .captures import LEFT, MARK
 from .client import current, guarded
 from .context import SCOPE, new_scope, set_user
+from .either_with import EitherWith
 from .protocol.signals import Session
 from .recorder.cells import draw
 from .rendering import label
@@ -107,7 +108,7 @@ class OpenSession:
         )
 
 
-class session:  # noqa: N801 - a context manager reads like a function
+class session(EitherWith):  # noqa: N801 - a context manager reads like a function
     """Make a block one session of one user; `with` or `async with`.
 
     It ends `crashed` when an exception leaves the block or an unhandled error was captured in it,
@@ -142,19 +143,6 @@ class session:  # noqa: N801 - a context manager reads like a function
             opened.left_by(error)
             _end(opened)
         self._block.__exit__(kind, error, trace)
-
-    async def __aenter__(self) -> Self:
-        """Begin."""
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End, and tell how it went."""
-        self.__exit__(kind, error, trace)
 
     @property
     def session_id(self) -> str:

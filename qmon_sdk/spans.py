@@ -6,6 +6,7 @@ from time import perf_counter_ns
 
 from .client import current
 from .context import SCOPE
+from .either_with import EitherWith
 from .recorder.cells import CELL, here, write_row
 from .recorder.sites import Site
 from .rendering import label
@@ -122,7 +123,7 @@ def site_of(name: str, kind: str = "internal") -> Site:
     return site
 
 
-class span:  # noqa: N801 - used like a function: `with span("name"):`
+class span(EitherWith):  # noqa: N801 - used like a function: `with span("name"):`
     """Time a block, as `with`, `async with`, or a decorator.
 
     `name` is a template of low cardinality; further keywords are attributes, and fill the
@@ -192,16 +193,6 @@ class span:  # noqa: N801 - used like a function: `with span("name"):`
         self._inner = None
         if CELL.get() is inner:  # in another context by now: leave that one alone
             CELL.set(outer)
-
-    async def __aenter__(self) -> Span:
-        """Begin."""
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: object
-    ) -> None:
-        """End."""
-        self.__exit__(kind, error, at)
 
     def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
         """Time every call of a function: what `instrument` does, under this span's name."""

@@ -10,6 +10,7 @@ import sys
 
 from .client import SILENT, install
 from .context import new_scope
+from .either_with import EitherWith
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Clock:
         self.now += int(seconds * _SECOND_NS)
 
 
-class capture:  # noqa: N801 - a context manager reads like a function
+class capture(EitherWith):  # noqa: N801 - a context manager reads like a function
     """Keep what is recorded in a `with` block; the client before it is back afterwards.
 
     `options` are those of `init`. With `at` (nanoseconds since 1970) time stands still for errors,
@@ -86,19 +87,6 @@ class capture:  # noqa: N801 - a context manager reads like a function
             install(self._before)
             self._scope.__exit__(kind, error, trace)
             self._spool.cleanup()
-
-    async def __aenter__(self) -> Self:
-        """Begin with nothing."""
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop, and put the client back that was there."""
-        self.__exit__(kind, error, trace)
 
     def all(self, kind: str) -> list[Any]:
         """Flush, and read every signal of a kind, as the agent would."""

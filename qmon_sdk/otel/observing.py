@@ -71,9 +71,16 @@ class Observed:
     kind = GAUGE
     observer: Observer
 
-    def _observe(
-        self, callbacks: Sequence[Any] | None, name: str, unit: str, labels: Mapping[str, str]
+    def __init__(
+        self,
+        name: str,
+        callbacks: Sequence[Any] | None = None,
+        unit: str = "",
+        description: str = "",
+        *,
+        labels: Mapping[str, str],
     ) -> None:
+        self.description = description
         self._measure = Measure(self.kind, name, unit, labels)
         is_list = isinstance(callbacks, list | tuple)
         made = [_called(callback) for callback in callbacks or ()] if is_list else []
@@ -127,46 +134,10 @@ class ObservableCounter(Observed, api.ObservableCounter):
 
     kind = COUNTER
 
-    def __init__(
-        self,
-        name: str,
-        callbacks: Sequence[Any] | None = None,
-        unit: str = "",
-        description: str = "",
-        *,
-        labels: Mapping[str, str],
-    ) -> None:
-        self.description = description
-        self._observe(callbacks, name, unit, labels)
-
 
 class ObservableUpDownCounter(Observed, api.ObservableUpDownCounter):
     """A sum that goes up and down, and is read."""
 
-    def __init__(
-        self,
-        name: str,
-        callbacks: Sequence[Any] | None = None,
-        unit: str = "",
-        description: str = "",
-        *,
-        labels: Mapping[str, str],
-    ) -> None:
-        self.description = description
-        self._observe(callbacks, name, unit, labels)
-
 
 class ObservableGauge(Observed, api.ObservableGauge):
     """A value that is read."""
-
-    def __init__(
-        self,
-        name: str,
-        callbacks: Sequence[Any] | None = None,
-        unit: str = "",
-        description: str = "",
-        *,
-        labels: Mapping[str, str],
-    ) -> None:
-        self.description = description
-        self._observe(callbacks, name, unit, labels)

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from qmon_sdk.accelerator import speedups
 from qmon_sdk.client import current, failed
 from qmon_sdk.context import SCOPE
+from qmon_sdk.either_with import EitherWith
 from qmon_sdk.protocol import flight
 from qmon_sdk.transports.originals import get_ident
 
@@ -235,7 +236,7 @@ def position() -> tuple[str, str]:
     return f"{cell.trace_hi:016x}{cell.trace_lo:016x}", f"{cell.span:016x}"
 
 
-class continue_position:  # noqa: N801 - a context manager reads like a function
+class continue_position(EitherWith):  # noqa: N801 - a context manager reads like a function
     """Go on with a trace that began elsewhere: spans inside are its children."""
 
     __slots__ = ("_inner", "_outer", "_place")
@@ -260,11 +261,3 @@ class continue_position:  # noqa: N801 - a context manager reads like a function
         """Go back, unless this is another context by now."""
         if self._inner is not None and CELL.get() is self._inner and self._outer is not None:
             CELL.set(self._outer)
-
-    async def __aenter__(self) -> None:
-        """Take the place."""
-        self.__enter__()
-
-    async def __aexit__(self, *error: object) -> None:
-        """Go back."""
-        self.__exit__(*error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from qmon_sdk.around import around
-from qmon_sdk.client import current, guarded, noted
-from qmon_sdk.protocol.signals import CheckIn
+from qmon_sdk.client import guarded, noted
+from qmon_sdk.monitors import MAX_NAME, RUN, tell
 from qmon_sdk.recorder.cells import draw_id
 from qmon_sdk.rendering import label
 
@@ -38,17 +38,12 @@ def capture_checkin(  # noqa: PLR0917 - Sentry's signature
     monitor_config: Mapping[str, Any] | None = None,
 ) -> str | None:
     """Tell how a run of a job goes, and return the run's id."""
-    client = current()
     run = label(check_in_id) or draw_id()
-    attributes = {"checkin.id": run, **_schedule(monitor_config)}
-    told = client.recording and client.emit(
-        CheckIn(
-            time=client.now(),
-            monitor=label(monitor_slug),
-            status=label(status),
-            duration_ns=int((duration or 0) * _SECOND_NS),
-            attributes=attributes,
-        )
+    told = tell(
+        label(monitor_slug, MAX_NAME),
+        label(status),
+        attributes={RUN: run, **_schedule(monitor_config)},
+        took=int((duration or 0) * _SECOND_NS),
     )
     return run if told else None
 
