@@ -120,6 +120,11 @@ static PyMethodDef cell_methods[] = {
     {"child", (PyCFunction)cell_child_method, METH_O,
      PyDoc_STR("child($self, span, /)\n--\n\nMake the place inside `span`, for code that other code "
                "may run in between of.")},
+    {"open", (PyCFunction)cell_open, METH_VARARGS,
+     PyDoc_STR("open($self, site, parent, started, text=b'', /)\n--\n\nNote in the ring that the span "
+               "of this place is open, and what it is about.")},
+    {"close", (PyCFunction)cell_close, METH_NOARGS,
+     PyDoc_STR("close($self)\n--\n\nNote that it has ended.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -16,7 +16,7 @@ intern_names(void)
         {&names.attributes, "attributes"}, {&names.crowded, "crowded"}, {&names.missed, "missed"},
         {&names.key_of, "key_of"}, {&names.counter, "counter"},
         {&names.distribution, "distribution"}, {&names.number, "number"}, {&names.buf, "buf"}, {&names.at, "at"},
-        {&names.begin_trace, "begin_trace"}, {&names.met, "_met"}, {&names.is_true, "true"},
+        {&names.begin_trace, "begin_trace"}, {&names.who, "who"}, {&names.met, "_met"}, {&names.is_true, "true"},
         {&names.is_false, "false"}, {&names.nothing, ""},
     };
     Py_XSETREF(names.events, PyUnicode_FromStringAndSize("\0events", 7));
@@ -99,6 +99,9 @@ static PyMethodDef module_functions[] = {
     {"variables", write_variables, METH_VARARGS,
      PyDoc_STR("variables(items, limit, keys, hidden, /)\n--\n\nWrite the variables of a frame, and "
                "list those that are not plain.")},
+    {"write_row", (PyCFunction)(void (*)(void))write_ordinary_row, METH_FASTCALL,
+     PyDoc_STR("write_row(cell, row, statuses, /)\n--\n\nWrite one finished span, or answer `False`: it "
+               "is out of the ordinary.")},
     COLUMN(words), COLUMN(labels), COLUMN(wholes), COLUMN(reals), COLUMN(flags), COLUMN(buckets),
     {NULL, NULL, 0, NULL},
 };

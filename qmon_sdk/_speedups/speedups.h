@@ -8,12 +8,13 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 9
+#define GENERATION 10
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {
     PyObject *name, *value, *unit, *attributes, *crowded, *missed, *key_of;
     PyObject *counter, *distribution;
+    PyObject *who;
     PyObject *number, *begin_trace, *buf, *at;
     PyObject *events, *links, *nothing; /* what is kept apart from attributes, and no text */
     PyObject *one, *word_bits; /* 1 and 64 */
@@ -72,7 +73,7 @@ int out_f64(Out *out, double value);
 PyObject *out_object(const Out *out);
 void out_free(Out *out);
 
-/* --- columns.c: the writers of columns, as `protocol/columns.py` has them ----------------------- */
+/* --- columns.c, label_columns.c: the writers of columns, as `protocol/columns.py` has them ----------------------- */
 
 /* Texts by their place in the list of those that are different. */
 typedef struct {
@@ -85,6 +86,9 @@ typedef struct {
 int places_begin(Places *places);
 int places_add(Places *places, PyObject *text);
 void places_free(Places *places);
+int every(PyObject *values, int (*is_right)(PyObject *));
+int is_text(PyObject *value);
+int maps_alike(PyObject *values);
 PyObject *columns_words(PyObject *module, PyObject *values);
 PyObject *columns_labels(PyObject *module, PyObject *values);
 PyObject *columns_wholes(PyObject *module, PyObject *values);
@@ -121,6 +125,8 @@ enum {
     OPEN_BYTES = 128,
     OPEN_INSIDE_AT = 24,
     OPEN_SPAN = 56,
+    OPEN_TEXT = 64,
+    OPEN_TEXT_BYTES = 64,
     CHUNK_BYTES = 4096,
     CHUNK_HEAD = 64,
     CHUNK_TAKEN = 8,
@@ -224,7 +230,14 @@ uint64_t little(uint64_t value);
 void put_u32(char *at, uint32_t value);
 void put(char *at, const uint64_t *words, int count);
 void publish(char *at, uint64_t value);
+uint64_t who_now(void);
 void order_stores(void);
+
+/* --- open_spans.c: the same for what is written in Python --------------------------------------------- */
+
+PyObject *cell_open(Cell *self, PyObject *args);
+PyObject *cell_close(Cell *self, PyObject *none);
+PyObject *write_ordinary_row(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* --- rows.c: rows as columns ---------------------------------------------------------------------- */
 

@@ -57,7 +57,7 @@ order_stores(void)
 }
 
 /* The number of who the work in hand is for. */
-static uint64_t
+uint64_t
 who_now(void)
 {
     PyObject *scope = NULL;

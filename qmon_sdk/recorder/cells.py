@@ -86,6 +86,34 @@ class PureCell:
         cell.always = self.always
         return cell
 
+    def open(self, site: Site, parent: int, started: int, text: bytes = b"") -> None:  # noqa: PLR0917
+        """Note in the ring that the span of this place is open, and what it is about."""
+        lane = self.lane
+        try:
+            slot = lane.opens.pop()
+        except IndexError:
+            return
+        what = site.number
+        if text:
+            at = slot + flight.OPEN_TEXT
+            text = text[: flight.OPEN_TEXT_BYTES].ljust(flight.OPEN_TEXT_BYTES, b"\0")
+            lane.buf[at : at + flight.OPEN_TEXT_BYTES] = text
+            what |= flight.HAS_TEXT
+        pack_open(
+            lane.buf, slot, self.trace_hi, self.trace_lo, SCOPE.get().who, what, parent,
+            lane.thread, started, self.span,
+        )  # fmt: skip
+        self.slot = slot
+
+    def close(self) -> None:
+        """Note that it has ended."""
+        slot = self.slot
+        if slot != NO_SLOT:
+            lane = self.lane
+            lane.marks[slot + flight.OPEN_SPAN >> 3] = 0
+            lane.opens.append(slot)
+            self.slot = NO_SLOT
+
 
 _Cell = PureCell
 if not TYPE_CHECKING and speedups is not None:
@@ -117,34 +145,6 @@ class Cell(_Cell):
         """Whether this trace is recorded, or was left out by sampling."""
         return self.slots is self.lane.slots
 
-    def open(self, site: Site, parent: int, started: int, text: bytes = b"") -> None:  # noqa: PLR0917
-        """Note in the ring that the span of this place is open, and what it is about."""
-        lane = self.lane
-        try:
-            slot = lane.opens.pop()
-        except IndexError:
-            return
-        what = site.number
-        if text:
-            at = slot + flight.OPEN_TEXT
-            text = text[: flight.OPEN_TEXT_BYTES].ljust(flight.OPEN_TEXT_BYTES, b"\0")
-            lane.buf[at : at + flight.OPEN_TEXT_BYTES] = text
-            what |= flight.HAS_TEXT
-        pack_open(
-            lane.buf, slot, self.trace_hi, self.trace_lo, SCOPE.get().who, what, parent,
-            lane.thread, started, self.span,
-        )  # fmt: skip
-        self.slot = slot
-
-    def close(self) -> None:
-        """Note that it has ended."""
-        slot = self.slot
-        if slot != NO_SLOT:
-            lane = self.lane
-            lane.marks[slot + flight.OPEN_SPAN >> 3] = 0
-            lane.opens.append(slot)
-            self.slot = NO_SLOT
-
     def introduce(self, who: int) -> None:
         """Note in the ring who the open span around here is for by now."""
         if self.slot == NO_SLOT:
@@ -171,6 +171,8 @@ def write_row(cell: Cell, row: tuple[Any, ...]) -> None:
 
     `row`: site, scope, status, trace (high, low), span, parent, start, duration, attributes.
     """
+    if speedups is not None and speedups.write_row(cell, row, _STATUSES):
+        return
     site, scope, status, high, low, span, parent, start, took, extra = row
     lane, slots = cell.lane, cell.slots
     if cell.thread != get_ident():  # ended by another thread than it began in
