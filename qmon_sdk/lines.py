@@ -2,7 +2,9 @@
 
 Logging libraries are piped into each other: a line of structlog is written by `logging`, one of
 `logging` is handed to loguru, and the other way around. It then passes here twice, on one thread,
-right after each other, under the same text, and the second time it is known.
+right after each other, under the same text, and the second time it is known. Where a queue lies in
+between, as with `QueueListener` or loguru's `enqueue`, the second time is on another thread, a
+little later; by then it is known by its text, its level and who wrote it.
 """
 
 from __future__ import annotations
@@ -33,10 +35,18 @@ RANKS = {name: least for least, name in LEVELS}
 SOON_NS = 100_000_000
 """How much later a line that is passed on may come, by its own time."""
 
+LATER_NS = 1_000_000_000
+"""How much later, where a queue lies in between."""
+
 RENDERING = "structlog"
 """The library that passes on what its renderer has made of a line: nothing is as it was."""
 
 _THREADS = 256
+_HANDED_OVER = 256  # lines of which it is known what they were
+_SAME = 15  # of the same text
+_MACHINERY = frozenset({"logging", "logging.handlers", "threading"})
+"""Whom a library takes for the writer of what a queue's thread hands over."""
+
 _MAX_MESSAGE = 1024
 
 
@@ -125,12 +135,42 @@ class _Passing:
         return self.sources[-1] == RENDERING or before[2] in said[2]
 
 
+class _Queued:
+    """Lines that may come once more, on another thread, by their text and level."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, str], list[tuple[int, _Passing]]] = {}
+
+    def put(self, thread: int, passing: _Passing) -> _Passing:
+        """Remember a line, and forget the oldest."""
+        lines, said = self._lines, passing.texts[0]
+        key = said[2], said[1]
+        met = lines.pop(key, ())
+        lines[key] = [*met[-_SAME:], (thread, passing)]
+        while len(lines) > _HANDED_OVER:
+            lines.pop(next(iter(lines), key), None)
+        return passing
+
+    def taken(self, thread: int, source: str, said: Said) -> _Passing | None:
+        """Find what this is once more, which then has come once more."""
+        for one in self._lines.get((said[2], said[1]), ()):
+            before = one[1].texts[0]
+            is_later = 0 <= said[0] - before[0] <= LATER_NS
+            is_known = said[4] == before[4] or said[4] in _MACHINERY or before[4] in _MACHINERY
+            if one[0] != thread and is_later and is_known and source not in one[1].sources:
+                one[1].sources.append(source)
+                one[1].texts.append(said)
+                return one[1]
+        return None
+
+
 class _Pipes:
     """What each thread wrote last, while more than one library is watched."""
 
     def __init__(self) -> None:
         self._sources: set[str] = set()
         self._last: dict[int, _Passing] = {}
+        self._queued = _Queued()
 
     def opened(self, source: str) -> None:
         """A library is watched from now on."""
@@ -140,6 +180,7 @@ class _Pipes:
         """A library is watched no more."""
         self._sources.discard(source)
         self._last.clear()
+        self._queued = _Queued()
 
     def has_passed(self, source: str, said: Said) -> bool:
         """Say whether another library wrote this line just now; remember it if none did."""
@@ -151,8 +192,9 @@ class _Pipes:
             return True
         while len(self._last) >= _THREADS:
             self._last.pop(next(iter(self._last)), None)
-        self._last[thread] = _Passing(source, said)
-        return False
+        passing = self._queued.taken(thread, source, said)
+        self._last[thread] = passing or self._queued.put(thread, _Passing(source, said))
+        return passing is not None
 
 
 _PIPES = _Pipes()

@@ -6,7 +6,8 @@ import logging
 import logging.config
 import queue
 import sys
-from logging.handlers import QueueHandler
+import threading
+from logging.handlers import QueueHandler, QueueListener
 
 import loguru
 import pytest
@@ -354,3 +355,28 @@ class TestPipes:
         shop.addHandler(QueueHandler(queue.SimpleQueue()))
         shop.info("paid")
         assert ["paid"] == [line.body for line in hooked.logs]
+
+    def test_over_queues_to_another_library_carry_a_line_once(self, hooked, shop):
+        lines = queue.SimpleQueue()
+        shop.addHandler(QueueHandler(lines))
+        listener = QueueListener(lines, Intercepting())
+        listener.start()
+        for word in ("paid", "paid", "shipped"):
+            shop.info(word)
+        listener.stop()
+        assert ["paid", "paid", "shipped"] == [line.body for line in hooked.logs]
+
+    def test_over_loguru_and_its_queue_carry_a_line_once(self, hooked):
+        number = loguru.logger.add(Propagating(), format="{message}", enqueue=True)
+        for word in ("paid", "paid", "shipped"):
+            loguru.logger.warning(word)
+        loguru.logger.remove(number)
+        assert ["paid", "paid", "shipped"] == [line.body for line in hooked.logs]
+
+    def test_let_two_threads_say_the_same_who_do_not_know_each_other(self, hooked, shop):
+        loguru.logger.info("begun")
+        shop.info("started")
+        thread = threading.Thread(target=loguru.logger.info, args=("started",))
+        thread.start()
+        thread.join()
+        assert 2 == len(hooked.logs)
