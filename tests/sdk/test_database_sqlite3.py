@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from contextlib import closing
 from functools import partial
+from sqlite3 import connect
 
 import pytest
 
@@ -196,6 +197,22 @@ class TestNobodyNotices:
                 use()
 
         assert {} == stats().trouble
+
+
+class TestWhoHasConnectByItsNameAlready:
+    def test_is_watched_too(self, watched):
+        with closing(connect(":memory:")) as connection:
+            connection.execute("SELECT 1")
+
+        assert "sqlite" in {span.attributes.get("db.system.name") for span in watched.spans}
+
+    def test_has_it_back_afterwards(self, told):
+        before = connect
+        told.begin(integrations=("sqlite3",))
+        assert connect is not before
+        told.begin(integrations=())
+
+        assert connect is before is sqlite3.connect
 
 
 class TestRemoval:
