@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
-from itertools import count
 from time import monotonic
 
 from qmon_sdk.accelerator import speedups
 from qmon_sdk.client import failed
-from qmon_sdk.last_words import close_last_words, open_last_words
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.signals import kind_of
 from qmon_sdk.stats import Stats
@@ -20,7 +18,7 @@ from .flusher import Flusher, running_threads
 from .lanes import Lane
 from .outgoing import PLAIN_ROWS_PER_FRAME, ROWS_PER_FRAME, Outgoing
 from .people import PEOPLE
-from .ring import Ring
+from .rings import Rings
 from .rows import take
 from .unfinished import Unfinished
 
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from .delivery import Delivery
     from .outgoing import Parts
     from .people import Who
-    from .ring import Chunk
+    from .ring import Chunk, Ring
 
 _forks = os.getpid if speedups is None else speedups.forks
 """Answers something else after a fork."""
@@ -69,10 +67,7 @@ class Recorder:
         self.trace_hi = draw(64)
         self._waiting: list[Waiting] = []
         self._unsent_bytes = 0  # of what waits, nearly: threads do not wait for each other to add
-        self._rings: dict[int, Ring] = {}
-        self._meanwhile: dict[int, Ring] = {}
-        self._making: set[int] = set()  # threads
-        self._attempts = count()
+        self._rings = Rings(self._settings, self._outgoing, self._use)
         self._lanes: dict[int, Lane] = {}
         self._gate = allocate_lock()
         self._paused = False
@@ -94,54 +89,13 @@ class Recorder:
 
     def ring(self) -> Ring:
         """Return this process's flight ring: made by `init`, or by a child's first signal."""
-        ring = self._rings.get(self.pid)
-        if ring is not None:
-            return ring
-        ident = get_ident()
-        if ident in self._making:  # a signal's handler, in the middle of it
-            return self._interim()
-        self._making.add(ident)
-        try:
-            # No lock, which a handler could find held: the second of two threads goes again.
-            made = self._made_ring()
-            ring = self._rings.setdefault(self.pid, made)
-        finally:
-            self._making.discard(ident)
-        if ring is not made:
-            made.remove()
-        else:
-            self._use(ring)
-        return ring
-
-    def _interim(self) -> Ring:
-        """Give private memory to who cannot wait until the ring is made."""
-        ring = self._meanwhile.get(self.pid)
-        if ring is None:
-            ring = self._meanwhile[self.pid] = Ring("", self._outgoing.process)
-            ring.extras = self._outgoing.extras(ring)
-        return ring
+        return self._rings.of(self.pid)
 
     def _use(self, ring: Ring) -> None:
         for place, lane in list(self._lanes.items()):
             if place < 0:
                 lane.close()  # the next span of its thread asks again
         self.delivery.keep_in(ring)
-        if ring.is_shared:
-            open_last_words(ring.path.removesuffix(flight.SUFFIX) + flight.FAULT_SUFFIX)
-            ring.sample()
-
-    def _made_ring(self) -> Ring:
-        folder, process = self._settings.flight_dir, self._outgoing.process
-        # Of two that are made at once each has a file of its own, and the second goes again.
-        attempt = next(self._attempts)
-        name = flight.name_of(self._settings.socket, process)
-        name += f"-{attempt}{flight.SUFFIX}" if attempt else flight.SUFFIX
-        ring = Ring(
-            f"{folder}/{name}" if folder else "", process, spare=self._settings.max_buffer_bytes
-        )
-        ring.extras = self._outgoing.extras(ring)
-        ring.take_off(self._outgoing.resource)
-        return ring
 
     def chunk(self, lane: Lane) -> Chunk | None:
         """Give a lane a page for more rows; none if there is no room."""
@@ -363,13 +317,11 @@ class Recorder:
 
     def after_fork_in_child(self) -> None:
         """Become a process of its own: nothing that was recorded before belongs to it."""
-        lanes, rings = self._lanes.values(), self._rings.values()
+        lanes, rings = self._lanes.values(), self._rings
         self._begin()
         for lane in lanes:
             lane.disown()
-        for ring in rings:
-            ring.abandon()
-            close_last_words()
+        rings.abandon()
         self._books.forget()
         self._metrics.begin()
         self._outgoing.begin()
@@ -380,7 +332,7 @@ class Recorder:
             # An agent that has stopped reading will not answer within milliseconds either.
             self._hand_over(deadline, hopeless=self.delivery.is_stuck)
             self.delivery.spool_rest()
-        self._land()
+        self._rings.land(is_empty=not self.delivery.pending)
 
     def close(self, timeout: float) -> bool:
         """Stop recording, send what there is, wait up to `timeout` seconds, spool the rest."""
@@ -389,11 +341,5 @@ class Recorder:
         self._flusher.stop()
         done = self.flush(timeout, is_last=True) if self._used else True
         self.delivery.close()
-        self._land()
+        self._rings.land(is_empty=not self.delivery.pending)
         return done
-
-    def _land(self) -> None:
-        """Say that this is the end, and that all is well; what no spool has taken stays to read."""
-        for ring in self._rings.values():
-            ring.land(is_empty=not self.delivery.pending)
-            close_last_words()
