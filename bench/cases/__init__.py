@@ -9,6 +9,9 @@ that nobody wins by dropping.
 from __future__ import annotations
 
 import time
+from functools import wraps
+
+from bench.peers import peer
 
 BURST = 500  # spans of one transaction: some keep 1,000 at most
 BURSTS = 4  # between two flushes: some queue 2,048 at most
@@ -25,11 +28,39 @@ def cpu(run, flush, bursts):
     return (time.process_time_ns() - begun) / bursts
 
 
-def inside(them, run, bursts):
-    """Nanoseconds of CPU of one of the `BURST` items of `run`, inside of an open request."""
+def begun(name, port):
+    """Have a peer record."""
+    them = peer(name)
+    them.begin(port)
+    return them
 
-    def requests():
-        for _ in range(BURSTS):
-            them.inside(run)
 
-    return cpu(requests, them.flush, bursts) / (BURST * BURSTS)
+def each_of(items):
+    """Make a case of what makes a run of so many items for a peer: what one of them costs."""
+
+    def case(make):
+        @wraps(make)
+        def measured(name, port, bursts):
+            them = begun(name, port)
+            return cpu(make(them), them.flush, bursts) / items
+
+        return measured
+
+    return case
+
+
+def each_inside(make):
+    """Make a case of what makes a run of `BURST` items, which then are inside of a request."""
+
+    @each_of(BURST * BURSTS)
+    @wraps(make)
+    def measured(them):
+        run = make(them)
+
+        def requests():
+            for _ in range(BURSTS):
+                them.inside(run)
+
+        return requests
+
+    return measured

@@ -6,28 +6,27 @@ import os
 import time
 from pathlib import Path
 
-from bench.peers import peer
+from . import begun
 
 
 def start(name, port, _):
     """Nanoseconds of wall clock from bare Python to "recording": import and init."""
-    begun = time.perf_counter_ns()
-    peer(name).begin(port)
-    return time.perf_counter_ns() - begun
+    before = time.perf_counter_ns()
+    begun(name, port)
+    return time.perf_counter_ns() - before
 
 
 def memory(name, port, _):
     """Bytes of resident memory that import and init add."""
     before = _resident()
-    peer(name).begin(port)
+    begun(name, port)
     return _resident() - before
 
 
 def working(name, port, _):
     """Bytes of resident memory that import, init and 20,000 calls add."""
     before = _resident()
-    them = peer(name)
-    them.begin(port)
+    them = begun(name, port)
     work = them.called()
     for n in range(20_000):
         work(n)

@@ -6,9 +6,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.peers import peer
-
-from . import cpu
+from . import begun, each_of
 
 ERRORS = 80  # between two flushes: some queue 100 at most
 NEW_PATHS = 16  # a second, each told in full: what we allow ourselves is 50 tellings
@@ -22,34 +20,32 @@ def sink_in(depth):
 """
 
 
-def seen(name, port, bursts):
+@each_of(ERRORS)
+def seen(them):
     """Nanoseconds of CPU of reporting an exception of ten frames that was seen before."""
-    them = peer(name)
-    them.begin(port)
     sink_in = _path("seen")
 
     def once():
         for _ in range(ERRORS):
             _report(them, sink_in)
 
-    return cpu(once, them.flush, bursts) / ERRORS
+    return once
 
 
 def full(name, port, bursts):
     """Nanoseconds of CPU of reporting one for the first time, with source and local variables."""
-    them = peer(name)
-    them.begin(port)
+    them = begun(name, port)
     _report(them, _path("warm"))
     them.flush()
     spent = 0
     for burst in range(bursts):
         paths = [_path(f"path_{burst}_{n}") for n in range(NEW_PATHS)]
         time.sleep(1 - time.time() % 1)  # nobody's limit of tellings a second is to count
-        begun = time.process_time_ns()
+        before = time.process_time_ns()
         for sink_in in paths:
             _report(them, sink_in)
         them.flush()
-        spent += time.process_time_ns() - begun
+        spent += time.process_time_ns() - before
     return spent / (bursts * NEW_PATHS)
 
 

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from bench.peers import peer
-
-from . import BURST, inside
+from . import BURST, each_inside
 
 
-def call(name, port, bursts):
+@each_inside
+def call(them):
     """One instrumented call, inside of a request; bare calls included."""
-    them = peer(name)
-    them.begin(port)
     work = them.called()
 
     def run():
         for n in range(BURST):
             work(n)
 
-    return inside(them, run, bursts)
+    return run
 
 
-def attributes(name, port, bursts):
+@each_inside
+def attributes(them):
     """The same with three attributes: one always another, one of few, one the same."""
-    them = peer(name)
-    them.begin(port)
     work = them.described()
 
     def run():
         for n in range(BURST):
             work(n, "pro" if n & 1 else "free", 0.5)
 
-    return inside(them, run, bursts)
+    return run
 
 
-def coroutine(name, port, bursts):
+@each_inside
+def coroutine(them):
     """One instrumented coroutine that does not wait, driven by hand as a loop drives it."""
-    them = peer(name)
-    them.begin(port)
     work = them.awaited()
 
     async def calls():
@@ -49,13 +44,12 @@ def coroutine(name, port, bursts):
         except StopIteration:
             return
 
-    return inside(them, run, bursts)
+    return run
 
 
-def otel_span(name, port, bursts):
+@each_inside
+def otel_span(them):
     """One span through OpenTelemetry's API, inside of another."""
-    them = peer(name)
-    them.begin(port)
     block = them.otel_block()
 
     def run():
@@ -63,13 +57,12 @@ def otel_span(name, port, bursts):
             with block("work"):
                 pass
 
-    return inside(them, run, bursts)
+    return run
 
 
-def otel_attributes(name, port, bursts):
+@each_inside
+def otel_attributes(them):
     """The same with three attributes, one of them always another."""
-    them = peer(name)
-    them.begin(port)
     block = them.otel_block()
 
     def run():
@@ -77,4 +70,4 @@ def otel_attributes(name, port, bursts):
             with block("work", attributes={"item": n, "plan": "pro", "share": 0.5}):
                 pass
 
-    return inside(them, run, bursts)
+    return run

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import io
 
-from bench.peers import peer
-
-from . import BURST, BURSTS, cpu
+from . import BURST, BURSTS, begun, cpu, each_of
 
 REQUESTS = BURST * BURSTS
 CALLS = 100
 
 
-def asgi(name, port, bursts):
+@each_of(REQUESTS)
+def asgi(them):
     """Nanoseconds of CPU of one small ASGI request; the application itself included."""
-    them = peer(name)
-    them.begin(port)
 
     async def application(_scope, _receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -41,15 +38,12 @@ def asgi(name, port, bursts):
             await watched(dict(scope), receive, send)
 
     loop = asyncio.new_event_loop()
-    spent = cpu(lambda: loop.run_until_complete(run()), them.flush, bursts) / REQUESTS
-    loop.close()
-    return spent
+    return lambda: loop.run_until_complete(run())
 
 
-def wsgi(name, port, bursts):
+@each_of(REQUESTS)
+def wsgi(them):
     """Nanoseconds of CPU of one small WSGI request; the application itself included."""
-    them = peer(name)
-    them.begin(port)
 
     def application(_environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])
@@ -75,15 +69,14 @@ def wsgi(name, port, bursts):
                 pass
             getattr(body, "close", int)()
 
-    return cpu(run, them.flush, bursts) / REQUESTS
+    return run
 
 
 def client(name, port, bursts):
     """Nanoseconds of CPU of one request by `requests` over a kept connection, the client's own."""
     import requests
 
-    them = peer(name)
-    them.begin(port)
+    them = begun(name, port)
     them.clients()
     url = f"http://127.0.0.1:{port}/prices?page=2"
     with requests.Session() as session:
