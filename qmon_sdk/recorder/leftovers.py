@@ -21,6 +21,11 @@ def remember(path: str) -> None:
     _ours.add(path)
 
 
+def is_ours(path: str) -> bool:
+    """Say whether this process made it, or the one it was forked from."""
+    return path in _ours
+
+
 def is_crowded(path: str) -> bool:
     """Say whether the place of a new ring is full of those that no agent has taken."""
     folder, name = os.path.split(path)

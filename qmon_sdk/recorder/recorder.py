@@ -243,8 +243,7 @@ class Recorder:
         ring = self._rings.get(self.pid)
         if ring is None or monotonic() < self._metrics_due:
             return
-        ring.tell_time()
-        ring.sample()
+        ring.look()
 
     def _flush_lane(self, lane: Lane, unfinished: Unfinished) -> None:
         # As many as there are now: a thread in full swing would keep a flush busy for ever.

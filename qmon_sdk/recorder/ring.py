@@ -104,6 +104,8 @@ class Ring:
         self._spare = spare
         self._names_end = flight.NAMES_AT
         self._sample = count()
+        self._wanted = path  # there, or for want of room where it should be
+        self._looks = count()
 
     # --- its life -----------------------------------------------------------------------------
 
@@ -254,6 +256,16 @@ class Ring:
         if abs(clock - self.clock) > _PUT_NS:
             self.clock = clock
             _CLOCK.pack_into(self.buf, flight.CLOCK, clock)
+
+    def look(self) -> None:
+        """Note time and weight; the second time, a second later, also who has left what here."""
+        self.tell_time()
+        self.sample()
+        folder = os.path.dirname(self._wanted)
+        if folder and next(self._looks) == 1:
+            from .expiry import expire  # few processes live so long
+
+            expire(folder)
 
     def sample(self) -> None:
         """Note what the process weighs, where somebody may read it."""
