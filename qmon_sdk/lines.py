@@ -32,8 +32,11 @@ LEVELS = ((50, "fatal"), (40, "error"), (30, "warn"), (20, "info"), (10, "debug"
 """Numbers as `logging` and loguru use them, and what we call them."""
 
 RANKS = {name: least for least, name in LEVELS}
-SOON_NS = 100_000_000
-"""How much later a line that is passed on may come, by its own time."""
+SOON_NS = 1_000_000_000
+"""How much later a line that is passed on may come, by its own time.
+
+In between there may be a collection of all garbage, or a busy machine's other programs.
+"""
 
 LATER_NS = 1_000_000_000
 """How much later, where a queue lies in between."""

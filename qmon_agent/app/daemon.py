@@ -22,6 +22,7 @@ from qmon_agent.settings.claim import Claim
 
 # A stop that hangs is ended by the kernel: what was acknowledged is on disk anyway.
 _DEADLINE_S = 40.0
+_RELOAD_S = 2.0
 
 Say = Callable[[str], None]
 
@@ -91,6 +92,8 @@ async def _live(plan: Plan, voice: Voice) -> None:
     voice.ready(ready)
     await agent.settle()
     await stopping.wait()
+    if reloads:  # what came of one is told, however soon the end follows
+        await asyncio.wait(reloads, timeout=_RELOAD_S)
     voice.note("stopping")
     signal.alarm(int(_DEADLINE_S))
     await agent.stop()
