@@ -28,7 +28,7 @@ def story_of(row: Row) -> Iterator[str]:
     for line in message[:_MOST_LINES]:
         yield _short(line)
     yield from _labelled("where", _whereabouts(row, attributes))
-    yield from _labelled("stack", _frames(row) if "death.open_spans" not in attributes else [])
+    yield from _labelled("stack", _frames(row, beside="death.open_spans" in attributes))
     yield from _labelled("open", _open_spans(_json(attributes.get("death.open_spans"))))
     yield from _labelled("memory", _series(_json(attributes.get("death.memory"))))
     yield from _labelled("steps", _crumbs(_json(attributes.get("breadcrumbs"))))
@@ -57,12 +57,17 @@ def _whereabouts(row: Row, attributes: Mapping[str, str]) -> Iterator[str]:
         yield " · ".join(words)
 
 
-def _frames(row: Row) -> Iterator[str]:
-    """The innermost frames of the exception itself, innermost first."""
+def _frames(row: Row, *, beside: bool) -> Iterator[str]:
+    """The innermost frames of the exception itself, innermost first.
+
+    `beside` open spans, only where they are calls: spans in the place of calls have no line.
+    """
     document = _json(row.get("stack"))
     chain = document.get("chain") if isinstance(document, dict) else None
     first = chain[0] if isinstance(chain, list) and chain and isinstance(chain[0], dict) else {}
     frames = [frame for frame in first.get("frames") or () if isinstance(frame, dict)]
+    if beside and not any(frame.get("line") for frame in frames):
+        return
     for frame in frames[-_MOST_FRAMES:][::-1]:
         yield _short(f"{frame.get('file')}:{frame.get('line')} in {frame.get('function')}")
 

@@ -55,6 +55,15 @@ class TestDeath:
         assert "    steps    ui: clicked" in lines
         assert "    known by SIGKILL (the kernel)" in lines
 
+    @pytest.mark.parametrize(("line", "times"), [(7, 1), (0, 0)])
+    def test_shows_the_stack_where_it_is_one_of_calls(self, line, times):
+        frames = [{"file": "shop.py", "line": line, "function": "charge"}]
+        stack = json.dumps({"chain": [{"frames": frames}]})
+        lines = shown("error", type="Aborted", attributes=DEATH, stack=stack).splitlines()
+
+        assert times == lines.count("    stack    shop.py:7 in charge")
+        assert times == sum("shop.py" in each for each in lines)
+
 
 class TestError:
     def test_shows_the_innermost_frames_first(self):

@@ -230,6 +230,16 @@ class TestDeath:
 
         assert ("crashed", {"mode": "process"}) == (session.status, session.attributes)
 
+    @pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGTERM)", "os._exit(0)"])
+    async def test_in_the_middle_of_work_is_an_abnormal_end(self, end, rings, source):
+        owner = rings.owner(lambda ring: ring.open("GET /pay", span=21))
+        await seen(source)
+        owner.die(end)
+        await rings.emptied()
+        (session,) = rings.signals("session")
+
+        assert ("abnormal", {"mode": "process"}) == (session.status, session.attributes)
+
     async def test_leaves_open_spans_as_errors(self, rings, source):
         rings.owner(busy).process.kill()
         await rings.emptied()

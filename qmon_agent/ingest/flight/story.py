@@ -179,7 +179,8 @@ def _sessions(flight: Flight, death: Death) -> list[Session]:
         (each.session_id, each.user_id, each.mode, each.started, each.errors)
         for each in flight.sessions
     ]
-    if not opened and cause.is_crash:
+    cut_off = cause.is_crash or (flight.open_spans and cause.level != "info")
+    if not opened and cut_off:  # every crash, and every end in the middle of work, is a session's
         started = flight.resource.started or death.time
         opened = [(key_of(flight.process.hex(), "session"), "", "process", started, 0)]
     return [
