@@ -45,7 +45,11 @@ def expire(folder: str, *, now: float | None = None) -> int:
 def _left_in(folder: str, now: float) -> list[tuple[float, str]]:
     """Find rings without an owner, and when those were last seen."""
     found = []
-    for name in os.listdir(folder):
+    try:
+        names = os.listdir(folder)
+    except OSError:  # rings are in private memory here
+        return []
+    for name in names:
         path = f"{folder}/{name}"
         if name.endswith(SUFFIX) and not is_ours(path) and now - _changed(path) > QUIET_S:
             seen = _last_sign(path)

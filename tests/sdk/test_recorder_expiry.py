@@ -97,6 +97,17 @@ class TestLeftRings:
         assert 2 == expire(str(tmp_path), now=time.time() + OLDEST_S + 60)
         assert ["link.ring"] == names(tmp_path)
 
+    def test_are_none_where_there_is_no_folder(self, tmp_path):
+        assert 0 == expire(str(tmp_path / "none"))
+
+    def test_are_no_trouble_where_none_can_be(self, told, tmp_path):
+        (tmp_path / "file").touch()
+        ring = Ring(f"{tmp_path}/file/a.ring", bytes(16))
+        for _ in range(3):
+            ring.look()
+
+        assert {} == stats().trouble
+
     def test_are_named_when_they_go(self, told, leave, tmp_path):
         leave(1)
         expire(str(tmp_path), now=time.time() + OLDEST_S + 60)
