@@ -1,12 +1,18 @@
 """What `init` alone takes from a program that uses nothing of qmon: a trivial ASGI application.
 
-Two servers, one with and one without, are asked in turns over kept connections; what is compared is
-the CPU they spend on a request. Many short turns are taken, in changing order, since two processes
-on a shared machine differ by more than what is looked for.
+Two servers on one CPU, one with and one without, are asked in turns over kept connections, from the
+other CPU; what is compared is the CPU they spend on a request, what they do between turns included.
+The turns are short, so that whatever else the machine does befalls both. Any two processes differ
+for as long as they live, so there are many pairs: told is the median of theirs, and its bounds.
+
+The allocator's thresholds are fixed for both. By itself it sets them by what a program happened to
+free early, and one that has them too low maps and unmaps memory for every request that asyncio
+reads: a third of all there is to compare, and as likely to fall to the one as to the other.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import statistics
@@ -16,8 +22,16 @@ import time
 
 from .places import Agent, place
 
-TURNS = 60
-REQUESTS = 300
+PAIRS = 9
+TURNS = 120  # of a pair
+REQUESTS = 40
+WARM = 10
+SERVERS_ON, ASKED_FROM = {1}, {0}
+SAME = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
+    "PYTHONHASHSEED": "0",
+}
 _HEAD_ENDS = b"\r\n\r\n"
 
 
@@ -25,32 +39,48 @@ def alone():
     """Measure; gives the row of the table."""
     with place() as state:
         agent = Agent(state)
+        environment = {**os.environ, **agent.environment, **SAME}
         try:
-            ratios = _ratios({**os.environ, **agent.environment})
+            ratios = [_pair(environment, first) for first in range(PAIRS)]
         finally:
             agent.stop()
-    quarters = statistics.quantiles(ratios, n=4)
-    change = " to ".join(f"{100 * (ratio - 1):+.1f}" for ratio in (quarters[0], quarters[2]))
+    low, middle, high = (f"{100 * (ratio - 1):+.1f}" for ratio in median_of(ratios))
     return [
         ("CPU of a trivial ASGI request under uvicorn, changed by `init` alone (at most +1 %)",
-         f"{100 * (quarters[1] - 1):+.1f} % (half of the turns: {change} %)"),
+         f"{middle} % (95 %: {low} to {high} %; {PAIRS} pairs, {TURNS * REQUESTS} requests each)"),
     ]  # fmt: skip
 
 
-def _ratios(environment):
-    servers = {mode: Server(mode, environment) for mode in ("bare", "qmon")}
+def median_of(values):
+    """Give the median between the bounds that it is in 95 times of 100, however they lie."""
+    ordered = sorted(values)
+    half, spread = len(ordered) / 2, 0.98 * math.sqrt(len(ordered))
+    low, high = max(int(half - spread), 0), min(math.ceil(half + spread), len(ordered) - 1)
+    return ordered[low], statistics.median(ordered), ordered[high]
+
+
+def _pair(environment, number):
+    """Compare two fresh servers, the first of them now one, now the other."""
+    allowed = os.sched_getaffinity(0)
+    servers = {mode: Server(mode, environment) for mode in _turned(number)}
+    if allowed >= SERVERS_ON | ASKED_FROM:
+        os.sched_setaffinity(0, ASKED_FROM)
     try:
-        for server in servers.values():
-            server.spent()  # warm
+        for server in [*servers.values()] * WARM:
+            server.spent()
         ratios = []
         for turn in range(TURNS):
-            modes = ("bare", "qmon") if turn % 2 else ("qmon", "bare")
-            spent = {mode: servers[mode].spent() for mode in modes}
+            spent = {mode: servers[mode].spent() for mode in _turned(turn)}
             ratios.append(spent["qmon"] / spent["bare"])
-        return ratios
+        return statistics.median(ratios)
     finally:
+        os.sched_setaffinity(0, allowed)
         for server in servers.values():
             server.stop()
+
+
+def _turned(turn):
+    return ("bare", "qmon") if turn % 2 else ("qmon", "bare")
 
 
 class Server:
@@ -64,14 +94,17 @@ class Server:
             text=True,
         )
         port = int(self.process.stdout.readline())
+        if os.sched_getaffinity(0) >= SERVERS_ON:
+            os.sched_setaffinity(self.process.pid, SERVERS_ON)
         self.connection = _connected(port)
+        self.before = 0
 
     def spent(self):
-        """Nanoseconds of CPU of one request."""
-        before = int(self.get(b"/cpu"))
+        """Nanoseconds of CPU of a request, with its share of what was done since the last turn."""
         for _ in range(REQUESTS):
             self.get(b"/")
-        return (int(self.get(b"/cpu")) - before) / (REQUESTS + 1)
+        before, self.before = self.before, int(self.get(b"/cpu"))
+        return (self.before - before) / (REQUESTS + 1)
 
     def get(self, path):
         """Ask, and read the whole answer."""

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_DIGITS_ALONE = bytes(byte if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))  # noqa: PLR2004 - "0" to "9"
+
+
 def holds(text: str, words: tuple[str, ...]) -> bool:
     """Say whether a text holds one of some words."""
     for word in words:  # noqa: SIM110 - a generator would cost as much as all the looking
@@ -41,6 +44,12 @@ def needles(words: tuple[str, ...]) -> Callable[[str], bool]:
 
 cards: Any = None if speedups is None else speedups.cards
 """Says of a text what the pattern `cards.HINT` does; `None` where the pattern has to be asked."""
+
+
+def has_digits(text: str, count: int) -> bool:
+    """Say whether so many digits may follow each other, without a pattern, or even `re`."""
+    runs = text.encode("utf-8", "replace").translate(_DIGITS_ALONE, b" -").split()
+    return max(map(len, runs), default=0) >= count
 
 
 def has_mixtures(text: str, length: int) -> bool:

@@ -21,7 +21,7 @@ from .known_secrets import (
     phrase,
     shapes_of_own,
 )
-from .looking import cards, holds, needles
+from .looking import cards, has_digits, holds, needles
 from .rendering import HIDDEN, Renderer, cut, encodable, label, pairs_of
 
 TYPE_CHECKING = False
@@ -260,7 +260,10 @@ class Scrubber:
             return False
         if _in_longer(lowered) or ("_" in lowered and _with_a_line(lowered)):
             return True
-        return cards(text) if cards is not None else self._pattern(HINT).search(text) is not None
+        return cards(text) if cards is not None else self._has_cards(text)
+
+    def _has_cards(self, text: str) -> bool:
+        return has_digits(text, SHORTEST_TOKEN) and self._pattern(HINT).search(text) is not None
 
     def _scrubbed(self, text: str, shapes: tuple[Shape, ...]) -> str:
         lowered = text.lower()

@@ -332,8 +332,8 @@ def _bytes(text: str) -> bytes:
 def _stat() -> list[str]:
     """Read `/proc/self/stat`; zeros where there is none."""
     try:
-        with open("/proc/self/stat", encoding="latin-1") as file:
-            text = file.read()
+        with open("/proc/self/stat", "rb", buffering=0) as file:
+            text = (file.read() or b"").decode("latin-1")
     except OSError:
         return ["0"] * 52
     # The name in brackets may hold anything, brackets and spaces too.

@@ -14,7 +14,7 @@ from qmon_sdk.cards import HINT
 from qmon_sdk.entropy import SHORTEST, without_random
 from qmon_sdk.known_secrets import NEEDLES, NEEDLES_OF_NAMES, NEEDLES_WITH_A_LINE, SIGNS
 from qmon_sdk.local_variables import _plain_first, _variables
-from qmon_sdk.looking import PureNeedles
+from qmon_sdk.looking import PureNeedles, has_digits
 from qmon_sdk.rendering import cut
 from qmon_sdk.scrub import Scrubber
 from qmon_sdk.settings import Settings
@@ -80,6 +80,7 @@ class TestLooks:
     @given(text=st.one_of(TEXTS, st.text(alphabet="0123456789 -a٣", max_size=40)))
     def test_find_cards_where_the_pattern_does(self, compiled, text):
         assert compiled.cards(text) == bool(re.search(HINT, text))
+        assert has_digits(text, 13) or not re.search(HINT, text)
 
     @given(text=st.one_of(TEXTS, st.text(alphabet="aB3 /é", max_size=60)))
     def test_miss_no_word_that_is_random(self, compiled, text):

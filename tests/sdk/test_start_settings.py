@@ -131,3 +131,19 @@ class TestInit:
         """)
 
         assert "qmon: before_send: ZeroDivisionError: division by zero\n" == done.err
+
+
+class TestInitAlone:
+    @pytest.mark.parametrize("pure", ["0", "1"])
+    def test_needs_no_patterns(self, pure, tmp_path):
+        asked = "import sys, qmon_sdk as q; q.init(integrations=()); print('re' in sys.modules)"
+        out = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {asked}"],
+            env={"QMON_PURE_PYTHON": pure, "QMON_STATE_DIR": str(tmp_path)},
+            capture_output=True,
+            check=True,
+            timeout=60,
+            text=True,
+        )
+
+        assert out.stdout == "False\n"
