@@ -94,6 +94,7 @@ _NAMED = (
 _SHOWN = r"""(?!\\?["']?\[scrubbed\])"""
 _VALUE = _SHOWN + r"""(?:[bru]{1,2}(?=["']))?(?:\\"[^"]*+"?|"[^"]*+"?|'[^']*+'?|[^\s&,;"'<>]++)"""
 _IS = r"""(?:\\?["'])?\s{0,4}[=:][=>]?+\s{0,4}+"""
+_APART = r"""(?:\s{1,4}+|["'],\s{0,4}+)"""  # in a command, and in a list of its words
 _SECOND = _SHOWN + r"""b?(?:"[^"]*+"?|'[^']*+'?|[\w.-]++)(?=\s{0,4}(?:[)\]]|\Z))"""
 _SCHEMES = r"(?:bearer|basic|token|digest|negotiate|apikey|key|oauth|hawk|aws4-hmac-sha256)"
 _REST = _SHOWN + r"""(?:\\"[^"]*+"?|"[^"]*+"?|'[^']*+'?|[^\r\n}"'][^\r\n}]*+)"""
@@ -156,7 +157,7 @@ def shapes_of(names: str, needles: tuple[str, ...]) -> tuple[Shape, ...]:
     more = rf"[\w-]{{0,64}}?(?:{names}|authorization|cookie)"
     return (
         (needles, rf"(?i)((?:{names}){_IS}){_VALUE}", rf"\1{HIDDEN}"),
-        (("--",), rf"(?i)(?<![\w-])(--{more}\s{{1,4}}+)(?!-){_VALUE}", rf"\1{HIDDEN}"),
+        (("--",), rf"(?i)(?<![\w-])(--{more}{_APART})(?![\"']?-){_VALUE}", rf"\1{HIDDEN}"),
         (
             ("['", '["', "('", '("', "[b'", "(b'"),
             rf"""(?i)([(\[]b?["']{more}["'],\s{{0,4}}+){_SECOND}""",

@@ -27,7 +27,19 @@ PIECES = (
     ),
     *("cookie: ", "authorization: ", "token ", "Key (a)=(", "row contains (", "sig=", "%40", "\\"),
     *("duplicate entry '", "' for key", "[parameters: ", "?", "&", "#", "a_b", "%", ")", "}"),
-    *("--pin ", "pin: ", ":=", "=>", "('", "(b'", "', '", "x-api-key', b'", "session_id=", "--"),
+    *(
+        "--pin ",
+        "pin: ",
+        ":=",
+        "=>",
+        "('",
+        "(b'",
+        "', '",
+        "x-api-key', b'",
+        "session_id=",
+        "--",
+        "'--pin', ",
+    ),
     *("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "api_key", "[", "]", "\n", "ß"),
 )
 HOSTILE = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
