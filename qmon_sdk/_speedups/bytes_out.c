@@ -36,8 +36,8 @@ store(char *at, uint64_t value, size_t width)
 int
 out_bytes(Out *out, const char *bytes, size_t size)
 {
-    if (make_room(out, size) < 0) {
-        return -1;
+    if (size == 0 || make_room(out, size) < 0) {
+        return size == 0 ? 0 : -1;
     }
     memcpy(out->bytes + out->size, bytes, size);
     out->size += size;

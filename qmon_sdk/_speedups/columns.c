@@ -24,7 +24,7 @@ is_text(PyObject *value)
     return PyUnicode_CheckExact(value);
 }
 
-static int
+int
 same_text(PyObject *one, PyObject *other)
 {
     return one == other || PyUnicode_Compare(one, other) == 0;

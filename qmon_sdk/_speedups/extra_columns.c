@@ -16,20 +16,6 @@ said_free(Said *said)
     Py_CLEAR(said->links);
 }
 
-/* Take what is kept under a number, away; NULL if there is nothing, or with an exception. */
-static PyObject *
-take(Extras *self, uint64_t number)
-{
-    PyObject *key = PyLong_FromUnsignedLongLong(number);
-    PyObject *entry = key == NULL ? NULL : PyDict_GetItemWithError(self->kept, key);
-    Py_XINCREF(entry);
-    if (entry != NULL && PyDict_DelItem(self->kept, key) < 0) {
-        Py_CLEAR(entry);
-    }
-    Py_XDECREF(key);
-    return entry;
-}
-
 static int
 set_text(PyObject **column, Py_ssize_t count, Py_ssize_t row, PyObject *text)
 {
@@ -47,11 +33,11 @@ set_text(PyObject **column, Py_ssize_t count, Py_ssize_t row, PyObject *text)
     return 0;
 }
 
-/* Put a row's pairs in; takes the entry's reference. */
+/* Put a row's packed pairs in; takes the entry's reference. */
 static int
 set_entry(Said *said, Py_ssize_t row, PyObject *entry)
 {
-    if (PyTuple_CheckExact(entry)) {
+    if (PyBytes_CheckExact(entry)) {
         PyTuple_SET_ITEM(said->rows, row, entry);
         return 0;
     }
@@ -60,6 +46,25 @@ set_entry(Said *said, Py_ssize_t row, PyObject *entry)
     PyTuple_SET_ITEM(said->rows, row, Py_NewRef(PyList_GET_ITEM(entry, 0)));
     Py_DECREF(entry);
     return failed;
+}
+
+/* Packed pairs as texts: keys and texts in turns. */
+PyObject *
+packed_tuple(PyObject *packed)
+{
+    const char *at = PyBytes_AS_STRING(packed);
+    size_t texts = 2 * packed_pairs(&at), head;
+    PyObject *tuple = PyTuple_New((Py_ssize_t)texts);
+    for (size_t i = 0; tuple != NULL && i < texts; i++) {
+        size_t size = packed_text(&at, &head);
+        PyObject *text = PyUnicode_DecodeUTF8(at - size, (Py_ssize_t)size, NULL);
+        if (text == NULL) {
+            Py_CLEAR(tuple);
+            break;
+        }
+        PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, text);
+    }
+    return tuple;
 }
 
 static PyObject *
@@ -99,17 +104,15 @@ merged(PyObject *site, PyObject *pairs)
 static int
 take_row(Extras *self, Said *said, Py_ssize_t row, uint64_t number)
 {
-    PyObject *entry = number ? take(self, number) : NULL;
-    if (entry == NULL && (PyErr_Occurred() || (entry = PyTuple_New(0)) == NULL)) {
-        return -1;
-    }
-    return set_entry(said, row, entry);
+    PyObject *entry = number ? entries_take(&self->kept, number) : NULL;
+    return set_entry(said, row, entry == NULL ? Py_NewRef(names.no_pairs) : entry);
 }
 
 static int
 merge_row(Said *said, Py_ssize_t row, PyObject *site)
 {
-    PyObject *pairs = merged(site, Py_NewRef(PyTuple_GET_ITEM(said->rows, row)));
+    PyObject *own = packed_tuple(PyTuple_GET_ITEM(said->rows, row));
+    PyObject *pairs = own == NULL ? NULL : merged(site, own);
     if (pairs == NULL) {
         return -1;
     }
@@ -119,12 +122,6 @@ merge_row(Said *said, Py_ssize_t row, PyObject *site)
 }
 
 /* --- the column ---------------------------------------------------------------------------------------- */
-
-static int
-same_text(PyObject *one, PyObject *other)
-{
-    return one == other || PyUnicode_Compare(one, other) == 0;
-}
 
 /* Is a pair among those of a row? At its own place, most likely. */
 static int
@@ -219,6 +216,7 @@ word(const char *bytes, Py_ssize_t at, int width)
 typedef struct {
     PyObject *sites;
     Py_buffer places, numbers;
+    int packed; /* bytes of the column will do */
 } Asked;
 
 static PyObject *
@@ -229,22 +227,6 @@ site_at(const Asked *asked, Py_ssize_t row)
 }
 
 static int
-are_texts(PyObject *map)
-{
-    PyObject *key, *text;
-    Py_ssize_t at = 0;
-    if (!PyDict_CheckExact(map)) {
-        return 0;
-    }
-    while (PyDict_Next(map, &at, &key, &text)) {
-        if (!PyUnicode_CheckExact(key) || !PyUnicode_CheckExact(text)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static int
 is_sound(const Asked *asked)
 {
     Py_ssize_t rows = asked->numbers.len / 8;
@@ -252,7 +234,7 @@ is_sound(const Asked *asked)
         return 0;
     }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(asked->sites); i++) {
-        if (!are_texts(PyList_GET_ITEM(asked->sites, i))) {
+        if (!is_labels(PyList_GET_ITEM(asked->sites, i))) {
             return 0;
         }
     }
@@ -264,6 +246,18 @@ is_sound(const Asked *asked)
     return 1;
 }
 
+/* The column by texts, for rows that cannot be written as they are packed. */
+static PyObject *
+slow_column(Said *said, const Asked *asked)
+{
+    for (Py_ssize_t i = 0; i < said->count; i++) {
+        if (merge_row(said, i, site_at(asked, i)) < 0) {
+            return NULL;
+        }
+    }
+    return rows_column(said->rows);
+}
+
 static PyObject *
 columns_of(Extras *self, const Asked *asked)
 {
@@ -272,10 +266,13 @@ columns_of(Extras *self, const Asked *asked)
     said.rows = PyTuple_New(said.count);
     int failed = said.rows == NULL;
     for (Py_ssize_t i = 0; !failed && i < said.count; i++) {
-        failed = take_row(self, &said, i, word(asked->numbers.buf, i, 8)) < 0 ||
-                 merge_row(&said, i, site_at(asked, i)) < 0;
+        failed = take_row(self, &said, i, word(asked->numbers.buf, i, 8)) < 0;
     }
-    if (!failed && (column = rows_column(said.rows)) != NULL) {
+    if (!failed) {
+        column = asked->packed ? packed_column(asked->sites, &asked->places, said.rows) : NULL;
+        column = column != NULL || PyErr_Occurred() ? column : slow_column(&said, asked);
+    }
+    if (column != NULL) {
         PyObject *events = said.events == NULL ? Py_None : said.events;
         PyObject *links = said.links == NULL ? Py_None : said.links;
         column = Py_BuildValue("(NOO)", column, events, links);
@@ -287,10 +284,10 @@ columns_of(Extras *self, const Asked *asked)
 PyObject *
 extras_columns(Extras *self, PyObject *args)
 {
-    Asked asked;
+    Asked asked = {.packed = 0};
     PyObject *columns = NULL;
-    if (!PyArg_ParseTuple(args, "O!y*y*:columns", &PyList_Type, &asked.sites, &asked.places,
-                          &asked.numbers)) {
+    if (!PyArg_ParseTuple(args, "O!y*y*|p:columns", &PyList_Type, &asked.sites, &asked.places,
+                          &asked.numbers, &asked.packed)) {
         return NULL;
     }
     if (is_sound(&asked)) {
@@ -307,17 +304,21 @@ PyObject *
 extras_take(Extras *self, PyObject *number)
 {
     uint64_t wanted = PyLong_AsUnsignedLongLong(number);
-    PyObject *entry = PyErr_Occurred() ? NULL : take(self, wanted);
+    PyObject *entry = PyErr_Occurred() ? NULL : entries_take(&self->kept, wanted);
     if (entry == NULL) {
         return PyErr_Occurred() ? NULL : PyDict_New();
     }
-    PyObject *pairs = PyTuple_CheckExact(entry) ? entry : PyList_GET_ITEM(entry, 0);
-    PyObject *map = pairs_dict(&PyTuple_GET_ITEM(pairs, 0), PyTuple_GET_SIZE(pairs) / 2);
-    if (map != NULL && pairs != entry &&
+    int is_more = PyList_CheckExact(entry);
+    PyObject *pairs = packed_tuple(is_more ? PyList_GET_ITEM(entry, 0) : entry), *map = NULL;
+    if (pairs != NULL) {
+        map = pairs_dict(&PyTuple_GET_ITEM(pairs, 0), PyTuple_GET_SIZE(pairs) / 2);
+    }
+    if (map != NULL && is_more &&
         (PyDict_SetItem(map, names.events, PyList_GET_ITEM(entry, 1)) < 0 ||
          PyDict_SetItem(map, names.links, PyList_GET_ITEM(entry, 2)) < 0)) {
         Py_CLEAR(map);
     }
+    Py_XDECREF(pairs);
     Py_DECREF(entry);
     return map;
 }

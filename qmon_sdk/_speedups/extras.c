@@ -1,7 +1,6 @@
 /* Attributes of spans whose rows are in no frame yet: written to the notes, and kept for the flush.
  *
- * Kept are not dictionaries but the pairs of each row, one after the other, in a tuple: a column is
- * made of them without anything else being made for a row.
+ * Kept is not a dictionary but the bytes that were noted: most columns are made of them as they are.
  */
 
 #include "speedups.h"
@@ -12,90 +11,106 @@
 
 /* Let the library write what is no Unicode. */
 static int
-pack_oddly(Out *out, const Pairs *pairs)
+pack_oddly(Out *out, const Pairs *pairs, Py_ssize_t count)
 {
-    PyObject *map = pairs_dict(pairs->texts, pairs->count);
+    PyObject *map = pairs_dict(pairs->texts, count);
     out->size = 0;
     int failed = map == NULL ? -1 : out_packed(out, map);
     Py_XDECREF(map);
     return failed;
 }
 
-/* Note the pairs where a kill does not reach them; 0 if they found no place. */
 static int
-note(Extras *self, const Pairs *pairs, uint64_t *number)
+pack(Out *out, const Pairs *pairs, Py_ssize_t count)
 {
-    Out out = {0};
-    if (self->notes == NULL) {
-        return 0;
-    }
-    int written = pack_pairs(&out, pairs->texts, pairs->count);
-    if (written == 0) {
-        written = pack_oddly(&out, pairs);
-    }
-    if (written >= 0) {
-        *number = notes_write(self->notes, NOTE_EXTRA, out.bytes, out.size);
-    }
-    out_free(&out);
-    return written < 0 ? -1 : 0;
+    out->size = 0;
+    int written = pack_pairs(out, pairs->texts, count);
+    return written == 0 ? pack_oddly(out, pairs, count) : written < 0 ? -1 : 0;
 }
 
-static PyObject *
-pairs_tuple(const Pairs *pairs, Py_ssize_t count)
+/* Take packed pairs for the flush, and note them where a kill does not reach them. */
+static int
+keep_packed(Extras *self, const Out *packed, PyObject *entry, uint64_t *number)
 {
-    PyObject *kept = PyTuple_New(2 * count);
-    for (Py_ssize_t i = 0; kept != NULL && i < 2 * count; i++) {
-        PyTuple_SET_ITEM(kept, i, Py_NewRef(pairs->texts[i]));
+    if (entry == NULL) {
+        return -1;
     }
-    return kept;
+    if (self->notes != NULL) {
+        *number = notes_write(self->notes, NOTE_EXTRA, packed->bytes, packed->size);
+    }
+    if (*number == 0) {
+        *number = self->unnoted++;
+    }
+    return entries_put(&self->kept, *number, entry);
 }
 
-/* Take the pairs for the flush, and what is no attribute in a place of its own. */
+/* What is no attribute has a place of its own. */
 static PyObject *
-entry_of(const Pairs *pairs, PyObject *apart)
+entry_apart(const Pairs *pairs, PyObject *apart, Out *out)
 {
-    Py_ssize_t more = apart == NULL ? 0 : PyDict_GET_SIZE(apart);
-    PyObject *kept = pairs_tuple(pairs, pairs->count - more);
-    if (kept == NULL || !more) {
-        return kept;
+    if (pack(out, pairs, pairs->count - PyDict_GET_SIZE(apart)) < 0) {
+        return NULL;
     }
     PyObject *events = PyDict_GetItem(apart, names.events), *links = PyDict_GetItem(apart, names.links);
-    return Py_BuildValue("[NOO]", kept, events == NULL ? names.nothing : events,
+    return Py_BuildValue("[NOO]", out_object(out), events == NULL ? names.nothing : events,
                          links == NULL ? names.nothing : links);
 }
 
 static int
 keep_pairs(Extras *self, Pairs *pairs, PyObject *apart, uint64_t *number)
 {
-    if ((apart != NULL && pairs_read(pairs, apart) != 1) || note(self, pairs, number) < 0) {
-        return -1;
+    Out out = {0};
+    PyObject *entry = NULL;
+    if ((apart == NULL || pairs_read(pairs, apart) == 1) && pack(&out, pairs, pairs->count) == 0) {
+        Out less = {0};
+        entry = apart == NULL ? out_object(&out) : entry_apart(pairs, apart, &less);
+        out_free(&less);
     }
-    if (*number == 0) {
-        *number = self->unnoted++;
-    }
-    PyObject *key = PyLong_FromUnsignedLongLong(*number), *entry = entry_of(pairs, apart);
-    int failed = key == NULL || entry == NULL ? -1 : PyDict_SetItem(self->kept, key, entry);
-    Py_XDECREF(key);
+    int failed = keep_packed(self, &out, entry, number);
     Py_XDECREF(entry);
+    out_free(&out);
     return failed;
 }
 
-/* Keep what was said of a span, and say by which number; 0 if nothing is left of it. */
-int
-extras_keep(PyObject *any, PyObject *said, PyObject *apart, uint64_t *number)
+static int
+keep_slowly(Extras *self, const Given *said, PyObject *apart, uint64_t *number)
 {
-    Extras *self = (Extras *)any;
     Pairs pairs;
     pairs.count = 0;
-    *number = 0;
-    if (self->scrub == NULL) {
-        return 0;
-    }
-    int failed = pairs_scrubbed(&pairs, self->scrub, said);
+    PyObject *map = said_dict(said);
+    int failed = map == NULL ? -1 : pairs_scrubbed(&pairs, self->scrub, map);
+    Py_XDECREF(map);
     if (!failed && (pairs.count > 0 || apart != NULL)) {
         failed = keep_pairs(self, &pairs, apart, number);
     }
     pairs_free(&pairs);
+    return failed;
+}
+
+static Out scratch; /* lent to one at a time, so that most need no memory of their own */
+
+/* Keep what was said of a span, and say by which number; 0 if nothing is left of it. */
+int
+extras_keep(PyObject *any, const Given *said, PyObject *apart, uint64_t *number)
+{
+    Extras *self = (Extras *)any;
+    *number = 0;
+    if (self->scrub == NULL) {
+        return 0;
+    }
+    Out out = scratch;
+    scratch = (Out){0};
+    out.size = 0;
+    int failed, pairs = apart == NULL ? labels_packed(self->scrub, said, &out) : -1;
+    if (pairs < 0) {
+        failed = keep_slowly(self, said, apart, number);
+    } else {
+        PyObject *entry = pairs ? out_object(&out) : NULL;
+        failed = pairs ? keep_packed(self, &out, entry, number) : 0;
+        Py_XDECREF(entry);
+    }
+    out_free(&scratch);
+    scratch = out;
     return failed;
 }
 
@@ -110,7 +125,8 @@ extras_keep_method(Extras *self, PyObject *args)
     if (apart != NULL && PyDict_GET_SIZE(apart) == 0) {
         apart = NULL;
     }
-    if (extras_keep((PyObject *)self, said, apart, &number) < 0) {
+    const Given map = {.map = said};
+    if (extras_keep((PyObject *)self, &map, apart, &number) < 0) {
         if (!PyErr_Occurred()) {
             PyErr_SetString(PyExc_TypeError, "what is apart is text to text");
         }
@@ -137,9 +153,6 @@ extras_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
         self->scrub = scrub == Py_None ? NULL : Py_NewRef(scrub);
         self->notes = notes == Py_None ? NULL : Py_NewRef(notes);
         self->unnoted = UNNOTED;
-        if ((self->kept = PyDict_New()) == NULL) {
-            Py_CLEAR(self);
-        }
     }
     return (PyObject *)self;
 }
@@ -147,7 +160,7 @@ extras_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
 static Py_ssize_t
 extras_length(Extras *self)
 {
-    return PyDict_GET_SIZE(self->kept);
+    return (Py_ssize_t)self->kept.count;
 }
 
 static int
@@ -155,7 +168,9 @@ extras_traverse(Extras *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->scrub);
     Py_VISIT(self->notes);
-    Py_VISIT(self->kept);
+    for (size_t i = 0; self->kept.seats != NULL && i <= self->kept.mask; i++) {
+        Py_VISIT(self->kept.seats[i].value);
+    }
     return 0;
 }
 
@@ -165,7 +180,7 @@ extras_dealloc(Extras *self)
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->scrub);
     Py_CLEAR(self->notes);
-    Py_CLEAR(self->kept);
+    entries_free(&self->kept);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 

@@ -2,7 +2,7 @@
 
 #include "speedups.h"
 
-static int
+int
 is_labels(PyObject *value)
 {
     PyObject *key, *text;

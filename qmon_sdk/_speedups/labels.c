@@ -6,14 +6,6 @@
 
 #include "speedups.h"
 
-enum { SHORT = 256 }; /* characters of a text worth remembering */
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    PyObject *scrubber, *keys, *texts, *pure;
-} Labels;
-
 void
 pairs_free(Pairs *pairs)
 {
@@ -89,7 +81,7 @@ is_no_card(int64_t value)
     return value < 2 || value > 6;
 }
 
-static int
+int
 is_plain_number(PyObject *number)
 {
     if (PyFloat_CheckExact(number)) {

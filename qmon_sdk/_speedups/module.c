@@ -21,7 +21,8 @@ intern_names(void)
     };
     Py_XSETREF(names.events, PyUnicode_FromStringAndSize("\0events", 7));
     Py_XSETREF(names.links, PyUnicode_FromStringAndSize("\0links", 6));
-    if (names.events == NULL || names.links == NULL) {
+    Py_XSETREF(names.no_pairs, PyBytes_FromStringAndSize("\x80", 1));
+    if (names.events == NULL || names.links == NULL || names.no_pairs == NULL) {
         return -1;
     }
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {

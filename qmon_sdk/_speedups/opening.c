@@ -275,14 +275,16 @@ opening_begin(Opening *it, const Place *place)
 
 /* The same in Python, for spans that there is more to say about. */
 static int
-tell(Opening *it, PyObject *how, int64_t took, PyObject *kept, PyObject *error)
+tell(Opening *it, PyObject *how, int64_t took, const Given *given, PyObject *error)
 {
     PyObject *parent = span_object(it->parent, it->parent_said), *done = NULL;
+    PyObject *kept = given == NULL ? Py_NewRef(Py_None) : said_dict(given);
     PyObject *start = PyLong_FromLongLong(it->start), *length = PyLong_FromLongLong(took);
-    if (parent != NULL && start != NULL && length != NULL) {
+    if (parent != NULL && start != NULL && length != NULL && kept != NULL) {
         done = PyObject_CallFunctionObjArgs(how, (PyObject *)it->cell, it->site, parent, start, length,
-                                            kept == NULL ? Py_None : kept, error, NULL);
+                                            kept, error, NULL);
     }
+    Py_XDECREF(kept);
     Py_XDECREF(parent);
     Py_XDECREF(start);
     Py_XDECREF(length);
@@ -292,19 +294,19 @@ tell(Opening *it, PyObject *how, int64_t took, PyObject *kept, PyObject *error)
 
 /* Note the end of a span that ended well; -1 where a failure of ours is to be heard. */
 int
-opening_end(Opening *it, PyObject *kept)
+opening_end(Opening *it, const Given *kept)
 {
     int64_t took = clock_now() - it->start;
     const Cell *cell = it->cell;
     int is_plain = cell->said == NULL && cell->span == it->span &&
-                   (kept == NULL || PyDict_CheckExact(kept)) &&
+                   (kept == NULL || kept->map == NULL || PyDict_CheckExact(kept->map)) &&
                    (it->outer == NULL || cell->thread == PyThread_get_thread_ident());
     return is_plain ? write_row(it, took, kept) : tell(it, joined.told, took, kept, NULL);
 }
 
 /* Note the end of a span that an exception left. */
 int
-opening_fail(Opening *it, PyObject *kept, PyObject *error)
+opening_fail(Opening *it, const Given *kept, PyObject *error)
 {
     return tell(it, joined.failed, clock_now() - it->start, kept, error);
 }

@@ -10,12 +10,15 @@
 
 /* The codes of one sort of value that has a length: short, and with 8, 16 or 32 bits of it. */
 typedef struct {
-    uint8_t few, most_few, in_8, in_16, in_32; /* `in_8` is 0 where there is no such form */
+    uint8_t few;
+    int8_t most_few;
+    uint8_t in_8, in_16, in_32; /* `in_8` is 0 where there is no such form */
 } Sizes;
 
 static const Sizes TEXTS = {0xa0, 31, 0xd9, 0xda, 0xdb};
 static const Sizes MAPS = {0x80, 15, 0, 0xde, 0xdf};
 static const Sizes ARRAYS = {0x90, 15, 0, 0xdc, 0xdd};
+static const Sizes BYTES = {0, -1, 0xc4, 0xc5, 0xc6};
 
 /* Write a code and the low `bits` of a number, the highest first. */
 static int
@@ -51,7 +54,7 @@ done(int failed)
     return failed < 0 ? -1 : 1;
 }
 
-static int
+int
 pack_text(Out *out, PyObject *text)
 {
     Py_ssize_t size;
@@ -61,6 +64,60 @@ pack_text(Out *out, PyObject *text)
         return 0;
     }
     return size > INT32_MAX ? 0 : done(out_size(out, &TEXTS, size) | out_bytes(out, bytes, (size_t)size));
+}
+
+/* Write a text of ASCII. */
+int
+pack_ascii(Out *out, const char *text, size_t size)
+{
+    return done(out_size(out, &TEXTS, (Py_ssize_t)size) | out_bytes(out, text, size));
+}
+
+/* Write the head of an array of so many values, which follow. */
+int
+pack_array(Out *out, size_t values)
+{
+    return done(out_size(out, &ARRAYS, (Py_ssize_t)values));
+}
+
+/* Write bytes. */
+int
+pack_bytes(Out *out, const Out *bytes)
+{
+    return done(out_size(out, &BYTES, (Py_ssize_t)bytes->size) |
+                out_bytes(out, bytes->bytes, bytes->size));
+}
+
+static uint64_t
+high_first(const unsigned char *bytes, int count)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < count; i++) {
+        value = value << 8 | bytes[i];
+    }
+    return value;
+}
+
+/* Pass the head of a map that was written here, and say how many pairs follow. */
+size_t
+packed_pairs(const char **at)
+{
+    const unsigned char *bytes = (const unsigned char *)*at;
+    int wide = bytes[0] == MAPS.in_16 ? 2 : bytes[0] == MAPS.in_32 ? 4 : 0;
+    *at += 1 + wide;
+    return wide ? high_first(bytes + 1, wide) : bytes[0] & 0x0f;
+}
+
+/* Pass a text that was written here: how many bytes its head has, and how many follow. */
+size_t
+packed_text(const char **at, size_t *head)
+{
+    const unsigned char *bytes = (const unsigned char *)*at;
+    int wide = bytes[0] == TEXTS.in_8 ? 1 : bytes[0] == TEXTS.in_16 ? 2 : bytes[0] == TEXTS.in_32 ? 4 : 0;
+    size_t size = wide ? high_first(bytes + 1, wide) : bytes[0] & 0x1f;
+    *head = 1 + (size_t)wide;
+    *at += *head + size;
+    return size;
 }
 
 static int

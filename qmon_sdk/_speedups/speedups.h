@@ -8,7 +8,7 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 10
+#define GENERATION 11
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {
@@ -16,6 +16,7 @@ typedef struct {
     PyObject *counter, *distribution;
     PyObject *who;
     PyObject *number, *begin_trace, *buf, *at;
+    PyObject *no_pairs; /* an empty map, packed */
     PyObject *events, *links, *nothing; /* what is kept apart from attributes, and no text */
     PyObject *one, *word_bits; /* 1 and 64 */
     PyObject *met, *is_true, *is_false;
@@ -83,6 +84,8 @@ typedef struct {
     Out out;
 } Places;
 
+int is_labels(PyObject *value);
+int same_text(PyObject *one, PyObject *other);
 int places_begin(Places *places);
 int places_add(Places *places, PyObject *text);
 void places_free(Places *places);
@@ -211,10 +214,17 @@ typedef struct {
     int64_t start;
 } Opening;
 
+/* What is said of a span: a map, or names and values in two rows. */
+typedef struct {
+    PyObject *map; /* NULL where there are names */
+    PyObject *names;
+    PyObject *const *values;
+} Given;
+
 int place_read(Place *place, PyObject *site, PyObject *skip);
 int opening_begin(Opening *it, const Place *place);
-int opening_end(Opening *it, PyObject *kept);
-int opening_fail(Opening *it, PyObject *kept, PyObject *error);
+int opening_end(Opening *it, const Given *kept);
+int opening_fail(Opening *it, const Given *kept, PyObject *error);
 int opening_leave(Opening *it);
 int trouble(const char *where);
 void watch_forks(void);
@@ -225,7 +235,7 @@ PyObject *count_forks(PyObject *module, PyObject *none);
 void write_open(const Opening *it);
 void write_inside(const Opening *it);
 void write_closed(const Opening *it);
-int write_row(Opening *it, int64_t took, PyObject *extra);
+int write_row(Opening *it, int64_t took, const Given *extra);
 uint64_t little(uint64_t value);
 void put_u32(char *at, uint32_t value);
 void put(char *at, const uint64_t *words, int count);
@@ -246,15 +256,38 @@ PyObject *rows_let_go(PyObject *module, PyObject *args);
 PyObject *words_alike(PyObject *module, PyObject *column);
 PyObject *rows_places(PyObject *module, PyObject *column);
 
+/* --- guise.c: what is taken for a function --------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *function, *dict, *weakrefs;
+} Guise;
+
+extern PyGetSetDef guise_getset[];
+extern PyMethodDef guise_methods[];
+
+PyObject *guise_bound(PyObject *self, PyObject *object, PyObject *type);
+PyObject *guise_repr(PyObject *self);
+int guise_traverse(Guise *self, visitproc visit, void *arg);
+int guise_clear(Guise *self);
+void guise_end(Guise *self);
+
+/* The slots of all types of them. */
+#define GUISE_TYPE                                                                                  \
+    PyVarObject_HEAD_INIT(NULL, 0)                                                                  \
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |               \
+                Py_TPFLAGS_METHOD_DESCRIPTOR,                                                       \
+    .tp_call = PyVectorcall_Call, .tp_vectorcall_offset = offsetof(Guise, vectorcall),              \
+    .tp_descr_get = guise_bound, .tp_repr = guise_repr, .tp_getset = guise_getset,                  \
+    .tp_methods = guise_methods, .tp_dictoffset = offsetof(Guise, dict),                            \
+    .tp_weaklistoffset = offsetof(Guise, weakrefs),
+
 /* --- wrapper.c, stay.c ----------------------------------------------------------------------------- */
 
 extern PyTypeObject WrapperType, StayType, EntranceType;
 
 PyObject *stay_begin(const Place *place);
-PyObject *function_bound(PyObject *self, PyObject *object, PyObject *type);
-PyObject *function_repr(PyObject *self);
-PyObject *function_class(PyObject *self, void *closure);
-PyObject *function_reduce(PyObject *self, PyObject *protocol);
 
 /* --- verbs.c: count, gauge, distribution ------------------------------------------------------------ */
 
@@ -266,6 +299,12 @@ PyObject *verbs_aim(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 int pack_fields(Out *out, PyObject *signal);
 int pack_pairs(Out *out, PyObject *const *texts, Py_ssize_t pairs);
+int pack_text(Out *out, PyObject *text);
+int pack_ascii(Out *out, const char *text, size_t size);
+int pack_array(Out *out, size_t values);
+int pack_bytes(Out *out, const Out *bytes);
+size_t packed_pairs(const char **at);
+size_t packed_text(const char **at, size_t *head);
 
 /* --- notes.c -------------------------------------------------------------------------------------- */
 
@@ -282,12 +321,39 @@ typedef struct {
     PyObject *texts[2 * MOST_PAIRS]; /* keys and texts in turns, all held */
 } Pairs;
 
+enum { SHORT = 256 }; /* characters of a text worth remembering */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *scrubber, *keys, *texts, *pure;
+} Labels;
+
 extern PyTypeObject LabelsType;
 
 int pairs_scrubbed(Pairs *pairs, PyObject *scrub, PyObject *said);
 int pairs_read(Pairs *pairs, PyObject *map);
+int is_plain_number(PyObject *number);
+int labels_packed(PyObject *scrub, const Given *said, Out *out);
+PyObject *said_dict(const Given *said);
 void pairs_free(Pairs *pairs);
 PyObject *pairs_dict(PyObject *const *texts, Py_ssize_t pairs);
+
+/* --- entries.c: objects by number -------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t number;
+    PyObject *value; /* NULL: nobody sits here */
+} Entry;
+
+typedef struct {
+    Entry *seats;
+    size_t mask, count;
+} Entries;
+
+int entries_put(Entries *entries, uint64_t number, PyObject *value);
+PyObject *entries_take(Entries *entries, uint64_t number);
+void entries_free(Entries *entries);
 
 /* --- extras.c, extra_columns.c: attributes until their row is sent ----------------------------------- */
 
@@ -295,13 +361,15 @@ typedef struct {
     PyObject_HEAD
     PyObject *scrub; /* writes attributes as labels; NULL if nothing is kept */
     PyObject *notes; /* NULL if nobody may read them before they are sent */
-    PyObject *kept;  /* number → pairs, or `[pairs, events, links]` */
+    Entries kept;    /* packed pairs, or `[packed pairs, events, links]` */
     uint64_t unnoted;
 } Extras;
 
 extern PyTypeObject ExtrasType;
 
-int extras_keep(PyObject *any, PyObject *said, PyObject *apart, uint64_t *number);
+int extras_keep(PyObject *any, const Given *said, PyObject *apart, uint64_t *number);
+PyObject *packed_tuple(PyObject *packed);
+PyObject *packed_column(PyObject *sites, const Py_buffer *places, PyObject *rows);
 PyObject *extras_columns(Extras *self, PyObject *args);
 PyObject *extras_take(Extras *self, PyObject *number);
 

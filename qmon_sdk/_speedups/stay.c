@@ -45,17 +45,11 @@ leave(Stay *self, int done)
     return done;
 }
 
-/* `kept`, unless there is nothing in it. */
-static PyObject *
-something(PyObject *kept)
-{
-    return kept == Py_None ? NULL : kept;
-}
-
 static PyObject *
 stay_end(Stay *self, PyObject *kept)
 {
-    if (self->is_open && leave(self, opening_end(&self->opening, something(kept))) < 0) {
+    const Given given = {.map = kept}, *some = kept == Py_None ? NULL : &given;
+    if (self->is_open && leave(self, opening_end(&self->opening, some)) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -68,7 +62,8 @@ stay_fail(Stay *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OO:fail", &kept, &error)) {
         return NULL;
     }
-    if (self->is_open && leave(self, opening_fail(&self->opening, something(kept), error)) < 0) {
+    const Given given = {.map = kept}, *some = kept == Py_None ? NULL : &given;
+    if (self->is_open && leave(self, opening_fail(&self->opening, some, error)) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;

@@ -2,22 +2,25 @@
 
 #include "speedups.h"
 
+enum { MOST_KEPT = 15 };
+
 typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    PyObject *function;
-    PyObject *dict, *weakrefs;
+    Guise guise;
     Place place;
+    /* Of a function whose arguments are kept: which, of how many, and what takes calls that name some. */
+    PyObject *kept, *otherwise;
+    uint8_t places[MOST_KEPT];
+    Py_ssize_t positional;
 } Wrapper;
 
 /* --- calls -------------------------------------------------------------------------------------- */
 
 /* Note that the call failed, and let its exception go on. */
 static void
-wrapper_failed(Opening *opening)
+wrapper_failed(Opening *opening, const Given *kept)
 {
     PyObject *error = raised_exception();
-    if (opening_fail(opening, NULL, error) < 0) { /* ours, which somebody wants to hear of */
+    if (opening_fail(opening, kept, error) < 0) { /* ours, which somebody wants to hear of */
         Py_DECREF(error);
         error = raised_exception();
     }
@@ -28,22 +31,22 @@ wrapper_failed(Opening *opening)
 }
 
 static PyObject *
-wrapper_vectorcall(Wrapper *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+wrapper_called(Wrapper *self, PyObject *const *args, size_t nargsf, PyObject *kwnames, const Given *kept)
 {
     Opening opening;
     int begun = opening_begin(&opening, &self->place);
     if (begun < 0) {
         return NULL;
     }
-    PyObject *result = PyObject_Vectorcall(self->function, args, nargsf, kwnames);
+    PyObject *result = PyObject_Vectorcall(self->guise.function, args, nargsf, kwnames);
     if (begun == 0) {
         return result;
     }
     if (result == NULL) {
-        wrapper_failed(&opening);
+        wrapper_failed(&opening, kept);
         return NULL;
     }
-    if (opening_end(&opening, NULL) < 0) {
+    if (opening_end(&opening, kept) < 0) {
         Py_CLEAR(result);
     }
     PyObject *error = result == NULL ? raised_exception() : NULL;
@@ -54,52 +57,25 @@ wrapper_vectorcall(Wrapper *self, PyObject *const *args, size_t nargsf, PyObject
     return result;
 }
 
-/* --- what it looks like ------------------------------------------------------------------------- */
-
-PyObject *
-function_bound(PyObject *self, PyObject *object, PyObject *Py_UNUSED(type))
-{
-    return object == NULL || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
-}
-
-PyObject *
-function_repr(PyObject *self)
-{
-    PyObject *name = PyObject_GetAttrString(self, "__qualname__");
-    if (name == NULL) {
-        PyErr_Clear();
-        return PyUnicode_FromFormat("<function at %p>", self);
-    }
-    PyObject *text = PyUnicode_FromFormat("<function %S at %p>", name, self);
-    Py_DECREF(name);
-    return text;
-}
-
-/* What a function has and its wrapper has not is the function's. */
 static PyObject *
-wrapper_get_of_function(Wrapper *self, void *name)
+wrapper_vectorcall(Wrapper *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    return PyObject_GetAttrString(self->function, name);
+    return wrapper_called(self, args, nargsf, kwnames, NULL);
 }
 
-static int
-wrapper_set_of_function(Wrapper *self, PyObject *value, void *name)
+/* The same for a function whose arguments are kept: its caller holds them until it has returned. */
+static PyObject *
+wrapper_vectorcall_kept(Wrapper *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    return PyObject_SetAttrString(self->function, name, value);
-}
-
-/* `isinstance(it, FunctionType)`, which is what `inspect.isfunction` asks. */
-PyObject *
-function_class(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
-{
-    return Py_NewRef(&PyFunction_Type);
-}
-
-/* Pickled and copied as functions are: by where they are found. */
-PyObject *
-function_reduce(PyObject *self, PyObject *Py_UNUSED(protocol))
-{
-    return PyObject_GetAttrString(self, "__qualname__");
+    PyObject *values[MOST_KEPT];
+    if (kwnames != NULL || PyVectorcall_NARGS(nargsf) != self->positional) {
+        return PyObject_Vectorcall(self->otherwise, args, nargsf, kwnames);
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->kept); i++) {
+        values[i] = args[self->places[i]];
+    }
+    const Given kept = {.names = self->kept, .values = values};
+    return wrapper_called(self, args, nargsf, NULL, &kept);
 }
 
 /* --- the type ----------------------------------------------------------------------------------- */
@@ -119,12 +95,42 @@ place_read(Place *place, PyObject *site, PyObject *skip)
     return 0;
 }
 
+/* Read which arguments are kept: their names, their places, and who takes calls that name some. */
+static int
+read_kept(Wrapper *self, PyObject *given)
+{
+    PyObject *kept, *places, *otherwise;
+    if (!PyArg_ParseTuple(given, "O!O!nO", &PyTuple_Type, &kept, &PyTuple_Type, &places,
+                          &self->positional, &otherwise)) {
+        return -1;
+    }
+    Py_ssize_t count = PyTuple_GET_SIZE(kept);
+    int wrong = count > MOST_KEPT || PyTuple_GET_SIZE(places) != count || !PyCallable_Check(otherwise);
+    for (Py_ssize_t i = 0; !wrong && i < count; i++) {
+        Py_ssize_t place = PyLong_AsSsize_t(PyTuple_GET_ITEM(places, i));
+        wrong = place < 0 || place > UINT8_MAX || place >= self->positional ||
+                !PyUnicode_CheckExact(PyTuple_GET_ITEM(kept, i));
+        self->places[i] = (uint8_t)place;
+    }
+    if (wrong) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_ValueError, "these arguments cannot be kept");
+        }
+        return -1;
+    }
+    self->guise.vectorcall = (vectorcallfunc)wrapper_vectorcall_kept;
+    self->kept = Py_NewRef(kept);
+    self->otherwise = Py_NewRef(otherwise);
+    return 0;
+}
+
 static PyObject *
 wrapper_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"", "", "skip", NULL};
-    PyObject *function, *site, *skip = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O:Wrapper", keywords, &function, &site, &skip)) {
+    static char *keywords[] = {"", "", "skip", "kept", NULL};
+    PyObject *function, *site, *skip = Py_None, *kept = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OO!:Wrapper", keywords, &function, &site, &skip,
+                                     &PyTuple_Type, &kept)) {
         return NULL;
     }
     if (joined.cell == NULL || !PyCallable_Check(function)) {
@@ -135,9 +141,9 @@ wrapper_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (self == NULL) {
         return NULL;
     }
-    self->vectorcall = (vectorcallfunc)wrapper_vectorcall;
-    self->function = Py_NewRef(function);
-    if (place_read(&self->place, site, skip) < 0) {
+    self->guise.vectorcall = (vectorcallfunc)wrapper_vectorcall;
+    self->guise.function = Py_NewRef(function);
+    if (place_read(&self->place, site, skip) < 0 || (kept != NULL && read_kept(self, kept) < 0)) {
         Py_CLEAR(self);
     }
     return (PyObject *)self;
@@ -146,72 +152,38 @@ wrapper_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static int
 wrapper_traverse(Wrapper *self, visitproc visit, void *arg)
 {
-    Py_VISIT(self->function);
-    Py_VISIT(self->dict);
+    Py_VISIT(self->kept);
+    Py_VISIT(self->otherwise);
     Py_VISIT(self->place.site);
     Py_VISIT(self->place.skip);
-    return 0;
+    return guise_traverse(&self->guise, visit, arg);
 }
 
 static int
 wrapper_clear(Wrapper *self)
 {
-    /* The function stays until the end: a finalizer may still call what is being collected. */
-    Py_CLEAR(self->dict);
     Py_CLEAR(self->place.skip);
-    return 0;
+    return guise_clear(&self->guise);
 }
 
 static void
 wrapper_dealloc(Wrapper *self)
 {
-    PyObject_GC_UnTrack(self);
-    if (self->weakrefs != NULL) {
-        PyObject_ClearWeakRefs((PyObject *)self);
-    }
-    wrapper_clear(self);
+    guise_end(&self->guise);
+    Py_CLEAR(self->place.skip);
     Py_CLEAR(self->place.site);
-    Py_CLEAR(self->function);
+    Py_CLEAR(self->kept);
+    Py_CLEAR(self->otherwise);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
-#define OF_FUNCTION(name) \
-    {name, (getter)wrapper_get_of_function, (setter)wrapper_set_of_function, NULL, name}
-
-static PyGetSetDef wrapper_getset[] = {
-    {"__class__", function_class, NULL, NULL, NULL},
-    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
-    OF_FUNCTION("__code__"),
-    OF_FUNCTION("__defaults__"),
-    OF_FUNCTION("__kwdefaults__"),
-    OF_FUNCTION("__globals__"),
-    OF_FUNCTION("__closure__"),
-    OF_FUNCTION("__builtins__"),
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyMethodDef wrapper_methods[] = {
-    {"__reduce_ex__", function_reduce, METH_O, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
 PyTypeObject WrapperType = {
-    PyVarObject_HEAD_INIT(NULL, 0)
+    GUISE_TYPE
     .tp_name = "qmon_sdk._speedups.Wrapper",
     .tp_doc = PyDoc_STR("A function every call of which becomes a span."),
     .tp_basicsize = sizeof(Wrapper),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
-                Py_TPFLAGS_METHOD_DESCRIPTOR,
     .tp_new = wrapper_new,
     .tp_dealloc = (destructor)wrapper_dealloc,
     .tp_traverse = (traverseproc)wrapper_traverse,
     .tp_clear = (inquiry)wrapper_clear,
-    .tp_call = PyVectorcall_Call,
-    .tp_vectorcall_offset = offsetof(Wrapper, vectorcall),
-    .tp_descr_get = function_bound,
-    .tp_repr = function_repr,
-    .tp_getset = wrapper_getset,
-    .tp_methods = wrapper_methods,
-    .tp_dictoffset = offsetof(Wrapper, dict),
-    .tp_weaklistoffset = offsetof(Wrapper, weakrefs),
 };

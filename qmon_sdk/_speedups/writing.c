@@ -116,7 +116,7 @@ write_closed(const Opening *it)
 
 /* Keep what was said of a span; where that fails, the span goes without. */
 static int
-keep_extra(const Opening *it, PyObject *extra, uint64_t *number)
+keep_extra(const Opening *it, const Given *extra, uint64_t *number)
 {
     PyObject *extras = it->lane->extras;
     *number = 0;
@@ -131,7 +131,7 @@ keep_extra(const Opening *it, PyObject *extra, uint64_t *number)
 
 /* Write down a span that has ended, with what was said of it, if anything. */
 int
-write_row(Opening *it, int64_t took, PyObject *extra)
+write_row(Opening *it, int64_t took, const Given *extra)
 {
     Cell *cell = it->cell;
     uint64_t at, number;

@@ -31,6 +31,7 @@ _HEAD = Struct(">BBBB16sBQ")  # array of 7, version, bin8 of 16, process, uint64
 _HEAD_SIZE = _HEAD.size
 _SENT = Struct(">BQ")
 _ARRAY_OF_ONE = b"\x91"
+_ARRAY_OF_THREE = b"\x93"
 _LENGTH = Struct(">I")
 _ARRAY, _BIN8, _UINT64 = 0x97, 0xC4, 0xCF
 _UINT32_MAX = 0xFFFFFFFF
@@ -134,9 +135,23 @@ def pack(value: Any) -> bytes:
         return bytes(Packer(unicode_errors="replace").pack(value))
 
 
+class Packed:
+    """A column that is written already, as msgpack."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
 def pack_block(block: Block) -> bytes:
     """Write a block as it stands in a frame."""
-    return pack([block.kind, block.rows, list(block.columns)])
+    columns = block.columns
+    if not any(type(column) is Packed for column in columns):
+        return pack([block.kind, block.rows, list(columns)])
+    parts = [_ARRAY_OF_THREE, pack(block.kind), pack(block.rows), _array_header(len(columns))]
+    parts += [column.data if type(column) is Packed else pack(column) for column in columns]
+    return b"".join(parts)
 
 
 def pack_length(frame: bytes) -> bytes:

@@ -1,7 +1,8 @@
 """Wrappers whose spans begin and end in C: what `wrappers` makes, where there is the accelerator.
 
 A plain function is wrapped by an object of C that is called like it. Coroutine functions, and
-functions whose arguments are kept, get a compiled wrapper that asks C for a *stay* and ends it.
+calls of which more is kept than arguments given by their place, get a compiled wrapper that asks C
+for a *stay* and ends it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ ACCELERATED = """def {name}({parameters}):
     return _q_result
 """
 
+_VARIABLE = 0x04 | 0x08  # flags of `*args` and `**kwargs`
+_MOST_KEPT = 15
+_MOST_PLACES = 250
 _NEVER = ("__new__", "__init_subclass__", "__class_getitem__")
 # Methods that a class makes static or class methods of, but only if they are plain functions.
 
@@ -50,6 +54,38 @@ def wrapped_in_c(
 ) -> Callable[..., Any]:
     """Wrap a plain function, of which nothing is kept."""
     made: Callable[..., Any] = speedups.Wrapper(fn, site, skip=skip)
+    return made
+
+
+def wrapped_keeping(
+    fn: FunctionType,
+    otherwise: FunctionType,
+    *,
+    site: Site,
+    skip: Callable[[Any], bool] | None,
+    kept: tuple[str, ...],
+) -> Callable[..., Any]:
+    """Wrap a plain function whose arguments are kept, `otherwise` being for calls that name some.
+
+    Answers `otherwise` itself where arguments are not all given by their place.
+    """
+    code = fn.__code__
+    positional = code.co_varnames[: code.co_argcount]
+    kept = tuple(dict.fromkeys(kept))
+    if (
+        not is_wrapped_in_c(fn)
+        or code.co_flags & _VARIABLE
+        or code.co_kwonlyargcount
+        or len(kept) > _MOST_KEPT
+        or len(positional) > _MOST_PLACES
+        or not {*kept} <= {*positional}
+    ):
+        return otherwise
+    otherwise.__name__, otherwise.__qualname__ = fn.__name__, fn.__qualname__
+    places = tuple(map(positional.index, kept))
+    made: Callable[..., Any] = speedups.Wrapper(
+        fn, site, skip=skip, kept=(kept, places, len(positional), otherwise)
+    )
     return made
 
 

@@ -8,6 +8,7 @@ from qmon_sdk.accelerator import speedups
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.arrays import U32, U64, unpacked
 from qmon_sdk.protocol.columns import WRITERS
+from qmon_sdk.protocol.frames import Packed
 from qmon_sdk.protocol.signals import NO_LABELS
 
 from .packing import packed
@@ -80,10 +81,18 @@ if not TYPE_CHECKING and speedups is not None:
     Extras = speedups.Extras
 
 
-def columns_of(extras: Extras, sites: Sites, *, places: bytes, numbers: bytes) -> list[Any]:
-    """Write what is not the same for all spans of a site: attributes, events, links."""
-    found: Any = extras.columns(sites, places, numbers)
+def columns_of(
+    extras: Extras, sites: Sites, *, places: bytes, numbers: bytes, packed: bool = False
+) -> list[Any]:
+    """Write what is not the same for all spans of a site: attributes, events, links.
+
+    With `packed`, columns may come as they stand in a frame.
+    """
+    asked: Any = (sites, places, numbers)
+    found: Any = extras.columns(*asked, *((True,) if packed and Extras is not PureExtras else ()))
     if found is NotImplemented:  # of the accelerator: a site's attributes are no texts
         found = PureExtras.columns(extras, sites, places, numbers)
     labels, events, links = found
+    if type(labels) is bytes:
+        labels = Packed(labels)
     return [labels, *("" if texts is None else WRITERS["Text"](texts) for texts in (events, links))]

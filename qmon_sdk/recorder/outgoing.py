@@ -146,8 +146,8 @@ class Outgoing:
         self._books.captured("span", rows.count)
         try:
             self._fold_durations(rows)
-            block = span_block(rows, lane.ring.clock, lane.ring.extras)
-            hook = self._settings.before_send_span
+            hook, ring = self._settings.before_send_span, lane.ring
+            block = span_block(rows, ring.clock, ring.extras, packed=hook is None)
             self._block(block if hook is None else self._filtered(block, hook))
         except Exception as error:  # noqa: BLE001 - the rest has to go out
             self._lost("span", rows.count, error)

@@ -140,10 +140,11 @@ _places = pure_places if speedups is None else speedups.places
 _alike = pure_alike if speedups is None else speedups.alike
 
 
-def span_block(rows: Rows, clock: int, extras: Extras) -> Block:
+def span_block(rows: Rows, clock: int, extras: Extras, *, packed: bool = False) -> Block:
     """Write rows as a block of spans: a pass for each column, none for each row.
 
-    `clock` is what to add to their times; `extras` has what was said of single ones.
+    `clock` is what to add to their times; `extras` has what was said of single ones. With
+    `packed`, columns may come as they stand in a frame.
     """
     columns = rows.columns
     names, kinds, statuses, attributes = _by_what(rows)
@@ -153,7 +154,7 @@ def span_block(rows: Rows, clock: int, extras: Extras) -> Block:
     if columns[_EXTRA].count(0) < len(columns[_EXTRA]):
         sites = [site.attributes for site in rows.sites()]
         attributes, events, links = columns_of(
-            extras, sites, places=rows.places, numbers=columns[_EXTRA]
+            extras, sites, places=rows.places, numbers=columns[_EXTRA], packed=packed
         )
     return Block(
         kind="span",

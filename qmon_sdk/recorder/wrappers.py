@@ -16,7 +16,7 @@ from qmon_sdk.transports.originals import get_ident
 
 from .cells import CELL, adopt, draw, pack_inside, pack_open, pack_row
 from .endings import failed, told
-from .entrances import ACCELERATED, is_wrapped_in_c, names_in_c, wrapped_in_c
+from .entrances import ACCELERATED, is_wrapped_in_c, names_in_c, wrapped_in_c, wrapped_keeping
 from .ring import NO_SLOT
 
 TYPE_CHECKING = False
@@ -212,7 +212,9 @@ def wrapper_of(
     wrapper: FunctionType = _made(source, names)
     wrapper.__defaults__ = fn.__defaults__
     wrapper.__kwdefaults__ = fn.__kwdefaults__
-    return wrapper
+    if way == "async" or record_return or not keeps:
+        return wrapper
+    return wrapped_keeping(fn, wrapper, site=site, skip=skip, kept=record_args)
 
 
 def signature_of(fn: FunctionType) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.arrays import U32, U64, packed
+from qmon_sdk.protocol.frames import Packed, pack
 from qmon_sdk.protocol.signals import Event, Log
 from qmon_sdk.recorder.byte_rings import PureNotes
 from qmon_sdk.recorder.extras import PureExtras, columns_of
@@ -105,6 +106,20 @@ def kept(notes_type, signals):
     return bytes(memory), waiting, sizes
 
 
+class TestLabelsOfSpans:
+    @settings(max_examples=300)
+    @given(st.lists(SAID, min_size=1, max_size=4))
+    def test_are_those_of_python_noted_and_kept(self, compiled, said):
+        pure, quick = scrubbers(compiled)
+        one, other = (memoryview(bytearray(flight.SIZE)) for _ in range(2))
+        slow = PureExtras(pure, PureNotes(one))
+        fast = compiled.Extras(quick, compiled.Notes(other))
+
+        for mapping in said + said:
+            assert slow.keep(mapping) == fast.keep(mapping)
+        assert one == other
+
+
 class TestNotes:
     @given(
         st.lists(
@@ -174,6 +189,39 @@ class TestExtras:
         assert one == other
         assert columns_of(pure, **asked) == columns_of(quick, **asked)
         assert (0, 0) == (len(pure), len(quick))
+
+    @settings(max_examples=300)
+    @given(ROWS, st.booleans())
+    def test_are_packed_as_the_same_bytes(self, compiled, rows, alike):
+        rows = [(0, said, {}) for _, said, _ in rows] if alike else rows
+        pure, quick = PureExtras(dict), compiled.Extras(dict)
+        _, asked = asked_of(pure, rows)
+        asked_of(quick, rows)
+
+        expected, *more = columns_of(pure, **asked)
+        column, *others = columns_of(quick, **asked, packed=True)
+        assert more == others
+        assert pack(expected) == (column.data if isinstance(column, Packed) else pack(column))
+
+    def test_are_packed_where_rows_differ(self, compiled):
+        extras = compiled.Extras(dict)
+        numbers = packed(U64, [extras.keep({"a": "x"}), extras.keep({"a": "y"})])
+
+        column, events, links = extras.columns([{"z": "t" * 300}], b"", numbers, True)
+        texts = ["t" * 300, "x", "t" * 300, "y"]
+        expected = ["k", packed(U32, [2, 2]), packed(U32, [0, 1, 0, 1]), ["z", "a"], texts]
+        assert (pack(expected), None, None) == (column, events, links)
+
+    @given(st.lists(st.dictionaries(st.text(max_size=40), st.text(max_size=300)), max_size=30))
+    def test_are_taken_in_any_order(self, compiled, said):
+        extras = compiled.Extras(dict)
+        numbers = [extras.keep(one) for one in said]
+
+        for number, one in sorted(
+            zip(numbers, said, strict=True), key=lambda kept: kept[0] * 37 % 101
+        ):
+            assert one == extras.take(number)
+        assert 0 == len(extras)
 
     def test_of_nothing_are_nothing(self, compiled):
         assert 0 == compiled.Extras().keep({"a": 1})
