@@ -172,7 +172,9 @@ add_row(Column *it, Py_ssize_t site, PyObject *packed, const Slice *first)
         it->first_count = count;
     } else if (!it->is_different) {
         size_t size = it->texts.size - start;
-        compare(it, count, size == first->size && memcmp(it->texts.bytes, it->texts.bytes + start, size) == 0);
+        int is_same = size == first->size &&
+                      (size == 0 || memcmp(it->texts.bytes, it->texts.bytes + start, size) == 0);
+        compare(it, count, is_same);
     }
     return out_u32(&it->lengths, (uint32_t)count) < 0 ? -1 : 1;
 }
