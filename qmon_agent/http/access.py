@@ -69,11 +69,15 @@ class Sessions:
 class Caller:
     """What one request shows of its sender: a token, or a cookie, and where it comes from."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], *, token: str = "") -> None:
+        """`token` is one that stands where only its protocol looks for it."""
         self._headers = headers
+        self._token = token
 
     @property
     def token(self) -> str:
+        if self._token:
+            return self._token
         if direct := self._headers.get("x-qmon-token"):
             return direct.strip()
         kind, _, value = self._headers.get("authorization", "").partition(" ")

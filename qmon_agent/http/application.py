@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol, runtime_checkable
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -16,26 +15,20 @@ from qmon_agent.http.bodies import Bodies
 from qmon_agent.http.desk import Desk
 from qmon_agent.http.gate import Gate, Identities
 from qmon_agent.http.refusals import Receive, Scope, Send
+from qmon_agent.ingest.entrance import Mounted
 from qmon_agent.settings import Http
-
-
-@runtime_checkable
-class Mounted(Protocol):
-    """A source that comes in through our port: an ASGI application with its path and role."""
-
-    route: str
-    role: str
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 def make_routes(desk: Desk, sources: Iterable[object]) -> list[Route]:
     """Every route there is, those of sources included."""
     mounted = [source for source in sources if isinstance(source, Mounted)]
-    return [
-        *api_routes(desk),
-        *(Route(source.route, _endpoint(source), methods=["POST"]) for source in mounted),
-    ]
+    return [*api_routes(desk), *(route for source in mounted for route in routes_of(source))]
+
+
+def routes_of(source: Mounted) -> Iterable[Route]:
+    """A route for each of its paths."""
+    endpoint, methods = _endpoint(source), source.entrance.methods
+    return (Route(path, endpoint, methods=methods) for path in source.entrance.paths)
 
 
 def public_gate(routes: list[Route], desk: Desk, *, options: Http, scope_of: TokenScopes) -> Gate:
@@ -75,7 +68,8 @@ class _endpoint:  # noqa: N801 - used as the function it stands for
     """Starlette takes an object for an ASGI application, and the gate asks it for its role."""
 
     def __init__(self, source: Mounted) -> None:
-        self.role = source.role
+        self.role = source.entrance.role
+        self.entrance = source.entrance
         self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

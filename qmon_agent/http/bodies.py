@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from qmon_agent.http.refusals import Message, Receive, Refusal
@@ -25,18 +25,20 @@ class Bodies:
         self._timeout_s = timeout_s
         self._held = 0
 
-    async def read(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        """The body, unpacked; raises Refusal 400, 408, 413, 415, or 429."""
+    async def read(
+        self, headers: Mapping[str, str], receive: Receive, *, as_they_are: Collection[str] = ()
+    ) -> bytes:
+        """The body, unpacked but for packings `as_they_are`; Refusal 400, 408, 413, 415, or 429."""
         self._check_length(headers.get("content-length", "0"))
         packing = headers.get("content-encoding", "identity").lower()
-        if packing not in {"identity", "gzip", "deflate"}:
+        if packing not in {"identity", "gzip", "deflate", *as_they_are}:
             raise Refusal(415, f"content-encoding {packing[:40]!r} is not known")
         try:
             async with asyncio.timeout(self._timeout_s):
                 body = await self._collect(receive)
         except TimeoutError:
             raise Refusal(408, "the body did not come in time") from None
-        return body if packing == "identity" else self._unpacked(body)
+        return self._unpacked(body) if packing in {"gzip", "deflate"} else body
 
     def _check_length(self, declared: str) -> None:
         if not declared.isdigit():

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Match, Route
 
 from qmon_agent.http.access import GRANTS, ROLES, Caller, Sessions, TokenScopes
 from qmon_agent.http.bodies import Bodies, replayed
+from qmon_agent.http.crossing import CROSSING_HEADERS, answer_preflight, is_preflight
 from qmon_agent.http.refusals import (
     AsgiApp,
     Receive,
@@ -18,6 +19,7 @@ from qmon_agent.http.refusals import (
     Send,
     with_security_headers,
 )
+from qmon_agent.ingest.entrance import Entrance
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -71,7 +73,7 @@ class Gate:
         hosts: Iterable[str] | None,
     ) -> None:
         self._app = app
-        self._routes = tuple((route, _role_of(route)) for route in routes)
+        self._routes = tuple((route, _entrance_of(route)) for route in routes)
         self._identities = identities
         self._bodies = bodies
         self._hosts = None if hosts is None else {"localhost", *map(str.lower, hosts)}
@@ -79,14 +81,21 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        guarded = with_security_headers(send)
+        entrance = self._wanted(scope)
+        beside = CROSSING_HEADERS if entrance.from_browsers else ()
+        guarded = with_security_headers(send, beside=beside)
         try:
             headers = _headers(scope)
             self._check_host(headers)
-            self._check_origin(scope["method"], headers)
-            self._check_role(scope, Caller(headers))
+            if entrance.from_browsers and is_preflight(scope["method"], headers):
+                await answer_preflight(entrance.methods, guarded)
+                return
+            if not entrance.from_browsers:
+                self._check_origin(scope["method"], headers)
+            self._check_role(entrance, headers, query=scope["query_string"])
             if scope["method"] not in _SAFE:
-                receive = replayed(await self._bodies.read(headers, receive), receive)
+                body = await self._bodies.read(headers, receive, as_they_are=entrance.packings)
+                receive = replayed(body, receive)
         except Refusal as refusal:
             await refusal.send_to(guarded)
             return
@@ -108,35 +117,43 @@ class Gate:
         if origin not in {f"http://{host}", f"https://{host}"}:
             raise Refusal(403, "requests from other origins are refused")
 
-    def _check_role(self, scope: Scope, caller: Caller) -> None:
-        role = self._wanted_role(scope)
-        if role == "open":
+    def _check_role(self, entrance: Entrance, headers: Mapping[str, str], *, query: bytes) -> None:
+        if entrance.role == "open":
             return
-        grants = self._identities.grants(caller)
+        own = entrance.token_of(headers, query.decode("latin-1")) if entrance.token_of else ""
+        grants = self._identities.grants(Caller(headers, token=own))
         if not grants:
             raise Refusal(
                 401, "a token or a sign-in link is needed", www_authenticate='Bearer realm="qmon"'
             )
-        if role not in grants:
-            raise Refusal(403, f"this needs the role {role}")
+        if entrance.role not in grants:
+            raise Refusal(403, f"this needs the role {entrance.role}")
 
-    def _wanted_role(self, scope: Scope) -> str:
+    def _wanted(self, scope: Scope) -> Entrance:
+        """Of the route a request is for; by its path alone where no route has the method."""
         partial = None
-        for route, role in self._routes:
+        for route, entrance in self._routes:
             match, _ = route.matches(scope)
             if match is Match.FULL:
-                return role
+                return entrance
             if match is Match.PARTIAL and partial is None:
-                partial = role
-        # What is not there is shown to be so only to those who may look around.
-        return partial or "read"
+                partial = entrance
+        return partial or _NOWHERE
 
 
-def _role_of(route: BaseRoute) -> str:
-    role = getattr(getattr(route, "endpoint", None), "role", None)
+# What is not there is shown to be so only to those who may look around.
+_NOWHERE = Entrance(paths=(), role="read")
+
+
+def _entrance_of(route: BaseRoute) -> Entrance:
+    endpoint = getattr(route, "endpoint", None)
+    entrance = getattr(endpoint, "entrance", None)
+    if isinstance(entrance, Entrance):
+        return entrance
+    role = getattr(endpoint, "role", None)
     if not isinstance(route, Route) or role not in ROLES:
         raise UndeclaredRoleError(f"{route!r} declares no role; decorate it with @needs(...)")
-    return str(role)
+    return Entrance(paths=(route.path,), role=role)
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Headers = Sequence[tuple[bytes, bytes]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SECURITY_HEADERS = tuple(
@@ -48,14 +49,15 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure
         await send({"type": "http.response.body", "body": body})
 
 
-def with_security_headers(send: Send) -> Send:
-    """Adds the headers to an answer, but for those it sets itself."""
+def with_security_headers(send: Send, *, beside: Headers = ()) -> Send:
+    """Adds the headers to an answer, but for those it sets itself, or that stand in `beside`."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own = {name.lower() for name, _ in message.get("headers", ())}
+            told = [*message.get("headers", ()), *beside]
+            own = {name.lower() for name, _ in told}
             added = (pair for pair in SECURITY_HEADERS if pair[0] not in own)
-            message = {**message, "headers": [*message.get("headers", ()), *added]}
+            message = {**message, "headers": [*told, *added]}
         await send(message)
 
     return sending

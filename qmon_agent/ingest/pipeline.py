@@ -68,6 +68,23 @@ class Intake:
             return self._reject(frame, head.sequence, reason=problem.reason, peer=peer)
         return self._keep(frame, head)
 
+    def knows(self, process: bytes, sequence: int) -> bool:
+        """Whether a frame of this name is stored already."""
+        return self._keeper.seen(process, sequence)
+
+    def take_made(self, frame: bytes, head: Head) -> Answer:
+        """Takes a frame that a source has made itself, so that it needs no reading."""
+        self._vitals.add("frames_received")
+        self._vitals.add("bytes_received", len(frame))
+        if self._keeper.seen(head.process, head.sequence):
+            return self._answered(Outcome(fate=Fate.DUPLICATE, sequence=head.sequence))
+        return self._keep(frame, head)
+
+    def reject_made(self, head: Head, reason: str, peer: Peer) -> Answer:
+        """Counts what a source has made and no frame can carry."""
+        self._vitals.add("frames_received")
+        return self._reject(b"", head.sequence, reason=reason, peer=peer)
+
     async def bury(self, data: bytes, reason: str) -> None:
         """Keep the beginning of what no source can make frames of, for a person to look at."""
         await self._keeper.bury(data[:_BURIED_BYTES], reason)

@@ -8,13 +8,16 @@ import socket
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from qmon_agent.http.access import Sessions
+from qmon_agent.http.application import routes_of
 from qmon_agent.http.bodies import Bodies
 from qmon_agent.http.gate import Gate, Identities, UndeclaredRoleError, needs
 from qmon_agent.http.refusals import Refusal
+from qmon_agent.ingest.entrance import Entrance
 from qmon_sdk.protocol.frames import pack_length
 
 PROTECTED = ["/", "/api/status", "/metrics", "/api/tokens", "/api/incidents", "/no/such"]
@@ -200,7 +203,50 @@ class TestControlSocket:
         assert 200 == (await client.get("/healthz")).status_code
 
 
-def a_gate(routes):
-    identities = Identities(scope_of=lambda _: None, sessions=Sessions(code_ttl_s=1, ttl_s=1))
+def a_gate(routes, scope_of=lambda _: None):
+    identities = Identities(scope_of=scope_of, sessions=Sessions(code_ttl_s=1, ttl_s=1))
     bodies = Bodies(max_bytes=1, budget_bytes=1, timeout_s=1)
-    return Gate(None, routes, identities=identities, bodies=bodies, hosts=())
+    routes = [*routes]
+    return Gate(Starlette(routes=routes), routes, identities=identities, bodies=bodies, hosts=())
+
+
+class AnybodysSource:
+    """A source for pages of any origin, with its token in the query string."""
+
+    entrance = Entrance(
+        paths=("/send",), from_browsers=True, token_of=lambda _, query: query.removeprefix("key=")
+    )
+
+    async def __call__(self, scope, receive, send):
+        await PlainTextResponse("taken")(scope, receive, send)
+
+
+class TestCrossing:
+    """What pages of other origins may do, where a source lets them."""
+
+    @pytest.fixture
+    async def outside(self):
+        source = AnybodysSource()
+        gate = a_gate(routes_of(source), scope_of={"k": "ingest"}.get)
+        transport = httpx.ASGITransport(gate)
+        headers = {"origin": "https://shop.example"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1", headers=headers
+        ) as client:
+            yield client
+
+    async def test_may_ask_first_without_a_token(self, outside):
+        answer = await outside.options("/send", headers={"access-control-request-method": "POST"})
+
+        told = answer.headers
+        assert (204, "*", "POST") == (
+            answer.status_code,
+            told["access-control-allow-origin"],
+            told["access-control-allow-methods"],
+        )
+
+    async def test_may_send_with_a_token_only(self, outside):
+        answers = [await outside.post(f"/send?key={key}") for key in ("k", "another")]
+
+        assert [200, 401] == [answer.status_code for answer in answers]
+        assert {"*"} == {answer.headers["access-control-allow-origin"] for answer in answers}

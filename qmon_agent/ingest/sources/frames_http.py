@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import msgspec
 
+from qmon_agent.ingest.entrance import Entrance, Receive, Scope, Send
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.sources import Door
 from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.frames import split_messages
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 # More is no batch; and a frame has at least its 28 bytes of head.
 _MOST_FRAMES = 10_000
@@ -24,8 +21,7 @@ _MOST_FRAMES = 10_000
 class FramesHttpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
     """`[sources.frames_http]`: bodies of prefixed frames, answered when they are on disk."""
 
-    route: ClassVar[str] = "/api/qmon/frames"
-    role: ClassVar[str] = "ingest"
+    entrance: ClassVar[Entrance] = Entrance(paths=("/api/qmon/frames",))
 
     enabled: bool = True
 
@@ -39,7 +35,7 @@ class FramesHttpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True,
         self._door = None
 
     def describe(self) -> Mapping[str, Any]:
-        return {"route": self.route}
+        return {"paths": [*self.entrance.paths]}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application; token, body limits and decompression are the gate's work."""

@@ -1,0 +1,99 @@
+"""Messages of other protocols: kept once however often they come, cut to fit, told truthfully."""
+
+from __future__ import annotations
+
+import pytest
+
+from qmon_agent.ingest.foreign import Parcel, original_of, take_parcel, worst
+from qmon_agent.ingest.outcome import Fate, Outcome
+from qmon_sdk.protocol.columns import rows_of
+from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, Resource, decode_frame
+from qmon_sdk.protocol.signals import Log, Span
+
+SHOP = Resource(service="shop")
+
+
+def a_parcel(signals, original=b"what came", **told):
+    return Parcel(protocol="otlp", groups=((SHOP, signals),), original=original, **told)
+
+
+def frames_of(taking):
+    return [decode_frame(record.payload) for record in taking.records()]
+
+
+def rows(taking):
+    blocks = [block for frame in frames_of(taking) for block in frame.blocks]
+    return [row for block in blocks if block.rows for row in rows_of(block)]
+
+
+class TestTakeParcel:
+    async def test_keeps_its_signals_under_who_speaks(self, taking):
+        outcome = await take_parcel(taking.intake, a_parcel([Span(name="a")]), taking.peer)
+
+        assert Fate.STORED is outcome.fate
+        assert [("shop", (Span(name="a"),))] == [
+            (frame.resource.service, (*rows_of(frame.blocks[0]),)) for frame in frames_of(taking)
+        ]
+
+    @pytest.mark.parametrize(
+        ("later_s", "fate"), [(1, "duplicate"), (599, "duplicate"), (1300, "stored")]
+    )
+    async def test_knows_a_repetition_for_ten_minutes(self, taking, later_s, fate):
+        parcel = a_parcel([Span(name="a")])
+        await take_parcel(taking.intake, parcel, taking.peer, now=lambda: 599.0)
+
+        again = await take_parcel(taking.intake, parcel, taking.peer, now=lambda: 599.0 + later_s)
+
+        assert fate == again.fate.value
+
+    async def test_keeps_another_message_of_the_same_time(self, taking):
+        for original in (b"one", b"two"):
+            await take_parcel(taking.intake, a_parcel([Span(name="a")], original), taking.peer)
+
+        assert 2 == len(rows(taking))
+
+    async def test_cuts_what_is_too_large_for_a_frame(self, taking):
+        lines = [Log(body=f"{n}" * (MAX_FRAME_BYTES // 8)) for n in range(9)]
+
+        outcome = await take_parcel(taking.intake, a_parcel(lines), taking.peer)
+
+        assert (Fate.STORED, lines) == (outcome.fate, rows(taking))
+
+    async def test_rejects_a_row_that_fits_into_no_frame_and_keeps_the_others(self, taking):
+        lines = [Log(body="x" * MAX_FRAME_BYTES), Log(body="y")]
+
+        outcome = await take_parcel(taking.intake, a_parcel(lines), taking.peer)
+
+        assert ("rejected", "oversize") == (outcome.fate.value, outcome.reason)
+        assert [Log(body="y")] == rows(taking)
+
+    async def test_is_refused_at_the_end(self, taking):
+        parcel = a_parcel([Span(name="a")])
+        await taking.committer.close()
+
+        assert Fate.REFUSED is (await take_parcel(taking.intake, parcel, taking.peer)).fate
+
+    async def test_carries_the_original_in_no_row(self, taking):
+        parcel = a_parcel([Span(name="a")], path="traces", content_type="x/y", keep_original=True)
+        await take_parcel(taking.intake, parcel, taking.peer)
+
+        found = [original_of(frame) for frame in frames_of(taking)]
+        assert [("otlp", "traces", "x/y", b"what came"), None] == found
+        assert 1 == len(rows(taking))
+
+
+class TestWorst:
+    @pytest.mark.parametrize(
+        ("fates", "worst_of_them"),
+        [
+            ("stored duplicate", "stored"),
+            ("duplicate duplicate", "duplicate"),
+            ("stored rejected", "rejected"),
+            ("rejected refused stored", "refused"),
+            ("", "stored"),
+        ],
+    )
+    def test_is_what_the_sender_must_act_on(self, fates, worst_of_them):
+        outcomes = [Outcome(fate=Fate(fate)) for fate in fates.split()]
+
+        assert worst_of_them == worst(outcomes).fate.value
