@@ -176,11 +176,11 @@ def otel(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def fuzz(session: nox.Session) -> None:
-    """Coverage-guided fuzzing: what reads frames, and C beside Python; `-- -max_total_time=600`."""
-    _install(session, extra="")
+    """Coverage-guided fuzzing of every parser, and C beside Python; `-- -max_total_time=600`."""
+    _install(session, extra="agent")
     session.install("atheris")
-    for target in ("fuzz_frames.py", "fuzz_speedups.py"):
-        session.run("python", f"tests/fuzz/{target}", *(session.posargs or ["-max_total_time=60"]))
+    for target in sorted(Path("tests/fuzz").glob("fuzz_*.py")):
+        session.run("python", str(target), *(session.posargs or ["-max_total_time=60"]))
 
 
 @nox.session(python=NEWEST)

@@ -20,7 +20,7 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.socket:
-    """A listening, non-blocking socket at `path`, which only `mode` may open."""
+    """A non-blocking socket at `path` that listens, or takes datagrams; only `mode` may open it."""
     if len(os.fsencode(path)) > _LONGEST_PATH:
         reason = f"a socket path has at most {_LONGEST_PATH} bytes; use --socket"
         raise ConfigError(str(path), reason)
@@ -32,7 +32,8 @@ def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.soc
     try:
         listener.bind(str(path))
         path.chmod(mode)
-        listener.listen(_BACKLOG)
+        if kind != socket.SOCK_DGRAM:
+            listener.listen(_BACKLOG)
         listener.setblocking(False)
     except BaseException:
         listener.close()
@@ -56,6 +57,19 @@ def listen_tcp(listen: str, *, path: str) -> socket.socket:
         listener.close()
         raise ConfigError(path, f"{listen}: {problem.strerror or problem}") from None
     return listener
+
+
+def listen_udp(listen: str, *, path: str) -> socket.socket:
+    """A non-blocking socket for datagrams to `HOST:PORT`; raises ConfigError for `path`."""
+    host, port = address_of(listen, path=path)
+    taker = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        taker.bind((host, port))
+        taker.setblocking(False)
+    except OSError as problem:
+        taker.close()
+        raise ConfigError(path, f"{listen}: {problem.strerror or problem}") from None
+    return taker
 
 
 def address_of(listen: str, *, path: str) -> tuple[str, int]:
@@ -115,7 +129,8 @@ def _inode(path: Path) -> int | None:
 
 def _answers(path: Path) -> bool:
     """Whether somebody listens there, in either way of speaking."""
-    for kind in (socket.SOCK_STREAM, getattr(socket, "SOCK_SEQPACKET", socket.SOCK_STREAM)):
+    packets = getattr(socket, "SOCK_SEQPACKET", socket.SOCK_STREAM)
+    for kind in (socket.SOCK_STREAM, packets, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_UNIX, kind) as probe:
             probe.setblocking(False)
             code = probe.connect_ex(str(path))
