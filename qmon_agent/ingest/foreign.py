@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -17,17 +17,33 @@ import msgspec
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.pipeline import Intake
 from qmon_sdk.protocol.columns import Block, blocks_of
-from qmon_sdk.protocol.errors import OversizeError
-from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, Frame, Head, Resource, encode_frame
+from qmon_sdk.protocol.frames import (
+    MAX_FRAME_BYTES,
+    Frame,
+    Head,
+    Resource,
+    assemble,
+    pack,
+    pack_block,
+)
 from qmon_sdk.protocol.signals import Signal
 
+DROPPED = "dropped"
+"""Kind of the block without rows that says what a message told of and is not kept: names
+`kind/reason`, numbers. The books add it up."""
 ORIGINAL = "original"
 """Kind of the block without rows that carries a message as it came: protocol, path, content type,
-bytes. It is in no table and in no count."""
+bytes, and how many signals were made of them. It is in no table and in no count. In the frames of
+those signals, it names the protocol alone: their bytes are passed on already."""
 
 _BUCKET_S = 600
 _ROWS = 20_000
 _ROOM_BYTES = 64 * 1024  # for the rest of a frame beside the original
+_HEAD_BYTES = 64  # for a frame's name, and for what stands between its parts
+_WITH_BYTES = 4  # columns of the block that has the original; the next tells how many rows it made
+_AT_ONCE_BYTES = 16 * 1024
+"""Beyond this, a message is packed on a thread: the loop has others to listen to."""
+_NO_LEDGER = pack(None)
 
 Group = tuple[Resource, Sequence[Signal]]
 
@@ -40,6 +56,10 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[Group, ...]
     original: bytes
     """The message's bytes, unpacked; it is recognised by them when it comes again."""
+    identity: bytes = b""
+    """What it is recognised by instead, where a sender does not repeat itself to the letter."""
+    dropped: Mapping[str, int] = {}
+    """What was in it, or what it tells of, and is not kept: `kind/reason` to number."""
     path: str = ""
     """Where it was sent to, when the protocol has more than one place: `traces`."""
     content_type: str = ""
@@ -54,12 +74,22 @@ async def take_parcel(
 
     Sent again after `REFUSED`, only what is missing is stored.
     """
-    naming = _Naming(intake, parcel, int(now()) // _BUCKET_S)
-    answers = [
-        intake.take_made(encoded, head) if encoded else intake.reject_made(head, "oversize", peer)
-        for head, encoded in _frames(parcel, naming)
-    ]
-    return worst(await asyncio.gather(*answers))
+    if len(parcel.original) < _AT_ONCE_BYTES:
+        made = _Made(parcel)
+    else:
+        made = await asyncio.to_thread(_Made, parcel)
+    bucket = int(now()) // _BUCKET_S
+    processes = [_process(parcel.protocol, number) for number in (bucket, bucket - 1)]
+    naming = _Naming(intake, made.digest, processes=processes)
+    answers = []
+    for body in made.bodies:
+        head = naming.next()
+        if body is None:
+            answers.append(intake.reject_made(head, "oversize", peer))
+        else:
+            answers.append(intake.take_made(body.headed(head), head))
+    outcome = worst(await asyncio.gather(*answers))
+    return msgspec.structs.replace(outcome, lost=made.bodies.count(None))
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
@@ -68,27 +98,114 @@ def worst(outcomes: Sequence[Outcome]) -> Outcome:
     return min(outcomes, key=lambda one: order.index(one.fate), default=Outcome(fate=Fate.STORED))
 
 
+def dropped_of(frame: Frame) -> dict[str, int]:
+    """What a frame says to be dropped, `kind/reason` to number."""
+    found: dict[str, int] = {}
+    for block in frame.blocks:
+        if block.kind == DROPPED and len(block.columns) == 2:  # noqa: PLR2004 - names and numbers
+            names, numbers = (each if isinstance(each, list) else [] for each in block.columns)
+            pairs = zip(names, numbers, strict=False)
+            found |= {n: k for n, k in pairs if isinstance(n, str) and isinstance(k, int)}
+    return found
+
+
 def original_of(frame: Frame) -> tuple[str, str, str, bytes] | None:
     """Protocol, path, content type and bytes of the message a frame was made of, if it has them."""
     for block in frame.blocks:
-        if block.kind == ORIGINAL and len(block.columns) == 4:  # noqa: PLR2004 - as written below
-            protocol, path, content_type, data = block.columns
+        if block.kind == ORIGINAL and len(block.columns) >= _WITH_BYTES:
+            protocol, path, content_type, data, *_ = block.columns
             return protocol, path, content_type, data
     return None
+
+
+def rows_of_original(frame: Frame) -> int:
+    """How many signals were made of the message whose bytes a frame carries."""
+    for block in frame.blocks:
+        if block.kind == ORIGINAL and len(block.columns) > _WITH_BYTES:
+            return int(block.columns[_WITH_BYTES])
+    return 0
+
+
+def is_beside_original(frame: Frame, protocol: str) -> bool:
+    """Whether its signals travel as they came, too: in a frame before it, of this protocol."""
+    return any(
+        block.kind == ORIGINAL and block.columns[:1] == (protocol,) for block in frame.blocks
+    ) and not original_of(frame)
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """All of a frame but its name."""
+
+    resource: bytes
+    blocks: tuple[bytes, ...]
+
+    def headed(self, head: Head) -> bytes:
+        return assemble(
+            head=(head.process, head.sequence, time.time_ns()),
+            resource=self.resource,
+            blocks=self.blocks,
+            ledger=_NO_LEDGER,
+        )
+
+
+class _Made:
+    """A parcel as the bodies of its frames: what takes long, and can be done on any thread.
+
+    The original comes first, in a frame of its own: what the rows are cut into does not move it.
+    The frames of the rows say that it is there. One row that fits into no frame is `None`.
+    """
+
+    def __init__(self, parcel: Parcel) -> None:
+        digest = blake2b(f"{parcel.path}\0{parcel.content_type}\0".encode(), digest_size=16)
+        digest.update(parcel.identity or parcel.original)
+        self.digest = digest.digest()
+        self.bodies: list[_Body | None] = []
+        self._beside: tuple[Block, ...] = ()
+        if parcel.keep_original and len(parcel.original) < MAX_FRAME_BYTES - _ROOM_BYTES:
+            self._add_original(parcel)
+        if parcel.dropped:
+            told = ([*parcel.dropped], [*parcel.dropped.values()])
+            block = Block(kind=DROPPED, rows=0, columns=told)
+            self.bodies.append(_Body(pack(list(Resource())), (pack_block(block),)))
+        for resource, signals in parcel.groups:
+            packed = pack(list(resource))
+            for start in range(0, len(signals), _ROWS):
+                self._cut(packed, signals[start : start + _ROWS])
+
+    def _add_original(self, parcel: Parcel) -> None:
+        told = (parcel.protocol, parcel.path, parcel.content_type, parcel.original)
+        rows = sum(len(signals) for _, signals in parcel.groups)
+        resource = parcel.groups[0][0] if parcel.groups else Resource()
+        block = Block(kind=ORIGINAL, rows=0, columns=(*told, rows))
+        self.bodies.append(_Body(pack(list(resource)), (pack_block(block),)))
+        self._beside = (Block(kind=ORIGINAL, rows=0, columns=(parcel.protocol,)),)
+
+    def _cut(self, resource: bytes, signals: Sequence[Signal]) -> None:
+        """One frame, or as many halves as it takes."""
+        blocks = (*blocks_of(signals), *self._beside)
+        body = _Body(resource, tuple(map(pack_block, blocks)))
+        if len(resource) + sum(map(len, body.blocks)) < MAX_FRAME_BYTES - _HEAD_BYTES:
+            self.bodies.append(body)
+        elif len(signals) == 1:
+            self.bodies.append(None)
+        else:
+            middle = len(signals) // 2
+            self._cut(resource, signals[:middle])
+            self._cut(resource, signals[middle:])
 
 
 class _Naming:
     """Names the frames of one message, each by its number in it."""
 
-    def __init__(self, intake: Intake, parcel: Parcel, bucket: int) -> None:
+    def __init__(self, intake: Intake, digest: bytes, *, processes: list[bytes]) -> None:
         self._intake = intake
-        self._parcel = parcel
-        self._processes = [_process(parcel.protocol, number) for number in (bucket, bucket - 1)]
+        self._digest = digest
+        self._processes = processes
         self._count = 0
 
     def next(self) -> Head:
         """The name of the next frame: the one it was stored under, if it was."""
-        sequence = _sequence(self._parcel, self._count)
+        sequence = _sequence(self._digest, self._count)
         self._count += 1
         for process in self._processes:
             if self._intake.knows(process, sequence):
@@ -96,56 +213,10 @@ class _Naming:
         return Head(process=self._processes[0], sequence=sequence)
 
 
-def _frames(parcel: Parcel, naming: _Naming) -> Iterator[tuple[Head, bytes]]:
-    """Frames of a bounded number of rows, encoded; nothing for one row that fits into none.
-
-    The original comes first, in a frame of its own: what the rows are cut into does not move it.
-    """
-    if parcel.keep_original and len(parcel.original) < MAX_FRAME_BYTES - _ROOM_BYTES:
-        told = (parcel.protocol, parcel.path, parcel.content_type, parcel.original)
-        resource = parcel.groups[0][0] if parcel.groups else Resource()
-        head = naming.next()
-        yield head, _encoded(head, resource, (Block(kind=ORIGINAL, rows=0, columns=told),))
-    for resource, signals in parcel.groups:
-        for start in range(0, len(signals), _ROWS):
-            yield from _cut(resource, signals[start : start + _ROWS], naming)
-
-
-def _cut(
-    resource: Resource, signals: Sequence[Signal], naming: _Naming
-) -> Iterator[tuple[Head, bytes]]:
-    """One frame, or as many halves as it takes."""
-    head = naming.next()
-    encoded = _encoded(head, resource, blocks_of(signals))
-    if encoded or len(signals) == 1:
-        yield head, encoded
-        return
-    middle = len(signals) // 2
-    yield from _cut(resource, signals[:middle], naming)
-    yield from _cut(resource, signals[middle:], naming)
-
-
-def _encoded(head: Head, resource: Resource, blocks: tuple[Block, ...]) -> bytes:
-    """The frame, or nothing if it is larger than a frame may be."""
-    frame = Frame(
-        process=head.process,
-        sequence=head.sequence,
-        sent=time.time_ns(),
-        resource=resource,
-        blocks=blocks,
-    )
-    try:
-        return encode_frame(frame)
-    except OversizeError:
-        return b""
-
-
 def _process(protocol: str, bucket: int) -> bytes:
     return blake2b(f"{protocol}/{bucket}".encode(), digest_size=16).digest()
 
 
-def _sequence(parcel: Parcel, index: int) -> int:
-    digest = blake2b(digest_size=8, key=index.to_bytes(8, "big"))
-    digest.update(f"{parcel.path}\0{parcel.content_type}\0".encode())
-    digest.update(parcel.original)
-    return int.from_bytes(digest.digest(), "big")
+def _sequence(digest: bytes, index: int) -> int:
+    made = blake2b(digest, digest_size=8, key=index.to_bytes(8, "big"))
+    return int.from_bytes(made.digest(), "big")

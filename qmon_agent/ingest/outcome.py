@@ -24,6 +24,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     fate: Fate
     sequence: int = 0
     reason: str = ""
+    lost: int = 0
+    """How many signals of a message no frame can carry, each for itself."""
 
     @property
     def acknowledged(self) -> bool:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from qmon_agent.ingest.foreign import Parcel, original_of, take_parcel, worst
+from qmon_agent.ingest.foreign import (
+    Parcel,
+    dropped_of,
+    is_beside_original,
+    original_of,
+    rows_of_original,
+    take_parcel,
+    worst,
+)
 from qmon_agent.ingest.outcome import Fate, Outcome
 from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, Resource, decode_frame
@@ -66,12 +74,37 @@ class TestTakeParcel:
 
         assert ("rejected", "oversize") == (outcome.fate.value, outcome.reason)
         assert [Log(body="y")] == rows(taking)
+        assert 1 == outcome.lost
 
     async def test_is_refused_at_the_end(self, taking):
         parcel = a_parcel([Span(name="a")])
         await taking.committer.close()
 
         assert Fate.REFUSED is (await take_parcel(taking.intake, parcel, taking.peer)).fate
+
+    async def test_keeps_a_long_message_as_a_short_one(self, taking):
+        parcel = a_parcel([Span(name="a")], original=b"x" * 100_000)
+
+        fates = [(await take_parcel(taking.intake, parcel, taking.peer)).fate for _ in range(2)]
+
+        assert [Fate.STORED, Fate.DUPLICATE] == fates
+        assert [Span(name="a")] == rows(taking)
+
+    async def test_says_what_is_dropped_in_no_row(self, taking):
+        parcel = a_parcel([], dropped={"span/invalid": 2})
+        await take_parcel(taking.intake, parcel, taking.peer)
+
+        assert [{"span/invalid": 2}] == [dropped_of(frame) for frame in frames_of(taking)]
+        assert [] == rows(taking)
+
+    async def test_says_which_rows_travel_as_they_came_too(self, taking):
+        parcel = a_parcel([Span(name="a")], keep_original=True)
+        await take_parcel(taking.intake, parcel, taking.peer)
+
+        first, second = frames_of(taking)
+        assert (1, 0) == (rows_of_original(first), rows_of_original(second))
+        assert (False, True) == tuple(is_beside_original(each, "otlp") for each in (first, second))
+        assert not is_beside_original(second, "sentry")
 
     async def test_carries_the_original_in_no_row(self, taking):
         parcel = a_parcel([Span(name="a")], path="traces", content_type="x/y", keep_original=True)
