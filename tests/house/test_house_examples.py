@@ -12,6 +12,7 @@ import pytest
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECRETS = {
     "COLLECTOR_TOKEN": "token",
+    "SHOP_METRICS_TOKEN": "token",
     "PAGER_SECRET": "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0",
 }
 NEVER_ENDS = ("while True", "serve_forever")

@@ -1,0 +1,194 @@
+"""What a scrape read, as points: counters by what they grew, histograms in buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import inf, isfinite, isnan
+from typing import Any
+
+import msgspec
+
+from qmon_agent.ingest.cumulative import Cumulative, Heap
+from qmon_sdk.protocol.signals import Point
+
+_SECOND = 1_000_000_000
+_LATEST_S = 1 << 33  # beyond this a time is no time
+_TO_COUNT = {"counter", "summary"}
+_HEAPS = {"histogram", "gaugehistogram"}
+_ENDINGS = ("_bucket", "_gcount", "_gsum", "_count", "_sum")
+
+Key = tuple[Any, ...]
+
+
+class TooManySamplesError(ValueError):
+    """A target that tells more than it may."""
+
+
+class Exposition:
+    """Translates the scrapes of one target, one after the other."""
+
+    def __init__(self, labels: Mapping[str, str], *, max_samples: int) -> None:
+        self.cumulative = Cumulative(max_samples)
+        self._labels = dict(labels)
+        self._max = max_samples
+        self._asked_before = False
+        self.samples = 0
+        """Of the last scrape."""
+
+    def points(self, families: Iterable[Any], now: int) -> list[Point]:
+        """Of families as `prometheus_client` parses them; raises TooManySamplesError."""
+        self.cumulative.undo()
+        self.samples = 0
+        return [point for family in families for point in self._family(family, now)]
+
+    def commit(self) -> None:
+        """The points are on disk: the next scrape goes on from here."""
+        self.cumulative.commit()
+        self._asked_before = True
+
+    def restart(self) -> None:
+        """The target was away: whatever it has is no longer known to be new."""
+        self._asked_before = False
+
+    def _family(self, family: Any, now: int) -> Iterator[Point]:
+        self.samples += len(family.samples)
+        if self.samples > self._max:
+            raise TooManySamplesError(f"more than {self._max} samples")
+        created = {
+            _key(sample): sample.value * _SECOND
+            for sample in family.samples
+            if sample.name.endswith("_created")
+            and family.type != "gauge"
+            and 0 < sample.value < _LATEST_S
+        }
+        telling = _Telling(self, family, now=now, created=created)
+        if family.type in _HEAPS:
+            yield from telling.heaps()
+        else:
+            yield from telling.numbers()
+
+    @property
+    def asked_before(self) -> bool:
+        return self._asked_before
+
+    def labelled(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """Of a sample: those of the target go first, as in Prometheus without `honor_labels`."""
+        mine = self._labels
+        clash = {f"exported_{name}": value for name, value in labels.items() if name in mine}
+        rest = {name: value for name, value in labels.items() if name not in mine}
+        return {**rest, **clash, **mine}
+
+
+class _Telling:
+    """One family of one scrape."""
+
+    def __init__(
+        self, exposition: Exposition, family: Any, *, now: int, created: Mapping[Key, float]
+    ) -> None:
+        self._exposition = exposition
+        self._family = family
+        self._now = now
+        self._created = created
+
+    def numbers(self) -> Iterator[Point]:
+        for sample in self._family.samples:
+            if sample.name.endswith("_created") and self._family.type in _TO_COUNT:
+                continue
+            yield from self._number(sample)
+
+    def _number(self, sample: Any) -> Iterator[Point]:
+        counts = self._family.type in _TO_COUNT and "quantile" not in sample.labels
+        time, value = self._time(sample), float(sample.value)
+        if counts:
+            grown = self._exposition.cumulative.growth(
+                (sample.name, *sorted(sample.labels.items())),
+                value,
+                time=time,
+                created=self._created_of(sample),
+                is_new=self._exposition.asked_before,
+            )
+            value = inf if grown is None else grown
+        if isfinite(value):
+            yield Point(
+                time=time,
+                metric=sample.name,
+                kind="counter" if counts else "gauge",
+                value=value,
+                unit=self._family.unit,
+                attributes=self._exposition.labelled(sample.labels),
+            )
+
+    def heaps(self) -> Iterator[Point]:
+        """One point for each set of labels, `le` apart."""
+        gathered: dict[Key, _Gathered] = {}
+        for sample in self._family.samples:
+            if sample.name.endswith(_ENDINGS):
+                gathered.setdefault(_key(sample), _Gathered()).add(sample)
+        for key, one in gathered.items():
+            yield from self._heap(key, one)
+
+    def _heap(self, key: Key, one: _Gathered) -> Iterator[Point]:
+        time = self._time(one.sample)
+        heap = Heap(below=one.below, total=one.total)
+        cumulative = self._exposition.cumulative
+        if self._family.type == "gaugehistogram":
+            cumulative = Cumulative(1)  # it tells what there is, and not what there has been
+        grown = cumulative.heap_growth(
+            (self._family.name, *key),
+            heap,
+            time=time,
+            created=self._created_of(one.sample),
+            is_new=self._exposition.asked_before or self._family.type == "gaugehistogram",
+        )
+        if grown is not None and grown[0].buckets:
+            yield grown[0].point(
+                grown[1],
+                time=time,
+                metric=self._family.name,
+                unit=self._family.unit,
+                attributes=self._exposition.labelled(dict(key)),
+            )
+
+    def _created_of(self, sample: Any) -> int:
+        return int(self._created.get(_key(sample), 0))
+
+    def _time(self, sample: Any) -> int:
+        told = sample.timestamp
+        if told is None or not 0 < float(told) < _LATEST_S:
+            return self._now
+        return int(float(told) * _SECOND)
+
+
+class _Gathered(msgspec.Struct):
+    """The samples of one histogram."""
+
+    sample: Any = None
+    below: dict[float, float] = {}
+    total: float = 0.0
+
+    def add(self, sample: Any) -> None:
+        self.sample = self.sample or sample
+        value = float(sample.value)
+        if not isfinite(value):
+            return
+        if "le" in sample.labels:
+            bound = bound_of(sample.labels["le"])
+            if bound is not None:
+                self.below[bound] = value
+        elif sample.name.endswith("sum"):
+            self.total = value
+        else:
+            self.below.setdefault(inf, value)
+
+
+def bound_of(text: str) -> float | None:
+    """The upper bound that a label `le` says, if it says one."""
+    try:
+        bound = float(text)
+    except ValueError:
+        return None
+    return None if isnan(bound) else bound
+
+
+def _key(sample: Any) -> Key:
+    return tuple(sorted((k, v) for k, v in sample.labels.items() if k != "le"))
