@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from .anatomy import chain_of, members_of, message_of
+from .protocol.grouping import MAX_MESSAGE, hashed, key_of_way, template_of
 from .rendering import label, type_name
-
-try:
-    from _blake2 import blake2b  # without the cryptography library that `hashlib` loads
-except ImportError:
-    from hashlib import blake2b
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +16,15 @@ if TYPE_CHECKING:
 DEFAULT = "{{ default }}"
 """In a fingerprint: what the grouping would have been."""
 
-_MAX_MESSAGE = 200
+__all__ = [
+    "DEFAULT",
+    "culprit_of",
+    "hashed",
+    "key_of_error",
+    "key_of_fingerprint",
+    "message_parts",
+    "template_of",
+]
 
 
 def key_of_error(error: BaseException, places: Sequence[Place]) -> str:
@@ -32,8 +36,8 @@ def key_of_error(error: BaseException, places: Sequence[Place]) -> str:
     types = [type_name(type(link)) for _, link in chain_of(error)]
     members = sorted({type_name(type(member)) for member in members_of(error)})
     names = [place.name for place in places if place.in_app] or [place.name for place in places]
-    ways = [name for before, name in zip(["", *names], names, strict=False) if name != before]
-    return hashed((*types, *members, *(ways or [template_of(message_of(error, _MAX_MESSAGE))])))
+    message = "" if names else message_of(error, MAX_MESSAGE)
+    return key_of_way((*types, *members), names, message)
 
 
 def message_parts(caller: FrameType, message: str) -> tuple[str, str]:
@@ -55,13 +59,3 @@ def culprit_of(places: Sequence[Place]) -> str:
         if place.in_app:
             return place.name
     return places[-1].name if places else ""
-
-
-def hashed(parts: Iterable[str]) -> str:
-    """Make a key of 32 hexadecimal digits."""
-    return blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
-
-
-def template_of(message: str) -> str:
-    """Leave out of a message what varies between those of one kind: the digits."""
-    return "".join(letter for letter in message[:_MAX_MESSAGE] if not letter.isdigit())

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.ingest.foreign import dropped_of
 from qmon_sdk.protocol.frames import Frame
 from qmon_sdk.protocol.signals import SIGNALS
 
@@ -47,7 +48,9 @@ class Conservation(msgspec.Struct, kw_only=True):
         account.frames += 1
         account.last = time
         for block in frame.blocks:
-            _add(account.received, {block.kind: block.rows})
+            if block.rows:
+                _add(account.received, {block.kind: block.rows})
+        _add(account.dropped, dropped_of(frame))
         if frame.ledger is not None and frame.sequence > account.told_at:
             account.told_at = frame.sequence
             account.captured = dict(frame.ledger.captured)

@@ -10,6 +10,7 @@ from qmon_agent.app.conservation import Conservation, Stock
 from qmon_agent.app.journals import load_conservation, save_conservation
 from qmon_agent.app.judging import position_of, text_of
 from qmon_agent.app.walk import Walk
+from qmon_agent.ingest.foreign import DROPPED
 from qmon_agent.journal import START, JournalReader, Position
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.columns import Block, blocks_of
@@ -34,6 +35,18 @@ def exactly(*, dead=0, aging=frozenset(), **rows):
 
 
 class TestConservation:
+    def test_adds_up_what_messages_of_others_tell_to_be_dropped(self):
+        books = Conservation()
+        block = Block(kind=DROPPED, rows=0, columns=(["error/sample_rate"], [3]))
+        for number in (1, 2):
+            frame = Frame(process=b"f" * 16, sequence=number, blocks=(block,))
+            books.enter(frame, record_id=number, time=1)
+
+        balance = books.totals().balance(exactly())
+
+        assert (6, {"error/sample_rate": 6}) == (balance["captured"], balance["dropped_by_reason"])
+        assert balance["adds_up"]
+
     def test_adds_up_when_everything_arrived_or_was_dropped_with_a_reason(self):
         books = Conservation()
         books.enter(told(1, captured=1), record_id=1, time=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qmon_agent.ingest.foreign import (
+    DROPPED,
     Parcel,
     dropped_of,
     is_beside_original,
@@ -14,8 +15,8 @@ from qmon_agent.ingest.foreign import (
     worst,
 )
 from qmon_agent.ingest.outcome import Fate, Outcome
-from qmon_sdk.protocol.columns import rows_of
-from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, Resource, decode_frame
+from qmon_sdk.protocol.columns import Block, rows_of
+from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, Frame, Resource, decode_frame
 from qmon_sdk.protocol.signals import Log, Span
 
 SHOP = Resource(service="shop")
@@ -113,6 +114,24 @@ class TestTakeParcel:
         found = [original_of(frame) for frame in frames_of(taking)]
         assert [("otlp", "traces", "x/y", b"what came"), None] == found
         assert 1 == len(rows(taking))
+
+    async def test_knows_a_repetition_by_what_its_sender_repeats(self, taking):
+        for original in (b"sent at 1", b"sent at 2"):
+            parcel = a_parcel([Span(name="a")], original, identity=b"the same")
+            outcome = await take_parcel(taking.intake, parcel, taking.peer)
+
+        assert Fate.DUPLICATE is outcome.fate
+        assert 1 == len(rows(taking))
+
+
+class TestDroppedOf:
+    @pytest.mark.parametrize(
+        "columns", [(), (1, 2), ([1], ["a"]), ("ab", [1, 2]), ([["a"]], [1]), (None, [1])]
+    )
+    def test_believes_no_block_of_another_form(self, columns):
+        block = Block(kind=DROPPED, rows=0, columns=columns)
+
+        assert {} == dropped_of(Frame(process=bytes(16), blocks=(block,)))
 
 
 class TestWorst:

@@ -37,7 +37,9 @@ async def opened(taking):
 
 class TestMaking:
     def test_makes_those_that_are_on_by_default(self):
-        assert {"unix", "spool", "flight", "frames_http", "prometheus"} == set(make_sources({}))
+        by_http = {"frames_http", "sentry"}
+
+        assert {"unix", "spool", "flight", "prometheus", *by_http} == set(make_sources({}))
 
     def test_names_the_source_that_was_meant(self):
         with pytest.raises(UnknownPluginError, match="unix"):

@@ -1,0 +1,84 @@
+"""Content encodings that the gate does not know, unpacked within limits where their module is."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from qmon_sdk.protocol.errors import OversizeError, WireError
+
+_PIECE = 1 << 20
+
+
+class PackingError(WireError):
+    """The body is not packed as it says."""
+
+    reason = "packing"
+
+
+def known_packings() -> frozenset[str]:
+    """Those whose module is installed."""
+    found = {name for name, module in (("br", _brotli()), ("zstd", _zstd())) if module is not None}
+    return frozenset(found)
+
+
+def unpacked(body: bytes, packing: str, *, max_bytes: int) -> bytes:
+    """Unpack; raises PackingError, or OversizeError for what unpacks to more."""
+    if packing == "br":
+        return _bounded(_BrotliReader(body), max_bytes)
+    if packing == "zstd":
+        return _bounded(_zstd().ZstdDecompressor().stream_reader(body), max_bytes)
+    return body
+
+
+def _bounded(reader: Any, max_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while part := reader.read(_PIECE):
+            size += len(part)
+            if size > max_bytes:
+                raise OversizeError(f"a body unpacks to at most {max_bytes} bytes")
+            parts.append(part)
+    except OversizeError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - these modules raise errors of their own
+        raise PackingError(str(problem)[:200] or type(problem).__name__) from None
+    return b"".join(parts)
+
+
+class _BrotliReader:
+    """Reads piece by piece, so that a bomb is noticed before it is unpacked."""
+
+    def __init__(self, body: bytes) -> None:
+        self._decompressor = _brotli().Decompressor()
+        self._body = body
+
+    def read(self, size: int) -> bytes:
+        if self._decompressor.is_finished():
+            return b""
+        given, self._body = self._body, b""
+        part: bytes = self._decompressor.process(given, output_buffer_limit=size)
+        if not part and not self._decompressor.is_finished():
+            raise PackingError("the packed body ends too early")
+        return part
+
+
+def _brotli() -> Any:
+    """The module, if it can stop in the middle: before 1.2 it could not."""
+    module = _module("brotli")
+    version = str(getattr(module, "__version__", "0")).split(".")
+    new_enough = (1, 2)
+    is_able = tuple(int(part) for part in version[:2] if part.isdigit()) >= new_enough
+    return module if is_able else None
+
+
+def _zstd() -> Any:
+    return _module("zstandard")
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
