@@ -47,13 +47,14 @@ class Agent:
         )
         self.desk = AgentDesk(plan, self.parts, report=self._report)
         self._doors = Doors(self.desk, plan.settings.http, scope_of=self.parts.tokens)
+        self.services.mount = self._doors.mount
         self._housekeeping = Housekeeping(plan, self.parts)
         self._errands: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> dict[str, str]:
         """Opens every door; answers where they are. `settle` has to follow."""
         await self.services.start_sources()
-        await self._doors.start(self._plan.locations, self._config.plugins.sources.values())
+        await self._doors.start(self._plan.locations, self._config.plugins.sources)
         self._report.url = self._doors.url
         self._write_whereabouts()
         code = self.desk.sessions.new_code()

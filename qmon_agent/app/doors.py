@@ -5,63 +5,99 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
+from starlette.routing import Route
 
 from qmon_agent.app.desk import AgentDesk
 from qmon_agent.http.access import TokenScopes
-from qmon_agent.http.application import control_gate, make_routes, public_gate
+from qmon_agent.http.application import control_gate, make_routes, public_gate, routes_of
 from qmon_agent.http.refusals import AsgiApp, Receive, Scope, Send
 from qmon_agent.http.server import HttpServer, OwnerOnlyProtocol, url_of
+from qmon_agent.ingest.entrance import Mounted
 from qmon_agent.ingest.listening import listen_tcp, listen_unix, remove_socket
 from qmon_agent.settings import Http, Locations
 
 
 class Doors:
-    """Opens both, and tells where they are."""
+    """Opens both, and those that sources want beside them; tells where they are."""
 
     def __init__(self, desk: AgentDesk, options: Http, *, scope_of: TokenScopes) -> None:
         self._desk = desk
         self._options = options
         self._scope_of = scope_of
         self._servers: list[HttpServer] = []
+        self._beside: dict[str, tuple[HttpServer, _Hall]] = {}
+        self._public, self._inner = _Hall(), _Hall()
         self._control: tuple[Path, socket.socket] | None = None
         self.url = ""
         self.control = Path()
-        self._may_enter = asyncio.Event()
 
-    async def start(self, locations: Locations, sources: Iterable[object]) -> None:
-        routes = make_routes(self._desk, sources)
+    async def start(self, locations: Locations, sources: Mapping[str, object]) -> None:
         listener = listen_tcp(self._options.listen, path="http.listen")
         self.url = url_of(listener)
-        gate = public_gate(routes, self._desk, options=self._options, scope_of=self._scope_of)
-        self._servers.append(HttpServer(self._held(gate), listener))
+        self._servers.append(HttpServer(self._public, listener))
         self.control, own = _listen_control(locations)
         self._control = (self.control, own)
-        inner = control_gate(routes, self._desk, options=self._options)
-        self._servers.append(HttpServer(self._held(inner), own, protocol=OwnerOnlyProtocol))
+        self._servers.append(HttpServer(self._inner, own, protocol=OwnerOnlyProtocol))
+        await self.mount(sources)
         for server in self._servers:
             await server.start()
 
+    async def mount(self, sources: Mapping[str, object]) -> None:
+        """Leads to these sources from now on; those that have an address of their own open it."""
+        mounted = {name: one for name, one in sources.items() if isinstance(one, Mounted)}
+        routes = make_routes(self._desk, mounted.values())
+        self._public.gate = self._gate(routes, self._options.listen)
+        self._inner.gate = control_gate(routes, self._desk, options=self._options)
+        wanted = {name: one for name, one in mounted.items() if getattr(one, "listen", "")}
+        addresses = {getattr(one, "listen", "") for one in wanted.values()}
+        for address in self._beside.keys() - addresses:
+            await self._beside.pop(address)[0].stop()
+        for name, source in wanted.items():
+            await self._lead_to(name, source)
+
     def let_in(self) -> None:
         """Everything that answers is there."""
-        self._may_enter.set()
-
-    def _held(self, gate: AsgiApp) -> AsgiApp:
-        """Who comes before that waits the moment it takes; whether we live is told at once."""
-
-        async def holding(scope: Scope, receive: Receive, send: Send) -> None:
-            if not self._may_enter.is_set() and scope.get("path") != "/healthz":
-                await self._may_enter.wait()
-            await gate(scope, receive, send)
-
-        return holding
+        for hall in (self._public, self._inner, *(hall for _, hall in self._beside.values())):
+            hall.is_open.set()
 
     async def stop(self) -> None:
-        for server in self._servers:
+        for server in (*self._servers, *(server for server, _ in self._beside.values())):
             await server.stop()
         if self._control is not None:
             remove_socket(*self._control)
+
+    def _gate(self, routes: list[Route], listen: str) -> AsgiApp:
+        options = msgspec.structs.replace(self._options, listen=listen)
+        return public_gate(routes, self._desk, options=options, scope_of=self._scope_of)
+
+    async def _lead_to(self, name: str, source: Mounted) -> None:
+        """To one source alone, at the address it wants to have beside the public port."""
+        listen: str = getattr(source, "listen", "")
+        if listen not in self._beside:
+            hall = _Hall(is_open=self._public.is_open)
+            server = HttpServer(hall, listen_tcp(listen, path=f"sources.{name}.listen"))
+            await server.start()
+            self._beside[listen] = server, hall
+        self._beside[listen][1].gate = self._gate([*routes_of(source)], listen)
+
+
+class _Hall:
+    """Before a gate: who comes before everything is there waits the moment it takes."""
+
+    def __init__(self, is_open: asyncio.Event | None = None) -> None:
+        self.gate: AsgiApp | None = None
+        self.is_open = is_open or asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Whether we live is told at once."""
+        if not self.is_open.is_set() and scope.get("path") != "/healthz":
+            await self.is_open.wait()
+        if self.gate is not None:
+            await self.gate(scope, receive, send)
 
 
 def _listen_control(locations: Locations) -> tuple[Path, socket.socket]:

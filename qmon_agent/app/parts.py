@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -59,6 +59,13 @@ class Taking(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     host: OwnProcess
     found: FoundKeeper
+    passed_on: set[str]
+    """Protocols whose messages some sink passes on as they came."""
+
+    def pass_on(self, sinks: Mapping[str, Mapping[str, Any]]) -> None:
+        """As these sections of the configuration say; from the next message on."""
+        self.passed_on.clear()
+        self.passed_on.update(str(table.get("kind", name)) for name, table in sinks.items())
 
 
 class Parts:
@@ -116,14 +123,16 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
     committer = GroupCommitter(journal)
     keeper = JournalKeeper(journal, committer, vitals=vitals)
     intake = Intake(keeper, admission=Admission(options), vitals=vitals)
+    passed_on: set[str] = set()
     door = Door(
         intake=intake,
         vitals=vitals,
         socket=plan.locations.socket,
         spool=plan.locations.spool,
         may_enter=tokens.may_enter,
+        passes_on=passed_on.__contains__,
     )
-    return Taking(
+    taking = Taking(
         journal=journal,
         committer=committer,
         keeper=keeper,
@@ -131,7 +140,10 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
         door=door,
         host=OwnProcess(intake, clock=plan.clock),
         found=FoundKeeper(intake, clock=plan.clock),
+        passed_on=passed_on,
     )
+    taking.pass_on(plan.settings.sinks)
+    return taking
 
 
 def _store(plan: Plan, hears: Hears, vitals: Vitals) -> TelemetryStore:

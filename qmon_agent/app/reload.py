@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,6 +28,8 @@ class Services:
 
     def __init__(self, plan: Plan, parts: Parts, *, config: LiveConfig, tasks: Tasks) -> None:
         self.notifier: AlertNotifier | None = None
+        self.mount: Callable[[Mapping[str, Source]], Awaitable[None]] = _nowhere
+        """Where doors lead to, for sources that come in by HTTP."""
         self.forwarding = Forwarding(plan, parts, tasks=tasks)
         self._plan = plan
         self._parts = parts
@@ -79,6 +81,7 @@ class Services:
         before = self._config.settings
         await asyncio.to_thread(self._parts.judged.alerting.declare, settings.alerts)
         sources = await self._switch_sources(before, settings, plugins=plugins)
+        await self.mount(sources)
         self._config.take(settings, msgspec.structs.replace(plugins, sources=sources))
         await self._switch_sinks(before, settings, plugins=plugins)
         if settings.samplers != before.samplers:
@@ -108,6 +111,7 @@ class Services:
             for name in {*before.sinks, *after.sinks}
             if before.sinks.get(name) != after.sinks.get(name)
         }
+        self._parts.taking.pass_on(after.sinks)
         await self.forwarding.switch(changed, plugins.sinks)
 
     async def _switch_notifier(self, plugins: Plugins) -> None:
@@ -135,3 +139,7 @@ class Services:
         )
         self._config.health = runner.health
         self._tasks.run("samplers", runner.run)
+
+
+async def _nowhere(_: Mapping[str, Source]) -> None:
+    """Before there are doors."""

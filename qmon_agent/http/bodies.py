@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from qmon_agent.http.refusals import Message, Receive, Refusal
+from qmon_agent.ingest.entrance import Entrance
+
+USUAL = Entrance(paths=())
 
 # zlib's way of saying "gzip or zlib, whichever it is".
 _ANY_WINDOW = 32 + zlib.MAX_WBITS
@@ -24,29 +27,31 @@ class Bodies:
         self._budget = budget_bytes
         self._timeout_s = timeout_s
         self._held = 0
+        self._unpacking = asyncio.Lock()
 
     async def read(
-        self, headers: Mapping[str, str], receive: Receive, *, as_they_are: Collection[str] = ()
+        self, headers: Mapping[str, str], receive: Receive, *, entrance: Entrance = USUAL
     ) -> bytes:
-        """The body, unpacked but for packings `as_they_are`; Refusal 400, 408, 413, 415, or 429."""
-        self._check_length(headers.get("content-length", "0"))
+        """The body, unpacked but for what its entrance unpacks; Refusal 400, 408, 413, 415, 429."""
+        most = entrance.max_body_bytes or self._max_bytes
+        _check_length(headers.get("content-length", "0"), most)
         packing = headers.get("content-encoding", "identity").lower()
-        if packing not in {"identity", "gzip", "deflate", *as_they_are}:
+        if packing not in {"identity", "gzip", "deflate", *entrance.packings}:
             raise Refusal(415, f"content-encoding {packing[:40]!r} is not known")
         try:
             async with asyncio.timeout(self._timeout_s):
-                body = await self._collect(receive)
+                body = await self._collect(receive, most)
         except TimeoutError:
             raise Refusal(408, "the body did not come in time") from None
-        return self._unpacked(body) if packing in {"gzip", "deflate"} else body
+        if packing not in {"gzip", "deflate"}:
+            return body
+        if len(body) < _SMALL:
+            return _unpacked(body, most)
+        # One at a time: what is unpacked is in no budget until somebody has looked at it.
+        async with self._unpacking:
+            return await asyncio.to_thread(_unpacked, body, most)
 
-    def _check_length(self, declared: str) -> None:
-        if not declared.isdigit():
-            raise Refusal(400, "content-length is no number")
-        if int(declared) > self._max_bytes:
-            raise Refusal(413, f"a body has at most {self._max_bytes} bytes")
-
-    async def _collect(self, receive: Receive) -> bytes:
+    async def _collect(self, receive: Receive, most: int) -> bytes:
         parts: list[bytes] = []
         size = 0
         try:
@@ -57,9 +62,9 @@ class Bodies:
                 part = message.get("body", b"")
                 size += len(part)
                 self._held += len(part)
-                if size > self._max_bytes:
-                    raise Refusal(413, f"a body has at most {self._max_bytes} bytes")
-                if self._held > self._budget:
+                if size > most:
+                    raise Refusal(413, f"a body has at most {most} bytes")
+                if self._held > max(self._budget, most):
                     raise Refusal(429, "too much under way", retry_after="1")
                 parts.append(part)
                 if not message.get("more_body"):
@@ -67,18 +72,26 @@ class Bodies:
         finally:
             self._held -= size
 
-    def _unpacked(self, body: bytes) -> bytes:
-        limit = min(self._max_bytes, max(_SMALL, len(body) * _MOST_RATIO))
-        unpacker = zlib.decompressobj(_ANY_WINDOW)
-        try:
-            unpacked = unpacker.decompress(body, limit + 1)
-        except zlib.error:
-            raise Refusal(400, "the body is not packed as it says") from None
-        if len(unpacked) > limit:
-            raise Refusal(413, f"a body unpacks to at most {limit} bytes")
-        if not unpacker.eof:
-            raise Refusal(400, "the packed body ends too early")
-        return unpacked
+
+def _check_length(declared: str, most: int) -> None:
+    if not declared.isdigit():
+        raise Refusal(400, "content-length is no number")
+    if int(declared) > most:
+        raise Refusal(413, f"a body has at most {most} bytes")
+
+
+def _unpacked(body: bytes, most: int) -> bytes:
+    limit = min(most, max(_SMALL, len(body) * _MOST_RATIO))
+    unpacker = zlib.decompressobj(_ANY_WINDOW)
+    try:
+        unpacked = unpacker.decompress(body, limit + 1)
+    except zlib.error:
+        raise Refusal(400, "the body is not packed as it says") from None
+    if len(unpacked) > limit:
+        raise Refusal(413, f"a body unpacks to at most {limit} bytes")
+    if not unpacker.eof:
+        raise Refusal(400, "the packed body ends too early")
+    return unpacked
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

@@ -84,6 +84,7 @@ class Gate:
         entrance = self._wanted(scope)
         beside = CROSSING_HEADERS if entrance.from_browsers else ()
         guarded = with_security_headers(send, beside=beside)
+        headers: dict[str, str] = {}
         try:
             headers = _headers(scope)
             self._check_host(headers)
@@ -94,10 +95,12 @@ class Gate:
                 self._check_origin(scope["method"], headers)
             self._check_role(entrance, headers, query=scope["query_string"])
             if scope["method"] not in _SAFE:
-                body = await self._bodies.read(headers, receive, as_they_are=entrance.packings)
+                body = await self._bodies.read(headers, receive, entrance=entrance)
                 receive = replayed(body, receive)
         except Refusal as refusal:
-            await refusal.send_to(guarded)
+            word = entrance.refusal_of
+            worded = word(headers, refusal.status, refusal.reason) if word else None
+            await refusal.send_to(guarded, worded=worded)
             return
         await self._app(scope, receive, guarded)
 

@@ -39,13 +39,15 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure
         self.reason = reason
         self.headers = headers
 
-    async def send_to(self, send: Send) -> None:
+    async def send_to(self, send: Send, *, worded: tuple[int, str, bytes] | None = None) -> None:
+        """Answers with a status, a content type and a body; with its own unless they are given."""
+        usual = (self.status, "application/json", msgspec.json.encode({"error": self.reason}))
+        status, kind, body = worded or usual
         headers = [
             (name.replace("_", "-").encode(), value.encode("latin-1"))
-            for name, value in {"content_type": "application/json", **self.headers}.items()
+            for name, value in {"content_type": kind, **self.headers}.items()
         ]
-        body = msgspec.json.encode({"error": self.reason})
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 

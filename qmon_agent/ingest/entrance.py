@@ -26,6 +26,11 @@ class Entrance(msgspec.Struct, frozen=True, kw_only=True):
     """Whether pages of other origins may send: answered with CORS headers, without cookies."""
     packings: frozenset[str] = frozenset()
     """Content encodings that the source unpacks itself, within the limits of a body."""
+    max_body_bytes: int = 0
+    """The largest body that is taken, unpacked or not; 0 is what `[http]` says."""
+    refusal_of: Callable[[Headers, int, str], tuple[int, str, bytes]] | None = None
+    """How the gate says no in the source's own words: of headers, status and reason, the status,
+    the content type and the body of the answer."""
     token_of: Callable[[Headers, str], str] | None = None
     """Finds the token in headers and query string where it is not in `Authorization`."""
 

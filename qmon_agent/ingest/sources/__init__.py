@@ -27,6 +27,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     spool: Path
     may_enter: Callable[[str], bool]
     """Whether a token carries the scope `ingest`."""
+    passes_on: Callable[[str], bool] = lambda _: False
+    """Whether messages of this protocol are passed on as they came, so that they are to be kept."""
     company: Company = msgspec.field(default_factory=Company)
     """Who is connected: sources that accept tell it, others may watch."""
 
