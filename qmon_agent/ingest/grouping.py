@@ -1,29 +1,22 @@
-"""Which foreign errors are one problem: by the same rules as those of our own SDK."""
+"""Which errors with stacks of text are one problem: by the same rules as those of our SDK."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Any
 
-_MAX_MESSAGE = 200
+from qmon_sdk.protocol.grouping import key_of_way
+
 _BUILTIN = {"", "builtins"}
 
 Link = dict[str, Any]
 
 
 def key_of(chain: list[Link]) -> str:
-    """Group by type, the types that led to it, and the application's functions on the way.
-
-    Lines do not count, and neither do repetitions; without a stack, the message does, numbers
-    aside.
-    """
-    types = [type_name(link) for link in chain]
-    frames = chain[0]["frames"] if chain else []
+    """Group by type, the types that led to it, and the application's functions on the way."""
+    frames = chain[0]["frames"]
     own = [frame for frame in frames if frame.get("in_app")]
     names = [name_of(frame) for frame in own or frames]
-    ways = [name for before, name in zip(["", *names], names, strict=False) if name != before]
-    return hashed((*types, *(ways or [template_of(chain[0]["value"] if chain else "")])))
+    return key_of_way([type_name(link) for link in chain], names, chain[0]["value"])
 
 
 def culprit_of(frames: list[dict[str, Any]]) -> str:
@@ -43,13 +36,3 @@ def type_name(link: Link) -> str:
     """A type with its module, unless that goes without saying."""
     module, name = link.get("module") or "", link.get("type") or ""
     return name if module in _BUILTIN else f"{module}.{name}"
-
-
-def hashed(parts: Iterable[str]) -> str:
-    """A key of 32 hexadecimal digits."""
-    return blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
-
-
-def template_of(message: str) -> str:
-    """What a message has in common with those of its kind: all but the digits."""
-    return "".join(letter for letter in message[:_MAX_MESSAGE] if not letter.isdigit())

@@ -25,6 +25,7 @@ from .spans import read_traces
 
 PROTOCOL = "otlp"
 _MOST_SIGNS = 50_000
+_KINDS: dict[Lane, str] = {"traces": "span", "metrics": "point", "logs": "log"}
 
 Sign = tuple[str, str, str, str]
 
@@ -67,10 +68,12 @@ class Translator:
             groups, signs = self._once(reading, body)
         except RecursionError:
             raise FrameError("values within values, too deep to be read") from None
+        count = sum(reading.rejected.values())
         parcel = Parcel(
             protocol=PROTOCOL,
             groups=groups,
             original=body,
+            dropped={f"{_KINDS[lane]}/invalid": count} if count else {},
             path=lane,
             content_type=encoding.content_type,
             keep_original=keep_original,
