@@ -39,6 +39,12 @@ def drawn_ring():
     return _module("rings").DrawnRing
 
 
+@pytest.fixture
+def drawn_machine(tmp_path):
+    """The kernel's files of a machine that has everything."""
+    return _module("machines").DrawnMachine(tmp_path / "machine")
+
+
 def _module(name):
     """Import a module beside this one by its place: `tests` is on nobody's path."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

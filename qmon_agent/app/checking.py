@@ -155,16 +155,22 @@ def _samplers(settings: Settings) -> dict[str, Sampler]:
     if not settings.samplers.enabled:
         return {}
     names = settings.samplers.only or SAMPLERS.names()
+    options = settings.samplers.options
     problems: list[QmonError] = []
     made: dict[str, Sampler] = {}
-    for number, name in enumerate(names):
+    wanted = {f"samplers.only[{number}]": name for number, name in enumerate(names)}
+    wanted |= {f"samplers.options.{name}": name for name in options}
+    for path, name in wanted.items():
+        table = f"samplers.options.{name}"
         try:
-            made[name] = SAMPLERS.build(name, {}, path=f"samplers.{name}")
+            made.setdefault(name, SAMPLERS.build(name, options.get(name, {}), path=table))
+        except ConfigError as problem:
+            problems += [problem, *problem.others]
         except UnknownPluginError as problem:
-            problem.path = f"samplers.only[{number}]"
+            problem.path = path
             problems.append(problem)
     raise_all(problems)
-    return made
+    return {name: made[name] for name in names}
 
 
 def keep_seconds(settings: Settings) -> dict[str, float]:

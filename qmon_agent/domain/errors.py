@@ -8,6 +8,7 @@ QmonError
 ├── InvalidMetricError
 ├── InvalidThresholdError
 ├── ConfigError
+├── NotHereError
 ├── QueryError
 └── StoreError
 """
@@ -81,6 +82,10 @@ class InvalidThresholdError(QmonError):
         self.text = text
         self.reason = reason
         super().__init__(f"threshold {text!r}: {reason} (write for example '> 0.5 for 10s')")
+
+
+class NotHereError(QmonError):
+    """This machine has nothing of the kind; nobody's failure, and it may come later."""
 
 
 class ConfigError(QmonError):

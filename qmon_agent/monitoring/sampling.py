@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from qmon_agent.domain.clock import Clock, SystemClock
+from qmon_agent.domain.errors import NotHereError
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.signals import Point
 
@@ -20,11 +21,15 @@ Submit = Callable[[list[Point]], object]
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """How often, how long at most, and after how many failures in a row a sampler is off."""
+    """How often, how long at most, after how many failures in a row a sampler is off.
+
+    `look_again_s` later one is asked again that found nothing of its kind on this machine.
+    """
 
     interval_s: float = 1.0
     timeout_s: float = 5.0
     give_up_after: int = 10
+    look_again_s: float = 60.0
 
 
 class SamplerHealth(msgspec.Struct, kw_only=True):
@@ -35,6 +40,7 @@ class SamplerHealth(msgspec.Struct, kw_only=True):
     failures_in_a_row: int = 0
     last_error: str = ""
     disabled: bool = False
+    absent: str = ""
     duration_s: float = 0.0
 
 
@@ -62,6 +68,7 @@ class SamplerRunner:
         self._clock = clock or SystemClock()
         self._vitals = vitals or Vitals()
         self._hanging: set[str] = set()
+        self._due: dict[str, float] = {}
 
     async def run(self) -> None:
         """Sample until cancelled, or until every sampler is switched off."""
@@ -79,11 +86,8 @@ class SamplerRunner:
 
     async def _round(self, threads: ThreadPoolExecutor) -> None:
         """Everybody once; whoever hangs is left behind with its thread."""
-        left = deque(
-            name
-            for name, health in self.health.items()
-            if not health.disabled and name not in self._hanging
-        )
+        now = asyncio.get_running_loop().time()
+        left = deque(name for name in self.health if self._is_due(name, now))
         points: list[Point] = []
         while left:
             turn = _Turn(left)
@@ -97,6 +101,15 @@ class SamplerRunner:
             points += self._reviewed(turn.done)
         if points:
             self._submit(points)
+
+    def _is_due(self, name: str, now: float) -> bool:
+        if self.health[name].disabled or name in self._hanging or now < self._due.get(name, now):
+            return False
+        every_s = getattr(self._samplers[name], "every_s", 0.0)
+        if every_s > self._pace.interval_s:
+            # Half a round early is on time: rounds are never quite apart as they should be.
+            self._due[name] = now + every_s - self._pace.interval_s / 2
+        return True
 
     def _sample(self, turn: _Turn) -> None:
         while (name := turn.next()) is not None:
@@ -115,7 +128,9 @@ class SamplerRunner:
     def _reviewed(self, done: Sequence[tuple[str, list[Point] | Exception]]) -> list[Point]:
         points: list[Point] = []
         for name, result in done:
-            if isinstance(result, Exception):
+            if isinstance(result, NotHereError):
+                self._is_absent(name, str(result))
+            elif isinstance(result, Exception):
                 self._failed(name, f"{type(result).__name__}: {result}")
             else:
                 self._went_well(name)
@@ -126,7 +141,12 @@ class SamplerRunner:
         health = self.health[name]
         health.samples += 1
         health.failures_in_a_row = 0
+        health.absent = ""
         self._vitals.gauge("sampler_duration_seconds", health.duration_s, sampler=name)
+
+    def _is_absent(self, name: str, reason: str) -> None:
+        self.health[name].absent = reason
+        self._due[name] = asyncio.get_running_loop().time() + self._pace.look_again_s
 
     def _failed(self, name: str, reason: str) -> None:
         health = self.health[name]

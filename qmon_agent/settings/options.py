@@ -81,6 +81,8 @@ class Samplers(Options, frozen=True, kw_only=True):
     """Time between two readings."""
     only: tuple[str, ...] = ()
     """Samplers to run; empty means all of them."""
+    options: dict[str, dict[str, Any]] = {}
+    """Options of samplers, as `[samplers.options.disk]`; the plug-ins list them."""
 
 
 class AlertOptions(Options, frozen=True, kw_only=True):

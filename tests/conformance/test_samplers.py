@@ -5,17 +5,23 @@ import time
 
 import pytest
 
-from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.errors import ConfigError, NotHereError
 from qmon_agent.domain.plugins import options_of
 from qmon_agent.monitoring.samplers import SAMPLERS
 
-NAME = re.compile(r"(system|process)(\.[a-z0-9_]+)+\Z")
-UNITS = re.compile(r"(1|By|s|\{[a-z_]+\})\Z")
+NAME = re.compile(r"(system|process|hw|container|systemd)(\.[a-z0-9_]+)+\Z")
+UNITS = re.compile(r"(1|By|By/s|s|Hz|Cel|rpm|V|W|A|\{[a-z_]+\})\Z")
 SECOND = 1_000_000_000
 
 
 @pytest.fixture
-def sampler(name):
+def sampler(name, drawn_machine):
+    """On this machine, or on one drawn by hand where this one has nothing of the kind."""
+    try:
+        SAMPLERS.build(name, {}).sample(1)
+    except NotHereError as reason:
+        assert str(reason)
+        return SAMPLERS.build(name, drawn_machine.options(name))
     return SAMPLERS.build(name, {})
 
 
@@ -41,12 +47,17 @@ class TestEverySampler:
             SAMPLERS.build(name, {"no_such_option": 1})
 
     def test_names_metrics_and_units_as_opentelemetry_does(self, points):
-        assert points
         assert [] == [point for point in points if not NAME.match(point.metric)]
         assert [] == [point for point in points if not UNITS.match(point.unit)]
 
     def test_dates_every_point_with_the_moment_it_was_given(self, sampler):
         assert {12_345} >= {point.time for point in sampler.sample(12_345)}
+
+    def test_has_something_to_say(self, sampler):
+        now = time.time_ns()
+        seen = [*sampler.sample(now), *sampler.sample(now + SECOND)]
+
+        assert seen
 
     def test_gives_finite_numbers_of_known_kinds(self, points):
         assert {"gauge", "counter"} >= {point.kind for point in points}

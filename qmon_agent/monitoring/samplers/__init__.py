@@ -11,9 +11,11 @@ from qmon_sdk.protocol.signals import Point
 class Sampler(Protocol):
     """Something to measure, whose fields are its options.
 
-    Called about once a second from a worker thread, never twice at once. Counters are points of
-    kind `counter` with the difference since the call before; the first call may leave them out.
-    Anything raised is counted, and a sampler that keeps raising is switched off.
+    Called about once a second from a worker thread, never twice at once; one with a field `every_s`
+    is called that seldom. Counters are points of kind `counter` with the difference since the call
+    before; the first call may leave them out, and so may any later one if nothing has changed.
+    NotHereError says that this machine has nothing of the kind: it is asked again, but seldom.
+    Anything else raised is counted, and a sampler that keeps raising is switched off.
     """
 
     def sample(self, now: int) -> list[Point]:

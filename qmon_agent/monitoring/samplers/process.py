@@ -7,16 +7,17 @@ import psutil
 
 from qmon_sdk.protocol.signals import Point
 
-from ._sheet import Sheet, Totals
+from ._kernel import Kernel
+from ._process import read_stat, write_details
+from ._sheet import Sheet
 
 SECOND = 1_000_000_000
 
 
-class ProcessSampler(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ProcessSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     """`process.*` of the process that samples; a utilization of 1 is one processor."""
 
     _process: psutil.Process = msgspec.field(default_factory=psutil.Process)
-    _totals: Totals = msgspec.field(default_factory=Totals)
     _before: int = 0
 
     def sample(self, now: int) -> list[Point]:
@@ -24,8 +25,10 @@ class ProcessSampler(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         sheet = Sheet(now, self._totals)
         with self._process.oneshot():
             self._cpu(sheet, now)
-            self._sizes(sheet)
-            self._switches(sheet)
+            memory = self._process.memory_info()
+            sheet.gauge("process.memory.usage", memory.rss, unit="By")
+            sheet.gauge("process.memory.virtual", memory.vms, unit="By")
+            self._details(sheet)
             sheet.gauge("process.uptime", now / SECOND - self._process.create_time(), unit="s")
         return sheet.finish()
 
@@ -39,16 +42,14 @@ class ProcessSampler(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             if growth is not None and passed_s > 0:
                 sheet.gauge("process.cpu.utilization", growth / passed_s, of=of)
 
-    def _sizes(self, sheet: Sheet) -> None:
-        memory = self._process.memory_info()
-        sheet.gauge("process.memory.usage", memory.rss, unit="By")
-        sheet.gauge("process.memory.virtual", memory.vms, unit="By")
+    def _details(self, sheet: Sheet) -> None:
+        stat = read_stat(self.proc, self._process.pid)
+        if stat is not None:
+            write_details(sheet, stat, proc=self.proc, of={})
+            return
         sheet.gauge("process.thread.count", self._process.num_threads(), unit="{thread}")
-        if hasattr(self._process, "num_fds"):
-            files = self._process.num_fds()
-            sheet.gauge("process.unix.file_descriptor.count", files, unit="{file_descriptor}")
-
-    def _switches(self, sheet: Sheet) -> None:
+        files = self._process.num_fds()
+        sheet.gauge("process.unix.file_descriptor.count", files, unit="{file_descriptor}")
         switches = self._process.num_ctx_switches()
         for kind in ("voluntary", "involuntary"):
             of = {"process.context_switch.type": kind}
