@@ -1,7 +1,7 @@
 """`python -m bench [CASE...] [--write]`: measure, print, and keep in docs/benchmarks.results.md.
 
-Cases are the names in the `CASES` of `bench.sdk`, `bench.guest` and `bench.agent`; `sdk`, `guests`
-and `agents` are all of one kind, and without any name everything is measured.
+Cases are the names in the `CASES` of `bench.sdk`, `bench.guest`, `bench.agent` and `bench.host`;
+`sdk`, `guests`, `agents` and `hosts` are all of one kind; without any name everything is measured.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import platform
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from . import agent, guest, sdk
+from . import agent, guest, host, sdk
 
 RESULTS = Path(__file__).parent.parent / "docs" / "benchmarks.results.md"
 PEERS = ("opentelemetry-sdk", "sentry-sdk", "ddtrace", "elastic-apm", "posthog")
@@ -21,7 +21,12 @@ PEERS = ("opentelemetry-sdk", "sentry-sdk", "ddtrace", "elastic-apm", "posthog")
 def main(arguments):
     """Run the cases asked for."""
     wanted = [word for word in arguments if not word.startswith("--")]
-    groups = {"sdk": [*sdk.CASES], "guests": [*guest.CASES], "agents": [*agent.CASES]}
+    groups = {
+        "sdk": [*sdk.CASES],
+        "guests": [*guest.CASES],
+        "agents": [*agent.CASES],
+        "hosts": [*host.CASES],
+    }
     asked = wanted or [*groups]
     cases = [case for word in asked for case in groups.get(word, [word])]
     parts = [_heading()]
@@ -34,6 +39,9 @@ def main(arguments):
     rows = [row for case, measure in agent.CASES.items() if case in cases for row in measure()]
     if rows:
         parts += ["## The agent", agent.table(rows)]
+    rows = [row for case, measure in host.CASES.items() if case in cases for row in measure()]
+    if rows:
+        parts += ["## Watching the host", agent.table(rows)]
     text = "\n\n".join(parts) + "\n"
     print(text)
     if "--write" in arguments:
@@ -41,11 +49,18 @@ def main(arguments):
 
 
 def _heading():
-    peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    peers = ", ".join(f"{name} {found}" for name in PEERS if (found := _version(name)))
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d} by `nox -s bench -- --write` on CPython "
         f"{platform.python_version()}, 2 shared cores, median of {sdk.ROUNDS} runs. Peers: {peers}."
     )
+
+
+def _version(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 if __name__ == "__main__":

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 
-from ._kernel import Kernel
+from ._kernel import Kernel, snake
+
+FILES = ("snmp", "netstat")
 
 
-def read_netstat(kernel: Kernel) -> dict[str, int]:
-    """`TcpExt.ListenOverflows` and the like, of IP, ICMP, TCP and UDP."""
-    found: dict[str, int] = {}
-    for file in ("snmp", "netstat"):
+def read_tables(kernel: Kernel) -> Iterator[tuple[str, str, list[str]]]:
+    """Of IP, ICMP, TCP and UDP: which protocol, its line of names, and its numbers."""
+    for file in FILES:
         lines = kernel.text(f"{kernel.proc}/net/{file}").splitlines()
         for names, values in pairwise(lines):
             protocol, _, columns = names.partition(": ")
             if values.startswith(f"{protocol}: ") and columns[:1].isalpha():
-                numbers = values.split()[1:]
-                for name, number in zip(columns.split(), numbers, strict=False):
-                    found[f"{protocol}.{name}"] = int(number)
-    return found
+                yield protocol, columns, values.split()[1:]
+
+
+@lru_cache(64)
+def columns_of(names: str) -> tuple[tuple[str, str], ...]:
+    """Each name as it stands there, and as a metric's name has it; the line is always the same."""
+    return tuple((name, snake(name)) for name in names.split())

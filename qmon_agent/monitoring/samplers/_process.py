@@ -22,10 +22,17 @@ class Stat(msgspec.Struct, frozen=True):
     pid: int
     name: str
     state: str
-    cpu_s: float
+    user_s: float
+    system_s: float
     threads: int
     started: int
+    size: int
     rss: int
+
+    @property
+    def cpu_s(self) -> float:
+        """Of both kinds."""
+        return self.user_s + self.system_s
 
 
 def pids_in(proc: str) -> Iterator[int]:
@@ -48,9 +55,11 @@ def read_stat(proc: str, pid: int) -> Stat | None:
             pid=pid,
             name=head.partition(b"(")[2].decode("utf-8", "replace"),
             state=words[0].decode(),
-            cpu_s=(int(words[11]) + int(words[12])) * _TICK_S,
+            user_s=int(words[11]) * _TICK_S,
+            system_s=int(words[12]) * _TICK_S,
             threads=int(words[17]),
             started=int(words[19]),
+            size=int(words[20]),
             rss=int(words[21]) * _PAGE,
         )
     except (IndexError, ValueError):

@@ -45,7 +45,10 @@ class ClockSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
 
     step_s: float = 0.1
     """Moves of the wall clock against the machine's own that are larger are told as steps."""
+    details_every_s: float = 10.0
+    """Time between two looks at what the time service has told the kernel."""
     _between: int = 0
+    _details_due: int = 0
     _steps: int = 0
 
     def sample(self, now: int) -> list[Point]:
@@ -53,7 +56,10 @@ class ClockSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
         if sys.platform != "linux":
             raise NotHereError("only Linux tells how its clock does")
         sheet = Sheet(now, self._totals)
-        _discipline(sheet)
+        every = round(self.details_every_s * SECOND)
+        if not 0 < self._details_due - now <= every:
+            self._details_due = now + every
+            _discipline(sheet)
         self._step(sheet)
         return sheet.finish()
 

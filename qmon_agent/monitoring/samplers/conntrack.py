@@ -14,6 +14,9 @@ COLUMNS = ("drop", "early_drop", "insert_failed", "invalid", "search_restart", "
 class ConntrackSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     """`system.linux.conntrack.*`: entries, their limit, and what found no place."""
 
+    every_s: float = 5.0
+    """Time between two looks."""
+
     def sample(self, now: int) -> list[Point]:
         """Nothing where no firewall keeps track."""
         sheet = Sheet(now, self._totals)

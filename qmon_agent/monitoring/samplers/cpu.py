@@ -61,7 +61,7 @@ class CpuSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
                 field: int(ticks) * self._tick_s
                 for field, ticks in zip(FIELDS, line.split()[1:], strict=False)
             }
-            for line in stat.splitlines()
+            for line in stat[: stat.find("intr")].splitlines()
             if line.startswith("cpu")
         }
         together = found.pop("cpu", {})
@@ -107,7 +107,8 @@ def _write_core(sheet: Sheet, number: str, times: Times) -> None:
 
 def _write_counts(sheet: Sheet, stat: str, tick_s: float) -> None:
     for line in stat.splitlines():
-        name, *words = line.split()[: GUEST + 1]
+        # The line of interrupts has thousands of numbers, of which the first is their sum.
+        name, *words = line.split(None, GUEST + 1)[: GUEST + 1]
         value = whole(words[0]) if words else None
         if value is None:
             continue

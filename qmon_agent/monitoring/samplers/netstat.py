@@ -6,7 +6,7 @@ from qmon_agent.domain.errors import NotHereError
 from qmon_sdk.protocol.signals import Point
 
 from ._kernel import Kernel, pairs, snake
-from ._netstat import read_netstat
+from ._netstat import columns_of, read_tables
 from ._sheet import Sheet
 from .protocols import ESTABLISHED, TOTALS
 
@@ -23,14 +23,13 @@ class NetstatSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     def sample(self, now: int) -> list[Point]:
         """All of them by their growth."""
         sheet = Sheet(now, self._totals)
-        for column, value in read_netstat(self).items():
-            if column in LEFT_OUT or value < 0:
-                continue
-            protocol, _, name = column.partition(".")
-            metric = f"system.linux.netstat.{snake(protocol)}.{snake(name)}"
-            sheet.total(metric, value, unit="{event}")
-        for name, value in pairs(self.text(f"{self.proc}/net/snmp6")):
-            sheet.total(f"system.linux.netstat.{snake(name)}", value, unit="{event}")
+        for protocol, names, values in read_tables(self):
+            for (name, plain), value in zip(columns_of(names), values, strict=False):
+                if f"{protocol}.{name}" not in LEFT_OUT and not value.startswith("-"):
+                    metric = f"system.linux.netstat.{protocol.lower()}.{plain}"
+                    sheet.total(metric, int(value), unit="{event}")
+        for name, count in pairs(self.text(f"{self.proc}/net/snmp6")):
+            sheet.total(f"system.linux.netstat.{snake(name)}", count, unit="{event}")
         if not sheet.is_written:
             raise NotHereError(f"{self.proc}/net/netstat is not there")
         return sheet.finish()

@@ -8,7 +8,7 @@ import psutil
 
 from qmon_sdk.protocol.signals import Point
 
-from ._kernel import Kernel, pairs
+from ._kernel import Kernel, whole
 from ._sheet import Sheet
 
 FAULT, DIRECTION = "system.paging.fault.type", "system.paging.direction"
@@ -23,6 +23,7 @@ TABLE = {
     "pgsteal_kswapd": ("system.linux.paging.reclaimed", "{page}", {"system.paging.by": "kswapd"}),
 }
 """Key of `/proc/vmstat` → metric, unit, attributes."""
+KEYS = (*TABLE, "pgfault")
 
 
 class PagingSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
@@ -31,7 +32,8 @@ class PagingSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     def sample(self, now: int) -> list[Point]:
         """A few of the kernel's many counters; `vmstat` has the others."""
         sheet = Sheet(now, self._totals)
-        counts = dict(pairs(self.text(f"{self.proc}/vmstat")))
+        text = f"\n{self.text(f'{self.proc}/vmstat')}"
+        counts = {key: count for key in KEYS if (count := _count(text, key)) is not None}
         for key, (metric, unit, of) in TABLE.items():
             if key in counts:
                 sheet.total(metric, counts[key], unit=unit, of=of)
@@ -41,6 +43,15 @@ class PagingSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
         if not counts:
             _ask(sheet)
         return sheet.finish()
+
+
+def _count(text: str, key: str) -> int | None:
+    """One line of two hundred: to look for it is cheaper than to read them all."""
+    begin = text.find(f"\n{key} ")
+    if begin < 0:
+        return None
+    begin += len(key) + 2
+    return whole(text[begin : text.find("\n", begin)])
 
 
 def _ask(sheet: Sheet) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import msgspec
 import psutil
 
 from qmon_sdk.protocol.signals import Point
 
 from ._kernel import Kernel
-from ._process import read_stat, write_details
-from ._sheet import Sheet
+from ._process import Stat, read_stat, write_details
+from ._sheet import Sheet, Totals
 
 SECOND = 1_000_000_000
 
@@ -17,41 +20,52 @@ SECOND = 1_000_000_000
 class ProcessSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     """`process.*` of the process that samples; a utilization of 1 is one processor."""
 
-    _process: psutil.Process = msgspec.field(default_factory=psutil.Process)
+    details_every_s: float = 5.0
+    """Time between two looks at its files, disk and switches."""
     _before: int = 0
+    _details: Totals = msgspec.field(default_factory=Totals)
+    _details_due: int = 0
+    _began_s: float = msgspec.field(default_factory=lambda: psutil.Process().create_time())
 
     def sample(self, now: int) -> list[Point]:
-        """Everything in one reading of the process."""
+        """Processor and memory each time."""
         sheet = Sheet(now, self._totals)
-        with self._process.oneshot():
-            self._cpu(sheet, now)
-            memory = self._process.memory_info()
-            sheet.gauge("process.memory.usage", memory.rss, unit="By")
-            sheet.gauge("process.memory.virtual", memory.vms, unit="By")
-            self._details(sheet)
-            sheet.gauge("process.uptime", now / SECOND - self._process.create_time(), unit="s")
-        return sheet.finish()
-
-    def _cpu(self, sheet: Sheet, now: int) -> None:
+        stat = read_stat(self.proc, os.getpid()) or _asked()
         passed_s = (now - self._before) / SECOND
         self._before = now
-        times = self._process.cpu_times()
-        for mode, spent in (("user", times.user), ("system", times.system)):
+        for mode, spent in (("user", stat.user_s), ("system", stat.system_s)):
             of = {"cpu.mode": mode}
             growth = sheet.total("process.cpu.time", spent, unit="s", of=of)
             if growth is not None and passed_s > 0:
                 sheet.gauge("process.cpu.utilization", growth / passed_s, of=of)
+        sheet.gauge("process.memory.usage", stat.rss, unit="By")
+        sheet.gauge("process.memory.virtual", stat.size, unit="By")
+        sheet.gauge("process.uptime", time.time() - self._began_s, unit="s")
+        return sheet.finish() + self._dearer(now, stat)
 
-    def _details(self, sheet: Sheet) -> None:
-        stat = read_stat(self.proc, self._process.pid)
-        if stat is not None:
-            write_details(sheet, stat, proc=self.proc, of={})
-            return
-        sheet.gauge("process.thread.count", self._process.num_threads(), unit="{thread}")
-        files = self._process.num_fds()
-        sheet.gauge("process.unix.file_descriptor.count", files, unit="{file_descriptor}")
-        switches = self._process.num_ctx_switches()
-        for kind in ("voluntary", "involuntary"):
-            of = {"process.context_switch.type": kind}
-            total = getattr(switches, kind)
-            sheet.total("process.context_switches", total, unit="{context_switch}", of=of)
+    def _dearer(self, now: int, stat: Stat) -> list[Point]:
+        every = round(self.details_every_s * SECOND)
+        if 0 < self._details_due - now <= every:
+            return []
+        self._details_due = now + every
+        sheet = Sheet(now, self._details)
+        write_details(sheet, stat, proc=self.proc, of={})
+        return sheet.finish()
+
+
+def _asked() -> Stat:
+    """The same of psutil, where there is no `/proc`."""
+    process = psutil.Process()
+    with process.oneshot():
+        times, memory = process.cpu_times(), process.memory_info()
+        return Stat(
+            pid=process.pid,
+            name=process.name(),
+            state="R",
+            user_s=times.user,
+            system_s=times.system,
+            threads=process.num_threads(),
+            started=0,
+            size=memory.vms,
+            rss=memory.rss,
+        )

@@ -35,7 +35,7 @@ class ProcessesSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
 
     top: int = 5
     """How many are told by processor time, and how many by memory."""
-    share: float = 0.001
+    share: float = 0.0005
     """How much of a core looking through all processes may take."""
     details_every_s: float = 10.0
     """Time between two looks at files, disk and switches of the largest."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from qmon_agent.domain.errors import NotHereError
 from qmon_sdk.protocol.signals import Point
 
 from ._kernel import Kernel
-from ._netstat import read_netstat
+from ._netstat import read_tables
 from ._sheet import Sheet
 
 TCP, UDP = "system.linux.tcp", "system.linux.udp"
@@ -47,12 +49,20 @@ class ProtocolsSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     def sample(self, now: int) -> list[Point]:
         """Those that tell of trouble; `netstat` has the others."""
         sheet = Sheet(now, self._totals)
-        found = read_netstat(self)
-        for column, (metric, unit) in TOTALS.items():
-            if column in found:
-                sheet.total(metric, found[column], unit=unit)
-        if ESTABLISHED in found:
-            sheet.gauge(f"{TCP}.established", found[ESTABLISHED], unit="{connection}")
+        for protocol, names, values in read_tables(self):
+            for at, column in _wanted(protocol, names):
+                if column == ESTABLISHED:
+                    sheet.gauge(f"{TCP}.established", int(values[at]), unit="{connection}")
+                else:
+                    metric, unit = TOTALS[column]
+                    sheet.total(metric, int(values[at]), unit=unit)
         if not sheet.is_written:
             raise NotHereError(f"{self.proc}/net/snmp is not there")
         return sheet.finish()
+
+
+@lru_cache(64)
+def _wanted(protocol: str, names: str) -> tuple[tuple[int, str], ...]:
+    """Where in the line they are; the kernel never moves them while it runs."""
+    columns = enumerate(f"{protocol}.{name}" for name in names.split())
+    return tuple((at, each) for at, each in columns if each in TOTALS or each == ESTABLISHED)

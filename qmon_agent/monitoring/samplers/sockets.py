@@ -16,6 +16,9 @@ STATES = {"inuse": "used", "orphan": "orphan", "tw": "time_wait", "alloc": "allo
 class SocketsSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     """`system.linux.sockets` by protocol and state, and the memory of their buffers."""
 
+    every_s: float = 5.0
+    """Time between two looks."""
+
     def sample(self, now: int) -> list[Point]:
         """As the kernel sums them up; nobody walks through them one by one."""
         sheet = Sheet(now, self._totals)

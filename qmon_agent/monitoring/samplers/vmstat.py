@@ -7,9 +7,7 @@ from qmon_sdk.protocol.signals import Point
 
 from ._kernel import Kernel, pairs
 from ._sheet import Sheet
-from .paging import TABLE
-
-TOLD = {*TABLE, "pgfault"}
+from .paging import KEYS
 
 
 class VmstatSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +20,7 @@ class VmstatSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
         """Numbers of pages as they are, everything else by its growth."""
         sheet = Sheet(now, self._totals)
         for key, value in pairs(self.text(f"{self.proc}/vmstat")):
-            if key in TOLD:
+            if key in KEYS:
                 continue
             metric = f"system.linux.vmstat.{key.lower()}"
             if key.startswith("nr_"):
