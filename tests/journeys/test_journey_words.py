@@ -26,7 +26,7 @@ lisen = "x"
 listen = "8080"
 [samplers]
 interval_s = 0.0
-only = ["cpu", "gpu", "memry"]
+only = ["cpu", "toaster", "memry"]
 [channels.pager]
 kind = "pigeon"
 [channels.hook]
