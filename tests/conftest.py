@@ -28,6 +28,7 @@ settings.load_profile(os.environ.get("QMON_HYPOTHESIS", "ci" if IN_CI else "dev"
 def pytest_configure(config):
     """Offer the servers, and `qmon_capture` also where no entry point brings it."""
     config.pluginmanager.register(_module("servers"), "servers")
+    config.pluginmanager.register(_module("backends"), "backends")
     if config.pluginmanager.has_plugin("qmon") or not importlib.util.find_spec("qmon_sdk.testing"):
         return
     config.pluginmanager.register(importlib.import_module("qmon_sdk.testing"), "qmon")

@@ -21,6 +21,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     frames: tuple[Frame, ...]
+    payloads: tuple[bytes, ...] = ()
+    """The bytes of those frames as they came, for who passes them on."""
 
     @property
     def signals(self) -> int:
@@ -33,7 +35,12 @@ def batch_of(records: Sequence[Record]) -> Batch:
     digest = blake2b(digest_size=_ID_BYTES)
     for record in records:
         digest.update(record.process + record.sequence.to_bytes(8, "big"))
-    return Batch(id=digest.hexdigest(), frames=tuple(_frames_of(records)))
+    read = [*_frames_of(records)]
+    return Batch(
+        id=digest.hexdigest(),
+        frames=tuple(frame for frame, _ in read),
+        payloads=tuple(payload for _, payload in read),
+    )
 
 
 def signals_of(frame: Frame) -> Iterator[tuple[str, list[Signal]]]:
@@ -53,9 +60,9 @@ def _known(block: object) -> bool:
     return getattr(block, "kind", "") in SIGNALS
 
 
-def _frames_of(records: Sequence[Record]) -> Iterator[Frame]:
+def _frames_of(records: Sequence[Record]) -> Iterator[tuple[Frame, bytes]]:
     for record in records:
         try:
-            yield decode_frame(record.payload)
+            yield decode_frame(record.payload), record.payload
         except WireError:
             continue

@@ -18,9 +18,10 @@ from qmon_agent.vitals import Vitals
 from .batch import Batch, batch_of
 from .pace import CLOSED, Pace, pause_s
 from .places import hold_back, sending_cursor, sink_cursor, under_way
-from .sinks import Delivery, Sink
+from .sinks import Delivery, Remembering, Sink
 
 _DISK_PAUSE_S = 1.0
+_MEMORIES = "sinks"  # the folder beside the journal where sinks keep what they have to know
 _TROUBLE_OF_THE_SYSTEM = (OSError, ImportError, MemoryError)
 
 T = TypeVar("T")
@@ -60,6 +61,9 @@ class Forwarder:
         self._supply = supply
         self._journal = supply.journal
         self._vitals = supply.vitals
+        if isinstance(sink, Remembering):
+            is_new = supply.journal.cursors.load(sink_cursor(name)) is None
+            sink.remember_at(supply.directory.with_name(_MEMORIES) / f"{name}.db", is_new=is_new)
         self._position = hold_back(supply.journal.cursors, name)
         self._raised = 0
         self._breaker = CLOSED
@@ -110,6 +114,7 @@ class Forwarder:
             "lag": self.lag,
             "sent": counted("sink_sent"),
             "rejected": counted("sink_rejected"),
+            "passed_over": counted("sink_passed_over"),
             "batches": counted("sink_batches"),
             "retries": counted("sink_retries"),
             "dead_batches": counted("sink_dead_batches"),
@@ -216,8 +221,10 @@ class Forwarder:
 
     def _count(self, batch: Batch, delivery: Delivery) -> None:
         self._vitals.add("sink_batches", sink=self.name)
-        self._vitals.add("sink_sent", batch.signals - delivery.rejected, sink=self.name)
+        sent = batch.signals - delivery.rejected - delivery.passed_over
+        self._vitals.add("sink_sent", sent, sink=self.name)
         self._vitals.add("sink_rejected", delivery.rejected, sink=self.name)
+        self._vitals.add("sink_passed_over", delivery.passed_over, sink=self.name)
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -22,13 +23,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """How a sending went: `delivered`, `retry` (may be tried again), or `refused` (never will).
 
     `rejected` counts the signals that the other side did not take, be it for all that was
-    delivered beside them; they are not sent again.
+    delivered beside them; they are not sent again. `passed_over` counts those of kinds that this
+    sink has no word for.
     """
 
     outcome: Literal["delivered", "retry", "refused"]
     detail: str = ""
     retry_after_s: float = 0.0
     rejected: int = 0
+    passed_over: int = 0
 
 
 DELIVERED = Delivery(outcome="delivered")
@@ -54,6 +57,14 @@ class Sink(Protocol):
 
     def describe(self) -> Mapping[str, Any]:
         """Where it sends to, for `status` and `doctor`; no secrets."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A sink that has to know more than its place: totals, say."""
+
+    def remember_at(self, path: Path, *, is_new: bool) -> None:
+        """A file of its own, before the first `send`; `is_new`: what is there is another's."""
 
 
 SINKS: Registry[Sink] = Registry("qmon_agent.forward.sinks", role="Sink")

@@ -1,0 +1,101 @@
+"""Points as time series: what they are called, and which labels tell them apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from qmon_sdk.protocol.frames import Frame
+from qmon_sdk.protocol.signals import Point
+
+Labels = tuple[tuple[str, str], ...]
+
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_:]")
+_NO_LABEL = re.compile(r"[^a-zA-Z0-9_]")
+_UNITS = {
+    "s": "seconds",
+    "ms": "milliseconds",
+    "us": "microseconds",
+    "ns": "nanoseconds",
+    "min": "minutes",
+    "h": "hours",
+    "d": "days",
+    "By": "bytes",
+    "KiBy": "kibibytes",
+    "MiBy": "mebibytes",
+    "%": "percent",
+    "Cel": "celsius",
+}
+# A service of its own kind of identity must not be told by an attribute of the same name.
+_OURS = ("job", "instance", "environment")
+
+
+def name_of(point: Point) -> str:
+    """As Prometheus wants names: with the unit, and counters with `_total`."""
+    name = _NO_NAME.sub("_", point.metric) or "_"
+    if name[0].isdigit():
+        name = f"_{name}"
+    unit = _UNITS.get(point.unit, "")
+    if unit and not name.removesuffix("_total").endswith(f"_{unit}"):
+        name = f"{name.removesuffix('_total')}_{unit}"
+    if point.kind == "counter" and not name.endswith("_total"):
+        name += "_total"
+    return name
+
+
+def labels_of(frame: Frame, point: Point, *, per_process: bool) -> Labels:
+    """Sorted, each once, none empty: what Prometheus calls job and instance, and the attributes."""
+    who = frame.resource
+    instance = who.host or frame.process.hex()
+    if per_process and who.pid:
+        instance = f"{instance}:{who.pid}"
+    made: dict[str, str] = {}
+    for key, value in sorted(point.attributes.items()):
+        label = _label(key)
+        # Two attributes that end up with one name are told side by side.
+        made[label] = f"{made[label]};{value}" if label in made else value
+    ours = zip(_OURS, (who.service, instance, who.environment), strict=True)
+    made |= {label: value for label, value in ours if value}
+    return tuple(sorted((label, value) for label, value in made.items() if value))
+
+
+def key_of(name: str, labels: Labels) -> bytes:
+    """Names a series; those of one metric lie side by side."""
+    return "\0".join((name, *(f"{label}\1{value}" for label, value in labels))).encode(
+        "utf-8", "replace"
+    )
+
+
+def named_by(key: bytes) -> tuple[str, Labels]:
+    """The other way."""
+    name, *pairs = key.decode().split("\0")
+    return name, tuple((label, value) for label, _, value in (p.partition("\1") for p in pairs))
+
+
+def with_label(labels: Labels, label: str, value: str) -> Labels:
+    return tuple(sorted((*labels, (label, value))))
+
+
+def number(value: float) -> str:
+    """As Prometheus writes bounds and values."""
+    if value != value:  # noqa: PLR0124 - that is how NaN is known
+        return "NaN"
+    if value in {float("inf"), float("-inf")}:
+        return "+Inf" if value > 0 else "-Inf"
+    return f"{value:.17g}" if value != float(f"{value:.15g}") else f"{value:.15g}"
+
+
+def escaped(pairs: Iterable[tuple[str, str]]) -> str:
+    """Labels as they stand behind a name in a text."""
+    return ",".join(f'{label}="{value.translate(_ESCAPED)}"' for label, value in pairs)
+
+
+def _label(key: str) -> str:
+    label = _NO_LABEL.sub("_", key)
+    if not label or label[0].isdigit():
+        label = f"_{label}"
+    # What begins with two underscores is Prometheus's own.
+    return f"key{label}" if label.startswith("__") else label
+
+
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
