@@ -46,6 +46,13 @@ def drawn_machine(tmp_path):
     return _module("machines").DrawnMachine(tmp_path / "machine")
 
 
+@pytest.fixture(scope="session")
+def peers():
+    """Receivers that read what sinks send as each protocol has it."""
+    _module("prompb")
+    return _module("peers")
+
+
 def _module(name):
     """Import a module beside this one by its place: `tests` is on nobody's path."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

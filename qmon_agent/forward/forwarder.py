@@ -57,7 +57,8 @@ class Forwarder:
     def __init__(self, name: str, sink: Sink, *, supply: Supply, pace: Pace | None = None) -> None:
         self.name = name
         self._sink = sink
-        self._pace = pace or Pace()
+        # A sink may want its batches larger, but not to be tried more often.
+        self._pace = pace or getattr(sink, "pace", None) or Pace()
         self._supply = supply
         self._journal = supply.journal
         self._vitals = supply.vitals

@@ -39,11 +39,15 @@ _SAID = 200
 class Post(msgspec.Struct, frozen=True, kw_only=True):
     """What is posted at once; `key` is the same whenever the same is posted again."""
 
+    place: str = ""
+    """Where to, if not where all goes."""
     path: str = ""
     body: bytes = b""
     content_type: str = "application/json"
     headers: dict[str, str] = {}
     key: str = ""
+    sort: str = ""
+    """What the receiver counts it as, where that matters."""
     rows: int = 0
     """How many signals it carries."""
     rejected: int = 0
@@ -110,6 +114,10 @@ class HttpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """What an answer means; for a receiver that takes a part of a post, more than this."""
         return judged(post, answer, self.place())
 
+    def hold_s(self, post: Post) -> float:  # noqa: ARG002 - for sinks whose receiver asked for it
+        """How long not to send this, whatever the forwarder's patience."""
+        return 0.0
+
     def pack(self, body: bytes) -> tuple[bytes, dict[str, str]]:
         """The body as it travels, and the headers that say so."""
         if not self.compress:
@@ -167,6 +175,8 @@ class HttpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             return DELIVERED
         if post.problem and not post.body:
             return Delivery(outcome="refused", detail=post.problem, rejected=post.rows)
+        if (wait_s := self.hold_s(post)) > 0:
+            return Delivery(outcome="retry", detail="as long as asked for", retry_after_s=wait_s)
         delivery = self._exchange(post)
         if delivery.outcome == "refused" and post.instead is not None:
             return self._exchange(post.instead())
@@ -178,9 +188,9 @@ class HttpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         body, packed = self.pack(post.body)
         try:
             with self._open().post(
-                self.place().rstrip("/") + post.path,
+                (post.place or self.place()).rstrip("/") + post.path,
                 data=body,
-                headers=self._headers(post) | packed,
+                headers=self.headers_of(post) | packed,
                 timeout=self.timeout_s,
                 allow_redirects=False,
                 stream=True,
@@ -202,7 +212,7 @@ class HttpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         session: requests.Session = self._session
         return session
 
-    def _headers(self, post: Post) -> dict[str, str]:
+    def headers_of(self, post: Post) -> dict[str, str]:
         return {
             "content-type": post.content_type,
             "user-agent": "qmon-agent",

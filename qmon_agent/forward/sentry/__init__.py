@@ -1,0 +1,1 @@
+"""Our signals as Sentry's: events, transactions, sessions, check-ins and logs."""

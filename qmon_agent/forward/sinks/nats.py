@@ -1,0 +1,159 @@
+"""NATS JetStream, from which any number of gateway agents take; needs `qmon[nats]`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.forward.batch import Batch
+from qmon_sdk.protocol.frames import Frame, encode_frame
+
+from . import Delivery
+from ._places import tls_context
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+_AT_ONCE = 64
+# The server asks every two minutes whether we are there; between batches nobody answers it.
+_FRESH_S = 60.0
+
+
+class NatsSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Each frame is a message, whose `Nats-Msg-Id` is its process and sequence: kept once.
+
+    A batch has arrived when the stream has acknowledged every message of it.
+    """
+
+    servers: tuple[str, ...]
+    """Where to: `nats://host:4222`, or `tls://...`; the others are tried when one is away."""
+    subject: str = "qmon.frames"
+    """Which subject; a stream has to keep it."""
+    user: str = ""
+    """Where the server wants a name."""
+    password: str = ""
+    """And a password."""
+    token: str = ""
+    """Or a token instead of both."""
+    credentials: str = ""
+    """Or a file of credentials (JWT and NKey)."""
+    ca_file: str = ""
+    """Certificates to trust instead of the usual ones, as PEM."""
+    certificate: str = ""
+    """File of our own certificate chain, for a server that wants one."""
+    key: str = ""
+    """File of that certificate's private key, unless it is in the same file."""
+    timeout_s: float = 10.0
+    """How long connecting and each acknowledgement may take."""
+    _runner: Any = None
+    _client: Any = None
+    _used: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.servers:
+            raise ConfigError("servers", "at least one is needed")
+
+    def send(self, batch: Batch) -> Delivery:
+        """Sent again, what the stream has it answers as a duplicate."""
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        try:
+            delivery: Delivery = self._runner.run(self._send(batch))
+        except (OSError, TimeoutError) as error:
+            delivery = Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
+        if delivery.outcome == "retry":
+            self.close()
+        self._used = time.monotonic()
+        return delivery
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.run(self._leave())
+            self._runner.close()
+        self._runner = None
+
+    def describe(self) -> Mapping[str, Any]:
+        return {
+            "servers": [each.rpartition("@")[2] for each in self.servers],
+            "subject": self.subject,
+        }
+
+    async def _send(self, batch: Batch) -> Delivery:
+        import nats.errors
+
+        try:
+            client = await self._connected()
+            return await self._publish(client, batch)
+        except nats.errors.Error as error:
+            why = str(error) or type(error).__name__
+            return Delivery(outcome="retry", detail=f"NATS: {why}")
+
+    async def _publish(self, client: Client, batch: Batch) -> Delivery:
+        payloads = batch.payloads or tuple(map(encode_frame, batch.frames))
+        both = [*zip(batch.frames, payloads, strict=True)]
+        fitting = [(frame, data) for frame, data in both if len(data) < client.max_payload]
+        stream = client.jetstream(timeout=self.timeout_s)
+        for start in range(0, len(fitting), _AT_ONCE):
+            await asyncio.gather(
+                *(
+                    stream.publish(self.subject, data, headers=_headers(batch, frame))
+                    for frame, data in fitting[start : start + _AT_ONCE]
+                )
+            )
+        rejected = _signals(both) - _signals(fitting)
+        too_large = len(fitting) < len(both)
+        why = "a frame larger than the server's max_payload" if too_large else ""
+        return Delivery(outcome="delivered", rejected=rejected, detail=why)
+
+    async def _connected(self) -> Client:
+        import nats
+
+        if self._client is not None and time.monotonic() - self._used > _FRESH_S:
+            await self._leave()
+        if self._client is None:
+            self._client = await nats.connect(
+                [*self.servers],
+                name="qmon-agent",
+                allow_reconnect=False,
+                connect_timeout=self.timeout_s,
+                error_cb=_say_nothing,
+                **self._access(),
+            )
+        client: Client = self._client
+        return client
+
+    def _access(self) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "user": self.user,
+            "password": self.password,
+            "token": self.token,
+            "user_credentials": self.credentials,
+        }
+        if self.ca_file or self.certificate:
+            told["tls"] = tls_context(self.ca_file, self.certificate, self.key)
+        return {key: value for key, value in told.items() if value}
+
+    async def _leave(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+
+def _headers(batch: Batch, frame: Frame) -> dict[str, str]:
+    return {
+        "Nats-Msg-Id": f"{frame.process.hex()}-{frame.sequence}",
+        "Qmon-Batch": batch.id,
+    }
+
+
+def _signals(many: list[tuple[Frame, bytes]]) -> int:
+    return Batch(id="", frames=tuple(frame for frame, _ in many)).signals
+
+
+async def _say_nothing(_: Exception) -> None:
+    """What goes wrong is told by what was asked for; printing is not for a daemon."""

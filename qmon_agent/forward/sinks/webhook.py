@@ -1,0 +1,87 @@
+"""Whoever takes signals as JSON by POST, signed by Standard Webhooks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import time
+from collections.abc import Iterator
+
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.forward.batch import Batch
+
+from ._documents import Document, documents_of, encode, pieces_of, told_time
+from ._http import EndpointSink, Post
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the mark of a secret, not one
+
+
+class WebhookSink(EndpointSink, kw_only=True, forbid_unknown_fields=True):
+    """`secrets` sign by Standard Webhooks, each with one signature so that they can be rotated.
+
+    `webhook-id` is the same whenever the same signals are posted again.
+    """
+
+    endpoint: str
+    """Where to, in full."""
+    secrets: tuple[str, ...] = ()
+    """Keys to sign with, `whsec_` and base64 each; all of them sign."""
+    kinds: tuple[str, ...] = ()
+    """Which kinds of signals go there; all if none are named."""
+    max_rows: int = 100
+    """How many signals go into one request."""
+    compress: bool = False
+    """Whether bodies are sent as gzip; what is signed is the body before that."""
+    _keys: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        EndpointSink.__post_init__(self)
+        self._keys = tuple(_key(secret) for secret in self.secrets)
+
+    def posts(self, batch: Batch) -> Iterator[Post]:
+        pieces = pieces_of(documents_of(batch, self.kinds), self.max_rows)
+        for number, documents in enumerate(pieces, 1):
+            key = f"{batch.id}-{number}"
+            body = encode(
+                {
+                    "type": "qmon.signals",
+                    "timestamp": told_time(max(each.frame.sent for each in documents)),
+                    "data": {"batch": batch.id, "signals": [_told(each) for each in documents]},
+                }
+            )
+            yield Post(body=body, key=key, rows=len(documents))
+
+    def headers_of(self, post: Post) -> dict[str, str]:
+        """Signed when it is sent: who checks a signature looks at its time as well."""
+        stamp = str(int(time.time()))
+        headers = {"webhook-id": post.key, "webhook-timestamp": stamp}
+        signed = f"{post.key}.{stamp}.".encode() + post.body
+        if self._keys:
+            signatures = [_signature(key, signed) for key in self._keys]
+            headers["webhook-signature"] = " ".join(signatures)
+        return EndpointSink.headers_of(self, post) | headers
+
+
+def _told(document: Document) -> dict[str, object]:
+    return {
+        "kind": document.kind,
+        "line": document.line,
+        "time": told_time(document.row.time),
+        "resource": {"process": document.frame.process.hex(), **document.resource},
+        "fields": document.row.as_dict(),
+    }
+
+
+def _key(secret: str) -> bytes:
+    if not secret.startswith(SECRET_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        raise ConfigError("secrets", "after whsec_ comes base64") from None
+
+
+def _signature(key: bytes, signed: bytes) -> str:
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
