@@ -111,12 +111,14 @@ class NatsSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return Delivery(outcome="delivered", rejected=rejected, detail=why)
 
     async def _connected(self) -> Client:
-        import nats
+        from nats.aio.client import Client
 
         if self._client is not None and time.monotonic() - self._used > _FRESH_S:
             await self._leave()
         if self._client is None:
-            self._client = await nats.connect(
+            # Known before it is connected: one that fails on the way has a socket to be closed.
+            self._client = Client()
+            await self._client.connect(
                 [*self.servers],
                 name="qmon-agent",
                 allow_reconnect=False,
@@ -142,6 +144,7 @@ class NatsSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+            await asyncio.sleep(0)  # in which the loop closes the socket
 
 
 def _headers(batch: Batch, frame: Frame) -> dict[str, str]:
