@@ -9,19 +9,35 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
-from math import isfinite
+from math import inf, isfinite
 
 import msgspec
 
-from qmon_agent.ingest.spreading import Spread, spread
+from qmon_agent.ingest.spreading import MOST, Spread
+
+Part = tuple[float, float]
 
 
 class Heap(msgspec.Struct, frozen=True, kw_only=True):
-    """A histogram since it began: how many are at most so large, how many in all, their sum."""
+    """A histogram since it began: how many are between which bounds, and the sum of all."""
 
-    below: Mapping[float, float]
-    """Upper bound → how many, the lower ones included."""
+    parts: Mapping[Part, float]
     total: float = 0.0
+    shape: Hashable = None
+    """Heaps of different shapes have been cut at different places, and cannot be compared."""
+
+
+def heap_below(below: Mapping[float, float], total: float) -> Heap:
+    """Of upper bounds, and how many are at most so large, the lower ones included."""
+    parts: dict[Part, float] = {}
+    lower, so_far = -inf, 0.0
+    for upper in sorted(below):
+        parts[lower, upper] = max(0.0, below[upper] - so_far)
+        lower, so_far = upper, below[upper]
+    return Heap(parts=parts, total=total, shape=frozenset(parts))
+
+
+_NOTHING = Heap(parts={})
 
 
 class Cumulative:
@@ -64,11 +80,12 @@ class Cumulative:
         self._ahead[key] = (time, heap)
         before = known[1] if known is not None else None
         if not isinstance(before, Heap):
-            return _heaped(heap, Heap(below={})) if is_new else None
-        comparable = before.below.keys() == heap.below.keys()
-        if created > (known[0] if known else 0) or _began_again(heap, before):
-            return _heaped(heap, Heap(below={}))
-        return _heaped(heap, before) if comparable else None
+            return _heaped(heap, _NOTHING) if is_new else None
+        if created > (known[0] if known else 0):
+            return _heaped(heap, _NOTHING)
+        if before.shape != heap.shape:
+            return None
+        return _heaped(heap, _NOTHING if _began_again(heap, before) else before)
 
     def forget(self, key: Hashable) -> None:
         """It has ended: what comes under its name begins anew."""
@@ -95,15 +112,16 @@ class Cumulative:
 
 
 def _began_again(heap: Heap, before: Heap) -> bool:
-    return any(before.below.get(bound, 0) > n for bound, n in heap.below.items())
+    return any(heap.parts.get(part, 0) < n for part, n in before.parts.items())
 
 
 def _heaped(heap: Heap, before: Heap) -> tuple[Spread, float]:
-    bounds = sorted(heap.below)
-    grown = [heap.below[bound] - before.below.get(bound, 0) for bound in bounds]
-    # Rounded as they are summed up, so that parts of counts do not get lost.
-    steps = [
-        max(0, round(upper) - round(lower))
-        for lower, upper in zip([0, *grown], grown, strict=False)
-    ]
-    return spread(bounds, steps), heap.total - before.total
+    result = Spread(buckets={})
+    so_far, told = 0.0, 0
+    for part in sorted(heap.parts):
+        # Rounded as they are summed up, so that parts of counts do not get lost.
+        so_far += min(heap.parts[part] - before.parts.get(part, 0), MOST)
+        count = round(so_far) - told
+        result.add(*part, count=count)
+        told += max(0, count)
+    return result, heap.total - before.total

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from qmon_agent.ingest.cumulative import Cumulative, Heap
+from qmon_agent.ingest.cumulative import Cumulative, heap_below
 from qmon_sdk.protocol.signals import Point
 
 _SECOND = 1_000_000_000
@@ -129,7 +129,7 @@ class _Telling:
 
     def _heap(self, key: Key, one: _Gathered) -> Iterator[Point]:
         time = self._time(one.sample)
-        heap = Heap(below=one.below, total=one.total)
+        heap = heap_below(one.below, one.total)
         cumulative = self._exposition.cumulative
         if self._family.type == "gaugehistogram":
             cumulative = Cumulative(1)  # it tells what there is, and not what there has been

@@ -11,11 +11,12 @@ from math import inf, isfinite
 
 import msgspec
 
-from qmon_sdk.protocol.buckets import ZERO, bucket_of
+from qmon_sdk.protocol.buckets import bucket_of
 from qmon_sdk.protocol.signals import Point
 
 _PIECES = 32
-_MOST = 1 << 40  # of one bucket; sums stay within 64 bits
+MOST = 1 << 40
+"""Of one bucket; sums stay within 64 bits."""
 
 
 class Spread(msgspec.Struct, kw_only=True):
@@ -33,7 +34,7 @@ class Spread(msgspec.Struct, kw_only=True):
         """Adds `count` values between two bounds, one of which may be infinite."""
         if count <= 0:
             return
-        count = min(count, _MOST)
+        count = min(count, MOST)
         lower, upper = _finite(lower, upper)
         pieces = min(count, _PIECES) if upper > lower else 1
         for piece in range(pieces):
@@ -43,11 +44,6 @@ class Spread(msgspec.Struct, kw_only=True):
             index = bucket_of(value)
             self.buckets[index] = self.buckets.get(index, 0) + share
         self._reach(lower, upper)
-
-    def add_zeros(self, count: int) -> None:
-        if count > 0:
-            self.buckets[ZERO] = self.buckets.get(ZERO, 0) + count
-            self._reach(0.0, 0.0)
 
     def point(self, total: float, **told: object) -> Point:
         """A distribution; `told` is the rest of its fields."""

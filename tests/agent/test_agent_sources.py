@@ -37,7 +37,7 @@ async def opened(taking):
 
 class TestMaking:
     def test_makes_those_that_are_on_by_default(self):
-        by_http = {"frames_http", "otlp", "posthog", "sentry"}
+        by_http = {"frames_http", "otlp", "posthog", "remote_write", "sentry"}
 
         assert {"unix", "spool", "flight", "prometheus", *by_http} == set(make_sources({}))
 
