@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from qmon_agent.forward.batch import Batch, signals_of
+from qmon_agent.ingest.foreign import is_beside_original, original_of, rows_of_original
 from qmon_sdk.protocol.frames import Frame
 from qmon_sdk.protocol.signals import Signal
 
@@ -20,6 +21,8 @@ from .logs import logs_of
 from .points import points_of
 from .spans import spans_of
 
+PROTOCOL = "otlp"
+PROTOBUF = "application/x-protobuf"
 # Some 1 MiB of protobuf: collectors take 4 to 20, and this much is in memory at once.
 ROWS = 4096
 
@@ -62,6 +65,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     rows: int
     body: bytes = b""
+    content_type: str = PROTOBUF
     problem: str = ""
     """Why these rows cannot be written at all; then there is nothing to post."""
 
@@ -91,6 +95,9 @@ def requests_of(batch: Batch) -> Iterator[Request]:
     made, number = Attributes(), 0
     filling = {lane.path: _Filling(lane) for lane in LANES}
     for frame in batch.frames:
+        if original := _original_of(frame):
+            number += 1
+            yield msgspec.structs.replace(original, key=f"{batch.id}-{number}")
         for kind, rows in _pieces_of(frame):
             lane = _LANE_OF.get(kind, LOGS)
             try:
@@ -107,7 +114,23 @@ def requests_of(batch: Batch) -> Iterator[Request]:
         yield from each.take(f"{batch.id}-{number}")
 
 
+def _original_of(frame: Frame) -> Request | None:
+    """A message that came by OTLP goes on as it came, whatever we have read of it."""
+    told = original_of(frame)
+    if told is None or told[0] != PROTOCOL:
+        return None
+    _, path, content_type, body = told
+    for lane in LANES:
+        if lane.path == f"v1/{path}":
+            rows = rows_of_original(frame)
+            return Request(lane=lane, key="", rows=rows, body=body, content_type=content_type)
+    return None
+
+
 def _pieces_of(frame: Frame) -> Iterator[tuple[str, list[Signal]]]:
+    """What is to be written anew: nothing of what goes on as it came."""
+    if is_beside_original(frame, PROTOCOL):
+        return
     for kind, signals in signals_of(frame):
         for start in range(0, len(signals), ROWS):
             yield kind, signals[start : start + ROWS]
@@ -128,9 +151,31 @@ def _unwritable(lane: Lane, rows: list[Signal], error: Exception) -> Request:
 
 def rejected_by(lane: Lane, answer: bytes) -> tuple[int, str]:
     """How many of a request's rows were not taken though the rest was, and why."""
+    if answer.startswith(b"{"):  # the first byte of no answer in protobuf
+        return _rejected_in_json(answer)
     try:
         partial = lane.answer.FromString(answer).partial_success
     except DecodeError:
         # Some answer 200 with a text of their own: taken is taken.
         return 0, ""
     return getattr(partial, lane.rejected), partial.error_message
+
+
+class _Partial(msgspec.Struct, rename="camel"):
+    rejected_spans: int = 0
+    rejected_data_points: int = 0
+    rejected_log_records: int = 0
+    error_message: str = ""
+
+
+class _Answer(msgspec.Struct, rename="camel"):
+    partial_success: _Partial = msgspec.field(default_factory=_Partial)
+
+
+def _rejected_in_json(answer: bytes) -> tuple[int, str]:
+    try:
+        told = msgspec.json.decode(answer, type=_Answer, strict=False).partial_success
+    except msgspec.MsgspecError:
+        return 0, ""
+    counts = (told.rejected_spans, told.rejected_data_points, told.rejected_log_records)
+    return sum(counts), told.error_message
