@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp2, inf, isfinite, ldexp, sqrt
 from typing import Any
 
@@ -25,9 +25,9 @@ class Explicit(msgspec.Struct, frozen=True):
 
     @property
     def is_sound(self) -> bool:
-        return len(self.counts) == (len(self.bounds) + 1 if self.counts else 0) and all(
-            map(isfinite, self.bounds)
-        )
+        """Whether its numbers fit each other, and ours."""
+        fits = not self.counts or len(self.counts) == len(self.bounds) + 1
+        return fits and all(map(isfinite, self.bounds)) and _are_counts(self, self.counts)
 
     def since(self, before: Explicit) -> Explicit | None:
         """What has come; None where it counts anew."""
@@ -55,6 +55,12 @@ class Exponential(msgspec.Struct, frozen=True):
     negative: dict[int, int]
     count: int
     sum: float
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its numbers fit ours."""
+        counts = (self.zero, *self.positive.values(), *self.negative.values())
+        return _are_counts(self, counts)
 
     def since(self, before: Exponential) -> Exponential | None:
         """What has come; None where it counts anew. A scale may have become coarser."""
@@ -140,6 +146,12 @@ def coarser(side: dict[int, int], shift: int) -> dict[int, int]:
         place = index >> min(shift, 64)
         merged[place] = merged.get(place, 0) + count
     return merged
+
+
+def _are_counts(told: Histogram, counts: Sequence[int]) -> bool:
+    """Ours have a sign, and one bit less for it."""
+    most = max(told.count, sum(counts))
+    return isfinite(told.sum) and min((told.count, *counts)) >= 0 and most < 1 << 63
 
 
 def _counts(side: Any) -> dict[int, int]:

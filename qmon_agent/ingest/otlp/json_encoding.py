@@ -41,7 +41,7 @@ class JsonEncoding:
         return _RawPairs(_pair)
 
     def text(self, raw: bytes) -> str:
-        return text_of(_parsed(_read_value, raw).plain())
+        return "" if raw == b"null" else text_of(_parsed(_read_value, raw).plain())
 
     def identify(self, raw: str | None, width: int) -> str:
         if not raw or len(raw) != 2 * width:

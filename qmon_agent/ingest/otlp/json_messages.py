@@ -13,7 +13,7 @@ Number = int | str
 
 
 class Message(msgspec.Struct, rename="camel"):
-    """Fields that are not known are passed over, and `null` is as good as nothing."""
+    """Fields that are not known are passed over; `null` for a text or a list is as good as none."""
 
     def HasField(self, name: str) -> bool:  # noqa: N802 - as protobuf calls it
         """Whether an optional field was said."""
@@ -105,7 +105,7 @@ class LogRecord(Message):
     observed_time_unix_nano: int = 0
     severity_number: Number = 0
     severity_text: str | None = None
-    body: Raw | None = None
+    body: Raw = Raw(b"")
     attributes: Raws = None
     dropped_attributes_count: int = 0
     trace_id: str | None = None

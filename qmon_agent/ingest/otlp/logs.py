@@ -72,7 +72,7 @@ class _Lines:
         level = level_of(record.severity_number, record.severity_text)
         labels = reading.labels(record.attributes)
         place = self._place(record, time=time, level=level, labels=labels)
-        body = reading.encoding.text(bytes(record.body)) if record.body else ""
+        body = reading.encoding.text(raw) if (raw := bytes(record.body)) else ""
         if is_told(labels):
             error = self._error(labels, place)
             self._signals.append(error)

@@ -17,7 +17,7 @@ _UNSAID = {0, "AGGREGATION_TEMPORALITY_UNSPECIFIED"}
 _NOTHING_RECORDED = 1  # a flag: the series has ended, say
 _COUNTER, _GAUGE, _DISTRIBUTION = "counter", "gauge", "distribution"
 _FINITE = "data points that are no finite numbers"
-_SOUND = "histograms whose counts do not match their bounds"
+_SOUND = "histograms whose numbers do not fit each other"
 
 
 def read_metrics(message: Any, reading: Reading, series: Series[Any]) -> list[Change]:
@@ -101,22 +101,10 @@ class _Metrics:
             yield from self._counted(metric, point, value=value)
 
     def histogram(self, metric: Any, data: Any, point: Any) -> Iterator[Point]:
-        told = explicit_of(point)
-        if told.is_sound and isfinite(told.sum):
-            yield from self._distribution(
-                metric, point, temporality=data.aggregation_temporality, told=told
-            )
-        else:
-            self._reading.reject(_SOUND)
+        yield from self._distribution(metric, data, point=point, told=explicit_of(point))
 
     def exponential(self, metric: Any, data: Any, point: Any) -> Iterator[Point]:
-        told = exponential_of(point)
-        if isfinite(told.sum):
-            yield from self._distribution(
-                metric, point, temporality=data.aggregation_temporality, told=told
-            )
-        else:
-            self._reading.reject(_FINITE)
+        yield from self._distribution(metric, data, point=point, told=exponential_of(point))
 
     def summary(self, metric: Any, _: Any, point: Any) -> Iterator[Point]:
         """Quantiles cannot be added up: they become gauges, count and sum counters."""
@@ -138,9 +126,12 @@ class _Metrics:
             yield from self._point(metric, point, kind=_COUNTER, value=value, suffix=suffix)
 
     def _distribution(
-        self, metric: Any, point: Any, *, temporality: Any, told: Histogram
+        self, metric: Any, data: Any, *, point: Any, told: Histogram
     ) -> Iterator[Point]:
-        if temporality in _UNSAID:
+        temporality = data.aggregation_temporality
+        if not told.is_sound:
+            self._reading.reject(_SOUND)
+        elif temporality in _UNSAID:
             self._reading.reject("data points of no temporality")
         elif temporality not in _CUMULATIVE:
             yield from self._folded(metric, point, told=told)
@@ -154,8 +145,8 @@ class _Metrics:
         self, metric: Any, point: Any, *, told: Histogram, is_part: bool = False
     ) -> Iterator[Point]:
         """The range told is that since the start, so it is not that of a part."""
-        least = point.min if point.HasField("min") else -inf
-        most = point.max if point.HasField("max") else inf
+        least = point.min if point.HasField("min") and isfinite(point.min) else -inf
+        most = point.max if point.HasField("max") and isfinite(point.max) else inf
         buckets = folded(told.spread(least, most))
         low, high = range_of(buckets)
         yield from self._point(
