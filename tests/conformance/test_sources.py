@@ -14,7 +14,11 @@ from qmon_agent.settings import Admission as AdmissionOptions
 from qmon_agent.vitals import Vitals
 
 # So that no two tests want the same port.
-OPTIONS = {"tcp": {"listen": "127.0.0.1:0"}, "statsd": {"listen": "127.0.0.1:0"}}
+OPTIONS = {
+    "otlp_grpc": {"listen": "127.0.0.1:0"},
+    "tcp": {"listen": "127.0.0.1:0"},
+    "statsd": {"listen": "127.0.0.1:0"},
+}
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ class OtlpSink(EndpointSink, kw_only=True, forbid_unknown_fields=True):
             yield Post(
                 path=f"/{request.lane.path}",
                 body=request.body,
-                content_type="application/x-protobuf",
+                content_type=request.content_type,
                 key=request.key,
                 rows=request.rows,
                 problem=request.problem,
