@@ -236,7 +236,7 @@ class ElasticsearchSide(HttpSide):
         assert all("@timestamp" in told for told in lines[1::2])
         items = [{"create": {"status": 201}}] * len(lines[::2])
         said = json.dumps({"errors": False, "items": items}).encode()
-        return [told["span"]["name"] for told in lines[1::2]], 200, said
+        return [told["qmon"]["name"] for told in lines[1::2]], 200, said
 
 
 class WebhookSide(HttpSide):

@@ -1,4 +1,4 @@
-"""What leaves by a sink is a promise too: the lines of a file and the requests of OTLP."""
+"""What leaves by a sink is a promise too: lines, requests, datagrams and the columns of files."""
 
 from __future__ import annotations
 
@@ -161,3 +161,94 @@ def test_requests_of_otlp(golden, lane):
 
 def test_the_same_batch_makes_the_same_requests():
     assert [*requests_of(BATCH)] == [*requests_of(BATCH)]
+
+
+POSTING = {
+    "datadog": {"api_key": "KEY", "site": "datadoghq.eu", "tags": ["team:shop"]},
+    "elasticsearch": {"endpoint": "http://e:9200", "index": "qmon-{kind}-{day}", "api_key": "KEY"},
+    "influxdb": {"endpoint": "http://i:8086", "org": "o", "bucket": "b", "token": "KEY"},
+    "loki": {"endpoint": "http://l:3100", "tenant": "t", "labels": {"team": "shop"}},
+    "sentry": {"dsn": "https://KEY@sentry.example.org/1"},
+    "webhook": {"endpoint": "http://w/hook"},
+}
+WRITING = {
+    "classic_1_0": {"bounds": [0.1, 1.0]},
+    "native_1_0": {"histograms": "native"},
+    "classic_2_0": {"bounds": [0.1, 1.0], "version": "2.0"},
+    "native_2_0": {"histograms": "native", "version": "2.0"},
+}
+
+
+@pytest.mark.parametrize("name", POSTING)
+def test_posts_of_a_sink(golden, name):
+    posts = SINKS.build(name, POSTING[name]).posts(BATCH)
+
+    golden(f"{name}.http", "\n".join(map(told, posts)))
+
+
+def told(post):
+    """As it is sent, but for what the connection adds."""
+    headers = {"content-type": post.content_type, "idempotency-key": post.key, **post.headers}
+    lines = [f"POST {post.place}{post.path}", *(f"{key}: {headers[key]}" for key in headers)]
+    return "\n".join([*lines, "", post.body.decode(), ""])
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_remote_write(golden, name, peers, sink_with):
+    sink = sink_with("prometheus_remote_write", endpoint="http://p/api/v1/write", **WRITING[name])
+    [post] = sink.posts(BATCH)
+    message = peers.Request if name.endswith("2_0") else peers.WriteRequest
+
+    golden(f"remote_write_{name}.json", shown(message.FromString(post.body)))
+
+
+def shown(message):
+    return json.dumps(MessageToDict(message), indent=1) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("statsd", {"address": "unix:/nowhere", "prefix": "shop."}),
+        ("syslog", {"address": "s:514"}),
+    ],
+)
+def test_messages_of_a_sink(golden, name, options):
+    messages = SINKS.build(name, options).messages(BATCH)
+
+    golden(f"{name}.txt", "\n".join(each.data.decode() for each in messages) + "\n")
+
+
+def test_columns_of_parquet(golden, tmp_path):
+    import pyarrow.parquet
+
+    SINKS.build("parquet", {"directory": str(tmp_path)}).send(BATCH)
+
+    files = sorted(tmp_path.rglob("*.parquet"))
+    told = [
+        f"{file.relative_to(tmp_path)}\n{pyarrow.parquet.read_schema(file).remove_metadata()}\n"
+        for file in files
+    ]
+    golden("parquet.txt", "\n".join(told))
+
+
+def test_a_page_to_scrape(golden, sink_with):
+    from qmon_agent.forward.sinks._scraped import text_of
+
+    sink = sink_with("prometheus_exposition", bounds=[0.1, 1.0])
+    sink._add(BATCH)
+
+    golden("exposition.txt", "".join(text_of(sink._totals.since(0), sink.bounds)))
+
+
+@pytest.fixture
+def sink_with():
+    made = []
+
+    def make(name, **options):
+        made.append(SINKS.build(name, options))
+        return made[-1]
+
+    yield make
+    for sink in made:
+        sink.close()

@@ -83,7 +83,7 @@ _read = msgspec.json.Decoder(_Answers).decode
 
 
 def _told(document: Document, time: str) -> dict[str, Any]:
-    """The signal under its kind, with the few names of the Elastic Common Schema that all share."""
+    """Its own fields under `qmon`, beside the few names of the Elastic Common Schema all share."""
     who = document.frame.resource
     told = {
         "@timestamp": time,
@@ -97,7 +97,6 @@ def _told(document: Document, time: str) -> dict[str, Any]:
         },
         "host": {"name": who.host},
         "labels": document.row.attributes,
-        "event": {"kind": document.kind},
     }
     fields = document.fields()
     fields.pop("attributes", None)
@@ -105,7 +104,7 @@ def _told(document: Document, time: str) -> dict[str, Any]:
         told["trace"] = {"id": trace}
     if buckets := fields.pop("buckets", None):
         fields["buckets"] = [[index, buckets[index]] for index in sorted(buckets)]
-    return {**told, document.kind: fields}
+    return {**told, "qmon": {"signal": document.kind, **fields}}
 
 
 def _why(item: _Item) -> str:
