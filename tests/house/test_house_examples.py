@@ -12,6 +12,10 @@ import pytest
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECRETS = {
     "COLLECTOR_TOKEN": "token",
+    "DD_API_KEY": "token",
+    "ELASTIC_KEY": "token",
+    "GATEWAY_TOKEN": "token",
+    "INFLUX_TOKEN": "token",
     "SHOP_METRICS_TOKEN": "token",
     "PAGER_SECRET": "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0",
 }
