@@ -37,9 +37,10 @@ async def opened(taking):
 
 class TestMaking:
     def test_makes_those_that_are_on_by_default(self):
-        by_http = {"frames_http", "otlp", "posthog", "remote_write", "sentry"}
+        by_http = {"frames_http", "otlp", "remote_write"}
+        of_peers = {"alertmanager", "posthog", "prometheus", "sentry"}
 
-        assert {"unix", "spool", "flight", "prometheus", *by_http} == set(make_sources({}))
+        assert {"unix", "spool", "flight", *by_http, *of_peers} == set(make_sources({}))
 
     def test_names_the_source_that_was_meant(self):
         with pytest.raises(UnknownPluginError, match="unix"):

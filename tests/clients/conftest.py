@@ -19,12 +19,12 @@ PATIENCE_S = 30.0
 class Live:
     """A running agent, a token for it, and what its tables and books say."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, config: str = "") -> None:
         ours = {k: v for k, v in os.environ.items() if not k.startswith("QMON_")}
         places = {"QMON_STATE_DIR": directory / "state", "QMON_SOCKET": directory / "agent.sock"}
         self.environment = {**ours, **{k: str(v) for k, v in places.items()}, "PYTHONPATH": ROOT}
         (directory / "state").mkdir()
-        (directory / "state" / "qmon.toml").write_text("[samplers]\nenabled = false\n")
+        (directory / "state" / "qmon.toml").write_text(f"[samplers]\nenabled = false\n{config}")
         self._agent = subprocess.Popen(
             [sys.executable, "-m", "qmon_agent.cli", "run", "--http", "127.0.0.1:0", "--json"],
             stdout=subprocess.PIPE,
@@ -87,7 +87,9 @@ class Live:
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory):
-    live = Live(tmp_path_factory.mktemp("live"))
+def live(tmp_path_factory, request):
+    """One agent for a module, whose `CONFIG` is added to its configuration."""
+    config = getattr(request.module, "CONFIG", "")
+    live = Live(tmp_path_factory.mktemp("live"), config)
     yield live
     live.stop()

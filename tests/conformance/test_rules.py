@@ -20,10 +20,12 @@ OPTIONS = {
     "absence": {"metric": "temp", "system": "shop", "after": "3s"},
     "missed_checkin": {"system": "shop", "margin": "2s", "max_runtime": "3s"},
     "new_error": {"system": "shop", "lasts": "3s"},
+    "received": {"system": "shop"},
 }
 VALUES = st.floats(0, 10) | st.just(float("nan"))
 POINTS = st.lists(
-    st.builds(Point, metric=st.sampled_from(["temp", "other"]), value=VALUES), max_size=3
+    st.builds(Point, metric=st.sampled_from(["temp", "other", "alert.firing"]), value=VALUES),
+    max_size=3,
 )
 ERRORS = st.lists(st.builds(Error, type=st.just("E"), grouping=st.sampled_from("abc")), max_size=3)
 CHECKINS = st.lists(
@@ -50,7 +52,7 @@ STEPS = st.lists(
     max_size=15,
 )
 ONE_OF_EACH = {
-    "points": [Point(metric="temp", value=9.0)],
+    "points": [Point(metric="temp", value=9.0), Point(metric="alert.firing", value=1.0)],
     "errors": [Error(type="E")],
     "checkins": [CheckIn(monitor="a")],
 }
