@@ -102,14 +102,14 @@ def moment(value: Any) -> int:
             return 0
     else:
         seconds = number(value)
-    found = round(seconds * 1_000_000) * 1000  # a double holds no more
-    return found if 0 <= found < _END_OF_TIME else 0
+    is_time = 0 <= seconds < _END_OF_TIME / _SECOND_NS
+    return round(seconds * 1_000_000) * 1000 if is_time else 0  # a double holds no more
 
 
 def length(seconds: Any) -> int:
     """Nanoseconds of a number of seconds."""
-    found = round(number(seconds) * _SECOND_NS)
-    return found if 0 <= found < _END_OF_TIME else 0
+    found = number(seconds)
+    return round(found * _SECOND_NS) if 0 <= found < _END_OF_TIME / _SECOND_NS else 0
 
 
 def identity(value: Any) -> str:

@@ -5,7 +5,9 @@ A finding is any exception that is not a `WireError`, or a signal that cannot be
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import Any
 
 import atheris
 
@@ -20,17 +22,29 @@ with atheris.instrument_imports():
     from qmon_sdk.protocol.frames import pack, pack_block
 
 NAMES = sorted(KINDS)
+WORDS = [
+    *("exception", "values", "stacktrace", "frames", "mechanism", "parent_id", "exception_id"),
+    *("timestamp", "start_timestamp", "contexts", "trace", "trace_id", "op", "status", "data"),
+    *("tags", "user", "id", "request", "url", "query_string", "breadcrumbs", "spans", "links"),
+    *("items", "attributes", "aggregates", "started", "exited", "attrs", "discarded_events"),
+    *("monitor_config", "schedule", "type", "value", "unit", "measurements", "message", "lineno"),
+    *("event", "batch", "properties", "$exception_list", "$set", "$groups", "distinct_id", "uuid"),
+    *("alerts", "labels", "annotations", "startsAt", "endsAt", "fingerprint", "flags", "extra"),
+]
 
 
 def one_input(data: bytes) -> None:
-    """Take the bytes as every kind of message there is."""
-    kind = NAMES[data[0] % len(NAMES)] if data else "event"
-    item = b'{}\n{"type":"%s","length":%d}\n' % (kind.encode(), len(data[1:])) + data[1:]
+    """Take the bytes as every kind of message there is, and as what a message could say."""
+    provider = atheris.FuzzedDataProvider(data)
+    kind = NAMES[provider.ConsumeIntInRange(0, len(NAMES) - 1)]
+    said = json.dumps(_said(provider, 4)).encode()
+    item = b'{}\n{"type":"%s","length":%d}\n' % (kind.encode(), len(said)) + said
     for take in (
         lambda: translated(data, service="s", now=1)[0].groups,
         lambda: translated(item, service="s", now=1)[0].groups,
         lambda: parcel_of(read_body(data, {}, max_bytes=1 << 20), service="s").groups,
-        lambda: _of_alerts(data),
+        lambda: parcel_of(read_body(said, {}, max_bytes=1 << 20), service="s").groups,
+        lambda: _of_alerts(said),
     ):
         try:
             groups = take()
@@ -40,6 +54,24 @@ def one_input(data: bytes) -> None:
             pack(list(resource))
             for block in blocks_of(signals):
                 pack_block(block)
+
+
+def _said(provider: Any, depth: int) -> Any:
+    """Some JSON, with words in it that translations look for."""
+    shape = provider.ConsumeIntInRange(0, 7)
+    if depth and shape > 1:
+        words = [provider.PickValueInList(WORDS) for _ in range(shape)]
+        return {word: _said(provider, depth - 1) for word in words}
+    if depth and shape == 1:
+        return [_said(provider, depth - 1) for _ in range(provider.ConsumeIntInRange(0, 3))]
+    scalars = (
+        lambda: provider.ConsumeUnicode(12),
+        lambda: provider.ConsumeInt(9),
+        provider.ConsumeFloat,
+        provider.ConsumeBool,
+        lambda: None,
+    )
+    return scalars[provider.ConsumeIntInRange(0, 4)]()
 
 
 def _of_alerts(data: bytes) -> list[tuple[list[object], list[object]]]:

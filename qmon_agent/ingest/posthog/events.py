@@ -9,6 +9,7 @@ from qmon_agent.ingest.exceptions import Told, told_of, told_of_message
 from qmon_agent.ingest.loose import (
     identity,
     labels,
+    length,
     mapping,
     mappings,
     moment,
@@ -24,7 +25,8 @@ Said = Mapping[str, Any]
 
 EXCEPTION, IDENTIFY = "$exception", "identify"
 _FLAG = "$feature/"
-_MS = 1_000_000
+_MS_PER_SECOND = 1000
+_END_OF_TIME = (1 << 63) - 1
 
 # What has a field of its own, or tells nothing.
 _TAKEN = frozenset(
@@ -72,8 +74,8 @@ class Times:
     def of(self, said: Said) -> int:
         told = moment(said.get("timestamp"))
         if told:
-            return max(0, told + self._off)
-        return max(0, self._now - round(number(said.get("offset")) * _MS))
+            return min(max(0, told + self._off), _END_OF_TIME)
+        return max(0, self._now - length(number(said.get("offset")) / _MS_PER_SECOND))
 
 
 def signal_of(said: Said, times: Times) -> Signal | None:

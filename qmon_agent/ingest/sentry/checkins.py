@@ -16,6 +16,7 @@ Said = Mapping[str, Any]
 
 RUN = "checkin.id"
 _MINUTE_S = 60
+_MOST_MINUTES = 366 * 1440
 _STATUSES = {"missed": "error", "timeout": "error"}
 _UNITS = {"minute": 1, "hour": 60, "day": 1440, "week": 10080, "month": 43200, "year": 525600}
 """In minutes; a month is thirty days here, and a year 365."""
@@ -64,4 +65,4 @@ def _schedule(said: Said) -> str:
 
 
 def _seconds(minutes: Any) -> str:
-    return f"{number(minutes) * _MINUTE_S:.0f}" if number(minutes) > 0 else ""
+    return f"{number(minutes) * _MINUTE_S:.0f}" if 0 < number(minutes) < _MOST_MINUTES else ""
