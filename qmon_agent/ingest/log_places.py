@@ -1,0 +1,45 @@
+"""Where reading of log files goes on: written whole, on disk before anything relies on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from qmon_agent.ingest.followed import Place
+
+
+class LogPlaces:
+    """One small file; what cannot be read of it is as good as not there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written = b""
+
+    def load(self) -> list[Place] | None:
+        """Every place; nothing where there was never any."""
+        try:
+            self._written = self._path.read_bytes()
+            return msgspec.json.decode(self._written, type=list[Place])
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def save(self, places: Sequence[Place]) -> None:
+        """Replaces them all, durably, if anything has changed; raises OSError."""
+        data = msgspec.json.encode(places)
+        if data == self._written:
+            return
+        beside = self._path.with_suffix(".new")
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        self._written = data
