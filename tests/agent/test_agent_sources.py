@@ -38,15 +38,9 @@ async def opened(taking):
 class TestMaking:
     def test_makes_those_that_are_on_by_default(self):
         by_http = {"frames_http", "otlp", "remote_write"}
-        of_peers = {"alertmanager", "posthog", "prometheus", "sentry"}
+        of_peers = {"alertmanager", "log_files", "posthog", "prometheus", "sentry"}
 
-<<<<<<< HEAD
         assert {"unix", "spool", "flight", *by_http, *of_peers} == set(make_sources({}))
-=======
-        by_config = {"log_files", "prometheus"}
-
-        assert {"unix", "spool", "flight", *by_http, *by_config} == set(make_sources({}))
->>>>>>> 4fa1eda (ingest: log files are followed, every line once, also when the agent is killed; tracebacks in them are errors)
 
     def test_names_the_source_that_was_meant(self):
         with pytest.raises(UnknownPluginError, match="unix"):
