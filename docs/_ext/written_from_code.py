@@ -19,6 +19,7 @@ OURS = ("qmon_sdk", "qmon_agent")
 REGISTRIES = {
     "source": ("qmon_agent.ingest.sources", "SOURCES", "[sources.{}]"),
     "sampler": ("qmon_agent.monitoring.samplers", "SAMPLERS", "[samplers]"),
+    "probe": ("qmon_agent.monitoring.probes", "PROBES", '[[probes]] kind = "{}"'),
     "rule": ("qmon_agent.alerting.rules", "RULES", '[[alerts]] rule = "{}"'),
     "channel": ("qmon_agent.notify.channels", "CHANNELS", '[channels.NAME] kind = "{}"'),
     "sink": ("qmon_agent.forward.sinks", "SINKS", '[sinks.NAME] kind = "{}"'),

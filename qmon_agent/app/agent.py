@@ -92,7 +92,7 @@ class Agent:
         """In order: take no more, commit, judge and store what a moment allows, close."""
         notify("STOPPING=1")
         self.desk.is_ready = False
-        await self._tasks.cancel("samplers", "watchdog")
+        await self._tasks.cancel("samplers", "probes", "watchdog")
         await self._step("sources", self.services.stop_sources())
         await self._step("journal", self.parts.taking.committer.close())
         await asyncio.gather(self._stop_judging(), self._stop_storing(), self._stop_forwarding())

@@ -22,6 +22,8 @@ from qmon_agent.domain.plugins import refuse_negative
 from qmon_agent.forward.sinks import Sink, make_sinks
 from qmon_agent.ingest.listening import address_of
 from qmon_agent.ingest.sources import Source, make_sources
+from qmon_agent.monitoring import make_probes
+from qmon_agent.monitoring.probing import Watched
 from qmon_agent.monitoring.samplers import SAMPLERS, Sampler
 from qmon_agent.notify.channels import CHANNELS, Channel
 from qmon_agent.settings import Settings, check_settings
@@ -40,6 +42,7 @@ class Plugins(msgspec.Struct, frozen=True, kw_only=True):
     samplers: dict[str, Sampler]
     channels: dict[str, Channel]
     sinks: dict[str, Sink]
+    probes: dict[str, Watched] = {}
 
 
 def make_plugins(settings: Settings) -> Plugins:
@@ -72,7 +75,10 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
             look.at("sources", _check_address, listen, f"sources.{name}.listen")
     samplers = look.at("samplers.only", _samplers, settings) or {}
     sinks = look.at("sinks", make_sinks, settings.sinks) or {}
-    plugins = Plugins(sources=sources, samplers=samplers, channels=channels, sinks=sinks)
+    probes = look.at("probes", make_probes, settings.probes) or {}
+    plugins = Plugins(
+        sources=sources, samplers=samplers, channels=channels, sinks=sinks, probes=probes
+    )
     return plugins, look.problems
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qmon_agent.app.checking import Plugins
+from qmon_agent.monitoring.probing import ProbeHealth
 from qmon_agent.monitoring.sampling import SamplerHealth
 from qmon_agent.settings import Locations, Settings
 
@@ -21,6 +22,7 @@ class LiveConfig:
         self.settings = settings
         self.plugins = plugins
         self.health: Mapping[str, SamplerHealth] = {}
+        self.probes: Mapping[str, ProbeHealth] = {}
         self.generation = 1
         self.error = ""
         self.needs_restart: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from qmon_agent.app.systemd import notify
 from qmon_agent.app.tasks import Tasks
 from qmon_agent.domain.errors import QmonError
 from qmon_agent.ingest.sources import Source
+from qmon_agent.monitoring import ProbeRunner
 from qmon_agent.monitoring.sampling import Pace, SamplerRunner
 from qmon_agent.settings import Settings, load_settings
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Services:
-    """What a reload may exchange while all else goes on: notifier, samplers, sources, sinks."""
+    """What a reload may exchange while all else goes on: notifier, samplers, probes and so on."""
 
     def __init__(self, plan: Plan, parts: Parts, *, config: LiveConfig, tasks: Tasks) -> None:
         self.notifier: AlertNotifier | None = None
@@ -46,6 +47,7 @@ class Services:
         """All the others, which stand on what judges."""
         self._start_notifier(self._config.plugins)
         self._start_samplers()
+        self._start_probes()
         self.forwarding.start(self._config.plugins.sinks)
 
     async def reload(self, load: Callable[[], Settings] | None = None) -> str:
@@ -87,6 +89,9 @@ class Services:
         if settings.samplers != before.samplers:
             await self._tasks.cancel("samplers")
             self._start_samplers()
+        if settings.probes != before.probes:
+            await self._tasks.cancel("probes")
+            self._start_probes()
         if settings.channels != before.channels:
             await self._switch_notifier(plugins)
 
@@ -139,6 +144,18 @@ class Services:
         )
         self._config.health = runner.health
         self._tasks.run("samplers", runner.run)
+
+    def _start_probes(self) -> None:
+        probes = self._config.plugins.probes
+        runner = ProbeRunner(
+            probes,
+            self._parts.taking.host.submit,
+            clock=self._plan.clock,
+            vitals=self._parts.vitals,
+        )
+        self._config.probes = runner.health
+        if probes:
+            self._tasks.run("probes", runner.run)
 
 
 async def _nowhere(_: Mapping[str, Source]) -> None:

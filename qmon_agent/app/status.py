@@ -72,6 +72,9 @@ class StatusReport:
             "samplers": {
                 name: msgspec.to_builtins(health) for name, health in self._config.health.items()
             },
+            "probes": {
+                name: msgspec.to_builtins(health) for name, health in self._config.probes.items()
+            },
             "config": self._config.describe(),
             "vitals": parts.vitals.read(),
         }

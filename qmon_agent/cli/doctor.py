@@ -113,6 +113,9 @@ def _agent(locations: Locations) -> Iterator[Finding]:
     for name, described in status["sinks"].items():
         verdict: Literal["ok", "warn"] = "ok" if described["breaker"] == "closed" else "warn"
         yield Finding(verdict, f"sink {name}", _flat(described))
+    for name, described in status["probes"].items():
+        is_well = described["state"] == "up"
+        yield Finding("ok" if is_well else "warn", f"probe {name}", _flat(described))
     for name in status["rules"]["never_matched"]:
         yield Finding("warn", f"alert {name}", "never matched: no such system and metric seen yet")
     for trouble in status["problems"]:

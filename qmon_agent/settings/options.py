@@ -124,4 +124,5 @@ class Settings(Options, frozen=True, kw_only=True):
     sinks: dict[str, dict[str, Any]] = {}
     channels: dict[str, dict[str, Any]] = {}
     alerts: tuple[AlertOptions, ...] = ()
+    probes: tuple[dict[str, Any], ...] = ()
     retention: dict[str, str | float] = {}

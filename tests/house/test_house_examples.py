@@ -16,6 +16,7 @@ SECRETS = {
     "ELASTIC_KEY": "token",
     "GATEWAY_TOKEN": "token",
     "INFLUX_TOKEN": "token",
+    "DB_PASSWORD": "secret",
     "SHOP_METRICS_TOKEN": "token",
     "PAGER_SECRET": "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0",
 }

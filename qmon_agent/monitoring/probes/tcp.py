@@ -1,0 +1,48 @@
+"""Whether somebody takes connections on a port."""
+
+from __future__ import annotations
+
+import msgspec
+
+from . import Checked
+from ._link import Stopwatch, connected
+
+_MOST_BYTES = 4096
+
+
+class TcpProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Connects; with `send` and `expect` it also says something and hears the answer."""
+
+    host: str
+    """Where to."""
+    port: int
+    """Which port."""
+    send: str = ""
+    """What is said first."""
+    expect: str = ""
+    """What the answer has to contain."""
+
+    @property
+    def target(self) -> str:
+        """Host and port."""
+        return f"{self.host}:{self.port}"
+
+    def check(self, timeout_s: float) -> Checked:
+        """One connection."""
+        watch = Stopwatch(timeout_s)
+        heard = b""
+        with connected(self.host, self.port, watch) as link:
+            if self.send:
+                link.sendall(self.send.encode())
+            wanted = self.expect.encode()
+            with watch.phase("first_byte"):
+                while wanted not in heard and len(heard) < _MOST_BYTES:
+                    link.settimeout(watch.left_s)
+                    chunk = link.recv(_MOST_BYTES)
+                    heard += chunk
+                    if not chunk:
+                        _ = watch.left_s
+                        break
+        if wanted not in heard:
+            return Checked(problem="the answer is another one", type="answer")
+        return Checked(numbers=watch.numbers())
