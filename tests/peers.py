@@ -490,7 +490,7 @@ class ParquetSide:
 
 
 class Faulty:
-    """A peer with one fault, whoever comes: `slow`, `half-open`, `garbage`, or a status."""
+    """A peer with one fault, whoever comes: `slow`, `dripping`, `half-open`, `garbage`, or a status."""
 
     def __init__(self, fault):
         self.fault = fault
@@ -521,7 +521,7 @@ class Faulty:
             link.recv(1 << 16)
             for piece in self._said():
                 link.sendall(piece)
-                time.sleep(0.7 if self.fault == "slow" else 0)
+                time.sleep({"slow": 0.7, "dripping": 0.2}.get(self.fault, 0))
             link.close()
         except OSError:
             pass
@@ -531,6 +531,8 @@ class Faulty:
             return [bytes(range(256)) * 10]
         if self.fault == "slow":
             return [b"HTTP/1.1 503 Not"] + [b"w"] * 20
+        if self.fault == "dripping":
+            return [b"HTTP/1.1 503 Not"] + [b"w"] * 100
         head = f"HTTP/1.1 {self.fault} No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
         return [head.encode()]
 

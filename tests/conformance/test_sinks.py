@@ -328,7 +328,7 @@ class TestEverySinkThatIsAnswered:
         for sink in made:
             sink.close()
 
-    @pytest.mark.parametrize("fault", ["slow", "half-open", "garbage", "500", "429"])
+    @pytest.mark.parametrize("fault", ["slow", "dripping", "half-open", "garbage", "500", "429"])
     def test_waits_while_the_other_side_has(self, fault, sink_at, line, side, peers):
         faulty = peers.Faulty(fault)
         sink, began = sink_at(faulty.url), time.monotonic()

@@ -34,6 +34,8 @@ _FOR_A_PERSON = {
 # The lowest effort: twice the bytes of the highest for a quarter of the time.
 _EFFORT = 1
 _SAID = 200
+# A whole request may take so many timeouts; each of them is for a part of it.
+_PATIENCE = 3
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,7 @@ class HttpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     proxy_from_environment: bool = False
     """Whether `HTTPS_PROXY` and its like are followed."""
     _session: Any = None
+    _adapter: Any = None
     _batch: str = ""
     _rows: int = 0
     _rejected: int = 0
@@ -186,15 +189,19 @@ class HttpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         import requests
 
         body, packed = self.pack(post.body)
+        session = self._open()
         try:
-            with self._open().post(
-                (post.place or self.place()).rstrip("/") + post.path,
-                data=body,
-                headers=self.headers_of(post) | packed,
-                timeout=self.timeout_s,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
+            with (
+                self._adapter.within(_PATIENCE * self.timeout_s),
+                session.post(
+                    (post.place or self.place()).rstrip("/") + post.path,
+                    data=body,
+                    headers=self.headers_of(post) | packed,
+                    timeout=self.timeout_s,
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
                 return self.judge(post, self._read(answer))
         except (requests.RequestException, OSError) as error:
             return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
@@ -203,7 +210,11 @@ class HttpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         import requests
 
         if self._session is None:
-            self._session = requests.Session()
+            from ._patience import PatientAdapter
+
+            self._session, self._adapter = requests.Session(), PatientAdapter()
+            self._session.mount("http://", self._adapter)
+            self._session.mount("https://", self._adapter)
             self._session.trust_env = self.proxy_from_environment
             self._session.verify = self.ca_file or True
             if self.certificate:
