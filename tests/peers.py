@@ -490,7 +490,7 @@ class ParquetSide:
 
 
 class Faulty:
-    """A peer with one fault, whoever comes: `slow`, `dripping`, `half-open`, `garbage`, or a status."""
+    """A peer with a fault: `slow`, `dripping`, `half-open`, `garbage`, or a status that it says."""
 
     def __init__(self, fault):
         self.fault = fault

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from qmon_agent.journal import Cursors, JournalReader, Position, Record
+from qmon_agent.journal import START, Cursors, JournalReader, Position, Record
 from qmon_agent.vitals import Vitals
 
 from .batch import Batch, batch_of
@@ -62,10 +62,11 @@ class Forwarder:
         self._supply = supply
         self._journal = supply.journal
         self._vitals = supply.vitals
-        if isinstance(sink, Remembering):
-            is_new = supply.journal.cursors.load(sink_cursor(name)) is None
-            sink.remember_at(supply.directory.with_name(_MEMORIES) / f"{name}.db", is_new=is_new)
         self._position = hold_back(supply.journal.cursors, name)
+        if isinstance(sink, Remembering):
+            # Who has sent nothing yet remembers nothing: a file that is there is another sink's.
+            is_new = self._position == START
+            sink.remember_at(supply.directory.with_name(_MEMORIES) / f"{name}.db", is_new=is_new)
         self._raised = 0
         self._breaker = CLOSED
         self._error = ""

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from qmon_agent.domain.errors import ConfigError
-from qmon_agent.forward.batch import Batch
+from qmon_agent.forward.batch import Batch, batch_of
 from qmon_agent.forward.sinks import SINKS
+from qmon_agent.ingest.foreign import Parcel, take_parcel
 from qmon_agent.journal import JournalReader
 from qmon_sdk.protocol.buckets import bucket_of
 from qmon_sdk.protocol.columns import blocks_of
@@ -267,6 +268,43 @@ class TestSentry:
     def test_says_when_the_address_is_none(self, dsn):
         with pytest.raises(ConfigError, match="dsn"):
             SINKS.build("sentry", {"dsn": dsn})
+
+
+class TestOriginals:
+    """What came in a protocol leaves in it as it came."""
+
+    async def batch_of(self, taking, protocol, original, content_type=""):
+        parcel = Parcel(
+            protocol=protocol,
+            groups=((Resource(), [Error(error_id="e"), Point(metric="m")]),),
+            original=original,
+            content_type=content_type,
+            keep_original=True,
+        )
+        await take_parcel(taking.intake, parcel, taking.peer)
+        return batch_of(taking.records())
+
+    async def test_of_sentry(self, taking, recorder, sink_with):
+        original = b'{"event_id":"1","dsn":"http://other@host/1"}\n{"type":"unheard"}\n{}\n'
+        batch = await self.batch_of(taking, "sentry", original)
+        sink = sink_with("sentry", dsn=recorder.url.replace("//", "//key@") + "/1")
+
+        delivery = await asyncio.to_thread(sink.send, batch)
+
+        [(_, _, body)] = recorder.kept
+        assert b'{"event_id":"1"}\n{"type":"unheard"}\n{}\n' == body
+        assert ("delivered", 0) == (delivery.outcome, delivery.passed_over)
+
+    async def test_of_remote_write(self, taking, recorder, sink_with, peers):
+        original = peers.WriteRequest(timeseries=[{"samples": [{"value": 1.0}]}])
+        content_type = "application/x-protobuf;proto=prometheus.WriteRequest"
+        data = original.SerializeToString()
+        batch = await self.batch_of(taking, "remote_write", data, content_type)
+        sink = sink_with("prometheus_remote_write", endpoint=recorder.url)
+
+        await asyncio.to_thread(sink.send, batch)
+
+        assert [data] == [body for _, _, body in recorder.kept]
 
 
 class TestDatadog:

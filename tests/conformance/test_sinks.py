@@ -22,6 +22,7 @@ from qmon_agent.forward import Forwarder, Pace, Supply
 from qmon_agent.forward.batch import batch_of
 from qmon_agent.forward.places import forget_strangers
 from qmon_agent.forward.sinks import DELIVERED, SINKS, make_sinks
+from qmon_agent.forward.sinks._totals import Totals
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.columns import blocks_of
@@ -388,6 +389,10 @@ class JournalOf:
         return JournalReader(self._line.directory).read(max_bytes=1 << 20)
 
 
+def sink_of(side):
+    return SINKS.build("prometheus_remote_write", side.options)
+
+
 class PickySink:
     """Cannot write whatever has a bad name in it."""
 
@@ -463,6 +468,22 @@ class TestForwarding:
         [letter] = line.journal.dead_letters()
         assert "sink picky: ValueError: bad" == letter.reason
         assert (1, 1) == tuple(line.vitals.count(f"sink_{n}") for n in ("rejected", "sent"))
+
+    async def test_what_a_sink_remembers_goes_with_its_place(self, line, request):
+        side = side_of("prometheus_remote_write", request)(line.directory)
+        line.make, memory = side.signal, line.directory.with_name("sinks") / "rw.db"
+        for _ in range(2):
+            line.take("one")
+            await delivered(line.start("rw", sink_of(side)))
+            await line.stop()
+        forget_strangers(line.journal.cursors, {})
+
+        await delivered(line.start("rw", sink_of(side)))
+
+        side.close()
+        totals = Totals(memory)
+        assert [2.0] == [total.value for _, total in totals.since(0)]
+        totals.close()
 
     def test_a_sink_has_a_name_that_a_cursor_can_have(self):
         with pytest.raises(ConfigError, match="letters, digits"):

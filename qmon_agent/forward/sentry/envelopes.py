@@ -9,11 +9,13 @@ import msgspec
 from sentry_sdk.envelope import Envelope, Item, PayloadRef
 
 from qmon_agent.forward.batch import Batch, signals_of
+from qmon_agent.ingest.foreign import is_beside_original, original_of, rows_of_original
 from qmon_sdk.protocol.frames import Frame
 from qmon_sdk.protocol.signals import Log, Signal, Span
 
 from .items import checkin_of, event_of, log_of, session_of, transaction_of
 
+_PROTOCOL = "sentry"
 _LOG_TYPE = "application/vnd.sentry.items.log+json"
 _MOST_LOGS = 100
 # A transaction of Sentry's holds so many at most.
@@ -33,9 +35,24 @@ def envelopes_of(batch: Batch) -> Iterator[Made]:
     """Errors and transactions each in one of their own, as Sentry wants it; logs together."""
     place = 0
     for frame in batch.frames:
+        yield from _originals(frame)
+        if is_beside_original(frame, _PROTOCOL):
+            continue
         for kind, rows in signals_of(frame):
             place += 1
             yield from _MAKERS.get(kind, _nothing)(frame, rows, f"{batch.id}/{place}")
+
+
+def _originals(frame: Frame) -> Iterator[Made]:
+    """What came as an envelope goes on as it came, but for the address that was in it."""
+    told = original_of(frame)
+    if told is None or told[0] != _PROTOCOL:
+        return
+    head, newline, items = told[3].partition(b"\n")
+    headers = msgspec.json.decode(head)
+    headers.pop("dsn", None)
+    body = msgspec.json.encode(headers) + newline + items
+    yield Made("original", body, max(1, rows_of_original(frame)))
 
 
 def _nothing(_frame: Frame, _rows: list[Signal], _name: str) -> Iterator[Made]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.forward.batch import Batch
+from qmon_agent.ingest.foreign import is_beside_original, original_of, rows_of_original
 
 from . import Delivery
 from ._adding import Step, steps_of
@@ -21,8 +22,8 @@ from ._totals import Totals, forget
 
 _WRITTEN = ("x-prometheus-remote-write-samples-written",
             "x-prometheus-remote-write-histograms-written")  # fmt: skip
+_PROTOCOL = "remote_write"
 _NO_SUCH_TYPE = 415
-_DAY_MS = 86_400_000
 
 
 class PrometheusRemoteWriteSink(EndpointSink, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +79,9 @@ class PrometheusRemoteWriteSink(EndpointSink, kw_only=True, forbid_unknown_field
         self._totals.close()
 
     def posts(self, batch: Batch) -> Iterator[Post]:
+        yield from _originals(batch)
         self._totals.begin()
+        batch = _without_what_came_so(batch)
         filling = _Filling(batch.id, self._spoken)
         for step in steps_of(batch, self._totals, per_process=self.per_process):
             native = self.histograms == "native"
@@ -95,6 +98,8 @@ class PrometheusRemoteWriteSink(EndpointSink, kw_only=True, forbid_unknown_field
 
     def judge(self, post: Post, answer: Answer) -> Delivery:
         """Who takes 2.0 says what it has written; who does not say so has read nothing of it."""
+        if post.sort == _PROTOCOL:
+            return judged(post, answer, self.endpoint)
         tells = any(header in answer.headers for header in _WRITTEN)
         unread = answer.status == _NO_SUCH_TYPE or (answer.is_well and not tells)
         if self._spoken == "2.0" and unread:
@@ -106,6 +111,28 @@ class PrometheusRemoteWriteSink(EndpointSink, kw_only=True, forbid_unknown_field
         """By the clock of what is sent, so that a backlog forgets no more than what comes live."""
         newest = max((frame.sent for frame in batch.frames), default=0) // 1_000_000
         return max(0, newest - int(self.forget_after_s * 1000))
+
+
+def _originals(batch: Batch) -> Iterator[Post]:
+    """What came by remote write goes on as it came, in the version it came in."""
+    for number, frame in enumerate(batch.frames):
+        told = original_of(frame)
+        if told is not None and told[0] == _PROTOCOL:
+            version = "2.0" if ".v2." in told[2] else "1.0"
+            content_type, header = CONTENT_TYPES[version]
+            yield Post(
+                body=told[3],
+                content_type=content_type,
+                headers={"x-prometheus-remote-write-version": header},
+                key=f"{batch.id}-o{number}",
+                sort=_PROTOCOL,
+                rows=max(1, rows_of_original(frame)),
+            )
+
+
+def _without_what_came_so(batch: Batch) -> Batch:
+    frames = (frame for frame in batch.frames if not is_beside_original(frame, _PROTOCOL))
+    return replace(batch, frames=tuple(frames))
 
 
 class _Filling:
