@@ -128,6 +128,17 @@ def servers(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def clients(session: nox.Session) -> None:
+    """Clients of other tools, unmodified, against a live agent; those on Node come by npm."""
+    _install(session, "test")
+    if shutil.which("npm"):
+        session.run(
+            "npm", "ci", "--prefix", "tests/clients", "--no-audit", "--no-fund", external=True
+        )
+    session.run("pytest", "-v", *(session.posargs or ["tests/clients"]))
+
+
+@nox.session(python=NEWEST)
 def transparency(session: nox.Session) -> None:
     """The own test-suites of Flask, Starlette, httpx and requests, under `qmon-run` and without."""
     _install(session, "transparency", extra="")

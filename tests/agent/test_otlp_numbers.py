@@ -28,7 +28,7 @@ class Metrics:
         metric = {"name": name, kind: {"dataPoints": points, **about}}
         body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}
         told = self.translator.translate("metrics", json.dumps(body).encode(), JsonEncoding())
-        (self.translator.kept if keep else self.translator.refused)(told)
+        self.translator.kept() if keep else self.translator.refused(told)
         self.rejected = told.rejected
         return [point for _, points in told.parcel.groups for point in points]
 

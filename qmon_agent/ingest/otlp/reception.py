@@ -88,7 +88,7 @@ class Reception:
         if outcome.fate is Fate.REFUSED:
             self._translator.refused(translated)
             return Reply(code=Code.UNAVAILABLE, message=outcome.reason, wait_s=1)
-        self._translator.kept(translated)
+        self._translator.kept()
         if outcome.fate is Fate.DUPLICATE:
             return self._told(translated, outcome)
         self._door.vitals.add("otlp_rejected", translated.count + outcome.lost, lane=lane)

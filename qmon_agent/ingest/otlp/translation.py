@@ -38,7 +38,8 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     """What is not taken, by reason."""
     exemplars: int
     changes: list[Change]
-    signs: dict[Sign, bytes]
+    signs: list[Sign]
+    """Of the exceptions that it was the first to tell of."""
 
     @property
     def count(self) -> int:
@@ -86,10 +87,8 @@ class Translator:
             signs=signs,
         )
 
-    def kept(self, translated: Translated) -> None:
-        """It is on disk: what it told is known from here on."""
-        for sign, digest in translated.signs.items():
-            self._signs.setdefault(sign, digest)
+    def kept(self) -> None:
+        """A message is on disk: a good moment to let go of what is old."""
         while len(self._signs) > _MOST_SIGNS:
             self._signs.popitem(last=False)
         self.series.forget()
@@ -97,6 +96,8 @@ class Translator:
     def refused(self, translated: Translated) -> None:
         """It will be sent again, and shall mean the same then."""
         self.series.take_back(translated.changes)
+        for sign in translated.signs:
+            self._signs.pop(sign, None)
 
     def _read(self, lane: Lane, message: Any, reading: Reading) -> list[Change]:
         if lane == "metrics":
@@ -104,9 +105,9 @@ class Translator:
         (read_traces if lane == "traces" else read_logs)(message, reading)
         return []
 
-    def _once(self, reading: Reading, body: bytes) -> tuple[tuple[Group, ...], dict[Sign, bytes]]:
-        """Leaves out an exception that a message before told of: a span's event, and a line's."""
-        signs: dict[Sign, bytes] = {}
+    def _once(self, reading: Reading, body: bytes) -> tuple[tuple[Group, ...], list[Sign]]:
+        """Leaves out an exception that another message told of: a span's event, and a line's."""
+        signs: list[Sign] = []
         groups = reading.groups
         if not any(type(signal) is Error for _, group in groups for signal in group):
             return groups, signs
@@ -116,12 +117,14 @@ class Translator:
             for resource, group in groups
         ), signs
 
-    def _is_new(self, signal: Any, digest: bytes, signs: dict[Sign, bytes]) -> bool:
+    def _is_new(self, signal: Any, digest: bytes, signs: list[Sign]) -> bool:
         if type(signal) is not Error or not signal.span_id:
             return True
         sign = sign_of(signal)
-        signs[sign] = digest
-        return self._signs.get(sign, digest) == digest
+        if self._signs.setdefault(sign, digest) != digest:
+            return False
+        signs.append(sign)
+        return True
 
 
 @lru_cache(1)
