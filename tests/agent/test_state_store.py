@@ -267,6 +267,12 @@ class TestTokens:
         clock.turn(60)
         assert tokens.check(secret) is None
 
+    def test_is_a_word_which_every_client_takes_for_a_key(self, open_store):
+        secrets = {open_store().tokens.create("ingest")[0] for _ in range(5)}
+
+        assert 5 == len(secrets)
+        assert all(secret.replace("_", "").isalnum() for secret in secrets)
+
     def test_are_never_written_down(self, open_store, path):
         secret, _ = open_store().tokens.create("read")
 

@@ -64,18 +64,19 @@ _OLD_FEEDBACK = {
 
 def _told(said: Said) -> Told:
     values = _values(said.get("exception"))
-    if values:
+    if values and values[-1].get("type"):
         return told_of(values[::-1])  # Sentry's last is the one that was caught
     entry = mapping(said.get("logentry") or said.get("message"))
     plain = said.get("message")
     template = text(entry.get("message"))
     message = text(entry.get("formatted")) or template or text(plain if _is_text(plain) else "")
+    message = message or text(values[-1].get("value") if values else "")
     return told_of_message(message, _frames(said), said=template)
 
 
 def _frames(said: Said) -> Sequence[Said]:
-    """The stack of a message stands in a thread, or beside it."""
-    threads = _values(said.get("threads"))
+    """The stack of a message stands in a thread, beside it, or in an exception of no type."""
+    threads = _values(said.get("threads")) or _values(said.get("exception"))
     current = [each for each in threads if each.get("current")] or threads[:1]
     holder = current[0] if current else said
     return [*mappings(mapping(holder.get("stacktrace")).get("frames"))]

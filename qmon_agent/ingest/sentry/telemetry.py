@@ -10,18 +10,15 @@ from qmon_agent.ingest.numbers import point_of_value
 from qmon_sdk.protocol.signals import Log, Point
 
 from .gathered import Gathered
-from .typed import attributes_of_typed
+from .typed import attributes_of_typed, speaker_of
 from .words import UNITS
 
 Said = Mapping[str, Any]
 
 _LEVELS = {"warning": "warn", "critical": "fatal"}
+_EACH_ITS_OWN = ("sentry.timestamp.sequence", "sentry.trace.parent_span_id")
+"""With these, no two measurements would be of one series; nor is their trace kept."""
 _TEMPLATE, _LOGGER = "sentry.message.template", "logger.name"
-_SPEAKER = {
-    "release": "sentry.release",
-    "environment": "sentry.environment",
-    "server_name": "server.address",
-}
 
 
 def keep_logs(said: Said, gathered: Gathered) -> None:
@@ -29,7 +26,7 @@ def keep_logs(said: Said, gathered: Gathered) -> None:
     for line in mappings(said.get("items")):
         attributes = attributes_of_typed(line.get("attributes"))
         level = name(line.get("level")) or "info"
-        speaker = _spoken(attributes)
+        speaker = speaker_of(attributes)
         trace_id, span_id = _trace_of(line, attributes)
         log = Log(
             time=moment(line.get("timestamp")) or gathered.now,
@@ -48,10 +45,9 @@ def keep_metrics(said: Said, gathered: Gathered) -> None:
     """Keep every measurement."""
     for told in mappings(said.get("items")):
         attributes = attributes_of_typed(told.get("attributes"))
-        speaker = _spoken(attributes)
-        trace_id, span_id = _trace_of(told, attributes)
-        if trace_id:
-            attributes |= {"trace_id": trace_id, "span_id": span_id}
+        speaker = speaker_of(attributes)
+        for key in _EACH_ITS_OWN:
+            attributes.pop(key, None)
         gathered.keep(speaker, [_point(told, attributes, now=gathered.now)])
 
 
@@ -63,15 +59,6 @@ def _point(told: Said, attributes: dict[str, str], *, now: int) -> Point:
     if kind not in {"counter", "gauge"}:
         return point_of_value(metric, value, time=time, unit=unit, attributes=attributes)
     return Point(time=time, metric=metric, kind=kind, value=value, unit=unit, attributes=attributes)
-
-
-def _spoken(attributes: dict[str, str]) -> Said:
-    """Take out what says who speaks, in the words of an event."""
-    said: dict[str, Any] = {key: attributes.pop(at, "") for key, at in _SPEAKER.items()}
-    sdk = {key: attributes.pop(f"sentry.sdk.{key}", "") for key in ("name", "version")}
-    if service := attributes.get("service.name") or attributes.get("service"):
-        said["tags"] = {"service": service}
-    return {**said, "sdk": sdk} if sdk["name"] else said
 
 
 def _trace_of(told: Said, attributes: dict[str, str]) -> tuple[str, str]:

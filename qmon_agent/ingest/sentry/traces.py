@@ -21,7 +21,7 @@ from qmon_sdk.protocol.signals import Point, Span
 
 from .gathered import Gathered
 from .scope import attributes_of, user_id_of
-from .typed import attributes_of_typed
+from .typed import attributes_of_typed, speaker_of
 from .words import UNITS, VITALS, kind_of, renamed, status_of
 
 Said = Mapping[str, Any]
@@ -43,14 +43,11 @@ def keep_span(said: Said, gathered: Gathered) -> None:
     if "items" in said:
         for each in mappings(said["items"]):
             attributes = attributes_of_typed(each.get("attributes"))
-            gathered.keep(_speaker(attributes), [_streamed(each, attributes)])
+            speaker = speaker_of(attributes)
+            gathered.keep(speaker, [_streamed(each, attributes)])
         return
     span = _child(said, trace_id="", user_id="")
-    gathered.keep(_speaker(span.attributes), [span])
-
-
-def _speaker(attributes: Mapping[str, str]) -> Said:
-    return {key: attributes.get(f"sentry.{key}") for key in ("release", "environment")}
+    gathered.keep(speaker_of(dict(span.attributes)), [span])
 
 
 def _root(said: Said) -> Span:
@@ -113,7 +110,8 @@ def _streamed(said: Said, attributes: dict[str, str]) -> Span:
         "status": "internal_error" if said.get("status") == "error" else said.get("status"),
         "op": attributes.get("sentry.op"),
     }
-    return _span(told, name(said.get("name")), renamed(attributes), user={})
+    user = {"id": attributes.get("user.id")}
+    return _span(told, name(said.get("name")), renamed(attributes), user=user)
 
 
 def _told_of(said: Said, op: str) -> dict[str, str]:
