@@ -173,6 +173,18 @@ class TestTotals:
 
         assert "delivered" == sink().send(a_batch("one", counted(2.0, metric))).outcome
 
+    def test_begin_anew_when_their_file_is_damaged_meanwhile(
+        self, sink_to, backends, tmp_path, metric
+    ):
+        sink, path = sink_to(backends.prometheus, tmp_path / "t.db"), tmp_path / "t.db"
+        sink.send(a_batch("one", counted(2.0, metric)))
+        sink.close()
+        path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 4096 * 3)
+
+        outcomes = [sink.send(a_batch("two", counted(1.0, metric, at=1))).outcome for _ in "12"]
+
+        assert "delivered" == outcomes[-1]
+
     def test_wait_for_a_disk_that_does_not_take_them(self, backends, tmp_path, sink_to):
         (tmp_path / "totals.db").mkdir()
 

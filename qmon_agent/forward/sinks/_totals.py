@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS totals (key BLOB PRIMARY KEY, last_ms INTEGER, total 
 CREATE TABLE IF NOT EXISTS arrived (one INTEGER PRIMARY KEY, batch TEXT);
 """
 _PAGE = 500
+# Looking for what is old reads the whole table.
+_SELDOM = 256
 
 
 class Total(msgspec.Struct, frozen=True, array_like=True):
@@ -63,6 +65,7 @@ class Totals:
         self._changed: dict[bytes, Total] = {}
         self._connection: Any = None
         self._lock = RLock()
+        self._kept = 0
 
     def has(self, batch: str) -> bool:
         """Whether this batch has been added up: then it has arrived, and only its place is old."""
@@ -95,8 +98,17 @@ class Totals:
         with self._lock, self._transaction() as link:
             link.executemany("INSERT OR REPLACE INTO totals VALUES (?, ?, ?)", rows)
             link.execute("INSERT OR REPLACE INTO arrived VALUES (1, ?)", (batch,))
-            link.execute("DELETE FROM totals WHERE last_ms < ?", (older_than_ms,))
+            if self._kept % _SELDOM == 0:
+                link.execute("DELETE FROM totals WHERE last_ms < ?", (older_than_ms,))
+        self._kept += 1
         self._changed = {}
+
+    def mend(self, error: sqlite3.DatabaseError) -> str:
+        """After trouble with the file: says what it was, and begins a damaged one anew."""
+        self.close()
+        if self._path is not None and not isinstance(error, sqlite3.OperationalError):
+            forget(self._path)
+        return f"the totals cannot be kept: {error}"
 
     def since(self, last_ms: int) -> Iterator[tuple[bytes, Total]]:
         """Those heard of since, in the order of their keys, some at a time."""

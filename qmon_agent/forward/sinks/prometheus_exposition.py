@@ -62,8 +62,10 @@ class PrometheusExpositionSink(msgspec.Struct, kw_only=True, forbid_unknown_fiel
         try:
             self._serve()
             return self._add(batch)
-        except (OSError, sqlite3.OperationalError) as error:
+        except OSError as error:
             return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
+        except sqlite3.DatabaseError as error:
+            return Delivery(outcome="retry", detail=self._totals.mend(error))
 
     def close(self) -> None:
         if self._server is not None:

@@ -70,8 +70,8 @@ class PrometheusRemoteWriteSink(EndpointSink, kw_only=True, forbid_unknown_field
             delivery = EndpointSink.send(self, batch)
             if delivery.outcome != "retry":
                 self._totals.keep(batch.id, older_than_ms=self._oldest(batch))
-        except sqlite3.OperationalError as error:
-            return Delivery(outcome="retry", detail=f"the totals cannot be kept: {error}")
+        except sqlite3.DatabaseError as error:
+            return Delivery(outcome="retry", detail=self._totals.mend(error))
         return delivery
 
     def close(self) -> None:

@@ -67,7 +67,12 @@ class SyslogSink(ResumingSink, kw_only=True, forbid_unknown_fields=True):
             yield Message(data=framed)
 
     def give(self, message: Message) -> None:
-        self._open().sendall(message.data)
+        """A connection that broke may have lost what the kernel had: all of it comes again."""
+        try:
+            self._open().sendall(message.data)
+        except OSError:
+            self._batch = ""
+            raise
 
     def end(self) -> None:
         """A receiver that hung up meanwhile has not taken all of it."""
