@@ -154,15 +154,13 @@ def _frame(frame: Mapping[str, Any]) -> dict[str, Any]:
         "line": whole(frame.get("lineno")),
         "in_app": _is_in_app(frame.get("in_app"), file),
     }
-    lines = {
-        "pre": [text(line, 512) for line in sequence(frame.get("pre_context"))[:20]],
-        "code": text(frame.get("context_line"), 512),
-        "post": [text(line, 512) for line in sequence(frame.get("post_context"))[:20]],
-    }
-    variables = [*mapping(frame.get("vars") or frame.get("code_variables")).items()]
-    if any(lines.values()):
-        written |= lines
-    if variables:
+    if frame.get("context_line"):
+        written |= {
+            "pre": [text(line, 512) for line in sequence(frame.get("pre_context"))[:20]],
+            "code": text(frame["context_line"], 512),
+            "post": [text(line, 512) for line in sequence(frame.get("post_context"))[:20]],
+        }
+    if variables := [*mapping(frame.get("vars") or frame.get("code_variables")).items()]:
         written["locals"] = {
             name(key): text(value, MAX_LOCAL) for key, value in variables[:MOST_LOCALS]
         }

@@ -44,10 +44,12 @@ def decoded(data: bytes) -> Any:
 
 def text(value: Any, limit: int = MAX_TEXT) -> str:
     """A text as it is, numbers and flags as JSON has them, containers as JSON; bounded."""
-    if isinstance(value, str):
-        written = value[: limit + 1]
-    elif value is None:
+    if value is None:
         return ""
+    if isinstance(value, str):
+        if len(value) <= limit and value.isascii():
+            return value
+        written = value[: limit + 1]
     elif isinstance(value, bool | int | float):
         written = str(value).lower() if isinstance(value, bool) else str(value)
     else:
