@@ -70,7 +70,8 @@ class ClockSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
         self._between = between
         is_step = abs(moved_s) >= self.step_s
         self._steps += is_step
-        sheet.gauge("system.clock.step", moved_s if is_step else 0.0, unit="s")
+        if is_step:
+            sheet.gauge("system.clock.step", moved_s, unit="s")
         sheet.total("system.clock.steps", self._steps, unit="{step}")
 
 

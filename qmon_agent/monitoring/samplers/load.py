@@ -18,6 +18,9 @@ SPANS = ("1m", "5m", "15m")
 class LoadSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     """`system.cpu.load_average.*`, `system.cpu.logical.count` beside it, and `system.uptime`."""
 
+    every_s: float = 5.0
+    """Time between two looks: the kernel itself counts no more often."""
+
     def sample(self, now: int) -> list[Point]:
         """The three averages the kernel keeps."""
         sheet = Sheet(now, self._totals)

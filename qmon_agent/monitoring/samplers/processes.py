@@ -33,6 +33,8 @@ class ProcessesSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     no more than a hundred; between two passes only the largest are read.
     """
 
+    every_s: float = 2.0
+    """Time between two looks at the largest."""
     top: int = 5
     """How many are told by processor time, and how many by memory."""
     share: float = 0.0005
