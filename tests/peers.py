@@ -51,6 +51,7 @@ class Recorder(ThreadingHTTPServer):
 
 class RecordingHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one piece: two would wait for each other's acknowledgement
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
