@@ -146,7 +146,8 @@ class SamplerRunner:
 
     def _is_absent(self, name: str, reason: str) -> None:
         self.health[name].absent = reason
-        self._due[name] = asyncio.get_running_loop().time() + self._pace.look_again_s
+        again_s = getattr(self._samplers[name], "look_every_s", self._pace.look_again_s)
+        self._due[name] = asyncio.get_running_loop().time() + again_s
 
     def _failed(self, name: str, reason: str) -> None:
         health = self.health[name]

@@ -289,6 +289,20 @@ class TestSamplerRunner:
         assert "no such thing" == runner.health["absent"].absent
         assert 0 == runner.health["absent"].failures
 
+    async def test_asks_one_that_looks_for_newcomers_as_often_as_it_looks(self):
+        class Looking:
+            look_every_s = 0.05
+            calls = 0
+
+            def sample(self, now):
+                self.calls += 1
+                raise NotHereError("nobody yet")
+
+        looking = Looking()
+        await run_for(SamplerRunner({"looking": looking}, print, pace=Pace(interval_s=0.01)), 0.3)
+
+        assert 2 <= looking.calls <= 7
+
     async def test_calls_a_slow_one_as_seldom_as_it_wants(self):
         class Slow:
             every_s = 0.1

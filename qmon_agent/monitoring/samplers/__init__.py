@@ -14,7 +14,8 @@ class Sampler(Protocol):
     Called about once a second from a worker thread, never twice at once; one with a field `every_s`
     is called that seldom. Counters are points of kind `counter` with the difference since the call
     before; the first call may leave them out, and so may any later one if nothing has changed.
-    NotHereError says that this machine has nothing of the kind: it is asked again, but seldom.
+    NotHereError says that this machine has nothing of the kind: it is asked again, but seldom,
+    or after its field `look_every_s`.
     Anything else raised is counted, and a sampler that keeps raising is switched off.
     """
 
