@@ -16,7 +16,7 @@ from qmon_sdk.transports.originals import get_ident
 from .cells import CELL, draw, reseed
 from .flusher import Flusher, running_threads
 from .lanes import Lane
-from .outgoing import PLAIN_ROWS_PER_FRAME, ROWS_PER_FRAME, Outgoing
+from .outgoing import MOST_UNSENT, PLAIN_ROWS_PER_FRAME, ROWS_PER_FRAME, Outgoing
 from .people import PEOPLE
 from .rings import Rings
 from .rows import take
@@ -24,6 +24,8 @@ from .unfinished import Unfinished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from qmon_sdk.protocol.signals import Signal
 
     from .byte_rings import Waiting
@@ -43,7 +45,6 @@ _ALONE = 2  # threads: the program's only one, and the flusher
 _STATS_PATIENCE_S = 0.1
 _PAUSE_S = 0.05  # between looks for the acknowledgement, if nothing is heard of it
 _MOST_WAITING = 1 << 15  # signals that wait for the next flush
-_MOST_UNSENT = flight.NOTES_BYTES // 3  # bytes of them, before they would push each other out
 _SEVERAL = flight.CHUNKS // 8  # pages that one thread fills before the flusher is woken
 
 
@@ -66,6 +67,8 @@ class Recorder:
         reseed()
         self.trace_hi = draw(64)
         self._waiting: list[Waiting] = []
+        self.events: Any = None
+        """Keeps plain events in one step of the accelerator, while nothing speaks against it."""
         self._unsent_bytes = 0  # of what waits, nearly: threads do not wait for each other to add
         self._rings = Rings(self._settings, self._outgoing, self._use)
         self._lanes: dict[int, Lane] = {}
@@ -92,6 +95,7 @@ class Recorder:
         return self._rings.of(self.pid)
 
     def _use(self, ring: Ring) -> None:
+        self.events = None  # which note what they keep in the one before
         for place, lane in list(self._lanes.items()):
             if place < 0:
                 lane.close()  # the next span of its thread asks again
@@ -154,11 +158,13 @@ class Recorder:
             self._books.dropped(kind, "queue_overflow")
         elif ring.is_shared:
             self._unsent_bytes += ring.notes.keep(flight.KEPT[kind], signal, waiting)
+            if kind == "event" and self.events is None:
+                self.events = self._outgoing.events(ring, waiting)
         elif kind == "log":
             waiting.append((0, 0, signal))
         else:
             self._outgoing.signal(signal)
-        if len(waiting) >= ROWS_PER_FRAME or self._unsent_bytes > _MOST_UNSENT:
+        if len(waiting) >= ROWS_PER_FRAME or self._unsent_bytes > MOST_UNSENT:
             self._flusher.wake()
 
     def wake_up(self) -> None:
@@ -306,6 +312,7 @@ class Recorder:
         """Go on, at once or with the next signal."""
         if self._resting:
             self._resting = self._awake = False
+            self.events = None
             self._flusher = Flusher(self.tick, self._settings.flush_interval_s)
             self._metrics.call_in()
             for lane in self._lanes.values():
