@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _forks = os.getpid if speedups is None else speedups.forks
 """Answers something else after a fork."""
 
-_NOTHING_OPEN = Unfinished(())
+_NOTHING_OPEN = Unfinished((), ())
 _FORK_PATIENCE_S = 0.05
 _END_PATIENCE_S = 0.02
 _ANSWER_PATIENCE_S = 0.01
@@ -220,7 +220,8 @@ class Recorder:
 
     def _flush(self, *, metrics: bool, is_last: bool = False) -> None:
         try:
-            self._gather(Unfinished(self._rings.values()) if is_last else _NOTHING_OPEN)
+            lanes = list(self._lanes.values()) if is_last else []
+            self._gather(Unfinished(self._rings.values(), lanes) if is_last else _NOTHING_OPEN)
             if metrics:
                 self._gather_metrics()
                 self._outgoing.ledger()
@@ -258,7 +259,8 @@ class Recorder:
                 self._outgoing.finish()  # which lets go of what was taken
             rows = take(lane, ROWS_PER_FRAME if lane.ring.extras else PLAIN_ROWS_PER_FRAME)
             if rows.count:
-                unfinished.ended(rows)
+                unfinished.ended(rows.spans())
+                lane.latest = rows.latest()
                 self._outgoing.spans(rows, lane)
             if not rows.has_more:
                 break

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 
+from qmon_sdk.context import SCOPE
 from qmon_sdk.decorators import instrument
+from qmon_sdk.recorder.cells import here, write_row
+from qmon_sdk.recorder.sites import Site
 from qmon_sdk.spans import span
-from qmon_sdk.start import init, shutdown, stats
+from qmon_sdk.start import flush, init, shutdown, stats
+
+SITE = Site("inner")
 
 
 @instrument
@@ -62,6 +67,16 @@ class TestOpenSpans:
 
         cut_off, _ = once(told)
         assert cut_off <= {"work"}
+
+    def test_that_end_while_their_row_leaves_are_told_once(self, told):
+        with span("outer"):
+            inner = here().child(7)
+            inner.open(SITE, here().span, 1)
+            write_row(inner, (SITE, SCOPE.get(), "unset", 0, 1, 7, here().span, 1, 2, None))
+            assert flush(2)  # before `inner.close()`, as another thread may
+            shutdown()
+
+        assert ({"outer"}, {"inner"}) == once(told)
 
     def test_are_seen_by_the_applications_hook(self, told):
         told.begin(before_send_span=lambda seen: None if seen.name == "outer" else seen)
