@@ -103,6 +103,8 @@ static PyMethodDef module_functions[] = {
     {"write_row", (PyCFunction)(void (*)(void))write_ordinary_row, METH_FASTCALL,
      PyDoc_STR("write_row(cell, row, statuses, /)\n--\n\nWrite one finished span, or answer `False`: it "
                "is out of the ordinary.")},
+    {"path_key", path_key, METH_O,
+     PyDoc_STR("path_key(error, /)\n--\n\nName the path that an exception took, or answer `None`.")},
     {"event_block", event_block, METH_O,
      PyDoc_STR("event_block(rows, /)\n--\n\nWrite a block of events that are packed, or answer "
                "`NotImplemented`.")},

@@ -8,13 +8,12 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 12
+#define GENERATION 13
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {
     PyObject *name, *value, *unit, *attributes, *crowded, *missed, *key_of;
-    PyObject *counter, *distribution;
-    PyObject *who;
+    PyObject *counter, *distribution, *who;
     PyObject *number, *begin_trace, *buf, *at;
     PyObject *no_pairs; /* an empty map, packed */
     PyObject *events, *links, *nothing; /* what is kept apart from attributes, and no text */
@@ -110,6 +109,7 @@ int shelf_say(PyObject *shelf, PyObject *const *args, Py_ssize_t count, PyObject
 
 PyObject *raised_exception(void);
 void raise_exception(PyObject *error);
+PyObject *path_key(PyObject *module, PyObject *error);
 
 /* --- supplies.c: span ids, and places in the ring ------------------------------------------------ */
 
