@@ -13,6 +13,7 @@ from .context import SCOPE, new_scope, set_user
 from .either_with import EitherWith
 from .protocol.signals import Session
 from .recorder.cells import draw
+from .recorder.endings import is_clean
 from .rendering import label
 
 TYPE_CHECKING = False
@@ -84,7 +85,7 @@ class OpenSession:
             fields = fields_of(error)
             self.saw(handled=False, again=MARK in fields)
             fields.setdefault(LEFT, (SCOPE.get().user_id, self.session_id))
-        elif not (isinstance(error, SystemExit) and error.code in {None, 0}):
+        elif not (isinstance(error, SystemExit) and is_clean(error)):
             self.status = ABNORMAL
 
     def end(self, user_id: str) -> None:
