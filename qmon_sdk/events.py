@@ -90,7 +90,7 @@ def _kept(
         (timestamp is not None and _moment(timestamp)) or client.now(),
         event_id,
         scrubber.texts[label(event, MAX_NAME)],
-        scope.user_id if user_id is None else label(user_id),
+        scope.user_id if user_id is None else scrubber.person(label(user_id)),
         scope.anonymous_id if anonymous_id is None else label(anonymous_id),
         scope.session_id,
         next(SEQUENCE if session is None else session.sequence),

@@ -138,6 +138,13 @@ is_ordinary(Events *self, PyObject *scope)
            is_room(self);
 }
 
+/* What may be the number of a card is not for us to judge. */
+static int
+is_user(PyObject *user)
+{
+    return is_short(user, LONGEST_USER) && !may_hold_card(user);
+}
+
 /* Pack all fields but the last, in the order of the record; what can be refused comes first. */
 static int
 pack_event(Events *self, Out *out, PyObject *const *args, PyObject *scope, PyObject *id)
@@ -146,7 +153,7 @@ pack_event(Events *self, Out *out, PyObject *const *args, PyObject *scope, PyObj
     int of_scope = user == Py_None;
     user = of_scope ? PyTuple_GET_ITEM(scope, self->places[USER]) : user;
     return pack_array(out, 8) == 1 && pack_now(out) == 1 && pack_text(out, id) == 1 &&
-           pack_known(self, out, args[0]) == 1 && (of_scope || is_short(user, LONGEST_USER)) &&
+           pack_known(self, out, args[0]) == 1 && (of_scope || is_user(user)) &&
            pack_of_scope(out, user) == 1 &&
            pack_of_scope(out, PyTuple_GET_ITEM(scope, self->places[ANONYMOUS])) == 1 &&
            pack_of_scope(out, PyTuple_GET_ITEM(scope, self->places[SESSION_ID])) == 1 &&

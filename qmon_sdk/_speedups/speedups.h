@@ -8,7 +8,7 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 14
+#define GENERATION 15
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {
@@ -380,7 +380,7 @@ PyObject *extras_take(Extras *self, PyObject *number);
 /* --- looking.c: what may be a secret ------------------------------------------------------------------ */
 
 extern PyTypeObject NeedlesType;
-
+int may_hold_card(PyObject *text);
 PyObject *look_for_cards(PyObject *module, PyObject *text);
 PyObject *look_for_mixtures(PyObject *module, PyObject *args);
 
