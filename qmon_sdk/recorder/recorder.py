@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _forks = os.getpid if speedups is None else speedups.forks
 """Answers something else after a fork."""
 
-_NOTHING_OPEN = Unfinished((), ())
+_NOTHING_OPEN = Unfinished((), (), set())
 _FORK_PATIENCE_S = 0.05
 _END_PATIENCE_S = 0.02
 _ANSWER_PATIENCE_S = 0.01
@@ -64,6 +64,7 @@ class Recorder:
         """Become the recorder of the process that runs this."""
         self.pid = os.getpid()
         self._forks = _forks()
+        self._told_open: set[str] = set()
         reseed()
         self.trace_hi = draw(64)
         self._waiting: list[Waiting] = []
@@ -220,13 +221,15 @@ class Recorder:
 
     def _flush(self, *, metrics: bool, is_last: bool = False) -> None:
         try:
-            lanes = list(self._lanes.values()) if is_last else []
-            self._gather(Unfinished(self._rings.values(), lanes) if is_last else _NOTHING_OPEN)
+            self._gather(self._unfinished() if is_last else _NOTHING_OPEN)
             if metrics:
                 self._gather_metrics()
                 self._outgoing.ledger()
         finally:
             self._outgoing.finish()
+
+    def _unfinished(self) -> Unfinished:
+        return Unfinished(self._rings.values(), list(self._lanes.values()), self._told_open)
 
     def _gather(self, unfinished: Unfinished) -> None:
         for lane in list(self._lanes.values()):
@@ -334,11 +337,14 @@ class Recorder:
         self._metrics.begin()
         self._outgoing.begin()
 
-    def at_exit(self, deadline: float) -> None:
-        """Hand over what is buffered until `deadline` (monotonic seconds), and spool the rest."""
+    def at_exit(self, deadline: float, *, is_last: bool = False) -> None:
+        """Hand over what is buffered until `deadline` (monotonic seconds), and spool the rest.
+
+        With `is_last` the interpreter ends, and spans that are open still are told as well.
+        """
         if self._used:
             # An agent that has stopped reading will not answer within milliseconds either.
-            self._hand_over(deadline, hopeless=self.delivery.is_stuck)
+            self._hand_over(deadline, hopeless=self.delivery.is_stuck, is_last=is_last)
             self.delivery.spool_rest()
         self._rings.land(is_empty=not self.delivery.pending)
 

@@ -28,8 +28,14 @@ class Unfinished:
     has ended by then, else as one that is open still.
     """
 
-    def __init__(self, rings: Iterable[Ring], lanes: Iterable[Lane]) -> None:
-        self._open = {each.span.span_id: each for ring in rings for each in _open_in(ring)}
+    def __init__(self, rings: Iterable[Ring], lanes: Iterable[Lane], told: set[str]) -> None:
+        self._told = told  # at another end: a hook of the program's may be later than ours
+        self._open = {
+            each.span.span_id: each
+            for ring in rings
+            for each in _open_in(ring)
+            if each.span.span_id not in told
+        }
         for lane in lanes:
             # Its thread may stand between the row of a span, which has left, and the mark.
             self.ended(lane.latest)
@@ -43,6 +49,7 @@ class Unfinished:
     def spans(self) -> list[Span]:
         """Write the others as the agent does with those of a process that died."""
         now = time_ns()
+        self._told.update(self._open)
         return [_cut_off(each, now) for each in self._open.values()]
 
 

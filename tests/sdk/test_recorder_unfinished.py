@@ -102,3 +102,42 @@ class TestStats:
         told.begin()
 
         assert {} == stats().captured
+
+
+AT_EXIT = """
+    import atexit, threading, time
+    import qmon_sdk as qmon
+    from qmon_sdk.sessions import start_session
+
+    atexit.register(qmon.shutdown)  # runs after what `init` registers
+    qmon.init(integrations=())
+
+    def work():
+        with qmon.session(user="ada"), qmon.span("daemon", n=1):
+            inside.set()
+            time.sleep(60)
+
+    inside = threading.Event()
+    threading.Thread(target=work, daemon=True).start()
+    inside.wait()
+    start_session(user="eve")
+    with qmon.span("done"):
+        qmon.capture_exception(ValueError())
+"""
+
+
+class TestAProgramThatEnds:
+    def test_tells_spans_that_are_open_once(self, ended):
+        done = ended(AT_EXIT)
+
+        spans = {each.name: each.attributes.get("qmon.open") for each in done.all("span")}
+        assert ({"daemon": "true", "done": None}, "") == (spans, done.err)
+        assert 2 == len(done.all("span"))
+
+    def test_ends_the_sessions_that_are_open(self, ended):
+        done = ended(AT_EXIT)
+
+        assert {("ada", "healthy", 0), ("eve", "errored", 1)} == {
+            (each.user_id, each.status, each.errors) for each in done.all("session")
+        }
+        assert 2 == len(done.all("session"))
