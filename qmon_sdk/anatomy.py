@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from .accelerator import speedups
 from .rendering import CUT, cut, encodable, label, render
 
 TYPE_CHECKING = False
@@ -128,6 +129,11 @@ def key_of(error: BaseException) -> tuple[Any, ...]:
     Bytecode lies inside its code object, so that an address belongs to one instruction for as long
     as the code lives: whoever keeps the key keeps `codes_of` as well.
     """
+    quick = None if speedups is None else speedups.path_key(error)
+    return _key_of(error) if quick is None else quick
+
+
+def _key_of(error: BaseException) -> tuple[Any, ...]:
     alone = _cause_of(error) is None and _context_of(error) is None
     chain = (("", error),) if alone else chain_of(error)
     key: list[Any] = []

@@ -80,7 +80,7 @@ def set_user(user: Mapping[str, Any] | None) -> None:
     `id` (or `user_id`) is kept with every signal, `anonymous_id` with events, the rest with errors.
     """
     about = labels_of(user or {})
-    user_id = about.get("id") or about.get("user_id", "")
+    user_id = person(about.get("id") or about.get("user_id", ""))
     scope = SCOPE.get()
     anonymous_id = about.get("anonymous_id", scope.anonymous_id)
     enter(scope.replace(user=about, user_id=user_id, anonymous_id=anonymous_id))
@@ -234,6 +234,17 @@ class ScopeBlock(EitherWith):
         while outside.block is not None and not outside.block.is_open:
             outside = outside.block.before
         return outside
+
+
+def person(user_id: str) -> str:
+    """Write who it is for without a card's number, also before `init`."""
+    known: str | None = current().scrubber.person(user_id)
+    if known is not None:
+        return known
+    from .scrub import Scrubber
+    from .settings import Settings
+
+    return Scrubber(Settings()).person(user_id)
 
 
 def labels_of(mapping: Mapping[str, Any]) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import update_wrapper
+from functools import cached_property, update_wrapper
 
+from .client import noted
 from .recorder.cells import draw
 from .recorder.generators import async_generator_wrapper, generator_wrapper
 from .recorder.sites import Site
@@ -62,8 +63,8 @@ if TYPE_CHECKING:
 
 
 def instrument(fn: Any = None, /, **options: Any) -> Any:
-    """Record every call of a function, coroutine, generator, async generator, or of a class's
-    methods.
+    """Record every call of a function, coroutine, generator, async generator, of a class's
+    methods, or of what is behind a property.
 
     `name` is the span's, by default the qualified name; it may be given alone, as in
     `@instrument("charge card")`. `kind` is OpenTelemetry's (`internal`, `server`, `client`,
@@ -71,7 +72,7 @@ def instrument(fn: Any = None, /, **options: Any) -> Any:
     the named arguments, `record_return` the result; both are scrubbed and bounded. `metrics` also
     folds the duration into a distribution `<name>.duration`, in seconds. `sample_rate` keeps a
     share of the calls (0 to 1) and counts the rest. Calls through the wrapper behave exactly as
-    without it.
+    without it; what cannot be called is returned as it is, and counted in `stats().trouble`.
     """
     if isinstance(fn, str):
         fn, options = None, {"name": fn, **options}
@@ -97,6 +98,11 @@ def _instrumented(target: Any, options: Mapping[str, Any]) -> Any:
         return _class(target, options)
     if isinstance(target, staticmethod | classmethod):
         return type(target)(_instrumented(target.__func__, options))
+    if remade := _REMADE.get(type(target)):
+        return remade(target, options)
+    if not callable(target):
+        noted("instrument", TypeError(f"cannot instrument a {type(target).__name__}"))
+        return target
     site = Site(
         options.get("name") or _name_of(target),
         kind=options.get("kind", "internal"),
@@ -131,6 +137,29 @@ def _plain(target: Callable[..., Any]) -> FunctionType:
         return target(*args, **kwargs)
 
     return call  # type: ignore[return-value]
+
+
+def _property(target: property, options: Mapping[str, Any]) -> property:
+    """Make a property of the same functions, each of them instrumented."""
+    prefix = options.get("name") or _name_of(target.fget or target.fset or target.fdel)
+    parts = ((target.fget, prefix), (target.fset, f"{prefix}.set"), (target.fdel, f"{prefix}.del"))
+    made = [fn and _instrumented(fn, {**options, "name": name}) for fn, name in parts]
+    return property(made[0], made[1], made[2], target.__doc__)
+
+
+def _cached_property(
+    target: cached_property[Any], options: Mapping[str, Any]
+) -> cached_property[Any]:
+    """Make a cached property of the instrumented function: a span for each time it is computed."""
+    made = cached_property(_instrumented(target.func, options))
+    made.attrname, made.__doc__ = target.attrname, target.__doc__
+    return made
+
+
+_REMADE: dict[type, Callable[..., Any]] = {
+    property: _property,
+    cached_property: _cached_property,
+}
 
 
 def _class(owner: type, options: Mapping[str, Any]) -> type:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from itertools import count
 
 from .around import around
 from .client import current, failed, guarded, noted
 from .context import SCOPE, set_user
 from .protocol.signals import Event
 from .recorder.cells import draw_id
+from .recorder.event_rows import SEQUENCE
 from .rendering import is_a, label
 
 TYPE_CHECKING = False
@@ -27,7 +27,6 @@ _SECOND_NS = 1_000_000_000
 _AFTER_1973_IN_NS = 100_000_000 * _SECOND_NS
 _END_OF_TIME = 1 << 63
 _CENTURIES = 90  # of the seconds until 1973: what a signed number of nanoseconds holds
-_sequence = count(1)
 
 
 def track(
@@ -50,34 +49,54 @@ def track(
     if not client.recording:
         return None
     try:
-        scope, event_id = SCOPE.get(), draw_id()
-        scrubber = client.scrubber
-        written = scrubber.about if event is IDENTIFY else scrubber.labels
+        # Most events are of one sort: of these, all that follows is one step of the accelerator.
+        if timestamp is anonymous_id is None and not (groups or more) and event is not IDENTIFY:
+            quick = client.recorder.events  # type: ignore[union-attr]
+            kept_id: str | None = quick and quick(event, properties, user_id)
+            if kept_id:
+                return kept_id
         if properties:
             more = {**properties, **more} if more or type(properties) is not dict else properties
-        attributes = written(more)
-        if scope.flags:
-            for flag, answer in scrubber.labels(scope.flags).items():
-                attributes[f"flag.{flag}"] = answer
-        if groups:
-            for kind, name in groups.items():
-                attributes[f"group.{label(kind)}"] = scrubber.value(name)
-        session = scope.session
-        # In the order of its fields: to name all of them costs as much as to scrub them.
-        row = (
-            (timestamp is not None and _moment(timestamp)) or client.now(),
-            event_id,
-            scrubber.texts[label(event, MAX_NAME)],
-            scope.user_id if user_id is None else label(user_id),
-            scope.anonymous_id if anonymous_id is None else label(anonymous_id),
-            scope.session_id,
-            next(_sequence if session is None else session.sequence),
-            attributes,
-        )
-        kept = client.keep(tuple.__new__(Event, row))  # type: ignore[type-var]
+        people = user_id, anonymous_id
+        return _kept(client, event, said=more, people=people, groups=groups, timestamp=timestamp)
     except Exception as error:  # noqa: BLE001 - the guard, without the price of a wrapper
         failed("track", error)
         return None
+
+
+def _kept(
+    client: Any,
+    event: str,
+    *,
+    said: Mapping[str, Any],
+    people: tuple[Any, Any],
+    groups: Mapping[str, Any] | None,
+    timestamp: Any,
+) -> str | None:
+    """Keep an event of any sort, and return its id; `None` if nobody wants it."""
+    (user_id, anonymous_id), scope, event_id = people, SCOPE.get(), draw_id()
+    scrubber = client.scrubber
+    written = scrubber.about if event is IDENTIFY else scrubber.labels
+    attributes = written(said)
+    if scope.flags:
+        for flag, answer in scrubber.labels(scope.flags).items():
+            attributes[f"flag.{flag}"] = answer
+    if groups:
+        for kind, name in groups.items():
+            attributes[f"group.{label(kind)}"] = scrubber.value(name)
+    session = scope.session
+    # In the order of its fields: to name all of them costs as much as to scrub them.
+    row = (
+        (timestamp is not None and _moment(timestamp)) or client.now(),
+        event_id,
+        scrubber.texts[label(event, MAX_NAME)],
+        scope.user_id if user_id is None else scrubber.person(label(user_id)),
+        scope.anonymous_id if anonymous_id is None else label(anonymous_id),
+        scope.session_id,
+        next(SEQUENCE if session is None else session.sequence),
+        attributes,
+    )
+    kept = client.keep(tuple.__new__(Event, row))  # type: ignore[type-var]
     return event_id if kept else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _operator import itemgetter
 from _thread import allocate_lock
 from time import time_ns
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from .aiming import Labelled
     from .protocol.signals import Point
     from .scrub import Scrubber
     from .settings import Settings
@@ -80,10 +82,11 @@ if not TYPE_CHECKING and speedups is not None:
 class Family(Shelf):
     """The series of one kind."""
 
-    __slots__ = ("_fold", "_kind")
+    __slots__ = ("_fold", "_kind", "labelled")
 
     def __init__(self, kind: str, fold: Fold) -> None:
         super().__init__()
+        self.labelled: Labelled = {}
         self._kind = kind
         self._fold = fold
 
@@ -96,7 +99,19 @@ class Family(Shelf):
         parts = key if type(key) is tuple else (key,)
         if is_its_own and len(self.known) < MAX_SERIES and _PLAIN.issuperset(map(type, parts)):
             self.known[key] = series
+            if attributes and speedups is None:
+                self._label(name, attributes, series)
         return series
+
+    def _label(self, name: str, attributes: Mapping[str, Any], series: Series) -> None:
+        """Remember it by the values of its labels, unless the metric was met with other labels."""
+        new: tuple[Any, int, dict[Any, Any]] = (itemgetter(*attributes), len(attributes), {})
+        values_of, labels, series_of = self.labelled.setdefault(name, new)
+        try:
+            if len(attributes) == labels:
+                series_of[values_of(dict(attributes))] = series
+        except KeyError:
+            return
 
     @staticmethod
     def key_of(name: str, attributes: Mapping[str, Any]) -> Any:

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 # fmt: off
 STRONG = frozenset((
-    "accesskey", "apikey", "cardnumber", "credential", "credentials", "creditcard",
-    "csrf", "csrftoken", "cvc", "cvv", "cvv2", "iban", "jwt", "otp", "passcode",
+    "accesskey", "apikey", "cardnumber", "credential", "credentials", "creditcard", "creds",
+    "csrf", "csrftoken", "cvc", "cvv", "cvv2", "dbpass", "iban", "jwt", "otp", "passcode",
     "passphrase", "passport", "passwd", "password", "passwords", "privatekey", "pwd",
     "secret", "secretkey", "secrets", "sessionid", "sessionkey", "setcookie", "ssn",
-    "xsrf", "xsrftoken",
+    "userpass", "xsrf", "xsrftoken",
 ))
 """A key with one of these words in it is secret."""
 
 WEAK = frozenset((
-    "auth", "authorization", "bearer", "card", "cookie", "cookies", "pan", "pin",
-    "session", "token",
+    "auth", "authorization", "bearer", "card", "cc", "cookie", "cookies", "dsn", "pan", "pass",
+    "pin", "session", "sid", "sig", "signature", "tok", "token",
 ))
 """A key is secret in which one of `FOLLOWERS`, or nothing, comes after one of these."""
 
@@ -81,6 +81,9 @@ ADDRESSES = frozenset(
 PARAMETERS = ("db.query.parameter.", "db.operation.parameter.")
 """How keys of a statement's data begin."""
 
+IN_URLS = frozenset({"code", "key"})
+"""Parameters of a URL that are secret there, and nowhere else."""
+
 STRONG_ENDINGS = ("password", "passwd", "secret", "apikey", "sessionid")
 WEAK_ENDINGS = ("token", "cookie")
 """What such words end with when words are written together: `dbpassword`."""
@@ -91,13 +94,24 @@ _NAMED = (
     r"|session[_-]?id|account[_-]?number|card[_-]?number|credit[_-]?card"
     r"|(?<![a-z])(?:sig(?:nature)?|ssn|iban|jwt|[cx]srf|(?:pin|pan|otp|cvc|cvv2?)(?:[_-]?code)?)"
 )
+_SHORT_NAMED = (
+    r"(?:(?<![a-z])|(?<=(?-i:[a-z]))(?=(?-i:[A-Z]))|(?<=db)|(?<=user))(?:pass|creds|tok|sid)"
+)
 _SHOWN = r"""(?!\\?["']?\[scrubbed\])"""
-_VALUE = _SHOWN + r"""(?:[bru]{1,2}(?=["']))?(?:\\"[^"]*+"?|"[^"]*+"?|'[^']*+'?|[^\s&,;"'<>]++)"""
+_QUOTED = r"""(?:"(?:[^"\\]++|\\[\s\S]?)*+"?|'(?:[^'\\]++|\\[\s\S]?)*+'?)"""
+_IN_QUOTES = "|".join(  # JSON in JSON, and `repr` of `repr`
+    rf"""\\{sign}(?:[^{sign}\\]++|\\\\(?:\\{sign})?|\\(?![\\{sign}])[\s\S]?)*+(?:\\?{sign})?"""
+    for sign in ('"', "'")
+)
+_VALUE = _SHOWN + rf"""(?:[bru]{{1,2}}(?=["']))?(?:{_IN_QUOTES}|{_QUOTED}|[^\s&,;"'<>]++)"""
 _IS = r"""(?:\\?["'])?\s{0,4}[=:][=>]?+\s{0,4}+"""
+# These are words of English too: "pass: 12 tests".
+_STRICTLY = r"""(?:\\?["']\s{0,4}[=:][=>]?+\s{0,4}+|\s{0,4}=[=>]?+\s{0,4}+)"""
 _APART = r"""(?:\s{1,4}+|["'],\s{0,4}+)"""  # in a command, and in a list of its words
-_SECOND = _SHOWN + r"""b?(?:"[^"]*+"?|'[^']*+'?|[\w.-]++)(?=\s{0,4}(?:[)\]]|\Z))"""
+_SECOND = _SHOWN + rf"""b?(?:{_QUOTED}|[\w.-]++)(?=\s{{0,4}}(?:[)\]]|\Z))"""
 _SCHEMES = r"(?:bearer|basic|token|digest|negotiate|apikey|key|oauth|hawk|aws4-hmac-sha256)"
-_REST = _SHOWN + r"""(?:\\"[^"]*+"?|"[^"]*+"?|'[^']*+'?|[^\r\n}"'][^\r\n}]*+)"""
+_REST = _SHOWN + rf"""(?:{_IN_QUOTES}|{_QUOTED}|[^\r\n}}"'][^\r\n}}]*+)"""
+_GAP = r"""["']?[\s,]{1,4}["']?"""  # between the words of a command, or of a list of them
 _ALONE = r"(?<![A-Za-z0-9_-])"
 
 SHAPES: tuple[Shape, ...] = (
@@ -106,7 +120,32 @@ SHAPES: tuple[Shape, ...] = (
         r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}KEY-----|\Z)",
         HIDDEN,
     ),
-    (("://",), r"(?<=://)[^\s/@:]{0,256}+:[^\s/@]{1,256}@", f"{HIDDEN}@"),
+    (  # a password may hold "@": it goes on to the last one before the path
+        ("://",),
+        r"""(?<=://)[^\s/:"'<>]{0,256}+:[^\s/@]{1,256}@(?:[^\s/@"'<>]{0,256}+@)*+""",
+        f"{HIDDEN}@",
+    ),
+    (
+        ("?code=", "&code=", "?key=", "&key="),
+        rf"""(?i)([?&](?:code|key)=){_SHOWN}[^\s&#"'<>]++""",
+        rf"\1{HIDDEN}",
+    ),
+    (
+        ("mysql", "mariadb", "sshp"),
+        (
+            rf"""(?i)(\b(?:mysql|mariadb|sshpass)[\w-]{{0,16}}"""
+            rf"""(?:{_GAP}(?!-p)[^\s"',]{{1,128}}+){{0,16}}+{_GAP}-p){_SHOWN}[^\s"',]++"""
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        (" -u", "'-u", '"-u', " --user", "'--user", '"--user'),
+        (
+            rf"""(?<![\w-])(-u|--user)((?:=|{_GAP})["']?[^\s:/"',=-][^\s:/"',=]{{0,63}}:)"""
+            rf"""(?!\d{{1,9}}(?![^\s"',])){_SHOWN}[^\s"',]++"""
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
     (
         ("bearer ", "basic "),
         r"(?i)\b(bearer|basic) {1,4}(?=\S{0,64}[\d=])[\w.~+/=-]{8,}+",
@@ -148,13 +187,14 @@ SHAPES: tuple[Shape, ...] = (
 
 NEEDLES_OF_NAMES = (
     *("pass", "pwd", "secret", "token", "key", "auth", "cookie", "cred", "sig", "session"),
-    *("pin", "pan", "otp", "cv", "ssn", "iban", "jwt", "srf", "number"),
+    *("pin", "pan", "otp", "cv", "ssn", "iban", "jwt", "srf", "number", "tok", "sid"),
 )
 
 
 def shapes_of(names: str, needles: tuple[str, ...]) -> tuple[Shape, ...]:
     """Make the shapes of what follows a name: after `=` or `:`, after an option, in a pair."""
     more = rf"[\w-]{{0,64}}?(?:{names}|authorization|cookie)"
+    told = rf"""["'](?:key|name)\\?["']\s{{0,4}}:\s{{0,4}}\\?["']{more}\\?["']"""
     return (
         (needles, rf"(?i)((?:{names}){_IS}){_VALUE}", rf"\1{HIDDEN}"),
         (("--",), rf"(?i)(?<![\w-])(--{more}{_APART})(?![\"']?-){_VALUE}", rf"\1{HIDDEN}"),
@@ -163,10 +203,27 @@ def shapes_of(names: str, needles: tuple[str, ...]) -> tuple[Shape, ...]:
             rf"""(?i)([(\[]b?["']{more}["'],\s{{0,4}}+){_SECOND}""",
             rf"\1{HIDDEN}",
         ),
+        (("value",), rf"""(?i)({told},\s{{0,4}}\\?["']value{_IS}){_VALUE}""", rf"\1{HIDDEN}"),
+        (
+            ("</",),
+            (
+                rf"(?i)(<(?:\w{{1,64}}:)?{more}(?:\s[^<>=]{{1,64}}=[^<>]{{0,256}})?>(?:<!\[cdata\[)?)"
+                rf"{_SHOWN}[^<]++(?=</)"
+            ),
+            rf"\1{HIDDEN}",
+        ),
     )
 
 
-NAMED_SHAPES = shapes_of(_NAMED, NEEDLES_OF_NAMES)
+NAMED_SHAPES = (
+    *shapes_of(rf"{_NAMED}|{_SHORT_NAMED}(?![a-z])", NEEDLES_OF_NAMES)[1:],
+    *shapes_of(_NAMED, NEEDLES_OF_NAMES)[:1],
+    (
+        ("pass", "creds", "tok", "sid"),
+        rf"(?i)({_SHORT_NAMED}{_STRICTLY}|[_-](?:pass|creds|tok|sid){_IS}){_VALUE}",
+        rf"\1{HIDDEN}",
+    ),
+)
 
 ADDRESS = (
     ("@", "%40"),
@@ -177,7 +234,7 @@ ADDRESS = (
 
 SHORTEST_SECRET = len("pwd=x")
 SHORTEST_TOKEN = min(CARD_DIGITS)
-SIGNS = ("=", ":", "--", "',", '",')
+SIGNS = ("=", ":", "--", "',", '",', "</")
 """What stands after a name, or before it, if its value follows."""
 
 _OTHERS = {

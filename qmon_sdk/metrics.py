@@ -6,6 +6,7 @@ from functools import update_wrapper
 from time import perf_counter_ns
 
 from .accelerator import speedups
+from .aiming import KNOWN
 from .around import around
 from .client import current, failed
 from .either_with import EitherWith
@@ -55,12 +56,49 @@ def _bindable(kind: str) -> Callable[[Callable[..., None]], Verb]:
         ) -> Adding:
             return bound(kind, name, unit=unit, attributes=attributes).add
 
-        if speedups is not None:
-            verb = update_wrapper(speedups.Verb(KINDS.index(kind), verb), verb)
+        quick = _quick if speedups is None else speedups.Verb
+        verb = update_wrapper(quick(KINDS.index(kind), verb), verb)
         verb.bind = bind  # type: ignore[attr-defined]
         return verb  # type: ignore[return-value]
 
     return decorate
+
+
+def _quick(kind: int, verb: Callable[..., None]) -> Callable[..., None]:
+    """Make what adds to a series that is known already, and leaves all else to the verb."""
+
+    def add(
+        name: str,
+        value: float = 1,
+        *,
+        unit: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        known, labelled = KNOWN[kind]
+        try:
+            if attributes is None:
+                series = known[name]
+            else:
+                values_of, labels, series_of = labelled[name]
+                # Other dictionaries may make up what they have not.
+                is_alike = type(attributes) is dict and len(attributes) == labels
+                series = series_of[values_of(attributes) if is_alike else series_of]
+        except Exception:  # noqa: BLE001 - not known, or with a say of its own in being hashed
+            verb(name, value, unit=unit, attributes=attributes)
+            return
+        values = series.values
+        values.append(value)
+        if len(values) > series.limit:
+            _crowded(series)
+
+    return add
+
+
+def _crowded(series: Any) -> None:
+    try:
+        series.crowded()
+    except Exception as error:  # noqa: BLE001 - the guard: the value is in its place already
+        failed(series.kind, error)
 
 
 @_bindable(COUNTER)

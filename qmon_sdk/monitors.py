@@ -17,6 +17,7 @@ from .client import current, failed, guarded
 from .either_with import EitherWith
 from .protocol.signals import CheckIn
 from .recorder.cells import draw, position
+from .recorder.endings import is_clean
 from .rendering import label
 
 TYPE_CHECKING = False
@@ -161,9 +162,7 @@ def tell(slug: str, status: str, *, attributes: dict[str, str], took: int = 0) -
 
 def _is_well(error: BaseException) -> bool:
     """Say whether leaving by this is no failure: a generator was closed, a program has ended."""
-    if isinstance(error, SystemExit):
-        return error.code in {None, 0}
-    return isinstance(error, GeneratorExit)
+    return is_clean(error) if isinstance(error, SystemExit) else isinstance(error, GeneratorExit)
 
 
 def _attributes(slug: str, said: dict[str, Any], timezone: str) -> dict[str, str]:

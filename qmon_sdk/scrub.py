@@ -7,6 +7,7 @@ from .cards import CARDS_FROM, DIGITS, HINT, shown, without_cards
 from .known_secrets import (
     ADDRESS,
     ADDRESSES,
+    IN_URLS,
     NAMED_SHAPES,
     NEEDLES,
     NEEDLES_OF_NAMES,
@@ -126,6 +127,12 @@ class Scrubber:
             self._people = Scrubber(self._settings, personal=True)
         return self._people.labels(person)
 
+    def person(self, user_id: str) -> str:
+        """Write who it is for as it was said, unless a card's number may be in it."""
+        if not self.is_on or not self._may_hold_cards(user_id):
+            return user_id
+        return self.about({"id": user_id})["id"]
+
     def hides(self, key: str) -> bool:
         """Say whether what stands under this key is secret: a word of it decides."""
         return (self._keys.get(key) or self._met(key))[1] is _hidden
@@ -222,9 +229,13 @@ class Scrubber:
     def _query(self, query: str) -> str:
         pairs = [pair.partition("=") for pair in query[:MAX_QUERY].split("&")]
         return "&".join(
-            name + sign + (HIDDEN if value and self.hides(name) else value)
+            name + sign + (HIDDEN if value and self._hides_in_urls(name) else value)
             for name, sign, value in pairs
         )
+
+    def _hides_in_urls(self, name: str) -> bool:
+        is_theirs = name.lower() in IN_URLS and name.lower() not in self._wanted.allowed
+        return self.is_on and (is_theirs or self.hides(name))
 
     def _met(self, name: Any) -> tuple[str, Rule]:
         key = label(name, MAX_KEY)
@@ -260,9 +271,12 @@ class Scrubber:
             return False
         if _in_longer(lowered) or ("_" in lowered and _with_a_line(lowered)):
             return True
-        return cards(text) if cards is not None else self._has_cards(text)
+        return self._may_hold_cards(text)
 
-    def _has_cards(self, text: str) -> bool:
+    def _may_hold_cards(self, text: str) -> bool:
+        if cards is not None:
+            found: bool = cards(text)
+            return found
         return has_digits(text, SHORTEST_TOKEN) and self._pattern(HINT).search(text) is not None
 
     def _scrubbed(self, text: str, shapes: tuple[Shape, ...]) -> str:

@@ -44,18 +44,18 @@ class PurePending:
     back; so nothing is lost or counted twice.
     """
 
-    __slots__ = ("_values", "limit")
+    __slots__ = ("limit", "values")
 
     def __init__(self) -> None:
-        self._values: list[Any] = []
+        self.values: list[Any] = []
         self.limit = 0
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.values)
 
     def add(self, value: float = 1) -> None:
         """Take one value; what is no finite number is counted and left out later."""
-        values = self._values
+        values = self.values
         values.append(value)
         if len(values) > self.limit:
             self.crowded()
@@ -65,11 +65,11 @@ class PurePending:
 
     def forget(self) -> None:
         """Forget every value."""
-        self._values = []
+        self.values = []
 
     def taken(self, kind: str) -> Any:  # noqa: ARG002 - the accelerator folds here already
         """Remove all values: as a list, or as the fields of a part of that kind."""
-        values = self._values
+        values = self.values
         some = values[: len(values)]
         del values[: len(some)]
         return some or None

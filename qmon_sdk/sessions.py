@@ -13,6 +13,7 @@ from .context import SCOPE, new_scope, set_user
 from .either_with import EitherWith
 from .protocol.signals import Session
 from .recorder.cells import draw
+from .recorder.endings import is_clean
 from .rendering import label
 
 TYPE_CHECKING = False
@@ -38,6 +39,7 @@ class OpenSession:
         "_ring",
         "_slot",
         "_started",
+        "_user_id",
         "errors",
         "mode",
         "outer",
@@ -58,11 +60,14 @@ class OpenSession:
         self._pid = getpid()
         self._ring: Ring | None = None
         self._slot = 0
+        self._user_id = ""
 
     def note(self, ring: Ring, user_id: str) -> None:
         """Let the flight ring know of it, in case that it never ends."""
-        self._ring = ring
+        self._ring, self._user_id = ring, user_id
         self._slot = ring.open_session((self.session_id, self.mode, user_id, self._started))
+        if self._slot:  # there are few of these, however many sessions nobody ends
+            _open[self._slot] = self
 
     def saw(self, *, handled: bool, again: bool = False) -> None:
         """Count an error that was kept; one seen `again` may only turn out not to be handled."""
@@ -84,21 +89,27 @@ class OpenSession:
             fields = fields_of(error)
             self.saw(handled=False, again=MARK in fields)
             fields.setdefault(LEFT, (SCOPE.get().user_id, self.session_id))
-        elif not (isinstance(error, SystemExit) and error.code in {None, 0}):
+        elif not (isinstance(error, SystemExit) and is_clean(error)):
             self.status = ABNORMAL
 
-    def end(self, user_id: str) -> None:
-        """Tell that it ended, in the process where it began; a forked child has no say."""
+    def end(self, user_id: str | None = None) -> None:
+        """Tell that it ended, in the process where it began; a forked child has no say.
+
+        Of whom it was at the end its caller knows, or else of whom it was at the beginning.
+        """
         client = current()
         if not client.recording or getpid() != self._pid:
             return
+        self._pid = 0  # once is enough: at exit a thread may still be inside of it
         if self._ring is not None:
+            if _open.get(self._slot) is self:
+                del _open[self._slot]
             self._ring.close_session(self._slot)
         client.emit(
             Session(
                 time=client.now(),
                 session_id=self.session_id,
-                user_id=user_id,
+                user_id=self._user_id if user_id is None else user_id,
                 status=self.status,
                 started=self._started,
                 duration_ns=perf_counter_ns() - self._began,
@@ -106,6 +117,15 @@ class OpenSession:
                 attributes={"mode": self.mode},
             )
         )
+
+
+_open: dict[int, OpenSession] = {}  # by their places in the flight ring
+
+
+def end_all() -> None:
+    """End what is open still: the process ends in good order."""
+    for opened in list(_open.values()):
+        _end(opened)
 
 
 class session(EitherWith):  # noqa: N801 - a context manager reads like a function
@@ -198,4 +218,4 @@ def _begin(mode: str) -> OpenSession | None:
 @guarded
 def _end(opened: OpenSession) -> None:
     scope = SCOPE.get()
-    opened.end(scope.user_id if scope.session is opened else "")
+    opened.end(scope.user_id if scope.session is opened else None)

@@ -7,11 +7,15 @@ from time import time_ns
 
 from .protocol.records import Record
 
-# Not `os.stat`: what watches event loops for calls that block would take ours for the program's.
+# Not those of `os`: what watches event loops for calls that block would take ours for others'.
 if sys.platform == "win32":
-    from nt import stat
+    from nt import O_BINARY as PLAINLY
+    from nt import O_RDONLY, close, read, stat
+    from nt import open as open_
 else:
-    from posix import stat
+    from posix import O_CLOEXEC as PLAINLY
+    from posix import O_RDONLY, close, read, stat
+    from posix import open as open_
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,10 +105,16 @@ def _read(filename: str, size: int) -> bytes:
     if not 0 < size <= _LARGEST:
         return b""
     try:
-        with open(filename, "rb", buffering=0) as file:
-            return file.read(size) or b""
+        # A file object would cost twice as much as all that is read by it.
+        descriptor = open_(filename, O_RDONLY | PLAINLY)
     except OSError:
         return b""
+    try:
+        return read(descriptor, size)
+    except OSError:
+        return b""
+    finally:
+        close(descriptor)
 
 
 def _from_elsewhere(filename: str, namespace: dict[str, Any]) -> bytes:

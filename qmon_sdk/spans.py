@@ -8,6 +8,7 @@ from .client import current
 from .context import SCOPE
 from .either_with import EitherWith
 from .recorder.cells import CELL, here, write_row
+from .recorder.endings import about, status_after
 from .recorder.sites import Site
 from .rendering import label
 
@@ -128,7 +129,8 @@ class span(EitherWith):  # noqa: N801 - used like a function: `with span("name")
 
     `name` is a template of low cardinality; further keywords are attributes, and fill the
     template's braces only where a person reads it. Leaving by an exception marks the span as
-    failed. Never raises, and is a no-op while nobody records.
+    failed, unless that only closes, cancels or ends the work. Never raises, and is a no-op while
+    nobody records.
     """
 
     __slots__ = (
@@ -181,8 +183,8 @@ class span(EitherWith):  # noqa: N801 - used like a function: `with span("name")
         duration = perf_counter_ns() - self._started
         opened, outer = self._open, self._outer
         if error is not None and self._record_exception:
-            opened.status = opened.status or "error"
-            opened.attributes["error.type"] = type(error).__qualname__
+            opened.status = opened.status or status_after(error)
+            opened.attributes.update(about(error))
         site = site_of(opened.name, self._site.kind) if opened.name else self._site
         row = (
             site, SCOPE.get(), opened.status or "unset", inner.trace_hi, inner.trace_lo,

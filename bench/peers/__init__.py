@@ -19,11 +19,10 @@ A peer offers what it can of these; a case asks only those that have it.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 NAMES = ("qmon", "opentelemetry", "sentry", "ddtrace", "elastic", "posthog", "prometheus", "bare")
 
 
-def peer(name: str) -> Any:
+def peer(name):
     """Import a peer by its name."""
     return import_module(f"bench.peers.{name}")

@@ -71,7 +71,7 @@ check_layout(void)
     struct { const char *name; long value; } said[] = {
         {"OPENS_AT", NO_SLOT},       {"OPEN_BYTES", OPEN_BYTES}, {"OPEN_INSIDE_AT", OPEN_INSIDE_AT},
         {"OPEN_SPAN", OPEN_SPAN},    {"ROW_BYTES", ROW_BYTES},   {"ROW_SPAN", ROW_SPAN},
-        {"EXTRA", NOTE_EXTRA},
+        {"EXTRA", NOTE_EXTRA},       {"EVENT", NOTE_EVENT},
         {"OPEN_TEXT", OPEN_TEXT},    {"OPEN_TEXT_BYTES", OPEN_TEXT_BYTES},
         {"CHUNK_BYTES", CHUNK_BYTES}, {"CHUNK_HEAD", CHUNK_HEAD}, {"CHUNK_TAKEN", CHUNK_TAKEN},
         {"NOTED", NOTED},            {"NOTES_AT", NOTES_AT},     {"NOTES_BYTES", NOTES_BYTES},

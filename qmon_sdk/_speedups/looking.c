@@ -187,13 +187,9 @@ digits_go_on(Digits *digits, Py_UCS4 letter, Py_UCS4 next)
 }
 
 /* Say whether a card number may be in a text, as the pattern `cards.HINT` does. */
-PyObject *
-look_for_cards(PyObject *Py_UNUSED(module), PyObject *text)
+int
+may_hold_card(PyObject *text)
 {
-    if (!PyUnicode_Check(text)) {
-        PyErr_SetString(PyExc_TypeError, "cards are looked for in a text");
-        return NULL;
-    }
     int kind = PyUnicode_KIND(text);
     const void *data = PyUnicode_DATA(text);
     Py_ssize_t length = PyUnicode_GET_LENGTH(text);
@@ -202,10 +198,20 @@ look_for_cards(PyObject *Py_UNUSED(module), PyObject *text)
         Py_UCS4 next = at + 1 < length ? PyUnicode_READ(kind, data, at + 1) : 0;
         digits_go_on(&digits, PyUnicode_READ(kind, data, at), next);
         if (digits.met >= FEWEST_DIGITS) {
-            Py_RETURN_TRUE;
+            return 1;
         }
     }
-    Py_RETURN_FALSE;
+    return 0;
+}
+
+PyObject *
+look_for_cards(PyObject *Py_UNUSED(module), PyObject *text)
+{
+    if (!PyUnicode_Check(text)) {
+        PyErr_SetString(PyExc_TypeError, "cards are looked for in a text");
+        return NULL;
+    }
+    return PyBool_FromLong(may_hold_card(text));
 }
 
 /* --- words that nobody made up ------------------------------------------------------------------------ */

@@ -1,6 +1,6 @@
 /* The accelerator's front door: what Python finds in `qmon_sdk._speedups`. */
 
-#include "speedups.h"
+#include "events.h"
 
 #ifndef QMON_SOURCES
 #define QMON_SOURCES "unknown"
@@ -17,7 +17,7 @@ intern_names(void)
         {&names.key_of, "key_of"}, {&names.counter, "counter"},
         {&names.distribution, "distribution"}, {&names.number, "number"}, {&names.buf, "buf"}, {&names.at, "at"},
         {&names.begin_trace, "begin_trace"}, {&names.who, "who"}, {&names.met, "_met"}, {&names.is_true, "true"},
-        {&names.is_false, "false"}, {&names.nothing, ""},
+        {&names.is_false, "false"}, {&names.sequence, "sequence"}, {&names.nothing, ""},
     };
     Py_XSETREF(names.events, PyUnicode_FromStringAndSize("\0events", 7));
     Py_XSETREF(names.links, PyUnicode_FromStringAndSize("\0links", 6));
@@ -56,7 +56,7 @@ module_exec(PyObject *module)
     }
     PyTypeObject *types[] = {&PendingType, &ShelfType, &SupplyType, &StackType, &LaneType,
                              &CellType, &WrapperType, &StayType, &EntranceType,
-                             &NotesType, &LabelsType, &ExtrasType, &VerbType, &NeedlesType};
+                             &NotesType, &LabelsType, &EventsType, &ExtrasType, &VerbType, &NeedlesType};
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (PyModule_AddType(module, types[i]) < 0) {
             return -1;
@@ -103,6 +103,11 @@ static PyMethodDef module_functions[] = {
     {"write_row", (PyCFunction)(void (*)(void))write_ordinary_row, METH_FASTCALL,
      PyDoc_STR("write_row(cell, row, statuses, /)\n--\n\nWrite one finished span, or answer `False`: it "
                "is out of the ordinary.")},
+    {"path_key", path_key, METH_O,
+     PyDoc_STR("path_key(error, /)\n--\n\nName the path that an exception took, or answer `None`.")},
+    {"event_block", event_block, METH_O,
+     PyDoc_STR("event_block(rows, /)\n--\n\nWrite a block of events that are packed, or answer "
+               "`NotImplemented`.")},
     COLUMN(words), COLUMN(labels), COLUMN(wholes), COLUMN(reals), COLUMN(flags), COLUMN(buckets),
     {NULL, NULL, 0, NULL},
 };

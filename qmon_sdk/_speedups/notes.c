@@ -55,23 +55,24 @@ notes_add(Notes *self, PyObject *args)
     return PyLong_FromUnsignedLongLong(position);
 }
 
-/* Write the bytes of a signal, with the library's help where that is needed. */
-static int
-pack_signal(Out *out, PyObject *signal)
+/* Write the bytes of a signal, with the library's help where that is needed, and give what waits of
+ * it: of an event its bytes, which `event_block` reads, of others themselves. */
+static PyObject *
+pack_signal(Out *out, unsigned kind, PyObject *signal)
 {
     int written = pack_fields(out, signal);
-    if (written != 0) {
-        return written < 0 ? -1 : 0;
+    if (written == 0) {
+        written = out_packed(out, signal) < 0 ? -1 : 0;
     }
-    return out_packed(out, signal);
+    return written < 0 ? NULL : written && kind == NOTE_EVENT ? out_object(out) : Py_NewRef(signal);
 }
 
 /* Put a signal among those waiting, in the order of their notes: no Python runs in here. */
-static int
-wait_noted(Notes *self, unsigned kind, const Out *bytes, PyObject *entry, PyObject *waiting)
+int
+notes_wait(PyObject *any, unsigned kind, const Out *bytes, PyObject *entry, PyObject *waiting)
 {
     PyObject *position =
-        PyLong_FromUnsignedLongLong(notes_write((PyObject *)self, kind, bytes->bytes, bytes->size));
+        PyLong_FromUnsignedLongLong(notes_write(any, kind, bytes->bytes, bytes->size));
     if (position == NULL) {
         return -1;
     }
@@ -88,21 +89,23 @@ notes_keep(Notes *self, PyObject *const *args, Py_ssize_t nargs)
     }
     unsigned long kind = PyLong_AsUnsignedLong(args[0]);
     Out bytes = {0};
-    if (PyErr_Occurred() || pack_signal(&bytes, args[1]) < 0) {
+    PyObject *kept = PyErr_Occurred() ? NULL : pack_signal(&bytes, (unsigned)kind, args[1]);
+    if (kept == NULL) {
         out_free(&bytes);
         return NULL;
     }
     PyObject *size = PyLong_FromSize_t(bytes.size), *entry = PyTuple_New(3);
     if (size != NULL && entry != NULL) {
         PyTuple_SET_ITEM(entry, 1, Py_NewRef(size));
-        PyTuple_SET_ITEM(entry, 2, Py_NewRef(args[1]));
-        if (wait_noted(self, (unsigned)kind, &bytes, entry, args[2]) < 0) {
+        PyTuple_SET_ITEM(entry, 2, Py_NewRef(kept));
+        if (notes_wait((PyObject *)self, (unsigned)kind, &bytes, entry, args[2]) < 0) {
             Py_CLEAR(size);
         }
     } else {
         Py_CLEAR(size);
     }
     Py_XDECREF(entry);
+    Py_DECREF(kept);
     out_free(&bytes);
     return size;
 }

@@ -36,6 +36,12 @@ note_fork(void)
 #endif
 
 /* How many forks led here: to ask for the pid costs more than all else that an event costs. */
+unsigned long
+forks_now(void)
+{
+    return forks;
+}
+
 PyObject *
 count_forks(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {

@@ -4,15 +4,9 @@
  * that a site has too, very many keys) there is no such column, and the texts are looked at.
  */
 
-#include "speedups.h"
+#include "events.h"
 
 enum { MOST_KEYS = 64, MOST_SITES = 64, MOST_IN_ROW = 32 };
-
-/* A text as it is packed, in bytes that somebody else holds. */
-typedef struct {
-    const char *bytes;
-    size_t size;
-} Slice;
 
 /* What all rows of a site have. */
 typedef struct {
@@ -145,9 +139,8 @@ compare(Column *it, size_t count, int is_same)
 }
 
 static int
-add_row(Column *it, Py_ssize_t site, PyObject *packed, const Slice *first)
+add_row(Column *it, Py_ssize_t site, const char *at, const Slice *first)
 {
-    const char *at = PyBytes_AS_STRING(packed);
     Prefix *prefix = &it->prefixes[site];
     size_t start = it->texts.size, pairs = packed_pairs(&at), count = prefix->count + pairs;
     if (count > MOST_IN_ROW || (prefix->count && prefix->keys[0] == UINT32_MAX && !number_keys(it, site))) {
@@ -196,7 +189,7 @@ add_rows(Column *it, const Py_buffer *places, PyObject *rows)
     Slice first = {NULL, 0};
     int added = 1;
     for (Py_ssize_t i = 0; added == 1 && i < PyTuple_GET_SIZE(rows); i++) {
-        added = add_row(it, site_of(places, i), PyTuple_GET_ITEM(rows, i), i ? &first : NULL);
+        added = add_row(it, site_of(places, i), PyBytes_AS_STRING(PyTuple_GET_ITEM(rows, i)), i ? &first : NULL);
         first.size = i ? first.size : it->texts.size;
     }
     return added == 1 && !it->is_different ? 0 : added;
@@ -254,6 +247,24 @@ packed_column(PyObject *sites, const Py_buffer *places, PyObject *rows)
     if (pack_sites(&it, sites) == 1 && add_rows(&it, places, rows) == 1) {
         column = write_column(&it);
     }
+    column_free(&it);
+    return column;
+}
+
+/* The same of maps that belong to no site, wherever they lie. */
+PyObject *
+packed_maps(const char *const *maps, Py_ssize_t count)
+{
+    Prefix none = {.keys = {UINT32_MAX}};
+    Column it = {.prefixes = &none, .sites = 0};
+    Slice first = {NULL, 0};
+    int added = 1;
+    for (Py_ssize_t i = 0; added == 1 && i < count; i++) {
+        added = add_row(&it, 0, maps[i], i ? &first : NULL);
+        first.size = i ? first.size : it.texts.size;
+    }
+    PyObject *column = added == 1 && it.is_different ? write_column(&it) : NULL;
+    it.prefixes = NULL;
     column_free(&it);
     return column;
 }

@@ -120,8 +120,8 @@ packed_text(const char **at, size_t *head)
     return size;
 }
 
-static int
-out_positive(Out *out, uint64_t value)
+int
+pack_positive(Out *out, uint64_t value)
 {
     if (value < 128) {
         return out_byte(out, (uint8_t)value);
@@ -151,7 +151,7 @@ out_negative(Out *out, int64_t value)
                               : out_code(out, 0xd3, (uint64_t)value, 64);
 }
 
-static int
+int
 pack_whole(Out *out, PyObject *number)
 {
     int overflow = 0;
@@ -159,7 +159,7 @@ pack_whole(Out *out, PyObject *number)
     if (overflow) {
         return 0;
     }
-    return done(value < 0 ? out_negative(out, value) : out_positive(out, (uint64_t)value));
+    return done(value < 0 ? out_negative(out, value) : pack_positive(out, (uint64_t)value));
 }
 
 static int

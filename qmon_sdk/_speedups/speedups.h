@@ -8,18 +8,17 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 11
+#define GENERATION 15
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {
     PyObject *name, *value, *unit, *attributes, *crowded, *missed, *key_of;
-    PyObject *counter, *distribution;
-    PyObject *who;
+    PyObject *counter, *distribution, *who;
     PyObject *number, *begin_trace, *buf, *at;
     PyObject *no_pairs; /* an empty map, packed */
     PyObject *events, *links, *nothing; /* what is kept apart from attributes, and no text */
     PyObject *one, *word_bits; /* 1 and 64 */
-    PyObject *met, *is_true, *is_false;
+    PyObject *met, *is_true, *is_false, *sequence;
 } Names;
 
 extern Names names;
@@ -65,7 +64,6 @@ typedef struct {
     size_t size, room;
 } Out;
 
-int out_bytes(Out *out, const char *bytes, size_t size);
 int out_byte(Out *out, uint8_t value);
 int out_u32(Out *out, uint32_t value);
 int out_u64(Out *out, uint64_t value);
@@ -111,6 +109,7 @@ int shelf_say(PyObject *shelf, PyObject *const *args, Py_ssize_t count, PyObject
 
 PyObject *raised_exception(void);
 void raise_exception(PyObject *error);
+PyObject *path_key(PyObject *module, PyObject *error);
 
 /* --- supplies.c: span ids, and places in the ring ------------------------------------------------ */
 
@@ -143,7 +142,8 @@ enum {
     NOTES_BYTES = 262144,
     NOTE_BYTES = 16,
     NOTE_EXTRA = 2,
-    };
+    NOTE_EVENT = 4,
+};
 #define INHERITS (1ULL << 40)
 
 /* Somebody's writable memory, held as long as it may be written to. */
@@ -228,6 +228,7 @@ int opening_fail(Opening *it, const Given *kept, PyObject *error);
 int opening_leave(Opening *it);
 int trouble(const char *where);
 void watch_forks(void);
+unsigned long forks_now(void);
 PyObject *count_forks(PyObject *module, PyObject *none);
 
 /* --- writing.c: what is written to the ring ------------------------------------------------------- */
@@ -298,6 +299,8 @@ PyObject *verbs_aim(PyObject *module, PyObject *const *args, Py_ssize_t count);
 /* --- packing.c: msgpack ------------------------------------------------------------------------------ */
 
 int pack_fields(Out *out, PyObject *signal);
+int pack_positive(Out *out, uint64_t value);
+int pack_whole(Out *out, PyObject *number);
 int pack_pairs(Out *out, PyObject *const *texts, Py_ssize_t pairs);
 int pack_text(Out *out, PyObject *text);
 int pack_ascii(Out *out, const char *text, size_t size);
@@ -311,6 +314,7 @@ size_t packed_text(const char **at, size_t *head);
 extern PyTypeObject NotesType;
 
 uint64_t notes_write(PyObject *any, unsigned kind, const char *payload, size_t length);
+int notes_wait(PyObject *any, unsigned kind, const Out *bytes, PyObject *entry, PyObject *waiting);
 
 /* --- labels.c: attributes as text to text ------------------------------------------------------------ */
 
@@ -376,7 +380,7 @@ PyObject *extras_take(Extras *self, PyObject *number);
 /* --- looking.c: what may be a secret ------------------------------------------------------------------ */
 
 extern PyTypeObject NeedlesType;
-
+int may_hold_card(PyObject *text);
 PyObject *look_for_cards(PyObject *module, PyObject *text);
 PyObject *look_for_mixtures(PyObject *module, PyObject *args);
 

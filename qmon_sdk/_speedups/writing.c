@@ -62,7 +62,7 @@ who_now(void)
 {
     PyObject *scope = NULL;
     uint64_t who = 0;
-    if (PyContextVar_Get(joined.scope, NULL, &scope) < 0) {
+    if (joined.scope != NULL && PyContextVar_Get(joined.scope, NULL, &scope) < 0) {
         PyErr_Clear();
     }
     if (scope != NULL && PyTuple_Check(scope) && PyTuple_GET_SIZE(scope) > joined.who_place) {

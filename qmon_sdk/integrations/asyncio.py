@@ -1,11 +1,14 @@
 """asyncio: callbacks that hold up their loop, by name, and how late the loop is.
 
 There is neither a thread of ours nor the price of asyncio's debug mode: a timer in each running
-loop, and two looks at the clock for each callback while there is reason to look. Callbacks of
-uvloop cannot be looked at; its lag is measured all the same.
+loop, and two looks at the clock for each callback while there is reason to look. A loop that has
+next to nothing to do is woken once a second only. Callbacks of uvloop cannot be looked at; its lag
+is measured all the same.
 """
 
 from __future__ import annotations
+
+from time import thread_time_ns
 
 from qmon_sdk.client import current, guarded
 from qmon_sdk.metrics import gauge
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 SLOW_CALLBACK_S = 0.1
 LAG_INTERVAL_S = 0.1
+_SELDOM = 10  # intervals between two looks at a loop that was idle as many times
+_IDLE_NS = 10_000_000  # of CPU in a second: each time it is woken costs a hundredth of that
 
 
 class AsyncioIntegration:
@@ -82,24 +87,35 @@ class AsyncioIntegration:
 class Beat:
     """A timer that comes again and again: how late it comes is the lag of its loop."""
 
-    __slots__ = ("_due", "_interval_s", "_loop", "_timer", "_told")
+    __slots__ = ("_due", "_idle", "_interval_s", "_loop", "_next_s", "_spent", "_timer", "_told")
 
     def __init__(self, loop: Any, interval_s: float, told: Callable[[float], bool]) -> None:
         self._loop = loop
         self._told = told
-        self._interval_s = interval_s
+        self._interval_s = self._next_s = interval_s
+        self._spent, self._idle = thread_time_ns(), 0
         self._wind()
 
     @guarded
     def _wind(self) -> None:
         self._timer: Any = None
-        self._due = self._loop.time() + self._interval_s
+        self._due = self._loop.time() + self._next_s
         self._timer = self._loop.call_at(self._due, self._beat)
 
     @guarded
     def _beat(self) -> None:
-        if self._told(max(self._loop.time() - self._due, 0.0)):
+        late_s = max(self._loop.time() - self._due, 0.0)
+        if self._told(late_s):
+            self._judge(late_s)
             self._wind()
+
+    def _judge(self, late_s: float) -> None:
+        """Look more seldom once there was nothing to do for a while, and at once more often."""
+        spent, before = thread_time_ns(), self._spent
+        is_idle = late_s < self._interval_s and spent - before < self._next_s * _IDLE_NS
+        self._idle = self._idle + 1 if is_idle else 0
+        self._spent = spent
+        self._next_s = self._interval_s * (_SELDOM if self._idle > _SELDOM else 1)
 
     def stop(self) -> None:
         """Leave the loop as it was."""

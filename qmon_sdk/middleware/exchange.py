@@ -199,6 +199,7 @@ class Exchange:
         if not self.scope.user_id:
             user_id = identify()
             if user_id:
+                user_id = current().scrubber.person(user_id)
                 self.scope = self.scope.replace(user_id=user_id, user={"id": user_id})
 
     def _record(self, cell: Cell, scope: Scope, duration: int) -> None:

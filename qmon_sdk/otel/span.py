@@ -15,6 +15,7 @@ from qmon_sdk.anatomy import message_of
 from qmon_sdk.client import current, failed, guarded
 from qmon_sdk.context import SCOPE
 from qmon_sdk.recorder.cells import MORE, write_row
+from qmon_sdk.recorder.endings import status_after
 from qmon_sdk.recorder.sites import Site
 from qmon_sdk.rendering import label
 
@@ -220,9 +221,9 @@ class RecordingSpan(ReadableSpan, Span):
     def failed(self, error: BaseException) -> None:
         """Note that an exception leaves the block of this span; what only ends programs is none."""
         records, sets_status = self._on_exception
-        if self._ended or not isinstance(error, Exception):
+        if self._ended or status_after(error) != "error":
             return
-        if records:
+        if records and isinstance(error, Exception):
             self.record_exception(error, escaped=True)
         if sets_status:
             said = message_of(error, MAX_MESSAGE)

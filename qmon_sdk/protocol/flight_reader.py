@@ -118,6 +118,7 @@ class _Reader:
         self._extras = {
             note.position: note.payload for note in self._notes if note.kind == flight.EXTRA
         }
+        self._taken: set[int] = set()
         self._ended = [row for row in self._rows() if row[8]]
         self._traces: dict[int, tuple[int, int, int]] = {}
 
@@ -243,11 +244,15 @@ class _Reader:
         for chunk in range(1, flight.CHUNKS):
             at = flight.CHUNKS_AT + chunk * flight.CHUNK_BYTES
             taken = self._word(at + flight.CHUNK_TAKEN)
-            for place in range(min(taken, flight.ROWS), flight.ROWS):
-                yield ROW.unpack_from(self._data, at + flight.CHUNK_HEAD + place * flight.ROW_BYTES)
+            for place in range(flight.ROWS):
+                row = ROW.unpack_from(self._data, at + flight.CHUNK_HEAD + place * flight.ROW_BYTES)
+                if place < taken:
+                    self._taken.add(row[8])  # in a frame, whether or not its mark is gone
+                else:
+                    yield row
 
     def _open_spans(self) -> Iterator[OpenSpan]:
-        ended = self._told.union(row[8] for row in self._ended)
+        ended = self._told.union(self._taken, (row[8] for row in self._ended))
         places = list(enumerate(self._slots()))
         slots = {slot[7]: slot for _, slot in places}
         for place, slot in places:

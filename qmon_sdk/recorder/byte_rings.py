@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qmon_sdk.protocol.signals import Signal
 
-    Waiting = tuple[int, int, Signal]
-    """Position, size and content of a signal that is in no frame yet."""
+    Waiting = tuple[int, int, Signal | bytes]
+    """Position, size and content of a signal that is in no frame yet; an event may be packed."""
 
 # How long a lock is waited for that nobody holds for long; else there is no copy in the ring.
 # Less than the time between two signals: a handler may interrupt the one who has just got it.

@@ -15,6 +15,27 @@ if TYPE_CHECKING:
     from .sites import Site
 
 
+def status_after(error: BaseException) -> str:
+    """Say how a span went that this has left: to be cancelled, closed or told to stop is no error.
+
+    An exit with a code other than 0 says itself that something went wrong.
+    """
+    if isinstance(error, SystemExit):
+        return "unset" if is_clean(error) else "error"
+    return "error" if isinstance(error, Exception) else "unset"
+
+
+def about(error: BaseException) -> dict[str, object]:
+    """Say what left a span; a generator that is closed early is an end like others."""
+    return {} if isinstance(error, GeneratorExit) else {"error.type": type(error).__qualname__}
+
+
+def is_clean(stop: SystemExit) -> bool:
+    """Say whether the program asks to end as one that went well; its code may be anything."""
+    code = stop.code
+    return code is None or (isinstance(code, int) and int.__eq__(code, 0) is True)
+
+
 def told(  # noqa: PLR0917 - the fast path's other half: positional because it is called so
     cell: Cell, site: Site, parent: int, start: int, took: int, kept: Mapping[str, object] | None
 ) -> None:
@@ -34,11 +55,10 @@ def failed(  # noqa: PLR0913, PLR0917
     kept: Mapping[str, object] | None,
     error: BaseException,
 ) -> None:
-    """Record a span that an exception left; a cancellation or an exit is no error of the span's."""
+    """Record a span that an exception left."""
     try:
-        status = "error" if isinstance(error, Exception) else "unset"
-        extra = {**(kept or {}), "error.type": type(error).__qualname__}
-        _record(cell, site, parent, start, took, extra, status)
+        extra = {**(kept or {}), **about(error)}
+        _record(cell, site, parent, start, took, extra, status_after(error))
     except Exception as problem:  # noqa: BLE001 - the guard: we are inside of somebody's call
         count_failure("instrument", problem)
 

@@ -50,7 +50,7 @@ class _Stay:
         if inner is None:
             return
         took = perf_counter_ns() - self._started
-        if error is None or isinstance(error, GeneratorExit):
+        if error is None:
             told(inner, self._site, self._parent, self._started, took, None)
         else:
             failed(inner, self._site, self._parent, self._started, took, None, error)

@@ -20,7 +20,7 @@ from .ring import TRASH, private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .recorder import Recorder
     from .ring import Chunk, Ring
@@ -51,6 +51,7 @@ class Lane(Memory):
         "chunks",
         "ids",
         "is_called_in",
+        "latest",
         "lost",
         "marks",
         "owner",
@@ -71,6 +72,7 @@ class Lane(Memory):
         self.thread = get_native_id()
         self.chunks: deque[Chunk] = deque()
         self.read = 0  # rows of the first chunk that are in frames; the flusher's
+        self.latest: Iterable[int] = ()  # the ids of the last of them; the flusher's
         self.wasted = self.lost = 0  # rows left out by sampling, and for want of room, so far
         self.told = (0, 0)  # of these; the flusher's
         self.allowed = True

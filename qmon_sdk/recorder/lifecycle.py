@@ -67,7 +67,9 @@ def _after_fork_in_child() -> None:
 @guarded
 def _at_exit() -> None:
     if recorder := current().recorder:
-        recorder.at_exit(monotonic() + EXIT_S)
+        if sessions := sys.modules.get("qmon_sdk.sessions"):
+            sessions.end_all()
+        recorder.at_exit(monotonic() + EXIT_S, is_last=True)
 
 
 def _join_multiprocessing() -> None:

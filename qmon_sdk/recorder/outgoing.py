@@ -8,18 +8,20 @@ from itertools import accumulate
 from time import time_ns
 
 from qmon_sdk.client import failed
+from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.columns import block_of, rows_of
 from qmon_sdk.protocol.errors import OversizeError
 from qmon_sdk.protocol.frames import Resource, assemble, pack, pack_block
 from qmon_sdk.protocol.records import Record
 from qmon_sdk.protocol.signals import SIGNALS, kind_of
 
+from .event_rows import by_kind, packed_block, quick_events
 from .extras import Extras
 from .rows import span_block
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
     from qmon_sdk.metrics import Fold
@@ -42,6 +44,8 @@ ROWS_PER_FRAME = 1024
 PLAIN_ROWS_PER_FRAME = 2 * ROWS_PER_FRAME
 """The same of spans of which nothing is said: they take the half of it."""
 
+MOST_UNSENT = flight.NOTES_BYTES // 3
+"""Bytes of signals that wait, before they would push each other out of the notes."""
 _MOST_KEPT_BYTES = _MOST_JOINED_BYTES = 1 << 16
 _NO_LEDGER = pack(None)
 _ONE = {kind: {kind: 1} for kind in SIGNALS}  # one to a kind: a message held is small enough
@@ -96,6 +100,18 @@ class Outgoing:
         seen = ring.is_shared and self._settings.before_send_span is None
         return Extras(self._scrubber.labels, ring.notes if seen else None)
 
+    def events(self, ring: Ring, waiting: list[Waiting]) -> Any:
+        """Make what keeps plain events in one step, unless the application wants to see them."""
+        if self._settings.before_send is not None:
+            return None
+        return quick_events(
+            ring.notes,
+            waiting,
+            self._scrubber,
+            most=ROWS_PER_FRAME,
+            most_bytes=MOST_UNSENT,
+        )
+
     def signal(self, signal: Signal) -> None:
         """Send one signal in a frame of its own."""
         kind = kind_of(signal)
@@ -114,18 +130,14 @@ class Outgoing:
             self._kept(signals, logged=max(positions))
             del waiting[: len(signals)]
 
-    def _kept(self, signals: tuple[Signal, ...], *, logged: int) -> None:
+    def _kept(self, signals: tuple[Signal | bytes, ...], *, logged: int) -> None:
         """Send signals of several kinds in one frame: then none of their notes is news any more."""
-        by_kind: dict[str, Sequence[Signal]] = {}
-        sorts = dict.fromkeys(map(type, signals))
-        for sort in sorts:
-            own = signals if len(sorts) == 1 else [one for one in signals if type(one) is sort]
-            by_kind[kind_of(own[0])] = own
-        counts = {kind: len(rows) for kind, rows in by_kind.items()}
+        parted = by_kind(signals)
+        counts = {kind: len(rows) for kind, rows in parted.items()}
         for kind, n in counts.items():
             self._books.captured(kind, n)
         try:
-            blocks = [pack_block(block_of(kind, rows)) for kind, rows in by_kind.items()]
+            blocks = [packed_block(kind, rows) for kind, rows in parted.items()]
             self._join(blocks, counts, logged=logged)
         except Exception as error:  # noqa: BLE001 - the rest has to go out
             for kind, n in counts.items():

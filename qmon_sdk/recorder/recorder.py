@@ -16,7 +16,7 @@ from qmon_sdk.transports.originals import get_ident
 from .cells import CELL, draw, reseed
 from .flusher import Flusher, running_threads
 from .lanes import Lane
-from .outgoing import PLAIN_ROWS_PER_FRAME, ROWS_PER_FRAME, Outgoing
+from .outgoing import MOST_UNSENT, PLAIN_ROWS_PER_FRAME, ROWS_PER_FRAME, Outgoing
 from .people import PEOPLE
 from .rings import Rings
 from .rows import take
@@ -24,6 +24,8 @@ from .unfinished import Unfinished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from qmon_sdk.protocol.signals import Signal
 
     from .byte_rings import Waiting
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 _forks = os.getpid if speedups is None else speedups.forks
 """Answers something else after a fork."""
 
-_NOTHING_OPEN = Unfinished(())
+_NOTHING_OPEN = Unfinished((), (), set())
 _FORK_PATIENCE_S = 0.05
 _END_PATIENCE_S = 0.02
 _ANSWER_PATIENCE_S = 0.01
@@ -43,7 +45,6 @@ _ALONE = 2  # threads: the program's only one, and the flusher
 _STATS_PATIENCE_S = 0.1
 _PAUSE_S = 0.05  # between looks for the acknowledgement, if nothing is heard of it
 _MOST_WAITING = 1 << 15  # signals that wait for the next flush
-_MOST_UNSENT = flight.NOTES_BYTES // 3  # bytes of them, before they would push each other out
 _SEVERAL = flight.CHUNKS // 8  # pages that one thread fills before the flusher is woken
 
 
@@ -63,9 +64,12 @@ class Recorder:
         """Become the recorder of the process that runs this."""
         self.pid = os.getpid()
         self._forks = _forks()
+        self._told_open: set[str] = set()
         reseed()
         self.trace_hi = draw(64)
         self._waiting: list[Waiting] = []
+        self.events: Any = None
+        """Keeps plain events in one step of the accelerator, while nothing speaks against it."""
         self._unsent_bytes = 0  # of what waits, nearly: threads do not wait for each other to add
         self._rings = Rings(self._settings, self._outgoing, self._use)
         self._lanes: dict[int, Lane] = {}
@@ -92,6 +96,7 @@ class Recorder:
         return self._rings.of(self.pid)
 
     def _use(self, ring: Ring) -> None:
+        self.events = None  # which note what they keep in the one before
         for place, lane in list(self._lanes.items()):
             if place < 0:
                 lane.close()  # the next span of its thread asks again
@@ -154,11 +159,13 @@ class Recorder:
             self._books.dropped(kind, "queue_overflow")
         elif ring.is_shared:
             self._unsent_bytes += ring.notes.keep(flight.KEPT[kind], signal, waiting)
+            if kind == "event" and self.events is None:
+                self.events = self._outgoing.events(ring, waiting)
         elif kind == "log":
             waiting.append((0, 0, signal))
         else:
             self._outgoing.signal(signal)
-        if len(waiting) >= ROWS_PER_FRAME or self._unsent_bytes > _MOST_UNSENT:
+        if len(waiting) >= ROWS_PER_FRAME or self._unsent_bytes > MOST_UNSENT:
             self._flusher.wake()
 
     def wake_up(self) -> None:
@@ -214,12 +221,15 @@ class Recorder:
 
     def _flush(self, *, metrics: bool, is_last: bool = False) -> None:
         try:
-            self._gather(Unfinished(self._rings.values()) if is_last else _NOTHING_OPEN)
+            self._gather(self._unfinished() if is_last else _NOTHING_OPEN)
             if metrics:
                 self._gather_metrics()
                 self._outgoing.ledger()
         finally:
             self._outgoing.finish()
+
+    def _unfinished(self) -> Unfinished:
+        return Unfinished(self._rings.values(), list(self._lanes.values()), self._told_open)
 
     def _gather(self, unfinished: Unfinished) -> None:
         for lane in list(self._lanes.values()):
@@ -252,7 +262,8 @@ class Recorder:
                 self._outgoing.finish()  # which lets go of what was taken
             rows = take(lane, ROWS_PER_FRAME if lane.ring.extras else PLAIN_ROWS_PER_FRAME)
             if rows.count:
-                unfinished.ended(rows)
+                unfinished.ended(rows.spans())
+                lane.latest = rows.latest()
                 self._outgoing.spans(rows, lane)
             if not rows.has_more:
                 break
@@ -306,6 +317,7 @@ class Recorder:
         """Go on, at once or with the next signal."""
         if self._resting:
             self._resting = self._awake = False
+            self.events = None
             self._flusher = Flusher(self.tick, self._settings.flush_interval_s)
             self._metrics.call_in()
             for lane in self._lanes.values():
@@ -325,11 +337,14 @@ class Recorder:
         self._metrics.begin()
         self._outgoing.begin()
 
-    def at_exit(self, deadline: float) -> None:
-        """Hand over what is buffered until `deadline` (monotonic seconds), and spool the rest."""
+    def at_exit(self, deadline: float, *, is_last: bool = False) -> None:
+        """Hand over what is buffered until `deadline` (monotonic seconds), and spool the rest.
+
+        With `is_last` the interpreter ends, and spans that are open still are told as well.
+        """
         if self._used:
             # An agent that has stopped reading will not answer within milliseconds either.
-            self._hand_over(deadline, hopeless=self.delivery.is_stuck)
+            self._hand_over(deadline, hopeless=self.delivery.is_stuck, is_last=is_last)
             self.delivery.spool_rest()
         self._rings.land(is_empty=not self.delivery.pending)
 

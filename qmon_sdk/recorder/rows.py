@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WIDTH = flight.ROW_BYTES // 8
 _TIME, _DURATION, _HIGH, _LOW, _PARENT, _WHAT, _WHO, _EXTRA, _SPAN = range(WIDTH)
 _NOTHING = bytes(8)
+_LATEST = 8  # one, and those of handlers of signals that came in between
 
 
 class Rows:
@@ -62,6 +63,10 @@ class Rows:
     def spans(self) -> array[int]:
         """Tell the ids of these spans."""
         return unpacked(U64, self.columns[_SPAN])
+
+    def latest(self) -> array[int]:
+        """Tell the ids of the last of them."""
+        return unpacked(U64, self.columns[_SPAN][-8 * _LATEST :])
 
 
 def take(lane: Lane, most: int) -> Rows:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from qmon_sdk.protocol.flight_reader import OpenSpan
     from qmon_sdk.protocol.signals import Span
 
+    from .lanes import Lane
     from .ring import Ring
-    from .rows import Rows
 
 _FIRST = flight.OPENS_AT + flight.OPEN_BYTES + flight.OPEN_SPAN >> 3
 _LAST, _STEP = flight.NOTES_AT >> 3, flight.OPEN_BYTES >> 3
@@ -28,18 +28,28 @@ class Unfinished:
     has ended by then, else as one that is open still.
     """
 
-    def __init__(self, rings: Iterable[Ring]) -> None:
-        self._open = {each.span.span_id: each for ring in rings for each in _open_in(ring)}
+    def __init__(self, rings: Iterable[Ring], lanes: Iterable[Lane], told: set[str]) -> None:
+        self._told = told  # at another end: a hook of the program's may be later than ours
+        self._open = {
+            each.span.span_id: each
+            for ring in rings
+            for each in _open_in(ring)
+            if each.span.span_id not in told
+        }
+        for lane in lanes:
+            # Its thread may stand between the row of a span, which has left, and the mark.
+            self.ended(lane.latest)
 
-    def ended(self, rows: Rows) -> None:
+    def ended(self, spans: Iterable[int]) -> None:
         """Leave out those that have ended meanwhile."""
         if self._open:
-            for span in rows.spans():
+            for span in spans:
                 self._open.pop(f"{span:016x}", None)
 
     def spans(self) -> list[Span]:
         """Write the others as the agent does with those of a process that died."""
         now = time_ns()
+        self._told.update(self._open)
         return [_cut_off(each, now) for each in self._open.values()]
 
 

@@ -76,7 +76,9 @@ class TestMissed:
         before = desk.notices
         desk.wait(2)
         assert ([], ["firing"]) == (before, desk.notices)
-        assert ["missed: the run that was due 2026-03-28 03:00:00 CET has not begun"] == desk.text
+        assert [
+            "backup missed: the run that was due 2026-03-28 03:00:00 CET has not begun"
+        ] == desk.text
 
     def test_is_over_when_a_run_ends_well(self, desk):
         desk.told("ok", **OFTEN)
@@ -180,7 +182,7 @@ class TestLate:
         desk.told("ok", **OFTEN)
         desk.wait(13)
         desk.told("in_progress", **OFTEN)
-        assert desk.text[0].startswith("late: the run that was due 2026-03-28 02:00:08 UTC")
+        assert desk.text[0].startswith("backup late: the run that was due 2026-03-28 02:00:08 UTC")
 
     def test_is_not_a_run_that_was_only_heard_of_late(self, desk):
         desk.told("ok", **OFTEN)
@@ -196,7 +198,7 @@ class TestTimeout:
         before = desk.notices
         desk.wait(1)
         assert ([], ["firing"]) == (before, desk.notices)
-        assert ["timeout: a run goes on for more than 1m30s"] == desk.text
+        assert ["backup timeout: a run goes on for more than 1m30s"] == desk.text
 
     def test_is_over_when_it_ends_after_all(self, desk):
         desk.told("in_progress", max_runtime_s="5")
@@ -223,7 +225,7 @@ class TestFailed:
         desk.told("in_progress", "error", **{"error.type": "KeyError"})
         before = desk.notices, desk.text
         desk.told("in_progress", "ok", run="2")
-        assert (["firing"], ["failed: KeyError"]) == before
+        assert (["firing"], ["backup failed: KeyError"]) == before
         assert ["firing", "resolved"] == desk.notices
 
 

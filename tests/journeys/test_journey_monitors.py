@@ -99,7 +99,7 @@ class TestJob:
         agent.until(lambda: receiver.told)
         [(told, message)] = receiver.told
         assert told - killed < SECONDS_TO_TELL
-        assert "missed: the run that was due" in json.dumps(message)
+        assert "backup missed: the run that was due" in json.dumps(message)
 
         agent.until(lambda: checkins(agent, "missed") > 0)
         job()

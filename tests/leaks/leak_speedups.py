@@ -185,7 +185,13 @@ def signals():
         qmon.capture_exception(error, attributes={"a": 1})
 
 
-SCENES = (calls, said, coroutines, wrappers, series, families, verbs, columns, signals)
+def events():
+    """Events that are plain, and that are not."""
+    for value in (True, 1 << 70, 4111111111111111, "text", Hostile()):
+        qmon.track("paid", {"a": value, "password": "b"}, user_id="ada")
+
+
+SCENES = (calls, said, coroutines, wrappers, series, families, verbs, columns, signals, events)
 
 
 def growth_of(scene, times, told):

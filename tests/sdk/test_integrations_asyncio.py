@@ -10,7 +10,7 @@ import pytest
 
 from qmon_sdk.client import current
 from qmon_sdk.integrations import remove
-from qmon_sdk.integrations.asyncio import AsyncioIntegration
+from qmon_sdk.integrations.asyncio import AsyncioIntegration, Beat
 from qmon_sdk.metrics import count
 from qmon_sdk.spans import span
 
@@ -31,6 +31,33 @@ async def block(seconds=0.03):
 
 def blocking(_=None):
     time.sleep(0.03)
+
+
+def beats(work):
+    """Count how often a loop is looked at while some work is done, 33 times a second at most."""
+    told = []
+
+    async def looked_at():
+        beat = Beat(asyncio.get_running_loop(), 0.03, lambda late_s: told.append(late_s) or True)
+        await work
+        beat.stop()
+
+    asyncio.run(looked_at())
+    return len(told)
+
+
+async def spin(seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        await asyncio.sleep(0)
+
+
+class TestLooks:
+    def test_are_few_where_there_is_nothing_to_do(self):
+        assert 1 <= beats(asyncio.sleep(0.9)) <= 22
+
+    def test_are_many_where_there_is_much_to_do(self):
+        assert beats(spin(0.9)) > 22
 
 
 class TestSlowCallbacks:

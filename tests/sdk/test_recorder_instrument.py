@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import pickle
 
 import pytest
 
+from qmon_sdk.client import current
 from qmon_sdk.decorators import instrument
 from qmon_sdk.spans import current_span, span
 from qmon_sdk.start import shutdown
@@ -138,6 +140,68 @@ class TestOtherCallables:
         assert instrument(functools.partial(int, base=2))("101") == 5
         assert instrument(len)("abc") == 3
         assert len(told.spans) == 2
+
+
+class Shelf:
+    """Properties with a decorator above them, made before anybody records."""
+
+    def __init__(self):
+        self._size = 0
+
+    @instrument
+    @property
+    def size(self):
+        """How much there is."""
+        return self._size
+
+    @instrument
+    @size.setter
+    def size(self, size):
+        self._size = size
+
+    @instrument
+    @functools.cached_property
+    def depth(self):
+        """How deep it is."""
+        return [self._size]
+
+
+class TestAProperty:
+    def test_is_one_still_and_its_functions_are_told(self, told):
+        shelf = Shelf()
+        shelf.size = 3
+
+        assert (3, "How much there is.") == (shelf.size, Shelf.size.__doc__)
+        names = {span.name for span in told.spans}
+        assert {"Shelf.size", "Shelf.size.set"} == names
+
+    def test_that_is_cached_is_computed_and_told_once(self, told):
+        shelf = Shelf()
+
+        assert ([0], "How deep it is.") == (shelf.depth, Shelf.depth.__doc__)
+        assert shelf.depth is shelf.depth
+        assert "Shelf.depth" == told.span("Shelf.depth").name
+
+    def test_works_while_nobody_records(self):
+        shelf = Shelf()
+        shelf.size = 4
+
+        assert (4, [4]) == (shelf.size, shelf.depth)
+
+    def test_has_only_what_it_had_before(self):
+        bare = instrument(property(None, doc="nothing"))
+
+        assert (None, None, None, "nothing") == (bare.fget, bare.fset, bare.fdel, bare.__doc__)
+
+
+class TestWhatCannotBeCalled:
+    @pytest.mark.parametrize(
+        "thing", [5, None, functools.partialmethod(print), type("Own", (property,), {})()]
+    )
+    def test_is_returned_as_it_is_and_counted(self, told, thing):
+        assert thing is instrument(name="thing")(thing)
+
+        assert {"instrument: TypeError": 1} == current().trouble
 
 
 class TestAGenerator:
@@ -327,6 +391,85 @@ class TestASpan:
         asyncio.run(main())
 
         assert told.span("mine").parent_id == ""
+
+
+def in_a_block(end):
+    with span("work"):
+        raise end
+
+
+@instrument(name="work")
+def in_a_call(end):
+    raise end
+
+
+@instrument(name="work", record_args=["number"])
+def in_a_call_that_is_kept(end, number=1):
+    raise end
+
+
+@instrument(name="work")
+async def waiting(end):
+    raise end
+
+
+def in_a_coroutine(end):
+    with contextlib.suppress(StopIteration):
+        waiting(end).send(None)
+
+
+@instrument(name="work")
+def steps(end):
+    yield 1
+    raise end
+
+
+def in_a_generator(end):
+    list(steps(end))
+
+
+WAYS = (in_a_block, in_a_call, in_a_call_that_is_kept, in_a_coroutine, in_a_generator)
+
+
+@pytest.mark.parametrize("way", WAYS)
+class TestASpanThatIsLeft:
+    @pytest.mark.parametrize(
+        "end",
+        [
+            SystemExit(),
+            SystemExit(0),
+            asyncio.CancelledError(),
+            GeneratorExit(),
+            KeyboardInterrupt(),
+        ],
+    )
+    def test_by_what_only_ends_the_work_has_not_failed(self, told, way, end):
+        with pytest.raises(type(end)):
+            way(end)
+
+        assert "unset" == told.span("work").status
+
+    @pytest.mark.parametrize("end", [SystemExit(3), SystemExit("no"), SystemExit([0]), OSError()])
+    def test_by_an_error_has_failed(self, told, way, end):
+        with pytest.raises(type(end)):
+            way(end)
+
+        told_of = told.span("work")
+        assert ("error", type(end).__name__) == (told_of.status, told_of.attributes["error.type"])
+
+
+class TestAGeneratorWithASpanInIt:
+    def test_has_not_failed_when_nobody_reads_on(self, told):
+        def steps():
+            with span("work"):
+                yield 1
+
+        running = steps()
+        next(running)
+        running.close()
+
+        work = told.span("work")
+        assert ("unset", False) == (work.status, "error.type" in work.attributes)
 
 
 class TestSampling:

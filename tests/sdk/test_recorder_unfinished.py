@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 
+from qmon_sdk.context import SCOPE
 from qmon_sdk.decorators import instrument
+from qmon_sdk.recorder.cells import here, write_row
+from qmon_sdk.recorder.sites import Site
 from qmon_sdk.spans import span
-from qmon_sdk.start import init, shutdown, stats
+from qmon_sdk.start import flush, init, shutdown, stats
+
+SITE = Site("inner")
 
 
 @instrument
@@ -63,6 +68,16 @@ class TestOpenSpans:
         cut_off, _ = once(told)
         assert cut_off <= {"work"}
 
+    def test_that_end_while_their_row_leaves_are_told_once(self, told):
+        with span("outer"):
+            inner = here().child(7)
+            inner.open(SITE, here().span, 1)
+            write_row(inner, (SITE, SCOPE.get(), "unset", 0, 1, 7, here().span, 1, 2, None))
+            assert flush(2)  # before `inner.close()`, as another thread may
+            shutdown()
+
+        assert ({"outer"}, {"inner"}) == once(told)
+
     def test_are_seen_by_the_applications_hook(self, told):
         told.begin(before_send_span=lambda seen: None if seen.name == "outer" else seen)
         with span("outer"):
@@ -87,3 +102,42 @@ class TestStats:
         told.begin()
 
         assert {} == stats().captured
+
+
+AT_EXIT = """
+    import atexit, threading, time
+    import qmon_sdk as qmon
+    from qmon_sdk.sessions import start_session
+
+    atexit.register(qmon.shutdown)  # runs after what `init` registers
+    qmon.init(integrations=())
+
+    def work():
+        with qmon.session(user="ada"), qmon.span("daemon", n=1):
+            inside.set()
+            time.sleep(60)
+
+    inside = threading.Event()
+    threading.Thread(target=work, daemon=True).start()
+    inside.wait()
+    start_session(user="eve")
+    with qmon.span("done"):
+        qmon.capture_exception(ValueError())
+"""
+
+
+class TestAProgramThatEnds:
+    def test_tells_spans_that_are_open_once(self, ended):
+        done = ended(AT_EXIT)
+
+        spans = {each.name: each.attributes.get("qmon.open") for each in done.all("span")}
+        assert ({"daemon": "true", "done": None}, "") == (spans, done.err)
+        assert 2 == len(done.all("span"))
+
+    def test_ends_the_sessions_that_are_open(self, ended):
+        done = ended(AT_EXIT)
+
+        assert {("ada", "healthy", 0), ("eve", "errored", 1)} == {
+            (each.user_id, each.status, each.errors) for each in done.all("session")
+        }
+        assert 2 == len(done.all("session"))

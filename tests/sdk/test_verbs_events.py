@@ -152,6 +152,7 @@ class TestSession:
         [
             (SystemExit(0), "healthy"),
             (SystemExit(3), "abnormal"),
+            (SystemExit([0]), "abnormal"),
             (KeyboardInterrupt(), "abnormal"),
             (asyncio.CancelledError(), "healthy"),
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+from collections import defaultdict
 from decimal import Decimal
 
 import pytest
@@ -67,6 +68,19 @@ class TestCount:
         for _ in range(2):
             qmon.count("paid", attributes={"basket": [1, 2]})
         assert qmon_capture.total("paid", basket="[1, 2]") == 2
+
+    def test_tells_labels_apart_by_their_names_too(self, qmon_capture):
+        for labels in ({"a": "x", "b": "y"}, {"a": "x", "c": "y"}, {"a": "x"}, {}, None) * 2:
+            qmon.count("paid", attributes=labels)
+        told = sorted((sorted(point.attributes), point.value) for point in qmon_capture.points)
+        assert told == [([], 4), (["a"], 2), (["a", "b"], 2), (["a", "c"], 2)]
+
+    def test_adds_nothing_to_labels_that_make_themselves_up(self, qmon_capture):
+        given = defaultdict(str, {"b": "y"})
+        for labels in ({"a": "x"}, given, given):
+            qmon.count("paid", attributes=labels)
+        assert given == {"b": "y"}
+        assert qmon_capture.total("paid", b="y") == 2
 
     def test_hides_secrets_in_labels(self, qmon_capture):
         qmon.count("paid", attributes={"token": "t-1"})

@@ -93,7 +93,7 @@ class MissedCheckinRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
         before = msgspec.convert(memory, Job) if memory else expect(self._plan, now)
         try:
             job = self._after(before, fact, now)
-            text = describe(job)
+            text = _named(job)
         except ScheduleError as error:
             return Judgement(verdict="unknown", memory=memory, reason="schedule", text=str(error))
         wake = wake_at(job)
@@ -151,6 +151,12 @@ class MissedCheckinRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
         name, labels = series(service, {key: value for key, value in said.items() if value})
         detail = msgspec.to_builtins(told) if told else {}
         return Fact(instance=name, event_time=told.at if told else 0, labels=labels, detail=detail)
+
+
+def _named(job: Job) -> str:
+    """Its trouble in words that name it: two jobs of one service are two alerts."""
+    said, monitor = describe(job), job.labels.get("monitor", "")
+    return f"{monitor} {said}" if said and monitor else said
 
 
 def _found(job: Job) -> tuple[Found, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qmon_sdk.client import guarded
-from qmon_sdk.context import EMPTY, crumb_of, labels_of, with_crumb, with_entries
+from qmon_sdk.context import EMPTY, crumb_of, labels_of, person, with_crumb, with_entries
 from qmon_sdk.rendering import label
 
 from .layers import CURRENT, EXTRA, GLOBAL, ISOLATION, Held, said_of, saying
@@ -84,7 +84,7 @@ class Scope(Verbs):
     def set_user(self, value: Mapping[str, Any] | None) -> None:
         """Say who it is for; `None` forgets."""
         about = labels_of(value or {})
-        user_id = about.get("id", "")
+        user_id = person(about.get("id", ""))
         self._change(lambda kept: kept.replace(user=about, user_id=user_id))
 
     @guarded
