@@ -15,6 +15,7 @@ Entry = Mapping[str, Any]
 
 _LEVELS = ("fatal", "fatal", "fatal", "error", "warn", "info", "info", "debug")
 _MICRO = 1_000
+_LATEST_MICROS = 1 << 53
 _MOST_BYTES = 64 * 1024
 _ATTRIBUTES = {
     "_SYSTEMD_UNIT": "systemd.unit",
@@ -46,9 +47,9 @@ def resource_of(entry: Entry) -> Resource:
 
 def signals_of_entry(entry: Entry, error_id: str) -> list[Signal]:
     """A log, and an error besides if there is a traceback in it."""
-    time = whole(entry.get("__REALTIME_TIMESTAMP")) * _MICRO
+    time = min(max(0, whole(entry.get("__REALTIME_TIMESTAMP"))), _LATEST_MICROS) * _MICRO
     message = _message(entry.get("MESSAGE"))
-    origin = Origin(path="", name=error_id, now=max(0, time))
+    origin = Origin(path="", name=error_id, now=time)
     attributes = {told: name(entry[field]) for field, told in _ATTRIBUTES.items() if field in entry}
     found = signals_of(message.split(b"\n"), origin)
     return [_placed(one, entry, attributes) for one in found]

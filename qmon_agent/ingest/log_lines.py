@@ -17,6 +17,7 @@ from qmon_sdk.protocol.signals import Error, Log, Signal
 
 _TRACEBACK = "Traceback (most recent call last)"
 _MAX_BODY = 32 * 1024
+_LATEST_S = 1 << 33  # beyond this a time is no time
 _LINES = 500  # of one group; a file without ends is cut into such
 _GOES_ON = (
     "Caused by: ",
@@ -186,4 +187,6 @@ def _time_in(told: str) -> int:
         seconds = int(when.timestamp())
     except (ValueError, OverflowError, OSError):
         return 0
-    return max(0, seconds) * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
+    if not 0 < seconds < _LATEST_S:
+        return 0
+    return seconds * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))

@@ -26,9 +26,20 @@ def unpacked(body: bytes, packing: str, *, max_bytes: int) -> bytes:
     """Unpack; raises PackingError, or OversizeError for what unpacks to more."""
     if packing == "br":
         return _bounded(_BrotliReader(body), max_bytes)
-    if packing == "zstd":
-        return _bounded(_zstd().ZstdDecompressor().stream_reader(body), max_bytes)
-    return body
+    return _of_zstd(body, max_bytes) if packing == "zstd" else body
+
+
+def _of_zstd(body: bytes, max_bytes: int) -> bytes:
+    module = _zstd()
+    plain = _bounded(module.ZstdDecompressor().stream_reader(body), max_bytes)
+    # The reader does not mind a torn end, so what the head says has to.
+    try:
+        said = module.frame_content_size(body)
+    except module.ZstdError:
+        said = None
+    if said not in {-1, len(plain)}:
+        raise PackingError("the packed body ends too early")
+    return plain
 
 
 def _bounded(reader: Any, max_bytes: int) -> bytes:

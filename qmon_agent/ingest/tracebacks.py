@@ -17,10 +17,10 @@ _MAX_LINKS = 10
 _HEAD, _TAIL = 20, 40
 _MAX_VALUE = 2048
 
-_PYTHON = re.compile(r'  File "([^"\n]+)", line (\d+), in (.+)')
+_PYTHON = re.compile(r'  File "([^"\n]+)", line (\d{1,9}), in (.+)')
 _TITLE = re.compile(r"(?:Uncaught )?([A-Za-z_$][\w.$]*)(?:: (.*))?$")
 _AT = re.compile(r"\s+at (?:(.+?) ?\((.+)\)|(.+))$")
-_PLACE = re.compile(r"(?:file://)?(.+?)(?::(\d+))?(?::\d+)?$")
+_PLACE = re.compile(r"(?:file://)?(.+?)(?::(\d{1,9}))?(?::\d+)?$")
 _CAUSED = "Caused by: "
 _RELATIONS = {
     "The above exception was the direct cause of the following exception:": "cause",

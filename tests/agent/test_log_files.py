@@ -102,6 +102,10 @@ class TestLines:
         assert "0af7651916cd43dd8448eb211c80319c" == log.trace_id
         assert {"took": "1.5", "log.file.path": "/var/log/shop.log"} == log.attributes
 
+    @pytest.mark.parametrize("time", ["7806-01-02T03:04:05Z", "0001-01-01 00:00:00", 1e300, "x"])
+    def test_of_impossible_times_are_of_now(self, time):
+        assert [5] == [one.time for one in signals(json.dumps({"time": time, "msg": "x"}))]
+
     def test_of_json_may_carry_a_traceback(self):
         stack = "Traceback (most recent call last):\n  File \"a.py\", line 1, in b\nKeyError: 'x'"
         log, error = signals(json.dumps({"level": 50, "msg": "bad", "exc_info": stack}))

@@ -77,7 +77,7 @@ class JournaldSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
                 self._trouble = f"{self.command} has ended"
             except FileNotFoundError:
                 self._trouble = f"{self.command} is not here: is this a system with systemd?"
-            except (OSError, ValueError) as problem:
+            except Exception as problem:  # noqa: BLE001 - whatever it is, it is tried again
                 self._trouble = f"{type(problem).__name__}: {problem}"[:200]
             self._door.vitals.add("journald_restarts")
             await asyncio.sleep(pause_s)

@@ -85,7 +85,7 @@ class LogFilesSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
         while True:
             try:
                 more = await self._turn()
-            except OSError as problem:
+            except Exception as problem:  # noqa: BLE001 - whatever it is, the other files go on
                 self._door.vitals.add("log_files_failures", reason=type(problem).__name__)
                 more = False
             if not more:
