@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from itertools import count
 from time import time_ns
 
 from .client import current, guarded
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         """Somebody's request, while it is answered."""
 
         scope: Scope
+        crumbs: int
 
 
 MAX_ENTRIES = 100  # tags, flags, contexts: each
@@ -69,6 +71,7 @@ _PLACES = {field.name: place for place, field in enumerate(Scope.FIELDS)}
 _USER, _SESSION, _WHO = (_PLACES[name] for name in ("user_id", "session_id", "who"))
 EMPTY = Scope()
 SCOPE: ContextVar[Scope] = ContextVar("qmon_scope", default=EMPTY)
+_homes = count(1)
 REQUEST: ContextVar[Request | None] = ContextVar("qmon_request", default=None)
 """Who hears of new scopes: threads and tasks that answer a request have copies of its context."""
 
@@ -159,9 +162,28 @@ def with_crumb(before: tuple[str, ...], crumb: str) -> tuple[str, ...]:
     """Add a breadcrumb as the newest; the oldest beyond `max_breadcrumbs` go."""
     client = current()
     if client.recorder is not None:
-        client.recorder.crumb(crumb)
+        client.recorder.crumb(crumb, scope=_home())
     limit = client.settings.max_breadcrumbs
     return (*before, crumb)[-limit:] if limit > 0 else ()
+
+
+def _home() -> int:
+    """Number the block or the request that a breadcrumb is forgotten with; 0 is the program."""
+    home = SCOPE.get().block or REQUEST.get()
+    if home is None:
+        return 0
+    if not home.crumbs:
+        home.crumbs = next(_homes)
+    return home.crumbs
+
+
+@guarded
+def forget_crumbs(home: ScopeBlock | Request) -> None:
+    """Let the flight ring know that a block or a request is over: later deaths are not its."""
+    number, home.crumbs = home.crumbs, 0
+    client = current()
+    if client.recorder is not None:
+        client.recorder.scope_over(number)
 
 
 def enter(scope: Scope) -> None:
@@ -190,12 +212,13 @@ def new_scope(
 class ScopeBlock(EitherWith):
     """One use of `new_scope`; leaving it in a foreign context, or twice, does nothing."""
 
-    __slots__ = ("_filling", "_fresh", "before", "is_open")
+    __slots__ = ("_filling", "_fresh", "before", "crumbs", "is_open")
 
     def __init__(self, filling: tuple[Mapping[str, Any] | None, ...], *, fresh: bool) -> None:
         self._filling = filling
         self._fresh = fresh
         self.before = EMPTY
+        self.crumbs = 0
         self.is_open = False
 
     def __enter__(self) -> Scope:
@@ -213,6 +236,8 @@ class ScopeBlock(EitherWith):
         trace: TracebackType | None,
     ) -> None:
         self.is_open = False
+        if self.crumbs:
+            forget_crumbs(self)
         # Not `Token.reset`: a generator may be closed in another task, whose scope is not ours.
         if SCOPE.get().block is self:
             SCOPE.set(self._outside())

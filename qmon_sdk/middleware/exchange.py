@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 
 from qmon_sdk.client import current, failed, guarded
-from qmon_sdk.context import EMPTY, REQUEST, SCOPE
+from qmon_sdk.context import EMPTY, REQUEST, SCOPE, forget_crumbs
 from qmon_sdk.protocol.records import Record
 from qmon_sdk.recorder.cells import CELL, here, write_row
 from qmon_sdk.recorder.sites import Site
@@ -53,7 +53,7 @@ class Exchange:
 
     # What is seldom said has its default here: setting a dozen fields for each request adds up.
     prefix = route = query = ""
-    status = _parent = 0
+    status = _parent = crumbs = 0
     failed = False
     extra: dict[str, Any] | None = None
     asked: Callable[[Any], str | None] | None = None
@@ -187,6 +187,8 @@ class Exchange:
             self._record(cell, scope if is_ours else self.scope, duration)
         except Exception as error:  # noqa: BLE001 - the guard, without the cost of one more call
             failed("exchange", error)
+        if self.crumbs:
+            forget_crumbs(self)
         if is_here:  # else: ended in a foreign context, which is not ours to change
             CELL.set(outer)
             if scope is not before:

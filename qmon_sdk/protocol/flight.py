@@ -97,8 +97,11 @@ NOTES_AT = OPENS_AT + OPENS * OPEN_BYTES
 NOTES_BYTES = 256 << 10
 NOTE = Struct("<QIHH")
 """Its own position, the length of what follows, its kind; entries begin at multiples of 8."""
-LOG, EXTRA, CRUMB, EVENT, ERROR = 1, 2, 3, 4, 5
-"""Kinds of notes: a span's attributes (msgpack), a breadcrumb (JSON), signals of three kinds."""
+LOG, EXTRA, CRUMB, EVENT, ERROR, SCOPE_OVER = 1, 2, 3, 4, 5, 6
+"""Kinds of notes: a span's attributes (msgpack), a breadcrumb (JSON), signals of three kinds, and
+that a scope has ended (its number): what was noted in it counts no more."""
+IN_SCOPE = ',"scope":"'
+"""What the end of a breadcrumb begins with that was noted in a scope; the number in hex follows."""
 KEPT = {"log": LOG, "event": EVENT, "error": ERROR}
 """Signals that wait in the notes for a frame, as the msgpack of their fields."""
 

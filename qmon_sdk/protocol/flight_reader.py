@@ -9,7 +9,7 @@ from __future__ import annotations
 from . import flight
 from .errors import FrameError
 from .flight import LENGTH, OPEN, PERSON, ROW, SAMPLE, SESSION, WORD
-from .flight_rings import held_in, kept_in, notes_in, texts_of, unpacked
+from .flight_rings import crumbs_in, held_in, kept_in, notes_in, texts_of, unpacked
 from .frames import Ledger, Resource
 from .records import Record
 from .signals import SIGNALS, Signal, Span, kind_of
@@ -136,7 +136,7 @@ class _Reader:
             kept=kept,
             open_spans=tuple(self._open_spans()),
             sessions=tuple(self._sessions()),
-            breadcrumbs=tuple(self._breadcrumbs()),
+            breadcrumbs=tuple(crumbs_in(self._notes)[-_KEPT_CRUMBS:]),
             samples=tuple(sorted(self._samples(), key=lambda sample: sample.time)),
         )
 
@@ -318,10 +318,6 @@ class _Reader:
 
     def _attributes(self, position: int) -> dict[str, str]:
         return texts_of(unpacked(self._extras.get(position, b""))) if position else {}
-
-    def _breadcrumbs(self) -> list[str]:
-        crumbs = [_text(note.payload) for note in self._notes if note.kind == flight.CRUMB]
-        return crumbs[-_KEPT_CRUMBS:]
 
 
 def _told_apart(attributes: dict[str, str]) -> dict[str, Any]:

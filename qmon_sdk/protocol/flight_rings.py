@@ -65,6 +65,28 @@ def _notes(data: bytes) -> Iterator[Note]:
             offset += 8
 
 
+def crumbs_in(notes: list[Note]) -> list[str]:
+    """Read the breadcrumbs, oldest first, less those of scopes that had ended."""
+    crumbs: list[tuple[str, str]] = []
+    over: set[str] = set()
+    for note in reversed(notes):
+        text = note.payload.rstrip(b"\0").decode("utf-8", "replace")
+        if note.kind == flight.SCOPE_OVER:
+            over.add(text)
+        elif note.kind == flight.CRUMB:
+            crumbs.append(_scoped(text))
+    return [crumb for crumb, scope in reversed(crumbs) if scope not in over]
+
+
+def _scoped(crumb: str) -> tuple[str, str]:
+    """Part a breadcrumb from the number of the scope it was noted in."""
+    said, is_there, scope = crumb.rpartition(flight.IN_SCOPE)
+    scope = scope.removesuffix('"}')
+    if is_there and scope.isalnum():
+        return said + "}", scope
+    return crumb, ""
+
+
 def kept_in(notes: list[Note], told: int) -> Iterator[Signal]:
     """Read the signals that no frame has: those from the position `told` on."""
     for note in notes:

@@ -126,11 +126,18 @@ class Recorder:
             ring.introduce(who)
             CELL.get().introduce(who)
 
-    def crumb(self, crumb: str) -> None:
-        """Note a breadcrumb."""
+    def crumb(self, crumb: str, *, scope: int = 0) -> None:
+        """Note a breadcrumb, and in which scope."""
         ring = self._rings.get(self.pid)
         if ring is not None and ring.is_shared:
-            ring.notes.add(flight.CRUMB, crumb.encode("utf-8", "replace"))
+            written = f'{crumb[:-1]}{flight.IN_SCOPE}{scope:x}"}}' if scope else crumb
+            ring.notes.add(flight.CRUMB, written.encode("utf-8", "replace"))
+
+    def scope_over(self, scope: int) -> None:
+        """Note that a scope has ended, and with it its breadcrumbs."""
+        ring = self._rings.get(self.pid)
+        if ring is not None and ring.is_shared:
+            ring.notes.add(flight.SCOPE_OVER, b"%x" % scope)
 
     def refill(self, lane: Lane) -> int:
         """Grant a lane `PERMITS` more spans from the returned id on; 0 grants none."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import subprocess
 import sys
 from pathlib import Path
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmon_sdk.context import add_breadcrumb, set_user
+from qmon_sdk.context import add_breadcrumb, new_scope, set_user
 from qmon_sdk.decorators import instrument
 from qmon_sdk.logs import log
+from qmon_sdk.middleware.wsgi import wsgi
 from qmon_sdk.protocol import flight
 from qmon_sdk.protocol.flight_reader import read_flight
 from qmon_sdk.recorder.byte_rings import Held, Notes
@@ -110,6 +113,38 @@ class TestWhatARingHolds:
 
         assert "opened the door" in flying().breadcrumbs[-1]
         assert flying().samples[0].rss > 1 << 20
+
+    def test_is_what_happened_in_scopes_that_have_not_ended(self, flying):
+        def said():
+            return [json.loads(crumb)["message"] for crumb in flying().breadcrumbs]
+
+        add_breadcrumb("began")
+        with session(user="ada"):
+            add_breadcrumb("ada's")
+        with new_scope(tags={"a": 1}):
+            add_breadcrumb("outside", data={"scope": "1"})
+            with new_scope():
+                add_breadcrumb("inside")
+            assert ["began", "outside"] == said()
+
+        assert ["began"] == said()
+
+    def test_is_what_happened_in_requests_that_are_answered(self, flying):
+        seen = []
+
+        def answer(environ, start_response):
+            add_breadcrumb(environ["PATH_INFO"])
+            seen.append([json.loads(crumb) for crumb in flying().breadcrumbs])
+            start_response("200 OK", [])
+            return [b""]
+
+        for path in ("/ada", "/eve"):
+            environ = {"PATH_INFO": path}
+            setup_testing_defaults(environ)
+            list(wsgi(answer)(environ, lambda *_: None))
+
+        assert ["/ada", "/eve"] == [crumb["message"] for (crumb,) in seen]
+        assert "scope" not in seen[0][0]
 
     def test_is_the_sessions_that_have_not_ended(self, flying):
         with session(user="ada") as opened:
