@@ -102,11 +102,17 @@ def settle(
         option: resource.pop(key) for key, option in RESOURCE_KEYS.items() if key in resource
     }
     settled |= _from_environment(problems)
-    settled |= {n: value for n, value in told.items() if n in _KNOWN and n not in problems}
+    settled |= {n: value for n, value in told.items() if n in _KNOWN and _stays(n, value, problems)}
     extra = {name: str(value) for name, value in told.items() if name not in _KNOWN}
     settled["resource"] = {**facts.resource, **resource, **extra, **settled.get("resource", {})}
     settled["enabled"] = settled.get("enabled", True) and not _disabled()
     return Settings(**settled), list(problems.values())
+
+
+def _stays(name: str, value: Any, problems: dict[str, str]) -> bool:
+    """Say whether an option counts; a list of which one name is wrong does."""
+    is_list = name == "integrations" and _fits(name, value, _KNOWN[name])
+    return is_list or name not in problems
 
 
 def _problem(name: str, value: Any) -> str:
@@ -125,20 +131,49 @@ def _problem(name: str, value: Any) -> str:
 
 def _way(dsn: str) -> str:
     """Say what is wrong with a way to an agent, and what to write instead; never its token."""
-    if ":" not in dsn:
+    scheme, colon, rest = dsn.partition(":")
+    if not colon:
         return f"dsn: {dsn!r} names no way to an agent; did you mean service={dsn!r}?"
-    scheme, _, rest = dsn.partition("://")
-    place, _, path = rest.partition("/")
+    if scheme not in _SCHEMES:
+        from difflib import get_close_matches
+
+        near = get_close_matches(scheme, _SCHEMES, n=1)
+        meant = f"; did you mean {near[0]}:?" if near else ""
+        return f"dsn: begins with one of {', '.join(_SCHEMES)}, not {scheme!r}{meant}"
+    place, _, path = rest.removeprefix("//").partition("/")
     key, _, host = place.rpartition("@")
     is_sentry = scheme in {"http", "https"} and key and path.rpartition("/")[2].isdecimal()
     return _SENTRY.format(host=host) if is_sentry else ""
 
 
+_SCHEMES = ("unix", "tcp", "tls", "http", "https", "memory")
 _SENTRY = (
     "dsn: a DSN of Sentry's form, for {host}; qmon talks to an agent of its own: leave dsn out to "
     "find the one on this machine (or name its socket=), write dsn='https://TOKEN@HOST:7690' for "
     "another; to keep Sentry's calls and their dsn, use qmon_sdk.compat.sentry"
 )
+
+
+def _unknown(integrations: Any) -> str:
+    """Say what is left out that is not there; what is to be watched tells of itself."""
+    left_out = [one[1:] for one in integrations if isinstance(one, str) and one[:1] == "-"]
+    if not left_out:
+        return ""
+    from .integrations import GROUP, names
+
+    known = names()
+    if not all(name in known for name in left_out):  # else: nobody pays for the search for others'
+        from .plugins import found
+
+        known = found(f"{__package__}.integrations", group=GROUP).names()
+    for name in left_out:
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            return f"integrations: there is no {name!r} to be left out{meant}"
+    return ""
 
 
 def _level(name: str) -> str:
@@ -175,6 +210,7 @@ def _wrong_pattern(patterns: Any) -> str:
 
 _CHECKS: dict[str, Callable[[Any], str]] = {
     "dsn": _way,
+    "integrations": _unknown,
     "log_level": _level,
     "scrub": _unclear,
 }

@@ -45,10 +45,12 @@ def init(
     settings, problems = settle({"dsn": dsn, **options})
     if problems and (settings.debug or "pytest" in sys.modules):
         raise SettingsError("; ".join(problems))
+    before = current().trouble
     shutdown(timeout=0)
     if not settings.enabled:
         return SILENT
     client = _built(settings, transport)
+    client.trouble |= before  # who asks has not seen it yet, and nobody has mended it
     install(client)
     _take_off(client)
     lifecycle.hook()

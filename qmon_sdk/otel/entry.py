@@ -97,10 +97,14 @@ def _instrumented_by_others() -> list[str]:
     """Name the libraries that OpenTelemetry's instrumentations watch: once is enough."""
     from importlib.metadata import entry_points
 
+    from qmon_sdk.integrations import names
+
+    known = names()
     off = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").replace(" ", "").split(",")
     theirs = {entry.name for entry in entry_points(group="opentelemetry_instrumentor")}
     left_out = {} if "*" in off else dict.fromkeys(theirs - set(off) - _HARMLESS)
-    return [f"-{ours}" for name in left_out for ours in _OTHERWISE.get(name, (name,))]
+    ours = [one for name in left_out for one in _OTHERWISE.get(name, (name,))]
+    return [f"-{one}" for one in ours if one in known]
 
 
 def _let_another(**how: Any) -> None:
