@@ -8,7 +8,7 @@ from time import perf_counter_ns
 
 from .anatomy import fields_of
 from .captures import LEFT, MARK
-from .client import current, guarded
+from .client import current, guarded, verb
 from .context import SCOPE, new_scope, set_user
 from .either_with import EitherWith
 from .protocol.signals import Session
@@ -180,7 +180,7 @@ class session(EitherWith):  # noqa: N801 - a context manager reads like a functi
         return self._session.session_id if self._session is not None else ""
 
 
-@guarded
+@verb
 def start_session(
     *, user: Mapping[str, Any] | str | None = None, mode: str = APPLICATION
 ) -> str | None:
@@ -192,7 +192,7 @@ def start_session(
     return opened.session_id if opened is not None else None
 
 
-@guarded
+@verb
 def end_session(status: str | None = None) -> None:
     """End the session of this context, as what happened in it says or as the caller says."""
     scope = SCOPE.get()
