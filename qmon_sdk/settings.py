@@ -102,17 +102,11 @@ def settle(
         option: resource.pop(key) for key, option in RESOURCE_KEYS.items() if key in resource
     }
     settled |= _from_environment(problems)
-    settled |= {n: value for n, value in told.items() if n in _KNOWN and _stays(n, value, problems)}
+    settled |= {n: value for n, value in told.items() if n in _KNOWN and n not in problems}
     extra = {name: str(value) for name, value in told.items() if name not in _KNOWN}
     settled["resource"] = {**facts.resource, **resource, **extra, **settled.get("resource", {})}
     settled["enabled"] = settled.get("enabled", True) and not _disabled()
     return Settings(**settled), list(problems.values())
-
-
-def _stays(name: str, value: Any, problems: dict[str, str]) -> bool:
-    """Say whether an option counts; a list of which one name is wrong does."""
-    is_list = name == "integrations" and _fits(name, value, _KNOWN[name])
-    return is_list or name not in problems
 
 
 def _problem(name: str, value: Any) -> str:
@@ -154,28 +148,6 @@ _SENTRY = (
 )
 
 
-def _unknown(integrations: Any) -> str:
-    """Say what is left out that is not there; what is to be watched tells of itself."""
-    left_out = [one[1:] for one in integrations if isinstance(one, str) and one[:1] == "-"]
-    if not left_out:
-        return ""
-    from .integrations import GROUP, names
-
-    known = names()
-    if not all(name in known for name in left_out):  # else: nobody pays for the search for others'
-        from .plugins import found
-
-        known = found(f"{__package__}.integrations", group=GROUP).names()
-    for name in left_out:
-        if name not in known:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, known, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            return f"integrations: there is no {name!r} to be left out{meant}"
-    return ""
-
-
 def _level(name: str) -> str:
     if name in _LEVELS:
         return ""
@@ -210,7 +182,6 @@ def _wrong_pattern(patterns: Any) -> str:
 
 _CHECKS: dict[str, Callable[[Any], str]] = {
     "dsn": _way,
-    "integrations": _unknown,
     "log_level": _level,
     "scrub": _unclear,
 }
