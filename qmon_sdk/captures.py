@@ -87,11 +87,15 @@ class Captures:
         """Make an error of an exception that has not been seen yet, and return its id."""
         fields, scope = fields_of(error), SCOPE.get()
         known = fields.get(MARK)
-        if scope.session is not None:
-            scope.session.saw(handled=facts[2] is not False, again=known is not None)
+        if known is None:
+            fields[MARK] = error_id = "" if self._is_sampled_out() else draw_id()
+        else:
+            error_id = known
+        if (session := scope.session) is not None:
+            handled = facts[2] is not False
+            session.saw(handled=handled, again=known is not None, error_id=error_id)
         if known is not None:
             return known or None
-        fields[MARK] = error_id = "" if self._is_sampled_out() else draw_id()
         if not error_id:
             self._drop("sample_rate")
             return None

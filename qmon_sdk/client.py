@@ -184,6 +184,23 @@ def guarded(verb: Callable[P, R]) -> Callable[P, R | None]:
     return guard
 
 
+def verb(function: Callable[P, R]) -> Callable[P, R | None]:
+    """Guard what programs call, but let through what Python says of a call that does not fit."""
+
+    @wraps(function)
+    def guard(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            trace = error.__traceback__
+            if isinstance(error, TypeError) and trace is not None and trace.tb_next is None:
+                raise  # it did not get inside
+            failed(function.__name__, error)
+            return None
+
+    return guard
+
+
 def failed(where: str, error: BaseException) -> None:
     """Count an internal failure; raise it where somebody is looking: under pytest or `debug`."""
     noted(where, error)

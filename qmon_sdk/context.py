@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from itertools import count
 from time import time_ns
 
-from .client import current, guarded
+from .client import current, guarded, verb
 from .either_with import EitherWith
 from .json_text import members, quoted, texts
 from .protocol.records import Record
@@ -76,7 +76,7 @@ REQUEST: ContextVar[Request | None] = ContextVar("qmon_request", default=None)
 """Who hears of new scopes: threads and tasks that answer a request have copies of its context."""
 
 
-@guarded
+@verb
 def set_user(user: Mapping[str, Any] | None) -> None:
     """Say who the work is for, until the scope ends; `None` forgets.
 
@@ -89,21 +89,21 @@ def set_user(user: Mapping[str, Any] | None) -> None:
     enter(scope.replace(user=about, user_id=user_id, anonymous_id=anonymous_id))
 
 
-@guarded
+@verb
 def set_tag(key: str, value: Any) -> None:
     """Label the errors of this scope; the newest 100 tags of up to 1,024 characters stay."""
     scope = SCOPE.get()
     enter(scope.replace(tags=with_entries(scope.tags, labels_of({key: value}))))
 
 
-@guarded
+@verb
 def set_tags(tags: Mapping[str, Any]) -> None:
     """Label the errors that happen in this scope with several tags at once."""
     scope = SCOPE.get()
     enter(scope.replace(tags=with_entries(scope.tags, labels_of(tags))))
 
 
-@guarded
+@verb
 def set_context(name: str, context: Mapping[str, Any] | None) -> None:
     """Keep a snapshot of some facts beside the errors of this scope; `None` removes it."""
     scope = SCOPE.get()
@@ -113,7 +113,7 @@ def set_context(name: str, context: Mapping[str, Any] | None) -> None:
     enter(scope.replace(contexts=kept))
 
 
-@guarded
+@verb
 def set_flag(flag: str, value: Any, *, variant: str | None = None) -> None:
     """Note how a feature flag was answered here; the newest 100 stay."""
     scope = SCOPE.get()
@@ -121,7 +121,7 @@ def set_flag(flag: str, value: Any, *, variant: str | None = None) -> None:
     enter(scope.replace(flags=with_entries(scope.flags, {flag: answer})))
 
 
-@guarded
+@verb
 def add_breadcrumb(
     message: str | None = None,
     *,

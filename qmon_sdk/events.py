@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from .around import around
-from .client import current, failed, guarded, noted
+from .client import current, failed, noted, verb
 from .context import SCOPE, set_user
 from .protocol.signals import Event
 from .recorder.cells import draw_id
@@ -100,7 +100,7 @@ def _kept(
     return event_id if kept else None
 
 
-@guarded
+@verb
 def identify(user_id: Any, traits: Mapping[str, Any] | None = None) -> None:
     """Say who the anonymous user of this scope turned out to be.
 

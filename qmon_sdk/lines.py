@@ -73,16 +73,17 @@ def take_line(
     *,
     attributes: dict[str, Any],
     error: BaseException | None = None,
+    errors_from: int = RANKS["error"],
 ) -> bool:
     """Keep a line of the library `source`, unless it is one that another one has passed on.
 
-    An error that comes with it is kept too from level `error` on, if it was not before.
+    An error that comes with it is kept too from a level on, if it was not before.
     """
     if _PIPES.has_passed(source, said):
         return False
     time, level, body, template, logger = said
     if error is not None:
-        _tell_of(error, level, attributes)
+        _tell_of(error, level, attributes, is_error=RANKS[level] >= errors_from)
     trace_id, span_id = position()
     scrubber = client.scrubber
     line = Log(
@@ -99,9 +100,11 @@ def take_line(
     return True
 
 
-def _tell_of(error: BaseException, level: str, attributes: dict[str, Any]) -> None:
+def _tell_of(
+    error: BaseException, level: str, attributes: dict[str, Any], *, is_error: bool
+) -> None:
     attributes["exception.type"] = type(error).__qualname__
-    if RANKS[level] >= RANKS["error"]:
+    if is_error:
         error_id = capture_exception(error, level=level)
     else:  # whoever writes it below that has coped with it
         error_id = fields_of(error).get(MARK)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from .client import current, failed, guarded
-from .lines import level_of, take_line
+from .lines import RANKS, level_of, take_line
 from .recorder.cells import position
 from .rendering import label
 
@@ -67,10 +67,10 @@ class TraceIds(logging.Filter):
             record.service = client.settings.service
 
 
-def keep_record(record: logging.LogRecord) -> None:
+def keep_record(record: logging.LogRecord, errors_from: int = RANKS["error"]) -> None:
     """Keep a record, unless it is qmon's own, was kept by this thread just now, or never ends."""
     client = current()
-    if not client.recording or str(record.name).partition(".")[0] in _OWN:
+    if not client.recording or is_own(str(record.name)):
         return
     if getattr(_here, "busy", False):  # a value of it logs while it is written, or a signal struck
         client.ledger.captured("log")
@@ -81,23 +81,29 @@ def keep_record(record: logging.LogRecord) -> None:
         kept = getattr(_here, "kept", None)
         if kept is None or kept() is not record:
             _here.kept = ref(record)
-            _keep(client, record)
+            _keep(client, record, errors_from)
     except Exception as error:  # noqa: BLE001 - the guard
         failed("LoggingHandler", error)
     finally:
         _here.busy = False
 
 
-def _keep(client: Any, record: logging.LogRecord) -> None:
+def is_own(name: str) -> bool:
+    """Say whether a logger is one of qmon's."""
+    return name.partition(".")[0] in _OWN
+
+
+def _keep(client: Any, record: logging.LogRecord, errors_from: int) -> None:
     error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
     said = (
         int(record.created * 1_000_000) * 1000,  # a double holds no more
         level_of(number_of(record)),
-        _text_of(record),
+        text_of(record),
         label(record.msg),
         label(record.name),
     )
-    take_line(client, SOURCE, said, attributes=_attributes(client, record), error=error)
+    attributes = _attributes(client, record)
+    take_line(client, SOURCE, said, attributes=attributes, error=error, errors_from=errors_from)
 
 
 def number_of(record: logging.LogRecord) -> int:
@@ -106,7 +112,7 @@ def number_of(record: logging.LogRecord) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _text_of(record: logging.LogRecord) -> str:
+def text_of(record: logging.LogRecord) -> str:
     """Fill in the template; one that its values do not fit is still a line."""
     try:
         return record.getMessage()
@@ -127,11 +133,16 @@ def _attributes(client: Any, record: logging.LogRecord) -> dict[str, Any]:
     if record.args:
         attributes |= _values_of(record.args)
     if len(fields) > _PLAIN:
-        extra = {key: value for key, value in fields.items() if key not in _STANDARD}
+        extra = extra_of(record)
         if extra.get("service") == client.settings.service:
             del extra["service"]
         attributes |= extra
     return attributes
+
+
+def extra_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Take what the call added by `extra`."""
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 
 def _values_of(args: Any) -> Mapping[str, Any]:

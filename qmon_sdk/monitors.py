@@ -13,7 +13,7 @@ from time import perf_counter_ns
 from .anatomy import fields_of
 from .around import around
 from .captures import MARK
-from .client import current, failed, guarded
+from .client import current, failed, guarded, verb
 from .either_with import EitherWith
 from .protocol.signals import CheckIn
 from .recorder.cells import draw, position
@@ -73,7 +73,7 @@ def monitor(
     return Monitor(name, _attributes(name, said, timezone))
 
 
-@guarded
+@verb
 def heartbeat(slug: str, *, interval: Length | None = None) -> None:
     """Say that something is alive, and by `interval` (seconds, `timedelta`, text) when it will.
 

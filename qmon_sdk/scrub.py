@@ -129,7 +129,8 @@ class Scrubber:
 
     def person(self, user_id: str) -> str:
         """Write who it is for as it was said, unless a card's number may be in it."""
-        if not self.is_on or not self._may_hold_cards(user_id):
+        may_be_card = cards(user_id) if cards is not None else self._has_cards(user_id)
+        if not self.is_on or not may_be_card:
             return user_id
         return self.about({"id": user_id})["id"]
 
@@ -271,12 +272,9 @@ class Scrubber:
             return False
         if _in_longer(lowered) or ("_" in lowered and _with_a_line(lowered)):
             return True
-        return self._may_hold_cards(text)
+        return cards(text) if cards is not None else self._has_cards(text)
 
-    def _may_hold_cards(self, text: str) -> bool:
-        if cards is not None:
-            found: bool = cards(text)
-            return found
+    def _has_cards(self, text: str) -> bool:
         return has_digits(text, SHORTEST_TOKEN) and self._pattern(HINT).search(text) is not None
 
     def _scrubbed(self, text: str, shapes: tuple[Shape, ...]) -> str:

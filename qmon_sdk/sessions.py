@@ -8,7 +8,7 @@ from time import perf_counter_ns
 
 from .anatomy import fields_of
 from .captures import LEFT, MARK
-from .client import current, guarded
+from .client import current, guarded, verb
 from .context import SCOPE, new_scope, set_user
 from .either_with import EitherWith
 from .protocol.signals import Session
@@ -40,6 +40,7 @@ class OpenSession:
         "_slot",
         "_started",
         "_user_id",
+        "crashed_by",
         "errors",
         "mode",
         "outer",
@@ -53,6 +54,7 @@ class OpenSession:
         self.mode = mode
         self.outer = outer
         self.errors = 0
+        self.crashed_by = ""
         self.status = HEALTHY
         self.sequence = count(1)
         self._started = started
@@ -69,17 +71,21 @@ class OpenSession:
         if self._slot:  # there are few of these, however many sessions nobody ends
             _open[self._slot] = self
 
-    def saw(self, *, handled: bool, again: bool = False) -> None:
-        """Count an error that was kept; one seen `again` may only turn out not to be handled."""
+    def saw(self, *, handled: bool, again: bool = False, error_id: str = "") -> None:
+        """Count an error that was kept; one seen `again` may only turn out not to be handled.
+
+        What was kept of it may have left as handled: then this session says what became of it.
+        """
         self.errors += not again
         if not handled:
             self.status = CRASHED
+            self.crashed_by = error_id or self.crashed_by
         elif self.status == HEALTHY:
             self.status = ERRORED
         if self._ring is not None:
             self._ring.session_errors(self._slot, self.errors)
         if self.outer is not None:
-            self.outer.saw(handled=handled, again=again)
+            self.outer.saw(handled=handled, again=again, error_id=error_id)
 
     def left_by(self, error: BaseException | None) -> None:
         """Judge what ended it."""
@@ -87,7 +93,7 @@ class OpenSession:
             return
         if isinstance(error, Exception):
             fields = fields_of(error)
-            self.saw(handled=False, again=MARK in fields)
+            self.saw(handled=False, again=MARK in fields, error_id=fields.get(MARK, ""))
             fields.setdefault(LEFT, (SCOPE.get().user_id, self.session_id))
         elif not (isinstance(error, SystemExit) and is_clean(error)):
             self.status = ABNORMAL
@@ -114,9 +120,13 @@ class OpenSession:
                 started=self._started,
                 duration_ns=perf_counter_ns() - self._began,
                 errors=self.errors,
-                attributes={"mode": self.mode},
+                attributes=self._attributes(),
             )
         )
+
+    def _attributes(self) -> dict[str, str]:
+        crash = {"error_id": self.crashed_by} if self.crashed_by else {}
+        return {"mode": self.mode, **crash}
 
 
 _open: dict[int, OpenSession] = {}  # by their places in the flight ring
@@ -170,7 +180,7 @@ class session(EitherWith):  # noqa: N801 - a context manager reads like a functi
         return self._session.session_id if self._session is not None else ""
 
 
-@guarded
+@verb
 def start_session(
     *, user: Mapping[str, Any] | str | None = None, mode: str = APPLICATION
 ) -> str | None:
@@ -182,7 +192,7 @@ def start_session(
     return opened.session_id if opened is not None else None
 
 
-@guarded
+@verb
 def end_session(status: str | None = None) -> None:
     """End the session of this context, as what happened in it says or as the caller says."""
     scope = SCOPE.get()

@@ -125,15 +125,22 @@ def _problem(name: str, value: Any) -> str:
 
 def _way(dsn: str) -> str:
     """Say what is wrong with a way to an agent, and what to write instead; never its token."""
-    if ":" not in dsn:
+    scheme, colon, rest = dsn.partition(":")
+    if not colon:
         return f"dsn: {dsn!r} names no way to an agent; did you mean service={dsn!r}?"
-    scheme, _, rest = dsn.partition("://")
-    place, _, path = rest.partition("/")
+    if scheme not in _SCHEMES:
+        from difflib import get_close_matches
+
+        near = get_close_matches(scheme, _SCHEMES, n=1)
+        meant = f"; did you mean {near[0]}:?" if near else ""
+        return f"dsn: begins with one of {', '.join(_SCHEMES)}, not {scheme!r}{meant}"
+    place, _, path = rest.removeprefix("//").partition("/")
     key, _, host = place.rpartition("@")
     is_sentry = scheme in {"http", "https"} and key and path.rpartition("/")[2].isdecimal()
     return _SENTRY.format(host=host) if is_sentry else ""
 
 
+_SCHEMES = ("unix", "tcp", "tls", "http", "https", "memory")
 _SENTRY = (
     "dsn: a DSN of Sentry's form, for {host}; qmon talks to an agent of its own: leave dsn out to "
     "find the one on this machine (or name its socket=), write dsn='https://TOKEN@HOST:7690' for "

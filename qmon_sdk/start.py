@@ -43,12 +43,15 @@ def init(
     it raises `SettingsError`. Nothing else is ever raised.
     """
     settings, problems = settle({"dsn": dsn, **options})
+    problems += _unknown(settings)
     if problems and (settings.debug or "pytest" in sys.modules):
         raise SettingsError("; ".join(problems))
+    before = current().trouble
     shutdown(timeout=0)
     if not settings.enabled:
         return SILENT
     client = _built(settings, transport)
+    client.trouble |= before  # who asks has not seen it yet, and nobody has mended it
     install(client)
     _take_off(client)
     lifecycle.hook()
@@ -142,6 +145,14 @@ def _tell_of(problems: list[str], client: Client) -> None:
         body = client.scrubber.text(said)
         line = Log(time=client.now(), level="warn", body=body, template="init", logger="qmon_sdk")
         client.recorder.keep(line)
+
+
+def _unknown(settings: Settings) -> list[str]:
+    if not any(isinstance(one, str) and one[:1] == "-" for one in settings.integrations):
+        return []
+    from .integrations import problems_of
+
+    return problems_of(settings.integrations)
 
 
 def _integrate(client: Client) -> None:

@@ -91,7 +91,21 @@ def _config(locations: Locations) -> Iterator[Finding]:
         for one in (problem, *problem.others):
             yield Finding("fail", "configuration", f"{one.file}: {one}".lstrip(": "))
         return
-    yield Finding("ok", "configuration", str(locations.config or "none; defaults are in force"))
+    yield Finding("ok", "configuration", _file_in_force(locations))
+
+
+def _file_in_force(locations: Locations) -> str:
+    """Ask the agent that runs, which may have been given another file than is found here."""
+    none = "none; defaults are in force"
+    here = str(locations.config or "")
+    try:
+        theirs: str = find_control(locations).get("/api/status")["config"]["file"]
+    except QmonError:
+        return here or none
+    if theirs == here:
+        return here or none
+    beside = f"; found here, and not in force: {here}" if here else ""
+    return f"{theirs or none} (of the running agent{beside})"
 
 
 def _spool(locations: Locations) -> Finding:

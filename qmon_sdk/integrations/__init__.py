@@ -55,11 +55,17 @@ GROUP = "qmon_sdk.integrations"
 """The entry points by which other distributions bring integrations, used when named."""
 
 
+WATCHED_BY_OTHERS: set[str] = set()
+"""Libraries that `auto` leaves to others, who record with qmon too: once is enough."""
+
+
 def integrate(client: Client) -> None:
     """Watch the libraries the settings ask for, now or as soon as they are imported."""
     imports = Imports()
-    for name, made in _wanted(client.settings.integrations).items():
-        _begin(name, client, imports, made=made)
+    named = client.settings.integrations
+    for name, made in _wanted(named).items():
+        if name not in WATCHED_BY_OTHERS or made is not None or name in named:
+            _begin(name, client, imports, made=made)
     if AUTO in client.settings.integrations:
         _begin(_uwsgi.NAME, client, imports, made=_uwsgi.UwsgiForks())
 
@@ -72,6 +78,16 @@ def add(integration: str | Integration) -> None:
         for name, made in _wanted((integration,)).items():
             remove(name)
             _begin(name, client, Imports(), made=made)  # type: ignore[arg-type]
+
+
+@guarded
+def stand_aside(name: str) -> None:
+    """Leave a library to another who watches it, unless it was asked for by name."""
+    if name not in WATCHED_BY_OTHERS:
+        WATCHED_BY_OTHERS.add(name)
+        client = current()
+        if client.recording and name not in client.settings.integrations:
+            remove(name)
 
 
 @guarded
@@ -105,6 +121,25 @@ def _wanted(integrations: str | tuple[Any, ...]) -> dict[str, Integration | None
     if AUTO in named:
         wanted += names()
     return {name: made.get(name) for name in (*made, *wanted) if f"-{name}" not in named}
+
+
+def problems_of(integrations: str | tuple[Any, ...]) -> list[str]:
+    """Say what is left out that is not there; what is to be watched tells of itself."""
+    left_out = [one[1:] for one in integrations if isinstance(one, str) and one[:1] == "-"]
+    unknown = [name for name in left_out if name not in names()]
+    if not unknown:  # else: nobody pays for the search for others'
+        return []
+    from difflib import get_close_matches
+
+    from qmon_sdk.plugins import found
+
+    known = found(__name__, group=GROUP).names()
+    near = {name: get_close_matches(name, known, n=1) for name in unknown if name not in known}
+    return [
+        f"integrations: there is no {name!r} to be left out"
+        + (f"; did you mean {meant[0]}?" if meant else "")
+        for name, meant in near.items()
+    ]
 
 
 def _name(integration: Integration) -> str:

@@ -20,18 +20,21 @@ class LoggingIntegration:
     that configure no logging would stop to show their warnings.
     """
 
+    errors_from = RANKS["error"]
+    """From which number on the exception of a record is an error."""
+
     def install(self, watch: Watch) -> None:
         """Stand before the handlers of every logger, also of those that do not propagate."""
         from logging import Logger
 
         from qmon_sdk.logging_bridge import SOURCE, keep_record, number_of
 
-        least = RANKS[current().settings.log_level]
+        least, errors_from = RANKS[current().settings.log_level], self.errors_from
 
         def watched(call: Callable[..., Any]) -> Callable[..., Any]:
             def callHandlers(self: Any, record: Any) -> Any:  # noqa: N802 - its name
                 if number_of(record) >= least:
-                    keep_record(record)
+                    keep_record(record, errors_from)
                 return call(self, record)
 
             return callHandlers

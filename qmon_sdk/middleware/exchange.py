@@ -39,7 +39,8 @@ class Options(Record):
 
 
 DEFAULTS = Options()
-_OPEN = Site("(request)", kind="server")  # until its route is known
+_OPENINGS = {method: Site(method, kind="server") for method in sorted(semantics.METHODS)}
+_OPENING = Site("HTTP", kind="server")  # of other methods; until its route is known
 
 
 class Exchange:
@@ -104,8 +105,8 @@ class Exchange:
         if known is not None:
             cell.open(known.opening, self._parent, self._started)
         else:
-            about = f"{self.method} {scrubber.texts[self.path]}"
-            cell.open(_OPEN, self._parent, self._started, about.encode("utf-8", "replace"))
+            about = f"{self.method} {scrubber.texts[self.path]}".encode("utf-8", "replace")
+            cell.open(_OPENINGS.get(self.method, _OPENING), self._parent, self._started, about)
         return True
 
     def say(self, key: str, value: object) -> None:

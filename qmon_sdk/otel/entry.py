@@ -9,14 +9,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NAME = "qmon"
-_HARMLESS = frozenset({"asyncio", "logging"})
-"""What qmon watches of these is something else, or known when it comes twice."""
-_OTHERWISE = {
-    "aiohttp-client": ("aiohttp",),
-    "aiohttp-server": ("aiohttp",),
-    "fastapi": ("fastapi", "starlette"),
-}
-"""What qmon calls the library of an instrumentation."""
 _CHOSEN_BY_DISTRO = {
     "OTEL_PYTHON_CONFIGURATOR": _NAME,
     "OTEL_PYTHON_TRACER_PROVIDER": _NAME,
@@ -27,10 +19,10 @@ _CHOSEN_BY_DISTRO = {
 
 def tracer_provider() -> Any:
     """Make a tracer provider, for `OTEL_PYTHON_TRACER_PROVIDER=qmon`."""
-    from .tracer import TracerProvider
+    from .standing_aside import PoliteTracerProvider
 
     begin()
-    return TracerProvider()
+    return PoliteTracerProvider()
 
 
 def meter_provider() -> Any:
@@ -97,10 +89,16 @@ def _instrumented_by_others() -> list[str]:
     """Name the libraries that OpenTelemetry's instrumentations watch: once is enough."""
     from importlib.metadata import entry_points
 
+    from qmon_sdk.integrations import names
+
+    from .standing_aside import HARMLESS, ours_of
+
+    known = names()
     off = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").replace(" ", "").split(",")
     theirs = {entry.name for entry in entry_points(group="opentelemetry_instrumentor")}
-    left_out = {} if "*" in off else dict.fromkeys(theirs - set(off) - _HARMLESS)
-    return [f"-{ours}" for name in left_out for ours in _OTHERWISE.get(name, (name,))]
+    left_out = {} if "*" in off else dict.fromkeys(theirs - set(off) - HARMLESS)
+    ours = [one for name in left_out for one in ours_of(name)]
+    return [f"-{one}" for one in ours if one in known]
 
 
 def _let_another(**how: Any) -> None:

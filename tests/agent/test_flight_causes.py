@@ -15,6 +15,7 @@ from msgspec import structs
 from qmon_agent.ingest.flight.cgroups import Cgroups, Limits, Memory, limits_of
 from qmon_agent.ingest.flight.exits import Exit, Exits, peer_descriptor
 from qmon_agent.ingest.flight.faults import Fault, FaultFrame, read_fault
+from qmon_agent.ingest.flight.inflight import about
 from qmon_agent.ingest.flight.kernel_log import OomKill, oom_kill_in
 from qmon_agent.ingest.flight.owners import facts_of
 from qmon_agent.ingest.flight.process_events import ProcessEvents
@@ -102,6 +103,18 @@ class TestFaultText:
 
 def open_span(name):
     return OpenSpan(span=Span(name="x", attributes={"code.function.name": name}))
+
+
+class TestWhatASpanWasAbout:
+    @pytest.mark.parametrize(
+        ("name", "text"), [("POST", "POST /pay"), ("POST /pay", ""), ("work", "POST /pay")]
+    )
+    def test_is_known_by_its_text_or_its_name(self, name, text):
+        opened = OpenSpan(span=Span(name=name), text=text)
+        assert {"http.request.method": "POST", "url.path": "/pay"} == about(opened)
+
+    def test_is_nothing_where_the_name_says_nothing(self):
+        assert {} == about(OpenSpan(span=Span(name="work")))
 
 
 class TestCulprit:

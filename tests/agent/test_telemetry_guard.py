@@ -123,3 +123,8 @@ class TestEngineBehindTheGuard:
         with pytest.raises(Exception, match="does not exist"):
             connection.execute("select * from secret").fetchall()
         assert secret
+
+
+def test_what_the_engine_knows_of_tables_is_found_another_way(connection):
+    with pytest.raises(QueryError, match="SHOW TABLES lists the tables, and DESCRIBE the columns"):
+        checked(connection, "SELECT * FROM information_schema.columns", tables=TABLES)

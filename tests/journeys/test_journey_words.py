@@ -206,6 +206,17 @@ class TestReaderThatLeaves:
         assert 0 == asking.wait(PATIENCE_S)
 
 
+class TestDoctorBesideAnAgent:
+    def test_names_the_file_that_the_running_agent_has(self, home, tmp_path):
+        elsewhere = tmp_path / "elsewhere.toml"
+        elsewhere.write_text("")
+        home.start("--config", str(elsewhere))
+
+        told = {one["what"]: one["detail"] for one in home.ask("doctor")["findings"]}
+
+        assert f"{elsewhere} (of the running agent)" == told["configuration"]
+
+
 class TestAlertNobodyFeeds:
     def test_is_named_by_status_and_doctor_and_harms_nothing(self, home):
         home.state.mkdir()

@@ -40,6 +40,8 @@ PIECES = (
         "--",
         "'--pin', ",
     ),
+    *('\\"', "\\'", "pass=", "db_pass", "mysql ", "-p", "-u a:", "<token>", "</", "?code=", "tok="),
+    *("'key': 'pin', 'value': ", "<![CDATA["),
     *("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "api_key", "[", "]", "\n", "ß"),
 )
 HOSTILE = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)

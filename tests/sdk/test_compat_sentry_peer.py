@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -227,6 +228,34 @@ sentry_sdk.init(**OPTIONS)
 sentry_sdk.feature_flags.add_feature_flag("new-till", True)
 sentry_sdk.capture_message("flagged")
 """,
+    "records of logging": """
+import logging
+names = sentry_sdk.integrations.logging
+sentry_sdk.init(**OPTIONS, integrations=[names.LoggingIntegration(level=logging.INFO)])
+lines = logging.getLogger("shop")
+lines.setLevel("DEBUG")
+lines.debug("not seen")
+lines.info("hello %s", "you", extra={"size": "big"})
+lines.warning("careful")
+lines.error("till %d is broken", 3, extra={"place": "left"})
+try:
+    {}["missing"]
+except KeyError:
+    lines.exception("no such thing")
+names.ignore_logger("shop.noise")
+logging.getLogger("shop.noise").error("nobody hears")
+""",
+    "records of logging that are no events": """
+import logging
+names = sentry_sdk.integrations.logging
+off = names.LoggingIntegration(event_level=None, level=None)
+sentry_sdk.init(**OPTIONS, integrations=[off])
+logging.getLogger("shop").error("broken")
+try:
+    {}["missing"]
+except KeyError:
+    logging.getLogger("shop").exception("no such thing")
+""",
     "logs": """
 sentry_sdk.init(**OPTIONS, enable_logs=True, before_send_log=lambda log, hint:
     None if log["body"] == "drop" else log)
@@ -257,6 +286,7 @@ sentry_sdk.capture_message("after")
 }
 ON_PEER = """
 import json, sys, sentry_sdk, sentry_sdk.crons, sentry_sdk.feature_flags, sentry_sdk.logger
+import sentry_sdk.integrations.logging
 for number, program in enumerate(json.loads(sys.stdin.read())):
     dsn = f"http://key@127.0.0.1:{sys.argv[1]}/{number}"
     options = dict(dsn=dsn, default_integrations=False, auto_enabling_integrations=False)
@@ -328,6 +358,22 @@ def test_a_program_tells_the_same(program, peers, told, ours_told):
     assert theirs(peers[program]) == ours_of(told)
 
 
+def test_an_error_that_was_kept_is_not_kept_again_by_its_line(told, ours_told):
+    ours.init(**ours_told)
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError as error:
+        ours.capture_exception(error)
+        logging.getLogger("shop").exception("no number")
+    assert [one.type for one in told.all("error")] == ["ZeroDivisionError"]
+
+
+def test_a_line_is_an_error_without_being_asked_for(told, ours_told):
+    ours.init(**ours_told)
+    logging.getLogger("shop").error("broken")
+    assert [one.message for one in told.all("error")] == ["broken"]
+
+
 # --- what Sentry's SDK sent -----------------------------------------------------------------------
 
 
@@ -359,7 +405,7 @@ def an_event(event):
     flags = event.get("contexts", {}).get("flags", {}).get("values", [])
     return {
         "exceptions": [(value["type"], value["value"]) for value in values],
-        "message": event.get("message", ""),
+        "message": event.get("message", "") or ("" if values else _written(event)),
         "level": event.get("level", "error"),
         "tags": texts(event.get("tags", {})),
         "user": texts(event.get("user", {})),
@@ -369,6 +415,10 @@ def an_event(event):
         "fingerprint": event.get("fingerprint"),
         "flags": {one["flag"]: label(one["result"]) for one in flags},
     }
+
+
+def _written(event):
+    return event.get("logentry", {}).get("formatted", "")
 
 
 def spans_in(transaction):
@@ -389,7 +439,12 @@ def a_span(span, name, tags, names):
 
 
 def a_crumb(crumb):
-    return (crumb["category"], crumb["message"], crumb.get("level") or "info", crumb.get("data"))
+    return (
+        crumb["category"],
+        crumb["message"],
+        crumb.get("level") or "info",
+        crumb.get("data") or None,
+    )
 
 
 def a_log(line):
@@ -422,7 +477,11 @@ def ours_of(told):
         "errors": [our_event(error) for error in told.all("error")],
         "spans": sorted(our_span(span, names) for span in spans),
         "checkins": [(one.monitor, one.status) for one in told.all("checkin")],
-        "logs": [(line.level, line.body, line.attributes) for line in told.all("log")],
+        "logs": [
+            (line.level, line.body, line.attributes)
+            for line in told.all("log")
+            if "shop" not in line.logger
+        ],
         "points": sorted(
             (it.metric, it.kind, it.value, it.unit, sorted(it.attributes))
             for it in told.all("point")

@@ -16,6 +16,24 @@ from qmon_sdk.testing import capture
 BEGIN = "import sys\nimport qmon_sdk as qmon\nqmon.init()\n"
 
 
+LOGGED = """
+import logging
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.exception("no")
+    raise
+"""
+INSIDE = """
+from opentelemetry import trace
+from qmon_sdk.otel import install
+install()
+begin = trace.get_tracer("t").start_as_current_span
+with begin("root"), begin("in"):
+    1 / 0
+"""
+
+
 def failing(message="broken"):
     raise ValueError(message)
 
@@ -50,10 +68,16 @@ class TestExcepthook:
         assert done.err.startswith("Traceback")
         assert "qmon" not in done.err
 
+    @pytest.mark.parametrize("seen", [LOGGED, INSIDE])
+    def test_lets_the_session_name_an_error_that_was_told_as_handled(self, ended, seen):
+        done = ended(BEGIN + seen)
+        (session,), (error,) = done.all("session"), done.all("error")
+        assert ("crashed", error.error_id) == (session.status, session.attributes["error_id"])
+
     def test_lets_the_process_itself_be_the_session_that_crashed(self, ended):
         done = ended(BEGIN + "1 / 0\n")
         (session,), (error,) = done.all("session"), done.all("error")
-        assert ("crashed", 1, {"mode": "process"}) == (
+        assert ("crashed", 1, {"mode": "process", "error_id": error.error_id}) == (
             session.status,
             session.errors,
             session.attributes,

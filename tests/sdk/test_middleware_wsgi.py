@@ -102,6 +102,15 @@ class TestRequests:
 
         assert [] == told.spans
 
+    @pytest.mark.parametrize(("method", "name"), [("POST", "POST"), ("BREW", "HTTP")])
+    def test_that_never_end_are_named_by_their_method(self, told, method, name):
+        def app(environ, start_response):
+            shutdown(timeout=1)
+            return hello(environ, start_response)
+
+        ask(wsgi(app), an_environ(REQUEST_METHOD=method))
+        assert [(name, "true")] == [(s.name, s.attributes["qmon.open"]) for s in told.spans]
+
     def test_go_on_with_the_caller_s_trace(self, told):
         ask(wsgi(hello), an_environ(HTTP_TRACEPARENT=f"00-{TRACE}-{PARENT}-01"))
 

@@ -55,6 +55,19 @@ token = context.attach(context.set_value("k", 1))
 context.detach(token)
 print(context.get_value("k"))
 """
+ONE_REQUEST = """
+import qmon_sdk as qmon
+qmon.init(dsn="memory:", service="shop")  # once more, as programs do
+from flask import Flask
+from werkzeug.test import Client
+
+app = Flask("shop")
+app.route("/")(lambda: "hello")
+print(Client(app).get("/").status_code)
+qmon.flush()
+print(qmon.stats().captured["span"])
+print("flask" in qmon.stats().integrations)
+"""
 CHOSEN = {f"OTEL_PYTHON_{signal}_PROVIDER": "qmon" for signal in ("TRACER", "METER", "LOGGER")}
 
 
@@ -86,7 +99,7 @@ class TestTheEntryPoints:
     def test_give_all_three_providers(self):
         lines = run(BY_VARIABLES, **CHOSEN)
 
-        assert ["qmon_sdk.otel.tracer True", "{'span': 1, 'log': 1, 'point': 1}"] == lines
+        assert ["qmon_sdk.otel.standing_aside True", "{'span': 1, 'log': 1, 'point': 1}"] == lines
 
     def test_give_the_context(self):
         lines = run(BY_CONTEXT, OTEL_PYTHON_CONTEXT="qmon")
@@ -117,6 +130,11 @@ class TestOpentelemetryInstrument:
 
         assert (True, False) == ("excepthook" in ours, "sqlite3" in ours)
         assert "sqlite3" in others
+
+    def test_has_one_span_for_a_request_by_variables_too(self, starter):
+        lines = run(ONE_REQUEST, *starter, **CHOSEN, **only("flask"))
+
+        assert ["200", "1", "False"] == lines
 
     def test_leaves_a_program_alone_that_did_not_choose_it(self, starter):
         program = "import sys; print([m for m in sys.modules if m.startswith('qmon_sdk.otel.')])"

@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+import qmon_sdk as qmon
+from qmon_sdk.sessions import end_session, start_session
+
 PROGRAM = """
 import json
 import qmon_sdk as qmon
@@ -70,3 +73,35 @@ def test_a_fault_in(fault, tmp_path):
     assert trouble
     if fault == "before_send_span":
         assert dropped["span/before_send_failed"] == captured["span"] == 6
+
+
+VERBS = (
+    qmon.add_breadcrumb, qmon.count, qmon.current_span, qmon.distribution, qmon.feature, qmon.flush,
+    qmon.gauge, qmon.heartbeat, qmon.identify, qmon.inject, qmon.monitor, qmon.new_scope,
+    qmon.session, qmon.set_context, qmon.set_flag, qmon.set_tag, qmon.set_tags, qmon.set_user,
+    qmon.shutdown, qmon.timer, qmon.track, end_session, start_session,
+)  # fmt: skip
+
+
+class TestACallThatDoesNotFit:
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_is_refused_by_python_when_nobody_records(self, verb):
+        with pytest.raises(TypeError, match=r"argument"):
+            verb(*range(10))
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_is_refused_by_python_and_is_no_trouble_of_ours(self, told, verb):
+        with pytest.raises(TypeError, match=r"argument"):
+            verb(*range(10))
+
+        assert {} == qmon.stats().trouble
+
+    def test_is_told_from_a_type_error_inside(self, told):
+        class Odd:
+            def items(self):
+                return None
+
+        with pytest.raises(TypeError, match="iterable"):  # raised on because this is pytest
+            qmon.set_tags(Odd())
+
+        assert {"set_tags: TypeError": 1} == qmon.stats().trouble

@@ -87,6 +87,13 @@ class TestOptions:
     def test_that_are_ways_to_an_agent_are_right(self, dsn):
         assert (dsn, []) == (settle({"dsn": dsn})[0].dsn, settle({"dsn": dsn})[1])
 
+    def test_are_told_by_what_they_begin_with(self):
+        settings, problems = settle({"dsn": "htp://x"})
+
+        assert "" == settings.dsn
+        assert problems[0].startswith("dsn: begins with one of unix, tcp,")
+        assert problems[0].endswith("not 'htp'; did you mean http:?")
+
     def test_may_turn_everything_off(self, monkeypatch):
         monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
 
@@ -97,6 +104,10 @@ class TestInit:
     def test_is_loud_about_wrong_options_where_somebody_looks(self):
         with pytest.raises(SettingsError, match="service: takes str, not int; before_send"):
             init(service=5, before_send=3)
+
+    def test_leaves_out_only_what_there_is(self):
+        with pytest.raises(SettingsError, match="no 'flaks' to be left out; did you mean flask"):
+            init(integrations=("auto", "-flaks", "-gc"))
 
     def test_counts_them_where_nobody_does_and_starts(self, tmp_path):
         program = (
@@ -111,6 +122,16 @@ class TestInit:
         assert told.stderr == ""
         assert told.stdout.startswith("True|init: dsn: 'shop' names no way")
         assert "init: service: takes str, not int" in told.stdout
+
+    def test_keeps_what_was_wrong_when_it_comes_again(self, ended):
+        done = ended("""
+            import qmon_sdk as qmon
+            qmon.init(sample_rate=7, integrations=())
+            qmon.init(integrations=())
+            print([told for told in qmon.stats().trouble if told.startswith("init")])
+        """)
+
+        assert "init: sample_rate: a share between 0 and 1, not 7" in done.out
 
     def test_tells_the_agent_of_them_too(self, ended):
         done = ended("""

@@ -129,6 +129,14 @@ class TestTime:
                 "key",
             ),
             *("-----BEGIN PRIVATE KEY-----", "ghp_", "A", "'", "secret:'", "xoxb-", "sk-", "@a.b"),
+            *("mysql ", "mysql -h a ", " -u a:", "<password>", "<password a=", "://a:b@", "?code="),
+            *(
+                r'password="\"',
+                r"password=\\'",
+                "'key': 'password', 'value': '",
+                "pass",
+                "db_pass=\\",
+            ),
         ],
     )
     def test_is_linear_in_the_length_of_hostile_text(self, seed):

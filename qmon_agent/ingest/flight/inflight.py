@@ -37,9 +37,9 @@ def chain_of(leaf: OpenSpan | None, spans: Iterable[OpenSpan]) -> list[OpenSpan]
 
 
 def about(open_span: OpenSpan) -> dict[str, str]:
-    """What the span's text says, under the name it has elsewhere."""
+    """What the span's text, or else its name, says, under the name it has elsewhere."""
     text = open_span.text
-    method, space, path = text.partition(" ")
+    method, space, path = (text or open_span.span.name).partition(" ")
     if space and path.startswith("/") and method.isupper():
         return {"http.request.method": method, "url.path": path}
     if text.startswith("/"):

@@ -46,7 +46,7 @@ _OURS = __file__.partition("compat")[0]
 
 def capture_exception(error: Any = None, scope: Any = None, **scope_kwargs: Any) -> str | None:
     """Keep an exception, or what `sys.exc_info()` gives, and return the event's id."""
-    with _said(scope, scope_kwargs):
+    with saying(scope_kwargs, scope):
         return native.capture_exception(error)
 
 
@@ -58,7 +58,7 @@ def capture_message(
     caller = _caller()
     error = native.Message(said).with_traceback(native.trace_to(caller))
     group = None if caller is None else message_parts(caller, said)
-    with _said(scope, scope_kwargs):
+    with saying(scope_kwargs, scope):
         return native.capture_exception(error, level=label(level or "info"), fingerprint=group)
 
 
@@ -90,7 +90,7 @@ def capture_event(
         from .starting import not_kept
 
         return not_kept(f"capture_event of a {label(kind)}")
-    with _said(scope, scope_kwargs):
+    with saying(scope_kwargs, scope):
         return _kept(event, hint)
 
 
@@ -129,7 +129,7 @@ def _checkin(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _said(scope: Any, scope_kwargs: dict[str, Any]) -> Iterator[None]:
+def saying(scope_kwargs: dict[str, Any], scope: Any = None) -> Iterator[None]:
     """Let what was said about one capture only count in a block."""
     if scope is None and not scope_kwargs:
         yield

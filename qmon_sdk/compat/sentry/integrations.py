@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 
 class Integration:
-    """Says the name of a library; its options are accepted and have no effect."""
+    """Says the name of a library; its options have no effect, but for those of `logging`."""
 
     identifier = ""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        del args
-        self.options = options
+        self.args, self.options = args, options
 
     @staticmethod
     def setup_once() -> None:
@@ -59,6 +58,23 @@ def _register() -> None:
         module = _Names(full, f"Names of Sentry's `{name}` integration.")
         sys.modules.setdefault(full, module)
         globals().setdefault(name, module)
+    sys.modules[f"{__name__}.logging"].__dict__.update(
+        ignore_logger=_ignore_logger, unignore_logger=_unignore_logger
+    )
+
+
+def _ignore_logger(name: str) -> None:
+    """Make neither steps nor events of a logger's records."""
+    from .logging import IGNORED
+
+    IGNORED.add(name)
+
+
+def _unignore_logger(name: str) -> None:
+    """Make them again."""
+    from .logging import IGNORED
+
+    IGNORED.discard(name)
 
 
 __path__: list[str] = []  # a package, as far as imports are concerned

@@ -108,10 +108,18 @@ def _integrations(told: Mapping[str, Any]) -> dict[str, Any]:
 
     known = frozenset(names())
     refused = {_name(one) for one in told.get("disabled_integrations") or ()}
-    if told.get("default_integrations", True) and told.get("auto_enabling_integrations", True):
-        return {"integrations": tuple(sorted(known - refused))} if refused else {}
-    named = {_name(one) for one in told.get("integrations") or ()}
-    return {"integrations": tuple(sorted((named & known) - refused))}
+    given = {_name(one): one for one in told.get("integrations") or ()}
+    is_default = told.get("default_integrations", True)
+    if is_default and told.get("auto_enabling_integrations", True):
+        wanted = known
+    else:
+        wanted = known & ({"logging", *given} if is_default else given.keys())
+    wanted -= refused
+    if "logging" not in wanted:
+        return {"integrations": tuple(sorted(wanted))}
+    from .logging import events_of
+
+    return {"integrations": (*sorted(wanted), events_of(given.get("logging")))}
 
 
 def _name(integration: Any) -> str:

@@ -27,6 +27,8 @@ TABLE_FUNCTIONS = frozenset(
 """Table functions that only compute; every other may read files, memory or settings."""
 OF_THE_ENGINE = ("duckdb_", "pg_", "pragma_", "sqlite_")
 """Names of the engine's own views: a CTE of that name could hide a look at them."""
+_SCHEMA = "information_schema."
+_INSTEAD = "; SHOW TABLES lists the tables, and DESCRIBE the columns of one"
 REFUSED_FUNCTIONS = frozenset(
     (
         "add_parquet_key",
@@ -62,7 +64,8 @@ def checked(connection: duckdb.DuckDBPyConnection, sql: str, *, tables: Collecti
             raise QueryError(f"{name!r} cannot be the name of a WITH")
     for name in sorted(named - within):
         if name not in ours:
-            raise QueryError(f"no table {name!r}{hint(nearest_to(name, tables))}")
+            said = _INSTEAD if name.startswith(_SCHEMA) else hint(nearest_to(name, tables))
+            raise QueryError(f"no table {name!r}{said}")
     for node in nodes:
         _check_function(node)
     if any(node.get("type") == "SHOW_REF" and not node.get("query") for node in nodes):
