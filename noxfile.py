@@ -17,7 +17,7 @@ nox.options.sessions = ["lint", "types", "house", "tests", "otel", "transparency
 
 SUPPORTED = ("3.11", "3.12", "3.13")
 PROJECT = nox.project.load_toml("pyproject.toml")
-SLOW = ("tests/crash", "tests/journeys", "tests/servers")
+SLOW = ("tests/clients", "tests/crash", "tests/journeys", "tests/servers")
 # What behaves the same with and without the accelerator, and is tested both ways.
 ACCELERATED = ("tests/sdk", "tests/properties", "tests/golden")
 SEED = "20260214"

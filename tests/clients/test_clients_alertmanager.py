@@ -124,10 +124,10 @@ class TestAlertmanager:
         until(lambda: post(url, [{"labels": LABELS}]))
         (incident,) = until(lambda: incidents(live, "Flooded"))
         (theirs,) = json.load(urllib.request.urlopen(url, timeout=10))
-        ours = [row["attributes"] for row in live.rows("points", "attributes")]
+        ours = until(lambda: live.rows("points", "attributes"))
 
         assert "firing" == incident["state"]
-        assert theirs["fingerprint"] in {each["alert.fingerprint"] for each in ours}
+        assert theirs["fingerprint"] in {row["attributes"]["alert.fingerprint"] for row in ours}
         post(url, [{"labels": LABELS, "endsAt": "2026-01-01T00:00:00Z"}])
         until(lambda: all(one["state"] != "firing" for one in incidents(live, "Flooded")))
 

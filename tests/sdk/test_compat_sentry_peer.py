@@ -302,8 +302,11 @@ class Recording(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers.get("Content-Encoding") == "gzip":
+        packing = self.headers.get("Content-Encoding", "")
+        if packing == "gzip":
             body = gzip.decompress(body)
+        elif packing == "br":  # what it packs with where brotli is installed
+            body = pytest.importorskip("brotli").decompress(body)
         self.server.items.setdefault(self.path.split("/")[2], []).extend(items_of(body))
         self.send_response(200)
         self.end_headers()
