@@ -6,6 +6,7 @@ Cases are the names in the `CASES` of `bench.sdk`, `bench.guest`, `bench.agent` 
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from datetime import UTC, datetime
@@ -15,6 +16,11 @@ from pathlib import Path
 from . import agent, guest, host, sdk
 
 RESULTS = Path(__file__).parent.parent / "docs" / "benchmarks.results.md"
+KINDS = {
+    "A program that uses nothing of it": guest,
+    "The agent": agent,
+    "Watching the host": host,
+}
 PEERS = ("opentelemetry-sdk", "sentry-sdk", "ddtrace", "elastic-apm", "posthog")
 
 
@@ -29,30 +35,35 @@ def main(arguments):
     }
     asked = wanted or [*groups]
     cases = [case for word in asked for case in groups.get(word, [word])]
-    parts = [_heading()]
-    results = sdk.run(cases) if any(case in sdk.CASES for case in cases) else []
-    if results:
-        parts += ["## The SDK beside its peers", sdk.table(results)]
-    rows = [row for case, measure in guest.CASES.items() if case in cases for row in measure()]
-    if rows:
-        parts += ["## A program that uses nothing of it", agent.table(rows)]
-    rows = [row for case, measure in agent.CASES.items() if case in cases for row in measure()]
-    if rows:
-        parts += ["## The agent", agent.table(rows)]
-    rows = [row for case, measure in host.CASES.items() if case in cases for row in measure()]
-    if rows:
-        parts += ["## Watching the host", agent.table(rows)]
-    text = "\n\n".join(parts) + "\n"
-    print(text)
+    found = {}
+    if any(case in sdk.CASES for case in cases):
+        found["The SDK beside its peers"] = sdk.table(sdk.run(cases))
+    for title, kind in KINDS.items():
+        rows = [row for case, measure in kind.CASES.items() if case in cases for row in measure()]
+        if rows:
+            found[title] = agent.table(rows)
+    found = {title: f"{_heading()}\n\n{table}" for title, table in found.items()}
+    print(_joined(found))
     if "--write" in arguments:
-        RESULTS.write_text(text, encoding="utf-8")
+        RESULTS.write_text(_joined({**_kept(), **found}), encoding="utf-8")
+
+
+def _kept():
+    """Read what was measured before, by title: a run of some cases leaves the others."""
+    parts = RESULTS.read_text(encoding="utf-8").split("## ")[1:] if RESULTS.exists() else []
+    return {title: text.strip() for title, _, text in (part.partition("\n") for part in parts)}
+
+
+def _joined(found):
+    return "\n\n".join(f"## {title}\n\n{text}" for title, text in found.items()) + "\n"
 
 
 def _heading():
     peers = ", ".join(f"{name} {found}" for name in PEERS if (found := _version(name)))
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d} by `nox -s bench -- --write` on CPython "
-        f"{platform.python_version()}, 2 shared cores, median of {sdk.ROUNDS} runs. Peers: {peers}."
+        f"{platform.python_version()}, {os.cpu_count()} shared cores, median of {sdk.ROUNDS} "
+        f"runs. Peers: {peers}."
     )
 
 
