@@ -94,14 +94,22 @@ def rsyslog():
     return server.wait()
 
 
+def started(make):
+    """Start it, and once more where somebody took the port between asking for it and listening."""
+    try:
+        return make()
+    except RuntimeError:
+        return make()
+
+
 class Backends:
     """All of them; those that nobody asks for are never started."""
 
-    prometheus = cached_property(lambda _: prometheus())
-    victoria = cached_property(lambda _: victoria())
-    influxdb = cached_property(lambda _: influxdb())
-    nats = cached_property(lambda _: nats())
-    rsyslog = cached_property(lambda _: rsyslog())
+    prometheus = cached_property(lambda _: started(prometheus))
+    victoria = cached_property(lambda _: started(victoria))
+    influxdb = cached_property(lambda _: started(influxdb))
+    nats = cached_property(lambda _: started(nats))
+    rsyslog = cached_property(lambda _: started(rsyslog))
 
     def stop(self):
         for server in vars(self).values():
