@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qmon_sdk.accelerator import speedups
 from qmon_sdk.cards import HINT
 from qmon_sdk.entropy import SHORTEST, without_random
 from qmon_sdk.known_secrets import NEEDLES, NEEDLES_OF_NAMES, NEEDLES_WITH_A_LINE, SIGNS
@@ -121,7 +122,8 @@ class TestVariables:
         )
     )
     def test_are_those_of_python_in_its_order(self, compiled, values):
-        assert compiled.GENERATION
+        if speedups is not compiled:
+            pytest.skip("pure Python was asked for")
         frame = _frame_with(values)
         renderer, until = Scrubber(Settings()).renderer(300), perf_counter_ns() + 10**10
 
