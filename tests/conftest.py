@@ -128,6 +128,21 @@ def missing():
     return say
 
 
+@pytest.fixture
+def sink_with():
+    """Makes sinks by name and options, and closes them."""
+    sinks = importlib.import_module("qmon_agent.forward.sinks").SINKS
+    made = []
+
+    def make(name, **options):
+        made.append(sinks.build(name, options))
+        return made[-1]
+
+    yield make
+    for sink in made:
+        sink.close()
+
+
 @pytest.fixture(scope="session")
 def compiled():
     """The compiled accelerator, in use or not: to be compared with pure Python."""

@@ -11,6 +11,21 @@ from qmon_agent.ingest.entrance import Receive, Scope, Send
 from qmon_agent.ingest.outcome import Peer
 
 
+async def body_of(receive: Receive) -> bytes:
+    """The whole body; how large it may be is the gate's affair."""
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def peer_of(scope: Scope) -> Peer:
+    """Who is asking, as budgets are kept: by address."""
+    return Peer(name=f"ip:{(scope.get('client') or ('unix',))[0]}")
+
+
 class Exchange:
     """A request read whole, since the gate has read it already, and its one answer."""
 
@@ -24,17 +39,12 @@ class Exchange:
         self.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=100))
         self.parameters: Mapping[str, str] = scope.get("path_params", {})
         self.body = body
-        self.peer = Peer(name=f"ip:{(scope.get('client') or ('unix',))[0]}")
+        self.peer = peer_of(scope)
         self._send = send
 
     @classmethod
     async def read(cls, scope: Scope, receive: Receive, send: Send) -> Exchange:
-        parts = []
-        while True:
-            message = await receive()
-            parts.append(message.get("body", b""))
-            if not message.get("more_body"):
-                return cls(scope, send, b"".join(parts))
+        return cls(scope, send, await body_of(receive))
 
     async def answer(self, status: int, document: object, **headers: str) -> None:
         """Answer in JSON; `retry_after="1"` is the header `retry-after`."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from qmon_agent import durable
 from qmon_agent.ingest.followed import Place
 
 
@@ -31,15 +31,5 @@ class LogPlaces:
         data = msgspec.json.encode(places)
         if data == self._written:
             return
-        beside = self._path.with_suffix(".new")
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        durable.replace(self._path, data)
         self._written = data

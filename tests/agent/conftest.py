@@ -19,12 +19,13 @@ from qmon_agent.settings import Admission as AdmissionOptions
 from qmon_agent.settings import find_locations
 from qmon_agent.settings.claim import Claim
 from qmon_agent.vitals import Vitals
-from qmon_sdk.protocol.columns import blocks_of
+from qmon_sdk.protocol.columns import blocks_of, rows_of
 from qmon_sdk.protocol.frames import (
     Frame,
     Ledger,
     Resource,
     decode_ack,
+    decode_frame,
     encode_frame,
     pack_length,
 )
@@ -74,6 +75,14 @@ class Taking:
 
     def records(self):
         return JournalReader(self.directory / "journal").read(max_bytes=1 << 30)
+
+    def frames(self):
+        return [decode_frame(record.payload) for record in self.records()]
+
+    def rows(self):
+        """Every signal on the disk, in its order."""
+        blocks = [block for frame in self.frames() for block in frame.blocks if block.rows]
+        return [row for block in blocks for row in rows_of(block)]
 
     async def close(self) -> None:
         await self.committer.close()

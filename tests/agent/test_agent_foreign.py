@@ -16,7 +16,7 @@ from qmon_agent.ingest.foreign import (
 )
 from qmon_agent.ingest.outcome import Fate, Outcome
 from qmon_sdk.protocol.columns import Block, rows_of
-from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, Frame, Resource, decode_frame
+from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, Frame, Resource
 from qmon_sdk.protocol.signals import Log, Span
 
 SHOP = Resource(service="shop")
@@ -26,22 +26,13 @@ def a_parcel(signals, original=b"what came", **told):
     return Parcel(protocol="otlp", groups=((SHOP, signals),), original=original, **told)
 
 
-def frames_of(taking):
-    return [decode_frame(record.payload) for record in taking.records()]
-
-
-def rows(taking):
-    blocks = [block for frame in frames_of(taking) for block in frame.blocks]
-    return [row for block in blocks if block.rows for row in rows_of(block)]
-
-
 class TestTakeParcel:
     async def test_keeps_its_signals_under_who_speaks(self, taking):
         outcome = await take_parcel(taking.intake, a_parcel([Span(name="a")]), taking.peer)
 
         assert Fate.STORED is outcome.fate
         assert [("shop", (Span(name="a"),))] == [
-            (frame.resource.service, (*rows_of(frame.blocks[0]),)) for frame in frames_of(taking)
+            (frame.resource.service, (*rows_of(frame.blocks[0]),)) for frame in taking.frames()
         ]
 
     @pytest.mark.parametrize(
@@ -59,14 +50,14 @@ class TestTakeParcel:
         for original in (b"one", b"two"):
             await take_parcel(taking.intake, a_parcel([Span(name="a")], original), taking.peer)
 
-        assert 2 == len(rows(taking))
+        assert 2 == len(taking.rows())
 
     async def test_cuts_what_is_too_large_for_a_frame(self, taking):
         lines = [Log(body=f"{n}" * (MAX_FRAME_BYTES // 8)) for n in range(9)]
 
         outcome = await take_parcel(taking.intake, a_parcel(lines), taking.peer)
 
-        assert (Fate.STORED, lines) == (outcome.fate, rows(taking))
+        assert (Fate.STORED, lines) == (outcome.fate, taking.rows())
 
     async def test_rejects_a_row_that_fits_into_no_frame_and_keeps_the_others(self, taking):
         lines = [Log(body="x" * MAX_FRAME_BYTES), Log(body="y")]
@@ -74,7 +65,7 @@ class TestTakeParcel:
         outcome = await take_parcel(taking.intake, a_parcel(lines), taking.peer)
 
         assert ("rejected", "oversize") == (outcome.fate.value, outcome.reason)
-        assert [Log(body="y")] == rows(taking)
+        assert [Log(body="y")] == taking.rows()
         assert 1 == outcome.lost
 
     async def test_is_refused_at_the_end(self, taking):
@@ -89,20 +80,20 @@ class TestTakeParcel:
         fates = [(await take_parcel(taking.intake, parcel, taking.peer)).fate for _ in range(2)]
 
         assert [Fate.STORED, Fate.DUPLICATE] == fates
-        assert [Span(name="a")] == rows(taking)
+        assert [Span(name="a")] == taking.rows()
 
     async def test_says_what_is_dropped_in_no_row(self, taking):
         parcel = a_parcel([], dropped={"span/invalid": 2})
         await take_parcel(taking.intake, parcel, taking.peer)
 
-        assert [{"span/invalid": 2}] == [dropped_of(frame) for frame in frames_of(taking)]
-        assert [] == rows(taking)
+        assert [{"span/invalid": 2}] == [dropped_of(frame) for frame in taking.frames()]
+        assert [] == taking.rows()
 
     async def test_says_which_rows_travel_as_they_came_too(self, taking):
         parcel = a_parcel([Span(name="a")], keep_original=True)
         await take_parcel(taking.intake, parcel, taking.peer)
 
-        first, second = frames_of(taking)
+        first, second = taking.frames()
         assert (1, 0) == (rows_of_original(first), rows_of_original(second))
         assert (False, True) == tuple(is_beside_original(each, "otlp") for each in (first, second))
         assert not is_beside_original(second, "sentry")
@@ -111,9 +102,9 @@ class TestTakeParcel:
         parcel = a_parcel([Span(name="a")], path="traces", content_type="x/y", keep_original=True)
         await take_parcel(taking.intake, parcel, taking.peer)
 
-        found = [original_of(frame) for frame in frames_of(taking)]
+        found = [original_of(frame) for frame in taking.frames()]
         assert [("otlp", "traces", "x/y", b"what came"), None] == found
-        assert 1 == len(rows(taking))
+        assert 1 == len(taking.rows())
 
     async def test_knows_a_repetition_by_what_its_sender_repeats(self, taking):
         for original in (b"sent at 1", b"sent at 2"):
@@ -121,7 +112,7 @@ class TestTakeParcel:
             outcome = await take_parcel(taking.intake, parcel, taking.peer)
 
         assert Fate.DUPLICATE is outcome.fate
-        assert 1 == len(rows(taking))
+        assert 1 == len(taking.rows())
 
 
 class TestDroppedOf:

@@ -13,8 +13,6 @@ from qmon_agent.http.application import routes_of
 from qmon_agent.ingest.alerts import FIRING, fingerprint_of, read_alerts
 from qmon_agent.ingest.foreign import dropped_of
 from qmon_agent.ingest.sources import SOURCES
-from qmon_sdk.protocol.columns import rows_of
-from qmon_sdk.protocol.frames import decode_frame
 from qmon_sdk.protocol.signals import Log, Point
 
 LABELS = {"alertname": "Flooded", "job": "shop", "severity": "critical"}
@@ -38,13 +36,8 @@ async def alertmanager(taking):
     await source.stop()
 
 
-def frames_of(taking):
-    return [decode_frame(record.payload) for record in taking.records()]
-
-
 def rows(taking, kind):
-    blocks = [block for frame in frames_of(taking) for block in frame.blocks if block.rows]
-    return [row for block in blocks for row in rows_of(block) if type(row) is kind]
+    return [row for row in taking.rows() if type(row) is kind]
 
 
 class TestReadAlerts:
@@ -97,13 +90,13 @@ class TestSource:
         other = {"labels": {"alertname": "x"}}
         await alertmanager.post("/api/v2/alerts", json=[ALERT, other])
 
-        assert ["shop", "alertmanager"] == [frame.resource.service for frame in frames_of(taking)]
+        assert ["shop", "alertmanager"] == [frame.resource.service for frame in taking.frames()]
 
     async def test_counts_what_is_no_alert(self, alertmanager, taking):
         answer = await alertmanager.post("/api/v2/alerts", json=[ALERT, {}, 7])
 
         assert {"taken": 1, "invalid": 2} == answer.json()
-        assert {"alert/invalid": 2} == dropped_of(frames_of(taking)[0])
+        assert {"alert/invalid": 2} == dropped_of(taking.frames()[0])
 
     @pytest.mark.parametrize(
         "body", [b"", b"{", b"[{}]", b"7", b"\xff", b'[{"a":' * 50_000, b'{"alerts": 7}']

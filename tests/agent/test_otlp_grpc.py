@@ -12,8 +12,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from qmon_agent.ingest.sources.otlp_grpc import OtlpGrpcSource
-from qmon_sdk.protocol.columns import rows_of
-from qmon_sdk.protocol.frames import decode_frame
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 BEARER = (("authorization", "Bearer secret"),)
@@ -42,12 +40,6 @@ async def call(place):
         yield call
 
 
-def rows(taking):
-    frames = [decode_frame(record.payload) for record in taking.records()]
-    blocks = [block for frame in frames for block in frame.blocks if block.kind == "span"]
-    return [row for block in blocks for row in rows_of(block)]
-
-
 class TestOtlpOverGrpc:
     async def test_is_kept_as_the_exporter_sends_it(self, taking, place):
         def program():
@@ -60,7 +52,7 @@ class TestOtlpOverGrpc:
 
         await asyncio.to_thread(program)
 
-        assert {f"s{number}" for number in range(50)} == {row.name for row in rows(taking)}
+        assert {f"s{number}" for number in range(50)} == {row.name for row in taking.rows()}
 
     @pytest.mark.parametrize("token", ["Bearer wrong", "Basic secret", ""])
     async def test_needs_a_token(self, call, token):

@@ -16,7 +16,6 @@ from qmon_agent.ingest.loose import NotJsonError
 from qmon_agent.ingest.posthog.bodies import BodyError, read_body
 from qmon_agent.ingest.posthog.events import Times, signal_of
 from qmon_agent.ingest.sources import SOURCES
-from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.errors import OversizeError
 from qmon_sdk.protocol.frames import decode_frame
 from qmon_sdk.protocol.signals import Error
@@ -39,13 +38,6 @@ async def posthog(taking):
     async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
         yield client
     await source.stop()
-
-
-def rows(taking):
-    frames = [decode_frame(record.payload) for record in taking.records()]
-    return [
-        row for frame in frames for block in frame.blocks if block.rows for row in rows_of(block)
-    ]
 
 
 class TestReadBody:
@@ -152,14 +144,14 @@ class TestSource:
         assert (200, {"status": "Ok"}, 1) == (
             answer.status_code,
             answer.json(),
-            len(rows(taking)),
+            len(taking.rows()),
         )
 
     @pytest.mark.parametrize("path", ["/capture/", "/e/?compression=gzip-js", "/i/v0/e/"])
     async def test_takes_events_wherever_clients_send_them(self, posthog, taking, path):
         await posthog.post(path, content=gzip.compress(BATCH))
 
-        assert ["paid"] == [row.name for row in rows(taking)]
+        assert ["paid"] == [row.name for row in taking.rows()]
 
     @pytest.mark.parametrize("token", ["wrong", "", None, 7, ["secret"]])
     async def test_lets_nobody_in_without_a_token(self, posthog, taking, token):
@@ -167,7 +159,7 @@ class TestSource:
 
         answer = await posthog.post("/batch/", json={"api_key": token, "batch": [event]})
 
-        assert (401, []) == (answer.status_code, rows(taking))
+        assert (401, []) == (answer.status_code, taking.rows())
 
     async def test_counts_what_is_no_event(self, posthog, taking):
         batch = [EVENT, 7, {}, {"event": None}, [EVENT]]
@@ -178,12 +170,12 @@ class TestSource:
 
         frames = [decode_frame(record.payload) for record in taking.records()]
         assert {"event/invalid": 4} == dropped_of(frames[0])
-        assert 1 == len(rows(taking))
+        assert 1 == len(taking.rows())
 
     async def test_counts_replays(self, posthog, taking):
         await posthog.post("/s/", json=[{"event": "$snapshot", "properties": {"token": "secret"}}])
 
-        assert (1, []) == (len([*taking.records()]), rows(taking))
+        assert (1, []) == (len([*taking.records()]), taking.rows())
 
     @pytest.mark.parametrize("path", ["/flags/?v=2", "/decide/?v=3", "/array/secret/config"])
     async def test_has_no_flags(self, posthog, path):
@@ -199,7 +191,7 @@ class TestSource:
     async def test_refuses_garbage(self, posthog, taking, body):
         answer = await posthog.post("/batch/", content=body)
 
-        assert (400, []) == (answer.status_code, rows(taking))
+        assert (400, []) == (answer.status_code, taking.rows())
 
     async def test_takes_what_is_nested_as_deep_as_can_be_read(self, posthog, taking):
         deep = '{"a":' * 900 + "1" + "}" * 900
@@ -208,4 +200,4 @@ class TestSource:
         answer = await posthog.post("/batch/", content=body)
 
         assert answer.status_code in {200, 400}
-        assert (200 == answer.status_code) == (1 == len(rows(taking)))
+        assert (200 == answer.status_code) == (1 == len(taking.rows()))

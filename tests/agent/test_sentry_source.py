@@ -11,7 +11,6 @@ import pytest
 from qmon_agent.ingest.packings import known_packings
 from qmon_agent.ingest.sources import SOURCES
 from qmon_agent.settings import Admission as AdmissionOptions
-from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.frames import decode_frame
 
 EVENT = json.dumps({"message": "m", "event_id": "ab" * 16}).encode()
@@ -45,13 +44,6 @@ async def sentry(taking):
     await source.stop()
 
 
-def rows(taking):
-    frames = [decode_frame(record.payload) for record in taking.records()]
-    return [
-        row for frame in frames for block in frame.blocks if block.rows for row in rows_of(block)
-    ]
-
-
 class TestKeys:
     @pytest.mark.parametrize(
         ("headers", "query", "inside"),
@@ -65,7 +57,7 @@ class TestKeys:
         answer = await sentry.post(PATH + query, content=an_envelope(**inside), headers=headers)
 
         assert (200, {"id": "cd" * 16}) == (answer.status_code, answer.json())
-        assert ["m"] == [row.message for row in rows(taking)]
+        assert ["m"] == [row.message for row in taking.rows()]
 
     @pytest.mark.parametrize(
         ("headers", "query", "inside"),
@@ -80,7 +72,7 @@ class TestKeys:
     async def test_that_are_wrong_let_nobody_in(self, sentry, taking, headers, query, inside):
         answer = await sentry.post(PATH + query, content=an_envelope(**inside), headers=headers)
 
-        assert (403, []) == (answer.status_code, rows(taking))
+        assert (403, []) == (answer.status_code, taking.rows())
         assert answer.headers["x-sentry-error"]
 
 
@@ -89,7 +81,7 @@ class TestEnvelopes:
         for moment in ("2026-01-01T00:00:00Z", "2026-01-01T00:00:30Z"):
             answer = await sentry.post(PATH, content=an_envelope(sent_at=moment), headers=AUTH)
 
-        assert (200, 1) == (answer.status_code, len(rows(taking)))
+        assert (200, 1) == (answer.status_code, len(taking.rows()))
 
     async def test_that_lie_are_refused_and_kept_to_look_at(self, sentry, taking):
         answer = await sentry.post(PATH, content=an_envelope()[:-3], headers=AUTH)
@@ -109,7 +101,7 @@ class TestEnvelopes:
 
         await sentry.post(PATH, content=an_envelope(("log", line)), headers=AUTH)
 
-        assert 200 == len(rows(taking))
+        assert 200 == len(taking.rows())
 
     async def test_count_what_is_not_kept(self, sentry, taking):
         await sentry.post(PATH, content=an_envelope(("attachment", b"\0")), headers=AUTH)

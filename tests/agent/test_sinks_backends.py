@@ -39,19 +39,6 @@ def a_batch(name, *signals, sequence=1):
 
 
 @pytest.fixture
-def sink_with():
-    made = []
-
-    def make(name, **options):
-        made.append(SINKS.build(name, options))
-        return made[-1]
-
-    yield make
-    for sink in made:
-        sink.close()
-
-
-@pytest.fixture
 def recorder(peers):
     """Takes everything, and keeps path, headers and body."""
     kept = []

@@ -51,20 +51,17 @@ def ask(server, query, at=5):
 
 
 @pytest.fixture
-def sink_to():
-    """Makes sinks, and closes them."""
-    made = []
+def sink_to(sink_with):
+    """Makes sinks that write to a server."""
 
     def make(server, path=None, **options):
-        endpoint = {"endpoint": f"{server.url}/api/v1/write", **options}
-        made.append(SINKS.build("prometheus_remote_write", endpoint))
+        usual = {"endpoint": f"{server.url}/api/v1/write"}
+        sink = sink_with("prometheus_remote_write", **usual | options)
         if path:
-            made[-1].remember_at(path, is_new=False)
-        return made[-1]
+            sink.remember_at(path, is_new=False)
+        return sink
 
-    yield make
-    for sink in made:
-        sink.close()
+    return make
 
 
 @pytest.fixture

@@ -239,16 +239,3 @@ def test_a_page_to_scrape(golden, sink_with):
     sink._add(BATCH)
 
     golden("exposition.txt", "".join(text_of(sink._totals.since(0), sink.bounds)))
-
-
-@pytest.fixture
-def sink_with():
-    made = []
-
-    def make(name, **options):
-        made.append(SINKS.build(name, options))
-        return made[-1]
-
-    yield make
-    for sink in made:
-        sink.close()

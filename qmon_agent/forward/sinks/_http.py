@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import time
 from collections.abc import Callable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.retry_after import seconds_of
 from qmon_agent.forward.batch import Batch
 
 from . import DELIVERED, Delivery
@@ -253,7 +253,7 @@ def judged(post: Post, answer: Answer, place: str) -> Delivery:
         return DELIVERED
     detail = f"HTTP {answer.status} from {post.path.lstrip('/') or without_secrets(place)}"
     if answer.status in _TRY_AGAIN or answer.status >= 500:  # noqa: PLR2004 - the receiver's fault, so it may pass
-        wait_s = seconds_of(answer.headers.get("retry-after", ""))
+        wait_s = seconds_of(answer.headers.get("retry-after", ""), time.time())
         return Delivery(outcome="retry", detail=detail, retry_after_s=wait_s)
     if answer.status in _FOR_A_PERSON:
         return Delivery(outcome="retry", detail=f"{detail}: {_FOR_A_PERSON[answer.status]}")
@@ -265,16 +265,6 @@ def _said(answer: Answer) -> str:
     text = answer.body[:_SAID].decode("utf-8", "replace").strip()
     line = text.splitlines()[0] if text else ""
     return f": {line}" if line.isprintable() and line else ""
-
-
-def seconds_of(retry_after: str) -> float:
-    """What `Retry-After` says, as seconds or as a date; zero when it says nothing."""
-    if retry_after.isdecimal():
-        return float(retry_after)
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return 0.0
 
 
 def check_address(option: str, address: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent import durable
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.forward.batch import Batch, signals_of
 from qmon_sdk.protocol.frames import Frame
@@ -63,7 +64,7 @@ class FileSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             if newer.exists():
                 newer.replace(older)
         path.unlink(missing_ok=True)
-        _sync_directory(path.parent)
+        durable.sync(path.parent)
 
     def _append(self, path: Path, batch: Batch) -> None:
         is_new = not path.exists()
@@ -74,7 +75,7 @@ class FileSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         finally:
             os.close(file)
         if is_new:
-            _sync_directory(path.parent)
+            durable.sync(path.parent)
 
 
 def _write_all(file: int, batch: Batch) -> None:
@@ -122,12 +123,3 @@ def _write(file: int, lines: bytes) -> None:
     rest = memoryview(lines)
     while rest:
         rest = rest[os.write(file, rest) :]
-
-
-def _sync_directory(directory: Path) -> None:
-    """What a name stands for is the directory's to remember."""
-    file = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

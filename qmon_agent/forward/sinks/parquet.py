@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from qmon_agent import durable
 from qmon_agent.forward.batch import Batch
 from qmon_agent.forward.pace import Pace
 from qmon_sdk.protocol.frames import encode_frame
@@ -74,7 +75,7 @@ class ParquetSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             file.flush()
             os.fsync(file.fileno())
         beside.replace(folder / f"{name}.parquet")
-        _sync_directory(folder)
+        durable.sync(folder)
 
 
 def _tables_of(batch: Batch) -> Iterator[tuple[str, pa.Table]]:
@@ -105,12 +106,3 @@ def _named(day: int) -> str:
     from datetime import date, timedelta
 
     return str(date(1970, 1, 1) + timedelta(days=max(0, day)))
-
-
-def _sync_directory(directory: Path) -> None:
-    """What a name stands for is the directory's to remember."""
-    file = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

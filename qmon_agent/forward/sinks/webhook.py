@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import time
 from collections.abc import Iterator
 
-from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.signing import key_of, signed_headers
 from qmon_agent.forward.batch import Batch
 
 from ._documents import Document, documents_of, encode, pieces_of, told_time
 from ._http import EndpointSink, Post
-
-SECRET_PREFIX = "whsec_"  # noqa: S105 - the mark of a secret, not one
 
 
 class WebhookSink(EndpointSink, kw_only=True, forbid_unknown_fields=True):
@@ -38,7 +32,7 @@ class WebhookSink(EndpointSink, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         EndpointSink.__post_init__(self)
-        self._keys = tuple(_key(secret) for secret in self.secrets)
+        self._keys = tuple(key_of(secret) for secret in self.secrets)
 
     def posts(self, batch: Batch) -> Iterator[Post]:
         pieces = pieces_of(documents_of(batch, self.kinds), self.max_rows)
@@ -56,12 +50,8 @@ class WebhookSink(EndpointSink, kw_only=True, forbid_unknown_fields=True):
     def headers_of(self, post: Post) -> dict[str, str]:
         """Signed when it is sent: who checks a signature looks at its time as well."""
         stamp = str(int(time.time()))
-        headers = {"webhook-id": post.key, "webhook-timestamp": stamp}
-        signed = f"{post.key}.{stamp}.".encode() + post.body
-        if self._keys:
-            signatures = [_signature(key, signed) for key in self._keys]
-            headers["webhook-signature"] = " ".join(signatures)
-        return EndpointSink.headers_of(self, post) | headers
+        signed = signed_headers(self._keys, name=post.key, stamp=stamp, body=post.body)
+        return EndpointSink.headers_of(self, post) | signed
 
 
 def _told(document: Document) -> dict[str, object]:
@@ -72,16 +62,3 @@ def _told(document: Document) -> dict[str, object]:
         "resource": {"process": document.frame.process.hex(), **document.resource},
         "fields": document.row.as_dict(),
     }
-
-
-def _key(secret: str) -> bytes:
-    if not secret.startswith(SECRET_PREFIX):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except binascii.Error:
-        raise ConfigError("secrets", "after whsec_ comes base64") from None
-
-
-def _signature(key: bytes, signed: bytes) -> str:
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

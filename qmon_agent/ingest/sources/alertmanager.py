@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
-
-import msgspec
 
 from qmon_agent.ingest.alerts import Alert, line_of, points_of, read_alerts, resource_of
 from qmon_agent.ingest.entrance import Entrance, Receive, Scope, Send
@@ -17,33 +15,24 @@ from qmon_agent.ingest.foreign import Parcel, take_parcel
 from qmon_agent.ingest.loose import NotJsonError, decoded
 from qmon_agent.ingest.outcome import Fate
 from qmon_agent.ingest.sources import Door
+from qmon_agent.ingest.sources._mounted import MountedSource
 from qmon_sdk.protocol.frames import Resource
 from qmon_sdk.protocol.signals import Signal
 
 _REMEMBERED = 10_000
 
 
-class AlertmanagerSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
+class AlertmanagerSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
     """`[sources.alertmanager]`: alerts posted as to Alertmanager v2, or by its webhook."""
 
     entrance: ClassVar[Entrance] = Entrance(paths=("/api/v2/alerts", "/api/alertmanager"))
 
-    enabled: bool = True
     service: str = "alertmanager"
     """The service that alerts are about which have neither a label `service` nor `job`."""
 
     def __post_init__(self) -> None:
-        self._door: Door | None = None
+        super().__post_init__()
         self._known: OrderedDict[str, tuple[bool, int]] = OrderedDict()
-
-    async def start(self, door: Door) -> None:
-        self._door = door
-
-    async def stop(self) -> None:
-        self._door = None
-
-    def describe(self) -> Mapping[str, Any]:
-        return {"paths": [*self.entrance.paths]}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application; token, body limits and gzip are the gate's work."""

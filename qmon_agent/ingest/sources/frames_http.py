@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import ClassVar
 
 import msgspec
 
 from qmon_agent.ingest.entrance import Entrance, Receive, Scope, Send
-from qmon_agent.ingest.outcome import Fate, Outcome, Peer
-from qmon_agent.ingest.sources import Door
+from qmon_agent.ingest.exchange import body_of, peer_of
+from qmon_agent.ingest.outcome import Fate, Outcome
+from qmon_agent.ingest.sources._mounted import MountedSource
 from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.frames import split_messages
 
@@ -18,24 +19,10 @@ from qmon_sdk.protocol.frames import split_messages
 _MOST_FRAMES = 10_000
 
 
-class FramesHttpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
+class FramesHttpSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
     """`[sources.frames_http]`: bodies of prefixed frames, answered when they are on disk."""
 
     entrance: ClassVar[Entrance] = Entrance(paths=("/api/qmon/frames",))
-
-    enabled: bool = True
-
-    def __post_init__(self) -> None:
-        self._door: Door | None = None
-
-    async def start(self, door: Door) -> None:
-        self._door = door
-
-    async def stop(self) -> None:
-        self._door = None
-
-    def describe(self) -> Mapping[str, Any]:
-        return {"paths": [*self.entrance.paths]}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application; token, body limits and decompression are the gate's work."""
@@ -43,8 +30,8 @@ class FramesHttpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True,
         if door is None:
             await _answer(send, 503, {"error": "the agent is stopping"}, wait_s=1)
             return
-        peer = Peer(name=f"ip:{(scope.get('client') or ('unix',))[0]}")
-        body = await _body(receive)
+        peer = peer_of(scope)
+        body = await body_of(receive)
         delay = door.intake.admission.charge(peer, len(body))
         if delay > 0 or door.intake.admission.is_full:
             await _answer(send, 429, {"error": "over budget"}, wait_s=max(1, round(delay)))
@@ -75,15 +62,6 @@ def _bounded(frames: Iterator[bytes]) -> Iterator[bytes]:
         if number >= _MOST_FRAMES:
             raise WireError(f"more than {_MOST_FRAMES} frames in one body")
         yield frame
-
-
-async def _body(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
 
 
 async def _answer(send: Send, status: int, body: object, *, wait_s: int = 0) -> None:

@@ -8,11 +8,11 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from qmon_agent import durable
 from qmon_agent.ingest.journal_entries import Entry, read_entry, resource_of, signals_of_entry
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.sources import Door
@@ -160,7 +160,7 @@ class JournaldSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
     async def _keep(self, place: JournalPlace, entries: Sequence[Entry]) -> None:
         """Written down, sent until it is on disk, and only then behind us."""
         place.count = len(entries)
-        await asyncio.to_thread(_write, self._path, msgspec.json.encode(place))
+        await asyncio.to_thread(durable.replace, self._path, msgspec.json.encode(place))
         while True:
             outcomes = await asyncio.gather(*(self._send(*one) for one in _parts(place, entries)))
             if all(outcome.fate is not Fate.REFUSED for outcome in outcomes):
@@ -169,7 +169,7 @@ class JournaldSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
         place.cursor = entries[-1]["__CURSOR"]
         place.number += len(entries)
         place.count = 0
-        await asyncio.to_thread(_write, self._path, msgspec.json.encode(place))
+        await asyncio.to_thread(durable.replace, self._path, msgspec.json.encode(place))
         self._door.vitals.add("journald_entries", len(entries))
 
     async def _send(self, head: Head, resource: Resource, signals: Sequence[Signal]) -> Outcome:
@@ -200,15 +200,6 @@ def _parts(
         signals += signals_of_entry(entry, error_id)
     for number, resource, signals in groups.values():
         yield Head(process=bytes.fromhex(place.id), sequence=number), resource, signals
-
-
-def _write(path: Path, data: bytes) -> None:
-    beside = path.with_suffix(".new")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 async def _ended(child: asyncio.subprocess.Process) -> None:

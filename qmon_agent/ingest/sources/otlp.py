@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from qmon_agent.ingest.entrance import Entrance, Headers, Receive, Scope, Send
+from qmon_agent.ingest.exchange import body_of
 from qmon_agent.ingest.otlp.answers import number_and_text
 from qmon_agent.ingest.otlp.encoding import LANES, Encoding, Lane
 from qmon_agent.ingest.otlp.json_encoding import JsonEncoding
@@ -105,7 +106,7 @@ class OtlpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=
         if self._reception is None:
             return Reply(code=Code.UNAVAILABLE, message="the agent is stopping", wait_s=1)
         peer = Peer(name=f"ip:{(scope.get('client') or ('unix',))[0]}")
-        body = await _body(receive)
+        body = await body_of(receive)
         return await self._reception.take(lane, body, encoding=encoding, peer=peer)
 
 
@@ -133,15 +134,6 @@ def _kind_of(headers: Headers) -> str:
 
 def _headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-async def _body(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _send_reply(send: Send, lane: Lane, *, reply: Reply, encoding: Encoding) -> None:

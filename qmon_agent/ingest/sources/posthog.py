@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import uuid4
 
-import msgspec
-
 from qmon_agent.ingest.entrance import Entrance, Receive, Scope, Send
 from qmon_agent.ingest.exchange import Exchange
 from qmon_agent.ingest.foreign import Parcel, take_parcel
@@ -18,6 +16,7 @@ from qmon_agent.ingest.outcome import Fate
 from qmon_agent.ingest.posthog.bodies import Body, read_body
 from qmon_agent.ingest.posthog.events import Times, resource_of, signal_of
 from qmon_agent.ingest.sources import Door
+from qmon_agent.ingest.sources._mounted import MountedSource
 from qmon_sdk.protocol.errors import OversizeError, WireError
 from qmon_sdk.protocol.frames import Resource
 from qmon_sdk.protocol.signals import Signal
@@ -30,7 +29,7 @@ _FLAGS = ("/decide/", "/decide", "/flags/", "/flags")
 _CONFIG = ("/array/{token}/config",)
 
 
-class PosthogSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
+class PosthogSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
     """`[sources.posthog]`: events of PostHog's clients, whose project key is a token."""
 
     entrance: ClassVar[Entrance] = Entrance(
@@ -40,20 +39,10 @@ class PosthogSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, di
         from_browsers=True,
     )
 
-    enabled: bool = True
     service: str = "posthog"
     """The service that events are of which have no property `service`."""
     max_unpacked_bytes: int = 20 * 1024 * 1024
     """What a body may unpack to that is packed without saying so, as those of browsers are."""
-
-    def __post_init__(self) -> None:
-        self._door: Door | None = None
-
-    async def start(self, door: Door) -> None:
-        self._door = door
-
-    async def stop(self) -> None:
-        self._door = None
 
     def describe(self) -> Mapping[str, Any]:
         return {"paths": ["/batch/", "/capture/", "/e/", "/i/v0/e/", "/flags/"]}

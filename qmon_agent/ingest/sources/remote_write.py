@@ -6,27 +6,26 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import msgspec
-
 from qmon_agent.ingest.entrance import Entrance, Receive, Scope, Send
+from qmon_agent.ingest.exchange import body_of, peer_of
 from qmon_agent.ingest.foreign import Parcel, take_parcel
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.remote_messages import V1, V2, MessageError, read_message, unpacked
 from qmon_agent.ingest.remote_points import RemotePoints, Told
 from qmon_agent.ingest.sources import Door
+from qmon_agent.ingest.sources._mounted import MountedSource
 
 _ON_THE_LOOP_BYTES = 4 * 1024
 _PROBLEMS = 5  # are told to the sender; it logs what it is answered
 
 
-class RemoteWriteSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
+class RemoteWriteSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
     """`[sources.remote_write]`: `POST /api/v1/write`, versions 1.0 and 2.0."""
 
     entrance: ClassVar[Entrance] = Entrance(
         paths=("/api/v1/write",), packings=frozenset({"snappy"})
     )
 
-    enabled: bool = True
     max_unpacked_bytes: int = 32 << 20
     """Of one message, unpacked."""
     max_series: int = 200_000
@@ -35,15 +34,9 @@ class RemoteWriteSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     """Whether messages are kept as they came as well, for a sink that passes them on."""
 
     def __post_init__(self) -> None:
-        self._door: Door | None = None
+        super().__post_init__()
         self._points = RemotePoints(self.max_series)
         self._turn = asyncio.Lock()
-
-    async def start(self, door: Door) -> None:
-        self._door = door
-
-    async def stop(self) -> None:
-        self._door = None
 
     def describe(self) -> Mapping[str, Any]:
         return {"paths": [*self.entrance.paths], "series": len(self._points)}
@@ -53,8 +46,8 @@ class RemoteWriteSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
         gets a 429, unless it is told otherwise.
         """
         door = self._door
-        body = await _body(receive)
-        peer = Peer(name=f"ip:{(scope.get('client') or ('unix',))[0]}")
+        body = await body_of(receive)
+        peer = peer_of(scope)
         if door is None:
             await _answer(send, 503, "the agent is stopping")
             return
@@ -128,15 +121,6 @@ async def _answer_told(send: Send, told: Told, outcome: Outcome) -> None:
         await _answer(send, 400, outcome.reason, written=written)
     else:
         await _answer(send, 204, "", written=written)
-
-
-async def _body(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
 
 
 async def _answer(

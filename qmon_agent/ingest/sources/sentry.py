@@ -23,6 +23,7 @@ from qmon_agent.ingest.sentry.envelope import headers_of
 from qmon_agent.ingest.sentry.gathered import Gathered
 from qmon_agent.ingest.sentry.items import enveloped, translated
 from qmon_agent.ingest.sources import Door
+from qmon_agent.ingest.sources._mounted import MountedSource
 from qmon_sdk.protocol.errors import OversizeError, WireError
 
 _KEY = re.compile(r"\bsentry_key=([^,\s]+)")
@@ -30,7 +31,7 @@ _KEY = re.compile(r"\bsentry_key=([^,\s]+)")
 _SMALL = 16 * 1024
 
 
-class SentrySource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
+class SentrySource(MountedSource, kw_only=True, forbid_unknown_fields=True):
     """`[sources.sentry]`: envelopes of Sentry's clients; DSN `http://TOKEN@HOST:7690/1`."""
 
     entrance: ClassVar[Entrance] = Entrance(
@@ -45,22 +46,12 @@ class SentrySource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
         packings=known_packings(),
     )
 
-    enabled: bool = True
-    projects: dict[str, str] = {}
+    projects: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     """The service that a project number in a DSN stands for; otherwise it is `project-NUMBER`."""
     keep_original: bool = False
     """Whether envelopes are kept as they came as well, for a sink of the same protocol."""
     max_unpacked_bytes: int = 200 * 1024 * 1024
     """What a body packed by brotli or zstd may unpack to."""
-
-    def __post_init__(self) -> None:
-        self._door: Door | None = None
-
-    async def start(self, door: Door) -> None:
-        self._door = door
-
-    async def stop(self) -> None:
-        self._door = None
 
     def describe(self) -> Mapping[str, Any]:
         return {"paths": [*self.entrance.paths[::2]], "packings": sorted(self.entrance.packings)}

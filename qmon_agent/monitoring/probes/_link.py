@@ -7,11 +7,12 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from . import Number, UnknownError
 
 _DAY_S = 86_400.0
+_MOST_BYTES = 4096  # of an answer
 
 
 class Stopwatch:
@@ -90,6 +91,19 @@ def _cut_off(link: socket.socket, watch: Stopwatch) -> Iterator[None]:
 def _shut(link: socket.socket) -> None:
     with contextlib.suppress(OSError):
         link.shutdown(socket.SHUT_RDWR)
+
+
+def heard_on(link: socket.socket, watch: Stopwatch, is_enough: Callable[[bytes], bool]) -> bytes:
+    """What the other side says until it is enough, it ends, or it is too much."""
+    heard = b""
+    while not is_enough(heard) and len(heard) < _MOST_BYTES:
+        link.settimeout(watch.left_s)
+        chunk = link.recv(_MOST_BYTES)
+        heard += chunk
+        if not chunk:
+            _ = watch.left_s  # cut off, or ended by the other side
+            break
+    return heard
 
 
 def secured(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from . import Checked
-from ._link import Stopwatch, connected
-
-_MOST_BYTES = 4096
+from ._link import Stopwatch, connected, heard_on
 
 
 class RedisProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -35,14 +33,7 @@ class RedisProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             asked.insert(0, ["AUTH", *filter(None, [self.user]), self.password])
         with connected(self.host, self.port, watch) as link, watch.phase("first_byte"):
             link.sendall(b"".join(map(_command, asked)))
-            heard = b""
-            while heard.count(b"\r\n") < len(asked) and len(heard) < _MOST_BYTES:
-                link.settimeout(watch.left_s)
-                chunk = link.recv(_MOST_BYTES)
-                if not chunk:
-                    _ = watch.left_s
-                    break
-                heard += chunk
+            heard = heard_on(link, watch, lambda heard: heard.count(b"\r\n") >= len(asked))
         lines = heard.decode("utf-8", "replace").split("\r\n")
         wrong = next((line for line in lines if line.startswith("-")), "")
         if wrong or lines[len(asked) - 1] != "+PONG":

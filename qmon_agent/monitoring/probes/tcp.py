@@ -5,9 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from . import Checked
-from ._link import Stopwatch, connected
-
-_MOST_BYTES = 4096
+from ._link import Stopwatch, connected, heard_on
 
 
 class TcpProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -30,19 +28,12 @@ class TcpProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def check(self, timeout_s: float) -> Checked:
         """One connection."""
         watch = Stopwatch(timeout_s)
-        heard = b""
         with connected(self.host, self.port, watch) as link:
             if self.send:
                 link.sendall(self.send.encode())
             wanted = self.expect.encode()
             with watch.phase("first_byte"):
-                while wanted not in heard and len(heard) < _MOST_BYTES:
-                    link.settimeout(watch.left_s)
-                    chunk = link.recv(_MOST_BYTES)
-                    heard += chunk
-                    if not chunk:
-                        _ = watch.left_s
-                        break
+                heard = heard_on(link, watch, lambda heard: wanted in heard)
         if wanted not in heard:
             return Checked(problem="the answer is another one", type="answer")
         return Checked(numbers=watch.numbers())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -75,10 +74,6 @@ class Kernel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         if keep:
             self._files[path] = file
         return said
-
-    def is_linux(self) -> bool:
-        """Whether these are the files to read, or psutil is to be asked."""
-        return sys.platform == "linux" or self.proc != "/proc"
 
 
 def pairs(text: str) -> Iterator[tuple[str, int]]:

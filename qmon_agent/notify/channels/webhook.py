@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 from concurrent.futures import ThreadPoolExecutor
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import msgspec
 
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.retry_after import seconds_of
+from qmon_agent.domain.signing import key_of, signed_headers
 from qmon_agent.notify.alertmanager import body_of
 from qmon_agent.notify.message import Message
 
 from . import DELIVERED, Delivery
 
 TRY_AGAIN = frozenset({408, 425, 429})
-SECRET_PREFIX = "whsec_"  # noqa: S105 - the mark of a secret, not one
 
 
 def _threads() -> ThreadPoolExecutor:
@@ -48,7 +44,7 @@ class WebhookChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in {"http", "https"}:
             raise ConfigError("url", f"{self.url!r} is no http or https address")
-        self._keys = tuple(_key(secret) for secret in self.secrets)
+        self._keys = tuple(key_of(secret) for secret in self.secrets)
 
     async def send(self, message: Message) -> Delivery:
         """Redirects are not followed: nobody moves our messages without being asked to."""
@@ -81,25 +77,8 @@ class WebhookChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             "content-type": "application/json",
             "user-agent": "qmon-agent",
             "idempotency-key": message.key,
-            "webhook-id": message.key,
-            "webhook-timestamp": stamp,
         }
-        signed = f"{message.key}.{stamp}.".encode() + body
-        signatures = [_signature(key, signed) for key in self._keys]
-        return headers | ({"webhook-signature": " ".join(signatures)} if signatures else {})
-
-
-def _key(secret: str) -> bytes:
-    if not secret.startswith(SECRET_PREFIX):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except binascii.Error:
-        raise ConfigError("secrets", "after whsec_ comes base64") from None
-
-
-def _signature(key: bytes, signed: bytes) -> str:
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        return headers | signed_headers(self._keys, name=message.key, stamp=stamp, body=body)
 
 
 def _delivery(status: int, retry_after: str, message: Message) -> Delivery:
@@ -107,16 +86,6 @@ def _delivery(status: int, retry_after: str, message: Message) -> Delivery:
     if 200 <= status < 300:  # noqa: PLR2004 - that is what success means in HTTP
         return DELIVERED
     if status in TRY_AGAIN or status >= 500:  # noqa: PLR2004 - the receiver's fault, so it may pass
-        wait_s = _seconds(retry_after, message.sent_at)
+        wait_s = seconds_of(retry_after, message.sent_at / SECOND)
         return Delivery(outcome="retry", detail=detail, retry_after_s=wait_s)
     return Delivery(outcome="refused", detail=detail)
-
-
-def _seconds(retry_after: str, now: int) -> float:
-    """What `Retry-After` says, as seconds or as a date; zero when it says nothing."""
-    if retry_after.isdigit():
-        return float(retry_after)
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - now / SECOND)
-    except (TypeError, ValueError):
-        return 0.0

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from qmon_agent import durable
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
-
-from . import durable
 
 VERSION = 1
 FILE = "manifest.json"

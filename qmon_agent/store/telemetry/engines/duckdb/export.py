@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from qmon_agent import durable
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
-from qmon_agent.store.telemetry import durable
 from qmon_agent.store.telemetry.manifest import Segment
 from qmon_agent.store.telemetry.schema import TABLES, Table
 

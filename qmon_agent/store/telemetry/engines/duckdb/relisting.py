@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from qmon_agent import durable
 from qmon_agent.journal import Position
 from qmon_agent.journal.segments import SegmentName, segments_in
-from qmon_agent.store.telemetry import durable
 from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.manifest import DamagedManifestError, Manifest, Segment
 from qmon_agent.store.telemetry.options import TelemetryOptions
