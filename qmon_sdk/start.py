@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LAST_WORDS = "qmon_sdk.last_words"
 
+_DSN = "name the place by the first argument, as in init('unix:///run/qmon/qmon.sock')"
+
 
 def init(
     dsn: str | None = None, *, transport: Transport | None = None, **options: Any
@@ -44,6 +46,9 @@ def init(
     """
     settings, problems = settle({"dsn": dsn, **options})
     problems += _unknown(settings)
+    if transport is not None and not hasattr(transport, "send"):
+        problems.append(f"transport: no way to an agent, but a {type(transport).__name__}: {_DSN}")
+        transport = None
     if problems and (settings.debug or "pytest" in sys.modules):
         raise SettingsError("; ".join(problems))
     before = current().trouble

@@ -45,6 +45,7 @@ _ALONE = 2  # threads: the program's only one, and the flusher
 _STATS_PATIENCE_S = 0.1
 _PAUSE_S = 0.05  # between looks for the acknowledgement, if nothing is heard of it
 _MOST_WAITING = 1 << 15  # signals that wait for the next flush
+_HELP_S = 0.002  # what a call may wait for the flusher, of a thread that is quicker than it
 _SEVERAL = flight.CHUNKS // 8  # pages that one thread fills before the flusher is woken
 
 
@@ -71,6 +72,7 @@ class Recorder:
         self.events: Any = None
         """Keeps plain events in one step of the accelerator, while nothing speaks against it."""
         self._unsent_bytes = 0  # of what waits, nearly: threads do not wait for each other to add
+        self._help_at = self._settings.max_buffer_bytes // 2
         self._rings = Rings(self._settings, self._outgoing, self._use)
         self._lanes: dict[int, Lane] = {}
         self._gate = allocate_lock()
@@ -161,7 +163,7 @@ class Recorder:
             self.wake_up()
         ring, kind = self._rings.get(self.pid) or self.ring(), kind_of(signal)
         waiting = self._waiting
-        if len(waiting) > _MOST_WAITING:
+        if len(waiting) > _MOST_WAITING or self._unsent_bytes > self._settings.max_buffer_bytes:
             self._books.captured(kind)
             self._books.dropped(kind, "queue_overflow")
         elif ring.is_shared:
@@ -174,6 +176,19 @@ class Recorder:
             self._outgoing.signal(signal)
         if len(waiting) >= ROWS_PER_FRAME or self._unsent_bytes > MOST_UNSENT:
             self._flusher.wake()
+            if self._unsent_bytes > self._help_at:
+                self._help()
+
+    def _help(self) -> None:
+        """Send what waits from the thread that fills the memory faster than it is emptied."""
+        if not self._gate.acquire(timeout=_HELP_S):
+            self._help_at += self._settings.max_buffer_bytes // 16  # not again at every call
+            return
+        try:
+            self._gather(_NOTHING_OPEN)
+            self._outgoing.finish()
+        finally:
+            self._gate.release()
 
     def wake_up(self) -> None:
         """Connect and start the flusher, once in each process, when there is something to carry."""
@@ -245,7 +260,7 @@ class Recorder:
             self._outgoing.cut_off(cut_off)
         if waiting := self._waiting[:]:
             del self._waiting[: len(waiting)]
-            self._unsent_bytes = 0
+            self._unsent_bytes, self._help_at = 0, self._settings.max_buffer_bytes // 2
             self._outgoing.kept(waiting)
         PEOPLE.forget()
 

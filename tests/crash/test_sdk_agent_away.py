@@ -146,10 +146,11 @@ class TestHungAgent:
         assert {} == told["dropped"]
         assert 6_001 == len({event.event_id for event in events}) == len(events)
         assert 6_001 == len({span.span_id for span in spans}) == len(spans)
-        # Bounds that a busy machine keeps: blocking would mean seconds, a leak 10 MB and more.
+        # Bounds that a busy machine keeps: blocking would mean seconds. Besides what is pending,
+        # there are what waits for its frame, a copy of it meanwhile, and the ring.
         assert told["max_us"] < 1_000_000
         assert told["pending"] <= BUDGET + (1 << 20)
-        assert told["grown"] < 4 * BUDGET
+        assert told["grown"] < 5 * BUDGET
 
 
 class TestExit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 
@@ -10,6 +11,7 @@ import qmon_sdk as qmon
 from qmon_sdk.accelerator import speedups
 from qmon_sdk.client import current
 
+BULKY = {"text": "x" * 1000}
 PLAIN = {"plan": "pro", "amount": 7, "first": True, "share": 0.5, "nobody": None}
 
 
@@ -87,3 +89,37 @@ class TestPlainEvents:
             os._exit(0)
         os.waitpid(child, 0)
         assert qmon.track("paid", PLAIN) != os.read(reading, 32).decode()
+
+
+class TestMoreThanIsSent:
+    """A thread that keeps events faster than the flusher takes them away."""
+
+    BUDGET = 1 << 20
+    MANY = 6 * BUDGET // 1000
+
+    def test_loses_nothing_while_something_is_sent(self, flying):
+        told = flying(max_buffer_bytes=self.BUDGET)
+        for _ in range(self.MANY):
+            qmon.track("step", BULKY)
+        assert self.MANY == len(told.all("event"))
+        assert {} == qmon.stats().dropped
+
+    def test_is_dropped_and_counted_beyond_the_budget_while_nothing_is(self, flying):
+        inside, go_on = threading.Event(), threading.Event()
+
+        def hang(span):
+            inside.set()
+            go_on.wait(30)
+            return span
+
+        told = flying(max_buffer_bytes=self.BUDGET, before_send_span=hang)
+        with qmon.span("held up"):
+            pass
+        assert inside.wait(10)
+        for _ in range(self.MANY):
+            qmon.track("step", BULKY)
+        go_on.set()
+
+        dropped = qmon.stats().dropped["event/queue_overflow"]
+        assert self.MANY == len(told.all("event")) + dropped
+        assert dropped > self.MANY // 2

@@ -105,6 +105,10 @@ class TestInit:
         with pytest.raises(SettingsError, match="service: takes str, not int; before_send"):
             init(service=5, before_send=3)
 
+    def test_takes_no_text_for_a_transport(self):
+        with pytest.raises(SettingsError, match="transport: no way to an agent, but a str"):
+            init(transport="unix:///run/qmon/qmon.sock")
+
     def test_leaves_out_only_what_there_is(self):
         with pytest.raises(SettingsError, match="no 'flaks' to be left out; did you mean flask"):
             init(integrations=("auto", "-flaks", "-gc"))
