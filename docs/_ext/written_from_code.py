@@ -18,6 +18,7 @@ OURS = ("qmon_sdk", "qmon_agent")
 # kind of plug-in -> where its registry is, and the section of the configuration file it reads.
 REGISTRIES = {
     "source": ("qmon_agent.ingest.sources", "SOURCES", "[sources.{}]"),
+    "processor": ("qmon_agent.ingest.processors", "PROCESSORS", '[[processors]] kind = "{}"'),
     "sampler": ("qmon_agent.monitoring.samplers", "SAMPLERS", "[samplers]"),
     "probe": ("qmon_agent.monitoring.probes", "PROBES", '[[probes]] kind = "{}"'),
     "rule": ("qmon_agent.alerting.rules", "RULES", '[[alerts]] rule = "{}"'),

@@ -20,6 +20,7 @@ from qmon_agent.domain.errors import (
 )
 from qmon_agent.domain.plugins import refuse_negative
 from qmon_agent.forward.sinks import Sink, make_sinks
+from qmon_agent.ingest.declared import Step, make_steps
 from qmon_agent.ingest.listening import address_of
 from qmon_agent.ingest.sources import Source, make_sources
 from qmon_agent.monitoring import make_probes
@@ -43,6 +44,7 @@ class Plugins(msgspec.Struct, frozen=True, kw_only=True):
     channels: dict[str, Channel]
     sinks: dict[str, Sink]
     probes: dict[str, Watched] = {}
+    processors: tuple[Step, ...] = ()
 
 
 def make_plugins(settings: Settings) -> Plugins:
@@ -76,8 +78,14 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     samplers = look.at("samplers.only", _samplers, settings) or {}
     sinks = look.at("sinks", make_sinks, settings.sinks) or {}
     probes = look.at("probes", make_probes, settings.probes) or {}
+    processors = look.at("processors", make_steps, settings.processors) or ()
     plugins = Plugins(
-        sources=sources, samplers=samplers, channels=channels, sinks=sinks, probes=probes
+        sources=sources,
+        samplers=samplers,
+        channels=channels,
+        sinks=sinks,
+        probes=probes,
+        processors=processors,
     )
     return plugins, look.problems
 

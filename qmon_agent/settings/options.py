@@ -125,4 +125,5 @@ class Settings(Options, frozen=True, kw_only=True):
     channels: dict[str, dict[str, Any]] = {}
     alerts: tuple[AlertOptions, ...] = ()
     probes: tuple[dict[str, Any], ...] = ()
+    processors: tuple[dict[str, Any], ...] = ()
     retention: dict[str, str | float] = {}

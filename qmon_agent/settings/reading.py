@@ -98,6 +98,9 @@ def _unknown_keys(table: dict[str, Any], kind: Any, path: str) -> Iterator[Unkno
 def _unknown_inside(value: Any, hint: Any, path: str) -> Iterator[Unknown]:
     if isinstance(value, dict) and _is_record(hint):
         yield from _unknown_keys(value, hint, path)
+    elif isinstance(value, dict):
+        for kind in filter(_is_record, get_args(hint)):  # one that may be left out
+            yield from _unknown_keys(value, kind, path)
     elif isinstance(value, list):
         for kind in filter(_is_record, get_args(hint)):
             for n, item in enumerate(value):

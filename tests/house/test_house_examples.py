@@ -59,7 +59,7 @@ def test_every_configuration_is_right(configuration):
 
     made = make_plugins(read_settings(configuration.encode(), SECRETS))
 
-    others = ("[sources.", "[samplers", "[[probes]]", "[[alerts]]")
+    others = ("[sources.", "[samplers", "[[probes]]", "[[processors]]", "[[alerts]]")
     assert made.channels or made.sinks or any(section in configuration for section in others)
 
 

@@ -1,0 +1,132 @@
+"""A lot: signals of one kind, of one speaker, on their way through the processors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from qmon_agent.domain.routing import EVERYWHERE, Routes
+from qmon_sdk.protocol.columns import Block, block_of, rows_of
+from qmon_sdk.protocol.frames import Resource
+from qmon_sdk.protocol.signals import Signal
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """The record a lot came in."""
+
+    process: bytes = b""
+    """Who sent it, and whose books it is in; nobody (`OWN`): made in the agent."""
+    sequence: int = 0
+    record_id: int = 0
+    """Its place in the order of arrival; what `holds` says."""
+    time: int = 0
+    """When it arrived, in nanoseconds: the time a processor goes by."""
+
+
+OWN = Origin()
+
+
+class Lot:
+    """Never changed: each method makes another. Rows are read when they are first asked for.
+
+    `name` tells apart what comes of one record at several times; see `Processor`.
+    """
+
+    __slots__ = ("_block", "_signals", "dropped", "kind", "name", "origin", "resource", "routes")
+
+    def __init__(
+        self,
+        resource: Resource,
+        content: Block | tuple[str, Sequence[Signal]],
+        *,
+        origin: Origin = OWN,
+        name: bytes = b"",
+    ) -> None:
+        """`content` is a block as it came, or a kind and signals of it."""
+        self.resource = resource
+        self.origin = origin
+        self.name = name
+        self.routes: Routes = EVERYWHERE
+        self.dropped = 0
+        """How many signals a processor has let fall; counted, by its name, around it."""
+        self._block: Block | None = None
+        self._signals: Sequence[Signal] | None = None
+        if isinstance(content, Block):
+            self.kind, self._block = content.kind, content
+        else:
+            self.kind, self._signals = content
+
+    @property
+    def rows(self) -> int:
+        """How many signals; costs nothing."""
+        if self._signals is not None:
+            return len(self._signals)
+        return self._block.rows if self._block is not None else 0
+
+    @property
+    def signals(self) -> Sequence[Signal]:
+        """The signals; raises `FrameError` for a block that contradicts itself."""
+        if self._signals is None:
+            assert self._block is not None  # noqa: S101 - a lot has the one or the other
+            self._signals = rows_of(self._block)
+        return self._signals
+
+    def block(self) -> Block:
+        """As a frame holds it: the very block that came, where nobody has changed its signals."""
+        return self._block or block_of(self.kind, self.signals)
+
+    def changed(self, signals: Sequence[Signal]) -> Lot:
+        """The same signals, as many, with something else in them."""
+        made = self._like(self.name)
+        made._block, made._signals = None, signals  # noqa: SLF001 - it is one of us
+        return made
+
+    def keep(self, signals: Sequence[Signal]) -> Lot:
+        """These of them alone; the rest is counted as dropped."""
+        made = self.changed(signals)
+        made.dropped += self.rows - len(signals)
+        return made
+
+    def drop(self) -> Lot:
+        """None of them."""
+        return self.keep(())
+
+    def part(self, signals: Sequence[Signal], *, name: bytes = b"") -> Lot:
+        """Some of them, the others being in other parts or held back; nothing is counted."""
+        made = self.changed(signals)
+        made.name = name or self.name
+        made.dropped = 0
+        return made
+
+    def of(self, resource: Resource) -> Lot:
+        """The same, said by somebody else."""
+        made = self._like(self.name)
+        made.resource = resource
+        return made
+
+    def routed(self, routes: Routes) -> Lot:
+        """The same, marked by these, too."""
+        made = self._like(self.name)
+        made.routes = self.routes | routes
+        return made
+
+    def _like(self, name: bytes) -> Lot:
+        made = Lot.__new__(Lot)
+        made.resource, made.kind, made.origin, made.name = (
+            self.resource,
+            self.kind,
+            self.origin,
+            name,
+        )
+        made.routes, made.dropped = self.routes, self.dropped
+        made._block, made._signals = self._block, self._signals  # noqa: SLF001 - it is one of us
+        return made
+
+
+def made_lot(resource: Resource, kind: str, signals: Sequence[Signal], *, name: bytes) -> Lot:
+    """What a processor adds of its own; the books have it as captured by the agent.
+
+    `name` is its identity: made again after a crash, it has the same one, and counts once.
+    """
+    return Lot(resource, (kind, signals), name=name)
