@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -78,6 +79,12 @@ class Admission:
             self._waiting.append(resume)
         else:
             resume()
+
+    async def room(self) -> None:
+        """Waits until memory is free."""
+        free = asyncio.Event()
+        self.when_free(free.set)
+        await free.wait()
 
     def _allowances(self, name: str, now: float) -> tuple[Allowance, Allowance]:
         known = self._peers.get(name)

@@ -7,14 +7,11 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from qmon_agent.domain.errors import ConfigError
 from qmon_agent.forward.batch import Batch
+from qmon_agent.ingest.nats_place import NatsPlace
 from qmon_sdk.protocol.frames import Frame, encode_frame
 
 from . import Delivery
-from ._places import tls_context
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -24,39 +21,15 @@ _AT_ONCE = 64
 _FRESH_S = 60.0
 
 
-class NatsSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NatsSink(NatsPlace, kw_only=True, forbid_unknown_fields=True):
     """Each frame is a message, whose `Nats-Msg-Id` is its process and sequence: kept once.
 
     A batch has arrived when the stream has acknowledged every message of it.
     """
 
-    servers: tuple[str, ...]
-    """Where to: `nats://host:4222`, or `tls://...`; the others are tried when one is away."""
-    subject: str = "qmon.frames"
-    """Which subject; a stream has to keep it."""
-    user: str = ""
-    """Where the server wants a name."""
-    password: str = ""
-    """And a password."""
-    token: str = ""
-    """Or a token instead of both."""
-    credentials: str = ""
-    """Or a file of credentials (JWT and NKey)."""
-    ca_file: str = ""
-    """Certificates to trust instead of the usual ones, as PEM."""
-    certificate: str = ""
-    """File of our own certificate chain, for a server that wants one."""
-    key: str = ""
-    """File of that certificate's private key, unless it is in the same file."""
-    timeout_s: float = 10.0
-    """How long connecting and each acknowledgement may take."""
     _runner: Any = None
     _client: Any = None
     _used: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.servers:
-            raise ConfigError("servers", "at least one is needed")
 
     def send(self, batch: Batch) -> Delivery:
         """Sent again, what the stream has it answers as a duplicate."""
@@ -78,10 +51,7 @@ class NatsSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         self._runner = None
 
     def describe(self) -> Mapping[str, Any]:
-        return {
-            "servers": [each.rpartition("@")[2] for each in self.servers],
-            "subject": self.subject,
-        }
+        return {"servers": self.shown_servers, "subject": self.subject}
 
     async def _send(self, batch: Batch) -> Delivery:
         import nats.errors
@@ -118,27 +88,9 @@ class NatsSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         if self._client is None:
             # Known before it is connected: one that fails on the way has a socket to be closed.
             self._client = Client()
-            await self._client.connect(
-                [*self.servers],
-                name="qmon-agent",
-                allow_reconnect=False,
-                connect_timeout=self.timeout_s,
-                error_cb=_say_nothing,
-                **self._access(),
-            )
+            await self.connect(self._client)
         client: Client = self._client
         return client
-
-    def _access(self) -> dict[str, Any]:
-        told: dict[str, Any] = {
-            "user": self.user,
-            "password": self.password,
-            "token": self.token,
-            "user_credentials": self.credentials,
-        }
-        if self.ca_file or self.certificate:
-            told["tls"] = tls_context(self.ca_file, self.certificate, self.key)
-        return {key: value for key, value in told.items() if value}
 
     async def _leave(self) -> None:
         client, self._client = self._client, None
@@ -156,7 +108,3 @@ def _headers(batch: Batch, frame: Frame) -> dict[str, str]:
 
 def _signals(many: list[tuple[Frame, bytes]]) -> int:
     return Batch(id="", frames=tuple(frame for frame, _ in many)).signals
-
-
-async def _say_nothing(_: Exception) -> None:
-    """What goes wrong is told by what was asked for; printing is not for a daemon."""

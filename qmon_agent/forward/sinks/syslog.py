@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from qmon_agent.forward.batch import Batch
+from qmon_agent.settings.certificates import tls_context
 
 from ._documents import Document, documents_of, told_time
-from ._places import host_and_port, tls_context
+from ._places import host_and_port
 from ._resuming import Message, ResumingSink
 
 _SEVERITY = {

@@ -201,7 +201,7 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
         """Whether each of its frames is on disk, or is never going to be."""
         answers = []
         for frame in await self._on_thread(lambda: [*frames_of(flight, death)]):
-            await _room(door)
+            await door.intake.admission.room()
             answers.append(door.intake.take(frame, _PEER))
         outcomes = await asyncio.gather(*answers)
         return all(outcome.fate is not Fate.REFUSED for outcome in outcomes)
@@ -235,11 +235,3 @@ def _flight_in(claimed: Claim) -> Flight:
     if flight.process.hex() != claimed.process:
         raise FrameError("its name is another process's")
     return flight
-
-
-async def _room(door: Door) -> None:
-    admission = door.intake.admission
-    if admission.is_full:
-        free = asyncio.Event()
-        admission.when_free(free.set)
-        await free.wait()

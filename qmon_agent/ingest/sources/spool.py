@@ -70,18 +70,10 @@ class SpoolSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict
         peer = Peer(name="spool")
         answers = []
         for frame in frames:
-            await _room(door)
+            await door.intake.admission.room()
             answers.append(door.intake.take(frame, peer))
         outcomes = await asyncio.gather(*answers)
         return all(outcome.fate is not Fate.REFUSED for outcome in outcomes)
-
-
-async def _room(door: Door) -> None:
-    admission = door.intake.admission
-    if admission.is_full:
-        free = asyncio.Event()
-        admission.when_free(free.set)
-        await free.wait()
 
 
 def _delete(path: Path) -> None:
