@@ -350,7 +350,7 @@ class SyslogSide(OpenPeer):
     )
 
     def __init__(self, directory):
-        self.port, self.links = free_port(), []
+        self.port, self.links, self.within = free_port(), [], None
         self.options = {"address": f"127.0.0.1:{self.port}"}
         super().__init__(directory)
 
@@ -378,9 +378,13 @@ class SyslogSide(OpenPeer):
             threading.Thread(target=self._take, args=(link,), daemon=True).start()
 
     def _take(self, link):
-        with link.makefile("rb") as stream:
-            while length := read_length(stream):
-                self.lines.append(stream.read(length).decode())
+        try:
+            link = self.within.wrap_socket(link, server_side=True) if self.within else link
+            with link, link.makefile("rb") as stream:
+                while length := read_length(stream):
+                    self.lines.append(stream.read(length).decode())
+        except OSError:
+            return  # who does not trust us, or has nothing to show
 
     def arrived(self):
         """What was sent a moment ago may be a moment away."""
