@@ -33,7 +33,7 @@ from qmon_sdk.protocol.signals import SIGNALS
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_NUMBERED = ("http", "admission", "journal", "store", "samplers")
+_NUMBERED = ("http", "admission", "cardinality", "journal", "store", "samplers")
 
 
 class Plugins(msgspec.Struct, frozen=True, kw_only=True):

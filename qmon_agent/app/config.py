@@ -12,7 +12,7 @@ from qmon_agent.monitoring.sampling import SamplerHealth
 from qmon_agent.settings import Locations, Settings
 
 # What the agent stands on: read when it starts, and not again.
-FIXED = ("http", "admission", "journal", "store", "retention")
+FIXED = ("http", "admission", "cardinality", "journal", "store", "retention")
 
 
 class LiveConfig:

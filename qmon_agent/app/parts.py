@@ -17,6 +17,7 @@ from qmon_agent.app.tokens import TokenMemory, Valid
 from qmon_agent.domain.clock import Clock
 from qmon_agent.forward.places import sink_cursor
 from qmon_agent.ingest.admission import Admission
+from qmon_agent.ingest.cardinality import Cardinality
 from qmon_agent.ingest.pipeline import Intake
 from qmon_agent.ingest.sources import Door
 from qmon_agent.journal import GroupCommitter, Journal
@@ -122,7 +123,12 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
         hold_back_trimming(journal, reader)
     committer = GroupCommitter(journal)
     keeper = JournalKeeper(journal, committer, vitals=vitals)
-    intake = Intake(keeper, admission=Admission(options), vitals=vitals)
+    intake = Intake(
+        keeper,
+        admission=Admission(options),
+        vitals=vitals,
+        cardinality=Cardinality(plan.settings.cardinality, vitals=vitals),
+    )
     passed_on: set[str] = set()
     door = Door(
         intake=intake,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from qmon_agent.ingest.outcome import Peer
 from qmon_agent.settings import Admission as Options
 
 # Enough for every process of a large host; beyond it the peer longest silent is forgotten.
 _PEERS = 4_096
+# Of the memory, the last quarter is for those who hold no more than a sixty-fourth of it.
+_RESERVED, _LITTLE = 4, 64
+NOBODY = Peer(name="")
 
 
 class Allowance:
@@ -32,6 +36,15 @@ class Allowance:
         return max(0.0, -self._left / self._rate)
 
 
+class Level(enum.IntEnum):
+    """How much room there is, of the bytes that wait for the disk or of the process's memory."""
+
+    FREE = 0
+    CROWDED = 1
+    """Only who holds little may come in."""
+    FULL = 2
+
+
 class Admission:
     """Budgets per peer in frames and bytes, and one of memory for all peers together."""
 
@@ -40,7 +53,9 @@ class Admission:
         self._now = now
         self._peers: OrderedDict[str, tuple[Allowance, Allowance]] = OrderedDict()
         self._held = 0
-        self._waiting: list[Callable[[], None]] = []
+        self._held_by: dict[str, int] = {}
+        self._squeeze = Level.FREE
+        self._waiting: dict[str, list[Callable[[], None]]] = {}
 
     @property
     def held(self) -> int:
@@ -48,14 +63,36 @@ class Admission:
         return self._held
 
     @property
+    def level(self) -> Level:
+        memory = self._options.memory_bytes
+        if self._held >= memory:
+            return Level.FULL
+        own = Level.CROWDED if self._held > memory - memory // _RESERVED else Level.FREE
+        return max(own, self._squeeze)
+
+    @property
     def is_full(self) -> bool:
-        return self._held >= self._options.memory_bytes
+        return self._held >= self._options.memory_bytes or self._squeeze is Level.FULL
 
     @property
     def credit(self) -> int:
         """Bytes a peer may have under way, as told to it with every acknowledgement."""
+        if self._squeeze is not Level.FREE:
+            return 0
         room = max(0, self._options.memory_bytes - self._held)
         return min(self._options.peer_credit_bytes, room)
+
+    def is_full_for(self, peer: Peer, size: int = 0) -> bool:
+        """Whether it has its share already: nobody fills the memory alone, and the last of it is
+        for those who hold little.
+        """
+        level = self.level
+        if level is Level.FULL:
+            return True
+        held = self._held_by.get(peer.name, 0)
+        if level is Level.CROWDED and held + size > self._options.memory_bytes // _LITTLE:
+            return True
+        return held >= self._options.peer_credit_bytes
 
     def charge(self, peer: Peer, size: int) -> float:
         """Books one message and answers how many seconds to read no more from this peer."""
@@ -63,20 +100,29 @@ class Admission:
         frames, data = self._allowances(peer.name, now)
         return max(frames.spend(1, now), data.spend(size, now))
 
-    def hold(self, size: int) -> None:
+    def hold(self, size: int, peer: Peer = NOBODY) -> None:
         self._held += size
+        self._held_by[peer.name] = self._held_by.get(peer.name, 0) + size
 
-    def release(self, size: int) -> None:
+    def release(self, size: int, peer: Peer = NOBODY) -> None:
+        before = self.level if self._waiting else Level.FREE
         self._held -= size
-        if self._waiting and not self.is_full:
-            waiting, self._waiting = self._waiting, []
-            for resume in waiting:
-                resume()
+        left = self._held_by.pop(peer.name, 0) - size
+        if left > 0:
+            self._held_by[peer.name] = left
+        if not self._waiting or self.is_full:
+            return
+        self._let_in([*self._waiting] if self.level < before else [peer.name])
 
-    def when_free(self, resume: Callable[[], None]) -> None:
-        """Calls back once, when memory is free again."""
-        if self.is_full:
-            self._waiting.append(resume)
+    def squeeze(self, level: Level) -> None:
+        """The process has so much memory left, whatever waits for the disk."""
+        self._squeeze = level
+        self._let_in([*self._waiting])
+
+    def when_free(self, resume: Callable[[], None], peer: Peer = NOBODY) -> None:
+        """Calls back once, when memory is free again for this peer."""
+        if self.is_full_for(peer):
+            self._waiting.setdefault(peer.name, []).append(resume)
         else:
             resume()
 
@@ -85,6 +131,15 @@ class Admission:
         free = asyncio.Event()
         self.when_free(free.set)
         await free.wait()
+
+    def _let_in(self, names: Sequence[str]) -> None:
+        """Those of them who wait, in the order they came, while there is room for each."""
+        for name in names:
+            waiting = self._waiting.pop(name, [])
+            while waiting and not self.is_full_for(Peer(name=name)):
+                waiting.pop(0)()
+            if waiting:
+                self._waiting[name] = waiting + self._waiting.pop(name, [])
 
     def _allowances(self, name: str, now: float) -> tuple[Allowance, Allowance]:
         known = self._peers.get(name)

@@ -87,7 +87,7 @@ async def take_parcel(
         if body is None:
             answers.append(intake.reject_made(head, "oversize", peer))
         else:
-            answers.append(intake.take_made(body.headed(head), head))
+            answers.append(intake.take_made(body.headed(head), head, peer=peer))
     outcome = worst(await asyncio.gather(*answers))
     return msgspec.structs.replace(outcome, lost=made.bodies.count(None))
 

@@ -43,9 +43,15 @@ class Pace:
             delay = max(delay, _PAUSE_S)
         if delay > 0:
             self.wait(delay)
-        if self._admission.is_full:
-            self._hold()
-            self._admission.when_free(self._release)
+        self.may_read()
+
+    def may_read(self) -> bool:
+        """Whether there is room for what this peer sends; if not, it waits until there is."""
+        if not self._admission.is_full_for(self._peer):
+            return True
+        self._hold()
+        self._admission.when_free(self._release, self._peer)
+        return False
 
     def wait(self, seconds: float) -> None:
         self._hold()

@@ -70,6 +70,9 @@ class PacketConnection:
 
     def _read(self) -> None:
         buffer = self._reader.buffer
+        # Looked at before anything is read: with many connections, one message of each is much.
+        if not self._pace.may_read():
+            return
         for _ in range(_MESSAGES_A_TURN):
             try:
                 size, _, flags, _ = self._socket.recvmsg_into([buffer])

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable
 from typing import Protocol
 
 from qmon_agent.ingest.admission import Admission
+from qmon_agent.ingest.cardinality import Cardinality
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
+from qmon_agent.ingest.talkers import Talkers
+from qmon_agent.settings import Cardinality as CardinalityOptions
 from qmon_agent.vitals import Vitals
+from qmon_sdk.protocol.amending import amend
 from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, Head, decode_frame, peek
 
@@ -39,10 +44,19 @@ class Keeper(Protocol):
 
 
 class Intake:
-    """The one pipeline: peeked at, de-duplicated, checked, kept, answered."""
+    """The one pipeline: peeked at, de-duplicated, checked, counted, kept, answered."""
 
-    def __init__(self, keeper: Keeper, *, admission: Admission, vitals: Vitals) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        *,
+        admission: Admission,
+        vitals: Vitals,
+        cardinality: Cardinality | None = None,
+    ) -> None:
         self.admission = admission
+        self.cardinality = cardinality or Cardinality(CardinalityOptions(), vitals=vitals)
+        self.talkers = Talkers()
         self._keeper = keeper
         self._vitals = vitals
 
@@ -62,23 +76,31 @@ class Intake:
             return self._reject(frame, head.sequence, reason="oversize", peer=peer)
         if self._keeper.seen(head.process, head.sequence):
             return self._answered(Outcome(fate=Fate.DUPLICATE, sequence=head.sequence))
-        try:
-            decode_frame(frame)
-        except WireError as problem:
-            return self._reject(frame, head.sequence, reason=problem.reason, peer=peer)
-        return self._keep(frame, head)
+        return self._take_read(frame, head, peer)
+
+    def wait_before(self, peer: Peer, size: int) -> int:
+        """Books a message that has not been read yet; for how many seconds its sender should wait.
+
+        0: it may come in. For sources whose senders can be told to come again.
+        """
+        delay = self.admission.charge(peer, size)
+        if delay <= 0 and not self.admission.is_full_for(peer):
+            return 0
+        self._vitals.add("messages_refused")
+        self.talkers.refused(peer.name)
+        return max(1, math.ceil(delay))
 
     def knows(self, process: bytes, sequence: int) -> bool:
         """Whether a frame of this name is stored already."""
         return self._keeper.seen(process, sequence)
 
-    def take_made(self, frame: bytes, head: Head) -> Answer:
-        """Takes a frame that a source has made itself, so that it needs no reading."""
+    def take_made(self, frame: bytes, head: Head, *, peer: Peer) -> Answer:
+        """Takes a frame that a source has made itself, of what this peer has sent."""
         self._vitals.add("frames_received")
         self._vitals.add("bytes_received", len(frame))
         if self._keeper.seen(head.process, head.sequence):
             return self._answered(Outcome(fate=Fate.DUPLICATE, sequence=head.sequence))
-        return self._keep(frame, head)
+        return self._take_read(frame, head, peer)
 
     def reject_made(self, head: Head, reason: str, peer: Peer) -> Answer:
         """Counts what a source has made and no frame can carry."""
@@ -89,13 +111,24 @@ class Intake:
         """Keep the beginning of what no source can make frames of, for a person to look at."""
         await self._keeper.bury(data[:_BURIED_BYTES], reason)
 
-    def _keep(self, frame: bytes, head: Head) -> Answer:
+    def _take_read(self, frame: bytes, head: Head, peer: Peer) -> Answer:
+        try:
+            read = decode_frame(frame)
+            service = read.resource.service
+            self.talkers.heard(peer.name, service, size=len(frame), blocks=read.blocks)
+            if over := self.cardinality.over_in(read, peer):
+                frame = amend(frame, over)
+        except WireError as problem:
+            return self._reject(frame, head.sequence, reason=problem.reason, peer=peer)
+        return self._keep(frame, head, peer)
+
+    def _keep(self, frame: bytes, head: Head, peer: Peer) -> Answer:
         answer: Answer = asyncio.get_running_loop().create_future()
-        self.admission.hold(len(frame))
+        self.admission.hold(len(frame), peer)
         kept = self._keeper.submit(frame, process=head.process, sequence=head.sequence)
 
         def landed(done: asyncio.Future[Kept]) -> None:
-            self.admission.release(len(frame))
+            self.admission.release(len(frame), peer)
             outcome = _outcome_of(done, head.sequence)
             self._vitals.add(f"frames_{outcome.fate.value}")
             if not answer.done():
@@ -106,6 +139,7 @@ class Intake:
 
     def _reject(self, frame: bytes, sequence: int, *, reason: str, peer: Peer) -> Answer:
         self._vitals.add("frames_rejected", reason=reason)
+        self.talkers.rejected(peer.name, len(frame))
         answer: Answer = asyncio.get_running_loop().create_future()
         outcome = Outcome(fate=Fate.REJECTED, sequence=sequence, reason=reason)
         buried = asyncio.ensure_future(

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 
-from qmon_agent.ingest.outcome import Fate, Outcome
+from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.pipeline import Intake
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.errors import OversizeError
@@ -21,8 +21,10 @@ _AT_ONCE = 10_000  # signals of one frame
 class Sending:
     """Frames of one source since it was started: what does not get on disk is in the ledger."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, *, name: str) -> None:
+        """`name` is the source's: what it sends is counted as its own."""
         self._intake = intake
+        self._peer = Peer(name=name)
         self._process = os.urandom(16)
         self._sequence = 0
         self._captured: dict[str, int] = {}
@@ -65,7 +67,7 @@ class Sending:
                 encoded = _encoded(frame, signals)
         except OversizeError:
             return await self._send_halves(resource, signals)
-        outcome = await self._intake.take_made(encoded, head)
+        outcome = await self._intake.take_made(encoded, head, peer=self._peer)
         if not outcome.acknowledged:
             self._book_dropped(signals, "agent_full")
         return outcome

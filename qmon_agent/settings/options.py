@@ -46,6 +46,27 @@ class Admission(Options, frozen=True, kw_only=True):
     """Bytes one peer may have on the way without an acknowledgement."""
 
 
+class Cardinality(Options, frozen=True, kw_only=True):
+    """`[cardinality]`: how many different series and names may be active at the same time."""
+
+    enabled: bool = True
+    """Whether series and names are counted at all."""
+    series_per_metric: int = 20_000
+    """Of one metric of one service: sets of attributes. More go into one overflow series."""
+    series_per_service: int = 150_000
+    """Of all metrics of one service."""
+    series_per_peer: int = 200_000
+    """That one sender has brought in, whatever services it speaks for."""
+    series: int = 500_000
+    """Of the whole agent."""
+    span_names: int = 5_000
+    """Different names of spans of one service; of one sender 4 times, of the agent 20 times."""
+    event_names: int = 2_000
+    """Different names of events, in the same way."""
+    forget_after_s: float = 1_800.0
+    """A series or name that was not seen for so long makes room for another."""
+
+
 class JournalSection(Options, frozen=True, kw_only=True):
     """`[journal]`: how much is kept for readers that are behind."""
 
@@ -117,6 +138,7 @@ class Settings(Options, frozen=True, kw_only=True):
 
     http: Http = Http()
     admission: Admission = Admission()
+    cardinality: Cardinality = Cardinality()
     journal: JournalSection = JournalSection()
     store: Store = Store()
     samplers: Samplers = Samplers()

@@ -188,7 +188,7 @@ def decode_frame(data: bytes) -> Frame:
         raise OversizeError(message)
     head = peek(data)
     try:
-        return _frame_of(head, _unpack(data))
+        return _frame_of(head, unpack(data))
     except WireError:
         raise
     except Exception as error:  # msgpack raises a dozen types on hostile bytes
@@ -199,7 +199,7 @@ def decode_frame(data: bytes) -> Frame:
 def decode_ack(data: bytes) -> Ack:
     """Read an answer; raises `FrameError`."""
     try:
-        _, sequences, credit, rejected, *_ = _unpack(data)
+        _, sequences, credit, rejected, *_ = unpack(data)
         return Ack(
             sequences=tuple(map(int, sequences)),
             credit=int(credit),
@@ -226,7 +226,13 @@ def split_messages(data: bytes) -> Iterator[bytes]:
         place += length
 
 
-def _unpack(data: bytes) -> Any:
+def head_of(frame: bytes) -> bytes:
+    """Give the bytes of a frame that name it."""
+    return frame[:_HEAD_SIZE]
+
+
+def unpack(data: bytes) -> Any:
+    """Read the msgpack of a frame or of an answer, whatever is in it; raises what msgpack does."""
     return unpackb(
         data,
         strict_map_key=False,

@@ -61,11 +61,9 @@ class Reception:
     async def take(self, lane: Lane, body: bytes, *, encoding: Encoding, peer: Peer) -> Reply:
         """Never raises for what a sender did."""
         admission = self._door.intake.admission
-        delay = admission.charge(peer, len(body))
-        if delay > 0 or admission.is_full:
-            wait_s = max(1, round(delay))
+        if wait_s := self._door.intake.wait_before(peer, len(body)):
             return Reply(code=Code.RESOURCE_EXHAUSTED, message="over budget", wait_s=wait_s)
-        admission.hold(len(body))
+        admission.hold(len(body), peer)
         try:
             translated = await self._translated(lane, body, encoding)
             outcome = await take_parcel(self._door.intake, translated.parcel, peer)
@@ -74,7 +72,7 @@ class Reception:
             await self._door.intake.bury(body, f"{problem.reason}: {lane} from {peer.name}")
             return Reply(code=Code.INVALID_ARGUMENT, message=str(problem))
         finally:
-            admission.release(len(body))
+            admission.release(len(body), peer)
         return self._reply(lane, translated, outcome)
 
     async def _translated(self, lane: Lane, body: bytes, encoding: Encoding) -> Translated:

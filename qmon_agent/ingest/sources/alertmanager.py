@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -41,9 +40,7 @@ class AlertmanagerSource(MountedSource, kw_only=True, forbid_unknown_fields=True
         if door is None:
             await exchange.answer(503, {"error": "the agent is stopping"}, retry_after="1")
             return
-        delay = door.intake.admission.charge(exchange.peer, len(exchange.body))
-        if delay > 0 or door.intake.admission.is_full:
-            wait_s = max(1, math.ceil(delay))
+        if wait_s := door.intake.wait_before(exchange.peer, len(exchange.body)):
             await exchange.answer(429, {"error": "over budget"}, retry_after=str(wait_s))
             return
         try:

@@ -32,9 +32,8 @@ class FramesHttpSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
             return
         peer = peer_of(scope)
         body = await body_of(receive)
-        delay = door.intake.admission.charge(peer, len(body))
-        if delay > 0 or door.intake.admission.is_full:
-            await _answer(send, 429, {"error": "over budget"}, wait_s=max(1, round(delay)))
+        if wait_s := door.intake.wait_before(peer, len(body)):
+            await _answer(send, 429, {"error": "over budget"}, wait_s=wait_s)
             return
         try:
             frames = [*_bounded(split_messages(body))]

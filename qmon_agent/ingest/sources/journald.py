@@ -180,12 +180,12 @@ class JournaldSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
             resource=resource,
             blocks=blocks_of(signals),
         )
+        peer = Peer(name="journald")
         try:
             encoded = encode_frame(frame)
         except OversizeError:
-            peer = Peer(name="journald")
             return await self._door.intake.reject_made(head, "oversize", peer)
-        return await self._door.intake.take_made(encoded, head)
+        return await self._door.intake.take_made(encoded, head, peer=peer)
 
 
 def _parts(

@@ -106,7 +106,7 @@ class LogFilesSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
         if frame is None:
             outcome = await self._door.intake.reject_made(head, "oversize", peer)
         else:
-            outcome = await self._door.intake.take_made(frame, head)
+            outcome = await self._door.intake.take_made(frame, head, peer=peer)
         if outcome.fate is Fate.REFUSED:
             return False
         place = batch.file.place

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -59,9 +58,7 @@ class PosthogSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
             await self._admit(exchange, door)
 
     async def _admit(self, exchange: Exchange, door: Door) -> None:
-        delay = door.intake.admission.charge(exchange.peer, len(exchange.body))
-        if delay > 0 or door.intake.admission.is_full:
-            wait_s = max(1, math.ceil(delay))
+        if wait_s := door.intake.wait_before(exchange.peer, len(exchange.body)):
             await exchange.answer(429, {"detail": "over budget"}, retry_after=str(wait_s))
             return
         try:

@@ -34,7 +34,7 @@ class PrometheusSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True,
     async def start(self, door: Door) -> None:
         if not self.targets:
             return
-        self._sending = Sending(door.intake)
+        self._sending = Sending(door.intake, name="prometheus")
         self._scrapers = [Scraper(target) for target in self.targets]
         # A thread for each: who waits for a slow target, waits alone.
         most = min(_MOST_AT_ONCE, len(self.targets))

@@ -51,9 +51,8 @@ class RemoteWriteSource(MountedSource, kw_only=True, forbid_unknown_fields=True)
         if door is None:
             await _answer(send, 503, "the agent is stopping")
             return
-        delay = door.intake.admission.charge(peer, len(body))
-        if delay > 0 or door.intake.admission.is_full:
-            await _answer(send, 503, "over budget", wait_s=max(1, round(delay)))
+        if wait_s := door.intake.wait_before(peer, len(body)):
+            await _answer(send, 503, "over budget", wait_s=wait_s)
             return
         try:
             kind = _kind(scope)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 import time
 from collections.abc import Mapping
@@ -63,10 +62,9 @@ class SentrySource(MountedSource, kw_only=True, forbid_unknown_fields=True):
         if door is None:
             await _refuse(exchange, 503, "the agent is stopping", wait_s=1)
             return
-        delay = door.intake.admission.charge(exchange.peer, len(exchange.body))
-        if delay > 0 or door.intake.admission.is_full:
+        if wait_s := door.intake.wait_before(exchange.peer, len(exchange.body)):
             door.vitals.add("sentry_envelopes", fate="rate_limited")
-            await _rate_limit(exchange, wait_s=max(1, math.ceil(delay)))
+            await _rate_limit(exchange, wait_s=wait_s)
             return
         try:
             await self._take(exchange, door)

@@ -56,7 +56,7 @@ class StatsdSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
 
     async def start(self, door: Door) -> None:
         self._door = door
-        self._sending = Sending(door.intake)
+        self._sending = Sending(door.intake, name="statsd")
         self._host = platform.node()
         self._fold = StatsdFold(door.vitals, max_series=self.max_series, signed=self.signed_gauges)
         try:
