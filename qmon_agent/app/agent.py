@@ -42,9 +42,7 @@ class Agent:
         self._config = LiveConfig(plan.locations, plan.settings, plan.plugins)
         self._tasks = Tasks(self.parts.vitals)
         self.services = Services(plan, self.parts, config=self._config, tasks=self._tasks)
-        self._report = StatusReport(
-            plan, self.parts, config=self._config, forwarding=self.services.forwarding
-        )
+        self._report = StatusReport(plan, self.parts, config=self._config, services=self.services)
         self.desk = AgentDesk(plan, self.parts, report=self._report)
         self._doors = Doors(self.desk, plan.settings.http, scope_of=self.parts.tokens)
         self.services.mount = self._doors.mount
@@ -75,6 +73,7 @@ class Agent:
         committer.on_commit(judged.walk.committed)
         judged.walk.start(journal.committed)
         self.services.start()
+        self.services.processing.start()
         self._housekeeping.start()
         self._tasks.run("watchdog", lambda: keep_watchdog(self._housekeeping.is_well))
         self.desk.is_ready = True
@@ -94,6 +93,8 @@ class Agent:
         self.desk.is_ready = False
         await self._tasks.cancel("samplers", "probes", "watchdog")
         await self._step("sources", self.services.stop_sources())
+        await self._step("processors", self.services.processing.drain())
+        await self._step("processors", self.services.processing.stop())
         await self._step("journal", self.parts.taking.committer.close())
         await asyncio.gather(self._stop_judging(), self._stop_storing(), self._stop_forwarding())
         await self._step("http", self._doors.stop())
@@ -133,6 +134,7 @@ class Agent:
     async def _close(self) -> None:
         await asyncio.gather(*self._errands, return_exceptions=True)
         self.parts.taking.keeper.close()
+        await self.services.processing.close()
         await asyncio.to_thread(self.parts.taking.journal.close)
         if self.parts.has_judged:
             self.parts.judged.state.close()

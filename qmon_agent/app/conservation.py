@@ -7,12 +7,15 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.domain.routing import routes_of, speaker_of
 from qmon_agent.ingest.foreign import dropped_of
 from qmon_sdk.protocol.frames import Frame
 from qmon_sdk.protocol.signals import SIGNALS
 
 # Accounts beyond this are added up into one, the longest silent first.
 _MOST_ACCOUNTS = 4_096
+PAST_STORE = "routed_past_store"
+"""Why signals are in no table that a processor has sent to sinks alone."""
 Counts = dict[str, int]
 
 
@@ -24,6 +27,9 @@ class Account(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The sequence of the frame that brought the newest ledger."""
     captured: Counts = {}
     dropped: Counts = {}
+    """As it says itself, in its newest ledger."""
+    fallen: Counts = {}
+    """What fell on the way here, told by one frame after the other."""
     received: Counts = {}
     frames: int = 0
     last: int = 0
@@ -47,10 +53,13 @@ class Conservation(msgspec.Struct, kw_only=True):
         account = self._account(frame)
         account.frames += 1
         account.last = time
+        is_for_store = routes_of(frame).store
         for block in frame.blocks:
-            if block.rows:
+            if block.rows and is_for_store:
                 _add(account.received, {block.kind: block.rows})
-        _add(account.dropped, dropped_of(frame))
+            elif block.rows:
+                _add(account.fallen, {f"{block.kind}/{PAST_STORE}": block.rows})
+        _add(account.fallen, dropped_of(frame))
         if frame.ledger is not None and frame.sequence > account.told_at:
             account.told_at = frame.sequence
             account.captured = dict(frame.ledger.captured)
@@ -68,7 +77,7 @@ class Conservation(msgspec.Struct, kw_only=True):
         return Totals.of([self.closed, *self.accounts.values()])
 
     def _account(self, frame: Frame) -> Account:
-        key = frame.process.hex()
+        key = speaker_of(frame).hex()
         account = self.accounts.pop(key, None)
         if account is None:
             account = Account(service=frame.resource.service)
@@ -83,6 +92,7 @@ class Conservation(msgspec.Struct, kw_only=True):
         total = Totals.of([oldest])
         _add(self.closed.captured, total.captured)
         _add(self.closed.dropped, oldest.dropped)
+        _add(self.closed.fallen, oldest.fallen)
         _add(self.closed.received, oldest.received)
         self.closed.frames += oldest.frames
 
@@ -117,6 +127,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
         for account in accounts:
             _add(captured, _captured(account))
             _add(dropped, account.dropped)
+            _add(dropped, account.fallen)
             _add(received, account.received)
             frames += account.frames
         return cls(captured=captured, dropped=dropped, received=received, frames=frames)
@@ -157,7 +168,7 @@ def _captured(account: Account) -> Counts:
     """What it told, or what came of it where it tells less: a frame may overtake its ledger."""
     captured = dict(account.captured)
     accounted = dict(account.received)
-    for kind_and_reason, n in account.dropped.items():
+    for kind_and_reason, n in (*account.dropped.items(), *account.fallen.items()):
         _add(accounted, {kind_and_reason.partition("/")[0]: n})
     for kind, n in accounted.items():
         captured[kind] = max(captured.get(kind, 0), n)

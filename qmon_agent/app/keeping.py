@@ -20,14 +20,27 @@ class JournalKeeper:
         self._journal = journal
         self._committer = committer
         self._vitals = vitals
+        self._front: tuple[Journal, GroupCommitter] | None = None
+        self._is_diverted = False
         self._burials = 0
         self._undertaker = ThreadPoolExecutor(1, thread_name_prefix="qmon-burial")
 
+    def divert(self, journal: Journal, committer: GroupCommitter, *, is_on: bool) -> None:
+        """What is submitted from now on goes there first; `is_on=False`: no more of it.
+
+        What is there already is known there, and not taken again.
+        """
+        self._front = journal, committer
+        self._is_diverted = is_on
+
     def seen(self, process: bytes, sequence: int) -> bool:
-        return self._journal.seen(process, sequence)
+        if self._journal.seen(process, sequence):
+            return True
+        return self._front is not None and self._front[0].seen(process, sequence)
 
     def submit(self, payload: bytes, *, process: bytes, sequence: int) -> asyncio.Future[Kept]:
-        kept: asyncio.Future[Kept] = self._committer.submit(payload, process, sequence)  # type: ignore[assignment]  # futures are invariant
+        committer = self._front[1] if self._front and self._is_diverted else self._committer
+        kept: asyncio.Future[Kept] = committer.submit(payload, process, sequence)  # type: ignore[assignment]  # futures are invariant
         return kept
 
     async def bury(self, payload: bytes, reason: str) -> None:

@@ -12,6 +12,7 @@ from qmon_agent.app.checking import Plugins, make_plugins
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.forwarding import Forwarding
 from qmon_agent.app.parts import Parts, Plan
+from qmon_agent.app.processing import Processing
 from qmon_agent.app.systemd import notify
 from qmon_agent.app.tasks import Tasks
 from qmon_agent.domain.errors import QmonError
@@ -32,6 +33,7 @@ class Services:
         self.mount: Callable[[Mapping[str, Source]], Awaitable[None]] = _nowhere
         """Where doors lead to, for sources that come in by HTTP."""
         self.forwarding = Forwarding(plan, parts, tasks=tasks)
+        self.processing = Processing(plan, parts, tasks=tasks)
         self._plan = plan
         self._parts = parts
         self._config = config
@@ -86,6 +88,8 @@ class Services:
         await self.mount(sources)
         self._config.take(settings, msgspec.structs.replace(plugins, sources=sources))
         await self._switch_sinks(before, settings, plugins=plugins)
+        if settings.processors != before.processors:
+            self.processing.switch(settings, plugins.processors)
         if settings.samplers != before.samplers:
             await self._tasks.cancel("samplers")
             self._start_samplers()
@@ -116,7 +120,7 @@ class Services:
             for name in {*before.sinks, *after.sinks}
             if before.sinks.get(name) != after.sinks.get(name)
         }
-        self._parts.taking.pass_on(after.sinks)
+        self._parts.taking.pass_on({} if after.processors else after.sinks)
         await self.forwarding.switch(changed, plugins.sinks)
 
     async def _switch_notifier(self, plugins: Plugins) -> None:

@@ -13,9 +13,9 @@ import psutil
 
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.conservation import Stock
-from qmon_agent.app.forwarding import Forwarding
 from qmon_agent.app.journals import STORE
 from qmon_agent.app.parts import Parts, Plan
+from qmon_agent.app.reload import Services
 from qmon_agent.forward.places import SENDING
 from qmon_agent.journal import JournalStatus
 from qmon_agent.store.telemetry import StoreStatus
@@ -29,14 +29,13 @@ _BETWEEN_READINGS_S = 0.1
 class StatusReport:
     """Asks every room; nothing here is remembered between two reports."""
 
-    def __init__(
-        self, plan: Plan, parts: Parts, *, config: LiveConfig, forwarding: Forwarding
-    ) -> None:
+    def __init__(self, plan: Plan, parts: Parts, *, config: LiveConfig, services: Services) -> None:
         self.url = ""
         self._plan = plan
         self._parts = parts
         self._config = config
-        self._forwarding = forwarding
+        self._forwarding = services.forwarding
+        self._processing = services.processing
         self._began = time.monotonic()
 
     async def make(self, *, readings: int = _READINGS) -> Document:
@@ -68,6 +67,7 @@ class StatusReport:
                 name: dict(source.describe())
                 for name, source in self._config.plugins.sources.items()
             },
+            "processors": self._processing.describe(),
             "sinks": self._forwarding.describe(),
             "samplers": {
                 name: msgspec.to_builtins(health) for name, health in self._config.health.items()
@@ -137,6 +137,7 @@ class StatusReport:
         for name, health in self._config.health.items():
             if health.disabled:
                 yield f"sampler {name}: {health.last_error}"
+        yield from self._processing.problems()
         yield from self._forwarding.problems()
         yield from self._config.problems()
 

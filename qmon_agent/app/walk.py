@@ -1,4 +1,4 @@
-"""The walk over every committed record: what rules, catalog and books make of it."""
+"""A walk over every committed record: what rules, catalog and books, or processors make of it."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ class Walk:
         start: Position,
         vitals: Vitals,
         tick: Callable[[], None] = lambda: None,
+        name: str = "rules",
     ) -> None:
         """`tick` lets time pass for `judge`; called once everything committed has been judged."""
         self.position = start
@@ -60,7 +61,7 @@ class Walk:
         self._fresh: deque[Record] = deque()
         self._fresh_bytes = 0
         self._moved = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="qmon-rules")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"qmon-{name}")
         self._task: asyncio.Task[None] | None = None
         self._judged = asyncio.Event()
 
@@ -68,6 +69,11 @@ class Walk:
     def lag(self) -> int:
         """Records committed and not judged yet."""
         return max(0, self._committed.record_id - self.position.record_id)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it stands still, `judge` having raised what it should not."""
+        return self._task is not None and self._task.done()
 
     def start(self, committed: Position) -> None:
         """Begins with what the journal holds already."""
@@ -86,6 +92,8 @@ class Walk:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            # What is on the thread may wait for the loop, which must not wait for it.
+            await self.on_thread(lambda: None)
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def committed(self, position: Position, records: Sequence[Record]) -> None:

@@ -1,4 +1,4 @@
-"""Where a frame is to go, as it says itself: a block without rows that readers of it obey."""
+"""Where a frame is to go, and whose it is: blocks without rows that its readers obey."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from qmon_sdk.protocol.frames import Frame
 
 ROUTES = "routes"
 """Kind of the block: route names, whether the store takes it, whether only named sinks do."""
+SPOKEN = "spoken"
+"""Kind of the block without rows that says whose signals a frame has, where its name does not."""
 _COLUMNS = 3
 
 
@@ -54,3 +56,16 @@ def routes_of(frame: Frame) -> Routes:
                 exclusive=exclusive is True,
             )
     return EVERYWHERE
+
+
+def spoken_by(process: bytes) -> Block:
+    """What a frame says that is named otherwise than by who speaks in it."""
+    return Block(kind=SPOKEN, rows=0, columns=(process,))
+
+
+def speaker_of(frame: Frame) -> bytes:
+    """The process whose signals a frame has, and in whose books they are."""
+    for block in frame.blocks:
+        if block.kind == SPOKEN and block.columns and isinstance(block.columns[0], bytes):
+            return block.columns[0]
+    return frame.process

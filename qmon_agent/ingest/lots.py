@@ -111,6 +111,12 @@ class Lot:
         made.routes = self.routes | routes
         return made
 
+    def settled(self) -> Lot:
+        """The same, what was dropped being written down elsewhere."""
+        made = self._like(self.name)
+        made.dropped = 0
+        return made
+
     def _like(self, name: bytes) -> Lot:
         made = Lot.__new__(Lot)
         made.resource, made.kind, made.origin, made.name = (

@@ -93,6 +93,11 @@ class GroupCommitter:
                 self._wake.notify()
         return future
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for anything."""
+        return not self._waiting
+
     async def close(self) -> None:
         """Commit what the disk takes, refuse the rest, stop the thread."""
         with self._wake:

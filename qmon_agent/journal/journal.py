@@ -167,13 +167,18 @@ class Journal:
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         return self._dead.list(limit)
 
-    def trim(self) -> Trimmed:
-        """Delete whole segments which every cursor has passed, or which are over a bound."""
+    def trim(self, *, seal: bool = False) -> Trimmed:
+        """Delete whole segments which every cursor has passed, or which are over a bound.
+
+        `seal`: the one that is being written, too, where all in it has been read.
+        """
         with self._commit_lock, self._gate:
             writer = self._awake()
             if not writer:
                 return Trimmed()
         with self._commit_lock:
+            if seal:
+                writer.seal_passed(self.cursors.all())
             return writer.trim(self.cursors.all(), now=self._clock.now())
 
     def status(self) -> JournalStatus:

@@ -82,6 +82,12 @@ class Writer:
         self._reserve.refill()
         return Trimmed(segments=segments, bytes=size, lost=lost)
 
+    def seal_passed(self, cursors: Mapping[str, Position]) -> None:
+        """End the open segment where nobody needs it any more, so that `trim` may remove it."""
+        last = self._open.tally.last_id if self._open and self._open.tally.records else None
+        if last is not None and cursors and min(p.record_id for p in cursors.values()) >= last:
+            self._seal()
+
     def adopt(self, name: SegmentName, index: SegmentIndex) -> None:
         """A segment that start-up had left aside."""
         self.sealed[name] = index

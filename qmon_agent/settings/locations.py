@@ -41,6 +41,16 @@ class Locations(msgspec.Struct, frozen=True, kw_only=True):
         return self.state / "journal"
 
     @property
+    def arrivals(self) -> Path:
+        """Where what comes in waits for the processors, when there are any."""
+        return self.state / "arrivals"
+
+    @property
+    def policies(self) -> Path:
+        """Which processors what waits there is for."""
+        return self.state / "processors.json"
+
+    @property
     def conservation(self) -> Path:
         return self.state / "conservation.json"
 

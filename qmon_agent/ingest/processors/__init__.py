@@ -61,6 +61,14 @@ class HoldingProcessor(Protocol):
         ...
 
 
+@runtime_checkable
+class PreparedProcessor(Protocol):
+    """A processor that has to find out something first: where it runs, say."""
+
+    def prepare(self) -> None:
+        """Called once, before the first lot, from a thread that may block for a moment or two."""
+
+
 THE_END = (1 << 63) - 1
 
 PROCESSORS: Registry[Processor] = Registry(__name__, role="Processor")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import pyarrow as pa
 
+from qmon_agent.domain.routing import routes_of, speaker_of
 from qmon_sdk.protocol.columns import Block
 from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.frames import Frame, decode_frame
@@ -45,7 +46,7 @@ def decode(payload: bytes, tally: Counter[str]) -> dict[str, pa.RecordBatch]:
     except WireError as error:
         raise ValueError(str(error)) from error
     found: dict[str, pa.RecordBatch] = {}
-    for block in frame.blocks:
+    for block in frame.blocks if routes_of(frame).store else ():
         table = TABLES.get(block.kind)
         if table is None:
             tally["skipped_rows"] += block.rows
@@ -69,7 +70,7 @@ def together(frames: Sequence[dict[str, pa.RecordBatch]]) -> Batch:
 def _batch(frame: Frame, block: Block, table: Table) -> pa.RecordBatch:
     """The kind's own columns as they were sent, defaults for those an older writer did not know."""
     once = {each.name: getattr(frame.resource, each.name) for each in RESOURCE}
-    once[PROCESS.name] = frame.process.hex()
+    once[PROCESS.name] = speaker_of(frame).hex()
     sent = iter(block.columns)
     arrays = []
     for column in table.columns:

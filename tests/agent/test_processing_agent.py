@@ -1,0 +1,237 @@
+"""An agent with processors: what comes in is acknowledged at once, and passes through them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from qmon_agent.app import Agent, make_plan
+from qmon_agent.journal import JournalReader
+from qmon_agent.settings import find_locations
+from qmon_agent.settings.claim import Claim
+from qmon_sdk.protocol.columns import rows_of
+from qmon_sdk.protocol.frames import decode_frame
+from qmon_sdk.protocol.signals import Log, Span
+
+USUAL = '[http]\nlisten = "127.0.0.1:0"\n[samplers]\nenabled = false\n'
+DROP_HEALTH = '[[processors]]\nkind = "drop"\nmatch.name = "health"\n'
+HEALTH, WORK = Span(time=1, name="health"), Span(time=2, name="work")
+
+
+class Place:
+    """A state directory in which agents live one after the other."""
+
+    def __init__(self, directory):
+        self.locations = find_locations(
+            state=str(directory / "state"), socket=str(directory / "agent.sock")
+        )
+        self.locations.state.mkdir()
+        self.agent = None
+
+    def configure(self, text):
+        (self.locations.state / "qmon.toml").write_text(USUAL + text)
+
+    async def start(self, *, settle=True):
+        self.locations = find_locations(
+            state=str(self.locations.state), socket=str(self.locations.socket)
+        )
+        self._claim = Claim(self.locations.lock)
+        self.agent = Agent(make_plan(self.locations, with_store=False))
+        await self.agent.start()
+        if settle:
+            await self.agent.settle()
+        return self.agent
+
+    async def stop(self):
+        agent, self.agent = self.agent, None
+        if agent is not None:
+            await agent.stop()
+            self._claim.release()
+
+    def take(self, frame):
+        from qmon_agent.ingest.outcome import Peer
+
+        return self.agent.parts.taking.intake.take(frame, Peer(name="test"))
+
+    async def through(self):
+        """Waits until nothing is on its way any more."""
+        async with asyncio.timeout(10):
+            while self.status().get("lag"):
+                await asyncio.sleep(0.01)
+            await self.agent.parts.judged.walk.drain()
+
+    def status(self):
+        return self.agent.services.processing.describe()
+
+    def frames(self):
+        records = JournalReader(self.locations.journal).read(max_bytes=1 << 30)
+        return [decode_frame(record.payload) for record in records]
+
+    def names(self):
+        blocks = [block for frame in self.frames() for block in frame.blocks if block.rows]
+        return [row.name for block in blocks for row in rows_of(block)]
+
+
+@pytest.fixture
+async def place(tmp_path):
+    place = Place(tmp_path)
+    yield place
+    await place.stop()
+
+
+class TestProcessors:
+    async def test_let_through_what_they_leave_and_tell_the_rest(self, place, frame):
+        place.configure(DROP_HEALTH)
+        agent = await place.start()
+
+        answer = await place.take(frame(signals=[HEALTH, WORK], captured={"span": 2}))
+        await place.through()
+
+        assert answer.acknowledged
+        assert ["work"] == place.names()
+        (kept,) = place.frames()
+        assert (bytes(range(16)), 1, {"span": 2}) == (
+            kept.process,
+            kept.sequence,
+            kept.ledger.captured,
+        )
+        books = (await agent.desk.status())["conservation"]
+        assert {"span/processor:drop": 1} == books["dropped_by_reason"]
+        assert (2, 1, True) == (books["captured"], books["received"], books["adds_up"])
+
+    async def test_know_a_frame_that_comes_again(self, place, frame):
+        place.configure(DROP_HEALTH)
+        await place.start()
+        await place.take(frame(signals=[WORK]))
+        await place.through()
+
+        again = await place.take(frame(signals=[WORK]))
+
+        assert "duplicate" == again.fate.value
+        assert ["work"] == place.names()
+
+    async def test_pass_untouched_what_they_are_not_about(self, place, frame):
+        place.configure(DROP_HEALTH)
+        await place.start()
+        payload = frame(signals=[WORK, Log(body="hello")])
+
+        await place.take(payload)
+        await place.through()
+
+        records = JournalReader(place.locations.journal).read()
+        assert [payload] == [record.payload for record in records]
+
+    async def test_are_told_of_in_the_status(self, place, frame):
+        place.configure(DROP_HEALTH)
+        agent = await place.start()
+        await place.take(frame(signals=[HEALTH, HEALTH, WORK]))
+        await place.through()
+
+        told = (await agent.desk.status())["processors"]["steps"]["drop"]
+
+        assert ("drop", 2, 0, 2, 0) == tuple(
+            told[key] for key in ("kind", "came", "went", "dropped", "held")
+        )
+        assert told["nanoseconds"] > 0
+        assert 2 == agent.parts.vitals.count("processor_dropped", processor="drop")
+
+    async def test_leave_nothing_of_what_has_passed(self, place, frame):
+        place.configure(DROP_HEALTH)
+        agent = await place.start()
+        await place.take(frame(signals=[HEALTH, WORK]))
+        await place.through()
+
+        arrivals = agent.services.processing._arrivals
+        arrivals._save()
+        arrivals._trim()
+
+        left = [path for path in place.locations.arrivals.iterdir() if path.is_file()]
+        assert not [path for path in left if b"health" in path.read_bytes()]
+
+
+class TestWithoutProcessors:
+    async def test_nothing_of_it_is_there(self, place, frame):
+        place.configure("")
+        await place.start()
+
+        await place.take(frame())
+
+        assert not place.locations.arrivals.exists()
+        assert {} == place.status()
+
+
+class TestReload:
+    async def test_puts_them_in_and_takes_them_away(self, place, frame):
+        place.configure("")
+        agent = await place.start()
+        for number, text in enumerate(("", DROP_HEALTH, ""), 1):
+            place.configure(text)
+            await agent.services.reload()
+            await place.take(frame(number, signals=[HEALTH, WORK]))
+            await place.through()
+
+        assert ["health", "work", "work", "health", "work"] == place.names()
+
+    async def test_exchanges_them_for_what_comes_from_then_on(self, place, frame):
+        place.configure(DROP_HEALTH)
+        agent = await place.start()
+        await place.take(frame(1, signals=[HEALTH, WORK]))
+        place.configure(DROP_HEALTH.replace("health", "work"))
+        await agent.services.reload()
+        await place.take(frame(2, signals=[HEALTH, WORK]))
+        await place.through()
+
+        assert ["work", "health"] == place.names()
+
+    async def test_keeps_the_last_good_ones(self, place, frame):
+        place.configure(DROP_HEALTH)
+        agent = await place.start()
+        place.configure(DROP_HEALTH + "nonsense = 1\n")
+
+        told = await agent.services.reload()
+        await place.take(frame(signals=[HEALTH, WORK]))
+        await place.through()
+
+        assert "processors.drop.nonsense" in told
+        assert ["work"] == place.names()
+
+
+class TestRestart:
+    async def test_takes_up_what_waited(self, place, frame):
+        place.configure(DROP_HEALTH)
+        await place.start(settle=False)  # arrivals wait
+        await place.take(frame(signals=[HEALTH, WORK]))
+        await place.stop()
+        before = place.names()
+
+        await place.start()
+        await place.through()
+
+        assert ([], ["work"]) == (before, place.names())
+
+    async def test_without_them_passes_on_by_the_old_ones_what_waited(self, place, frame):
+        place.configure(DROP_HEALTH)
+        await place.start(settle=False)
+        await place.take(frame(1, signals=[HEALTH, WORK]))
+        await place.stop()
+        place.configure("")
+
+        await place.start()
+        await place.take(frame(2, signals=[HEALTH, WORK]))
+        await place.through()
+
+        assert ["health", "work", "work"] == sorted(place.names())
+
+    async def test_with_others_sends_what_waited_through_the_old_ones(self, place, frame):
+        place.configure(DROP_HEALTH)
+        await place.start(settle=False)
+        await place.take(frame(1, signals=[HEALTH, WORK]))
+        await place.stop()
+        place.configure(DROP_HEALTH.replace("health", "work"))
+
+        await place.start()
+        await place.take(frame(2, signals=[HEALTH, WORK]))
+        await place.through()
+
+        assert ["work", "health"] == place.names()
