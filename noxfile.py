@@ -232,7 +232,7 @@ def sanitized(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def bench(session: nox.Session) -> None:
-    """Measure against named peers in the same process conditions; see docs/benchmarks.md."""
+    """Measure against named peers in the same conditions, as `-- agent`; see docs/benchmarks.md."""
     _install(session, "test")
     session.install("-e", ".")  # what is measured runs in this folder: with the accelerator
     session.install(*PEERS)

@@ -6,6 +6,7 @@ import contextlib
 import re
 import shutil
 import socket
+import statistics
 import subprocess
 import tempfile
 import time
@@ -18,10 +19,14 @@ import psutil
 from qmon_agent.domain.errors import NotHereError
 from qmon_agent.monitoring.samplers import SAMPLERS
 
+from .daemons import HOW
+from .figures import Figure, progress
 from .places import Agent, place
 
+ROUNDS = 3
 SLEEPERS = 200
 SECONDS = 10
+OFF = "[samplers]\nenabled = false\n"
 SETTLE_S = 6
 READY_S = 20
 # What a series is about, by the beginning of its name: ours, node_exporter's, netdata's.
@@ -212,28 +217,59 @@ def _agent(text):
             agent.stop()
 
 
-def watching():
+def watching(*, quick=False):
     """Rows: the series by area, then what they cost."""
+    rounds = 1 if quick else ROUNDS
     with _crowd():
-        with_samplers, resident = _agent("")
-        without, _ = _agent("[samplers]\nenabled = false\n")
+        with_samplers = _several(rounds, "qmon", lambda: _agent(""))
+        without = _several(rounds, "qmon, samplers off", lambda: _agent(OFF))
         told = ours()
-        peers = {"node_exporter": node_exporter(), "netdata": netdata()}
-    rows = [("series", _beside(len(told), {k: v and len(v[0]) for k, v in peers.items()}))]
-    areas = {name: _areas(found[0]) for name, found in peers.items() if found}
-    own = _areas(told)
+        peers = {name: _several(rounds, name, looked) for name, looked in PEERS.items()}
+    found = {name: [run for run in runs if run] for name, runs in peers.items() if any(runs)}
+    names = {name: runs[-1][0] for name, runs in found.items()}
+    return [*_series(told, names), *_costs(with_samplers, without, found)]
+
+
+def _several(rounds, name, looked):
+    """As often as it takes for a median; says how far it is."""
+    runs = []
+    for _ in range(rounds):
+        runs.append(looked())
+        if runs[-1] is None:
+            progress(f"host: {name} is left out, it is not installed ({HOW[name]})")
+            break
+        *_, share, resident = runs[-1]
+        progress(f"host: {name} {share * 100:.2f} % of a core, {resident / 1e6:.0f} MB")
+    return runs
+
+
+def _series(told, names):
+    everybody = {"qmon": _areas(told), **{name: _areas(found) for name, found in names.items()}}
+    yield _counted("series", {name: sum(areas.values()) for name, areas in everybody.items()})
     for area in (*AREAS, "other"):
-        here = {name: found[area] for name, found in areas.items()}
-        rows.append((f"series: {area}", _beside(own[area], here)))
-    shares = {name: f"{found[1] * 100:.2f} %" for name, found in peers.items() if found}
-    sizes = {name: f"{found[2] / 1e6:.0f} MB" for name, found in peers.items() if found}
-    cost = f"{(with_samplers - without) * 100:.2f} % (with all else {with_samplers * 100:.2f} %)"
+        yield _counted(f"series: {area}", {name: it[area] for name, it in everybody.items()})
+
+
+def _counted(what, numbers):
+    own = [float(numbers.pop("qmon"))]
+    beside = {name: [float(n)] for name, n in numbers.items()}
+    return Figure(what=what, ours=own, beside=beside, compared=False)
+
+
+def _costs(with_samplers, without, found):
+    """Of everybody by the second and in memory; of ours beside it what is not the samplers'."""
+    beside = {name: [run[1] * 100 for run in runs] for name, runs in found.items()}
+    whole = [run[0] * 100 for run in with_samplers]
+    rest = statistics.median(run[0] * 100 for run in without)
+    sizes = {name: [run[2] / 1e6 for run in runs] for name, runs in found.items()}
     what = f"share of a core, every second, {SLEEPERS} more processes asleep"
     return [
-        *rows,
-        (what, _beside(cost, shares)),
-        ("resident memory, the whole agent", _beside(f"{resident / 1e6:.0f} MB", sizes)),
-    ]
+        Figure(what=f"{what}: what watching adds", ours=[one - rest for one in whole], unit="%",
+               digits=2, wanted=("<=", 0.5), beside=beside),
+        Figure(what=f"{what}: the whole of the main process", ours=whole, unit="%", digits=2),
+        Figure(what="resident memory, main process", ours=[run[1] / 1e6 for run in with_samplers],
+               unit="MB", beside=sizes),
+    ]  # fmt: skip
 
 
 def _areas(names):
@@ -244,8 +280,5 @@ def _areas(names):
     return found
 
 
-def _beside(own, peers):
-    return " · ".join([f"qmon {own}", *(f"{name} {it}" for name, it in peers.items() if it)])
-
-
+PEERS = {"prometheus-node-exporter": node_exporter, "netdata": netdata}
 CASES = {"host": watching}

@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from qmon_agent.cli._control import Control
+
 READY_S = 30
 
 
@@ -31,18 +33,24 @@ class Agent:
     def __init__(self, state: Path, *options: str, cpu: int | None = None) -> None:
         self.socket = state / "agent.sock"
         begun = time.perf_counter()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "qmon_agent.cli", "run", "--state", str(state), "--socket",
-             str(self.socket), "--http", "127.0.0.1:0", *options],
-            stdout=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
+        said = state / "said"
+        with said.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "qmon_agent.cli", "run", "--state", str(state), "--socket",
+                 str(self.socket), "--http", "127.0.0.1:0", *options],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )  # fmt: skip
         if cpu is not None:
             os.sched_setaffinity(self.process.pid, {cpu})
         line = self.process.stdout.readline()
         self.ready_s = time.perf_counter() - begun
         if not line.startswith("qmon-agent ready"):
-            raise RuntimeError(f"the agent said {line!r}")
+            raise RuntimeError(f"the agent said {line!r} {said.read_text()[-500:]!r}")
+        told = dict(word.partition("=")[::2] for word in line.split())
+        self.url = told.get("url", "").rstrip("/")
+        self.control = Control(self.socket.with_name("control.sock"), query_timeout_s=120)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -1,0 +1,48 @@
+"""The StatsD that all others are named after, on Node."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from . import Daemon, free_port
+from .netdata import listens
+
+SETTINGS = """{{
+  port: {udp}, address: "127.0.0.1", mgmt_port: {port}, flushInterval: 1000,
+  backends: ["./backends/console"], deleteIdleStats: true
+}}
+"""
+
+
+class Statsd(Daemon):
+    """It knows no tags; what it adds up, it prints."""
+
+    name = "statsd"
+    program = "node"
+
+    @classmethod
+    def script(cls):
+        return Path(os.environ.get("QMON_BENCH_NODE_MODULES", "node_modules"), "statsd/stats.js")
+
+    @classmethod
+    def is_here(cls):
+        return shutil.which(cls.program) is not None and cls.script().exists()
+
+    def command(self):
+        self.udp = free_port(socket.SOCK_DGRAM)
+        place = self.folder / "settings.js"
+        place.write_text(SETTINGS.format(udp=self.udp, port=self.port))
+        return [self.program, self.script().absolute(), place]
+
+    def ready(self):
+        return listens(self.udp)
+
+    def address(self, _):
+        return {"port": self.udp, "tagged": False}
+
+    def settled(self, _, told):
+        if told["lost"]:
+            raise AssertionError(f"{told['lost']} datagrams found no room")
