@@ -1,0 +1,129 @@
+"""Requests, errors and durations, counted from spans before any of them is left out.
+
+One distribution says all three: its count is the requests, those with `error.type` the errors. The
+names are OpenTelemetry's; spans it has no metric for are counted as its Collector does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+from qmon_agent.ingest.lots import Lot, made_lot
+from qmon_sdk.protocol.frames import Resource
+from qmon_sdk.protocol.signals import Labels, Span
+
+from .consistent import threshold_in, weight_of
+from .folding import Fold, Shape, Window, Windows
+from .marks import REASON, STATE
+from .traces import is_failed
+
+OVERFLOW: Labels = {"otel.metric.overflow": "true"}
+"""What the series of a metric has that takes what there is no room for."""
+SCOPE = "qmon.sampling"
+_S = 1e9
+
+_HTTP = ("http.request.method", "http.response.status_code")
+_METRICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ("server", "http.request.method", "http.server.request.duration", (*_HTTP, "http.route")),
+    ("client", "http.request.method", "http.client.request.duration", (*_HTTP, "server.address")),
+    ("client", "db.system.name", "db.client.operation.duration",
+     ("db.system.name", "db.operation.name", "db.namespace")),
+    ("server", "rpc.system", "rpc.server.call.duration", ("rpc.system", "rpc.method")),
+    ("client", "rpc.system", "rpc.client.call.duration", ("rpc.system", "rpc.method")),
+    ("consumer", "messaging.system", "messaging.process.duration",
+     ("messaging.system", "messaging.destination.name")),
+    ("producer", "messaging.system", "messaging.client.operation.duration",
+     ("messaging.system", "messaging.destination.name")),
+)  # fmt: skip
+"""Kind of span, the attribute that tells it is one, its metric, and the attributes it keeps."""
+_BY_KIND = {kind: [each[1:] for each in _METRICS if each[0] == kind] for kind, *_ in _METRICS}
+_ENTRIES = frozenset(("server", "consumer"))
+_OTHER = "traces.span.metrics.duration"
+_LABELS = {metric: labels for *_, metric, labels in _METRICS}
+_LABELS[_OTHER] = ("span.name", "span.kind")
+_SHAPES = {metric: Shape(metric, "distribution", "s") for metric in _LABELS}
+
+
+class Red:
+    """Folds spans into windows of their service's, whatever becomes of them later."""
+
+    def __init__(self, every_s: float, *, max_series: int) -> None:
+        self._windows = Windows(every_s, max_series=max_series)
+        self.overflowed = 0
+        """Spans that were counted in an overflow."""
+
+    @property
+    def holds(self) -> int | None:
+        """The oldest record counted and not told of."""
+        return self._windows.holds
+
+    def count(self, lot: Lot) -> None:
+        """All of its spans, unless an agent before this one, or this one, has counted them."""
+        window: Window | None = None
+        for signal in lot.signals:
+            if not isinstance(signal, Span) or not (key := _key_of(signal)):
+                continue
+            if window is None:
+                window = self._window(lot)
+            fold = window.folds.get(key) or self._fold(window, key)
+            fold.observe(max(signal.duration_ns, 0) / _S, _times(signal.attributes))
+
+    def due(self, now: int) -> Iterable[Lot]:
+        """Points of the windows that are over."""
+        for window in self._windows.due(now):
+            own = b"/".join((b"red", str(window.start).encode(), _name_of(window.resource)))
+            yield made_lot(window.resource, "point", self._windows.points(window), name=own)
+
+    def _window(self, lot: Lot) -> Window:
+        service, release, environment, host, *_ = lot.resource
+        whose = Resource(service=service, release=release, environment=environment, host=host)
+        return self._windows.at(lot.origin.time, whose, record_id=lot.origin.record_id)
+
+    def _fold(self, window: Window, key: tuple[str, ...]) -> Fold:
+        metric, shape = key[0], _SHAPES[key[0]]
+        labels = _labels_of(key)
+        found = self._windows.fold(window, key, shape=shape, attributes=labels, at_all=False)
+        if found is not None:
+            return found
+        self.overflowed += 1
+        overflow: Hashable = (metric,)
+        labels = {**OVERFLOW, "otel.scope.name": SCOPE}
+        made = self._windows.fold(window, overflow, shape=shape, attributes=labels, at_all=True)
+        assert made is not None  # noqa: S101 - there is always room for this one
+        return made
+
+
+def _key_of(span: Span) -> tuple[str, ...]:
+    """Metric, attributes and error of a span; nothing for one that is not counted."""
+    attributes = span.attributes
+    if REASON in attributes:
+        return ()
+    error = _error_of(span) if span.status == "error" or is_failed(span) else ""
+    for told_by, metric, labels in _BY_KIND.get(span.kind, ()):
+        if told_by in attributes:
+            return (metric, *[attributes.get(label, "") for label in labels], error)
+    if not span.parent_id or span.kind in _ENTRIES:
+        return (_OTHER, span.name, span.kind, error)
+    return ()
+
+
+def _error_of(span: Span) -> str:
+    known = span.attributes
+    return known.get("error.type") or known.get("http.response.status_code") or "_OTHER"
+
+
+def _labels_of(key: tuple[str, ...]) -> Labels:
+    metric, *values, error = key
+    labels = dict(zip(_LABELS[metric], values, strict=True))
+    labels |= {"error.type": error, "otel.scope.name": SCOPE}
+    return {label: value for label, value in labels.items() if value}
+
+
+def _times(attributes: Labels) -> int:
+    """How many it stands for, where its SDK has left out others before us."""
+    state = attributes.get(STATE)
+    return max(1, round(weight_of(threshold_in(state) or 0))) if state else 1
+
+
+def _name_of(resource: Resource) -> bytes:
+    return "/".join(resource[:4]).encode()
