@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from hashlib import blake2b
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,8 @@ from qmon_sdk.protocol.signals import NO_BUCKETS, Labels, Point
 
 _SECOND = 1_000_000_000
 
+OVERFLOW: Labels = {"otel.metric.overflow": "true"}
+"""What the series of a metric has that takes what there is no room for."""
 Gauges = Literal["last", "mean", "min", "max", "sum"]
 """What becomes of several readings of a gauge."""
 
@@ -89,11 +92,17 @@ class Window:
 
     __slots__ = ("first_record", "folds", "resource", "start")
 
-    def __init__(self, resource: Resource, start: int, first_record: int) -> None:
+    def __init__(self, resource: Resource, *, start: int, first_record: int) -> None:
         self.resource = resource
         self.start = start
         self.first_record = first_record
         self.folds: dict[Hashable, Fold] = {}
+
+    @property
+    def name(self) -> bytes:
+        """The same for the same interval of the same speaker, whenever it is made."""
+        whose = repr(_identity(self.resource)).encode("utf-8", "replace")
+        return b"%d/%s" % (self.start, blake2b(whose, digest_size=16).digest())
 
 
 class Windows:
@@ -123,7 +132,7 @@ class Windows:
         key = _identity(resource)
         window = group.get(key)
         if window is None:
-            window = group[key] = Window(resource, start, record_id)
+            window = group[key] = Window(resource, start=start, first_record=record_id)
         return window
 
     def fold(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qmon_sdk.protocol.signals import FIELDS, Span
+from qmon_agent.ingest.matching import PLACES
+from qmon_sdk.protocol.signals import Labels, Signal, Span, kind_of
 
 from .consistent import threshold_in, weight_of, with_threshold
 
@@ -13,7 +14,7 @@ WEIGHT = "qmon.sampling.weight"
 REASON = "qmon.sampling.reason"
 """Why a whole trace was kept: `error`, `slow`, `rare`, `floor` or `probability`."""
 
-_PLACE = [field.name for field in FIELDS["span"]].index("attributes")
+_PLACE = PLACES["span"]["attributes"]
 _made = tuple.__new__  # by place: naming thirteen values costs more than all the rest here
 
 
@@ -30,3 +31,11 @@ def marked(span: Span, threshold: int, reason: str = "") -> Span:
         attributes[REASON] = reason
     row = (*span[:_PLACE], attributes, *span[_PLACE + 1 :])
     return _made(Span, row)  # type: ignore[type-var]
+
+
+def labelled(signal: Signal, labels: Labels) -> Signal:
+    """Any signal with more attributes."""
+    place = PLACES[kind_of(signal)]["attributes"]
+    row = (*signal[:place], {**signal[place], **labels}, *signal[place + 1 :])
+    made: Signal = _made(type(signal), row)  # type: ignore[type-var]
+    return made

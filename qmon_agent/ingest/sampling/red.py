@@ -13,12 +13,10 @@ from qmon_sdk.protocol.frames import Resource
 from qmon_sdk.protocol.signals import Labels, Span
 
 from .consistent import threshold_in, weight_of
-from .folding import Fold, Shape, Window, Windows
+from .folding import OVERFLOW, Fold, Shape, Window, Windows
 from .marks import REASON, STATE
 from .traces import is_failed
 
-OVERFLOW: Labels = {"otel.metric.overflow": "true"}
-"""What the series of a metric has that takes what there is no room for."""
 SCOPE = "qmon.sampling"
 _S = 1e9
 
@@ -71,8 +69,8 @@ class Red:
     def due(self, now: int) -> Iterable[Lot]:
         """Points of the windows that are over."""
         for window in self._windows.due(now):
-            own = b"/".join((b"red", str(window.start).encode(), _name_of(window.resource)))
-            yield made_lot(window.resource, "point", self._windows.points(window), name=own)
+            points = self._windows.points(window)
+            yield made_lot(window.resource, "point", points, name=b"red/" + window.name)
 
     def _window(self, lot: Lot) -> Window:
         service, release, environment, host, *_ = lot.resource
@@ -123,7 +121,3 @@ def _times(attributes: Labels) -> int:
     """How many it stands for, where its SDK has left out others before us."""
     state = attributes.get(STATE)
     return max(1, round(weight_of(threshold_in(state) or 0))) if state else 1
-
-
-def _name_of(resource: Resource) -> bytes:
-    return "/".join(resource[:4]).encode()

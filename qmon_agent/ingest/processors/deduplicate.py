@@ -1,0 +1,54 @@
+"""Say the same thing once, and then how often it was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import msgspec
+
+from qmon_agent.ingest.lots import Lot
+from qmon_agent.ingest.sampling.keys import Keys
+from qmon_agent.ingest.sampling.repeats import Repeats
+
+_SECOND = 1_000_000_000
+
+
+class DeduplicateProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """The first of a content passes at once; when its time is over, the last of those like it.
+
+    That one has `qmon.repeated`: how many there were behind the first.
+    """
+
+    kinds: ClassVar[frozenset[str]] = frozenset(("log", "error", "event", "finding"))
+    by: tuple[str, ...] = ("service", "kind", "level", "name", "body")
+    """What has to be the same: `service`, `host`, `kind`, `name`, `body`, a field, an attribute."""
+    within_s: float = 60.0
+    """Time from the first of a content to the end of its window."""
+    max_keys: int = 10_000
+    """Contents remembered at the same time; beyond, the oldest window ends early."""
+    max_bytes: int = 16 << 20
+    """Memory for what was repeated, about; beyond, the oldest window ends early."""
+
+    def __post_init__(self) -> None:
+        self._keys = Keys(self.by)
+        within = int(self.within_s * _SECOND)
+        self._repeats = Repeats(within, max_keys=self.max_keys, max_bytes=self.max_bytes)
+
+    @property
+    def holds(self) -> int | None:
+        """The oldest record with something that was repeated since."""
+        return self._repeats.holds
+
+    def process(self, lot: Lot) -> Iterable[Lot]:
+        """Lets what is new pass; what another processor made is always new."""
+        if not lot.origin.record_id:
+            return (lot,)
+        told = self._repeats.due(lot.origin.time)
+        key_of, is_new = self._keys.of(lot), self._repeats.is_new
+        kept = [signal for signal in lot.signals if is_new(key_of(signal), signal, lot)]
+        return (*told, lot if len(kept) == lot.rows else lot.keep(kept))
+
+    def tick(self, now: int) -> Iterable[Lot]:
+        """What was repeated in windows that are over."""
+        return self._repeats.due(now)
