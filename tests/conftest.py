@@ -69,6 +69,12 @@ def peers():
     return _module("peers")
 
 
+@pytest.fixture(scope="session")
+def sifting():
+    """Processors driven by hand, and traces to put into them."""
+    return _module("sifting")
+
+
 def _module(name):
     """Import a module beside this one by its place: `tests` is on nobody's path."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

@@ -23,6 +23,7 @@ _KINDS = {
 }
 _STATUS = {"ok": Status.STATUS_CODE_OK, "error": Status.STATUS_CODE_ERROR}
 _DESCRIPTION = "otel.status_description"
+_STATE = "otel.trace_state"
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -50,6 +51,7 @@ def spans_of(frame: Frame, rows: Iterable[Signal], made: Attributes) -> Resource
             trace_id=id_of(span.trace_id),
             span_id=id_of(span.span_id),
             parent_span_id=id_of(span.parent_id),
+            trace_state=span.attributes.get(_STATE, ""),
             name=span.name,
             kind=_KINDS.get(span.kind, OtlpSpan.SPAN_KIND_UNSPECIFIED),
             start_time_unix_nano=max(0, span.time),

@@ -40,6 +40,11 @@ class DeduplicateProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
         """The oldest record with something that was repeated since."""
         return self._repeats.holds
 
+    @property
+    def size(self) -> int:
+        """Bytes of what was repeated, about."""
+        return self._repeats.size
+
     def process(self, lot: Lot) -> Iterable[Lot]:
         """Lets what is new pass; what another processor made is always new."""
         if not lot.origin.record_id:

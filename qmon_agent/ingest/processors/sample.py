@@ -76,6 +76,21 @@ class SampleProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
         held = (self._red.holds, self._traces.holds)
         return min((each for each in held if each is not None), default=None)
 
+    @property
+    def held(self) -> int:
+        """Spans of which nothing has come out yet."""
+        return self._traces.held
+
+    @property
+    def size(self) -> int:
+        """Bytes they take, about."""
+        return self._traces.size
+
+    @property
+    def early(self) -> int:
+        """Traces decided upon before their time, for want of room."""
+        return self._traces.early
+
     def process(self, lot: Lot) -> Iterable[Lot]:
         """Counts it, then keeps some of it, now or later."""
         if lot.kind == "error":
