@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from . import absence, agent, figures, guest, host, living, sdk, series, ways
+from . import absence, agent, daemons, figures, guest, host, living, sdk, series, ways
 
 RESULTS = Path(__file__).parent.parent / "docs" / "benchmarks.results.md"
 GROUPS = {
@@ -85,12 +85,15 @@ def _joined(found):
 
 
 def _heading(begun):
-    peers = ", ".join(f"{name} {found}" for name in PEERS if (found := _version(name)))
     return (
         f"Measured {begun:%Y-%m-%d} by `nox -s bench -- --write` on CPython "
         f"{platform.python_version()}, {os.cpu_count()} shared cores whose load was "
-        f"{_load()} at the end, median of the runs. Peers: {peers}."
+        f"{_load()} at the end, median of the runs. Peers: {', '.join(_peers())}."
     )
+
+
+def _peers():
+    return [*(f"{name} {found}" for name in PEERS if (found := _version(name))), *daemons.here()]
 
 
 def _document(begun, documents):
@@ -101,6 +104,7 @@ def _document(begun, documents):
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "load": _load(),
+        "peers": _peers(),
         "results": documents,
     }
 

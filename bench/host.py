@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
-import socket
 import statistics
 import subprocess
-import tempfile
 import time
-import urllib.request
 from collections import Counter
-from pathlib import Path
 
 import psutil
 
@@ -22,37 +17,41 @@ from qmon_agent.monitoring.samplers import SAMPLERS
 from .daemons import HOW
 from .figures import Figure, progress
 from .places import Agent, place
+from .watchers import WATCHERS
 
 ROUNDS = 3
 SLEEPERS = 200
 SECONDS = 10
 OFF = "[samplers]\nenabled = false\n"
 SETTLE_S = 6
-READY_S = 20
-# What a series is about, by the beginning of its name: ours, node_exporter's, netdata's.
+# What a series is about, by the beginning of its name, ours and everybody else's.
 AREAS = {
     "processors": (
         r"system\.cpu|"
         r"system\.linux\.(cpu|context|interr|softirq)|"
         r"node_(cpu|context|intr|softirq|forks|load)|"
+        r"collectd_(cpu|load|irq)|"
         r"netdata_(cpu|system_(cpu|ctxt|intr|load|softirq|forks|processes|active))"
     ),
     "memory and paging": (
         r"system\.(memory|paging)|"
         r"system\.linux\.(memory|vmstat|paging)|"
         r"node_(memory|vmstat)|"
+        r"collectd_(memory|swap)|"
         r"netdata_(mem|system_(ram|swap|pg))"
     ),
     "pressure": r"system\.linux\.pressure|node_pressure|netdata_system_\w*pressure",
     "disks and file systems": (
         r"system\.(disk|filesystem)|"
         r"node_(disk|filesystem)|"
+        r"collectd_(df|disk)|"
         r"netdata_(disk|system_io)"
     ),
     "network": (
         r"system\.network|"
         r"system\.linux\.(network|tcp|udp|netstat|sockets|softnet|conntrack)|"
         r"node_(network|netstat|sockstat|softnet|nf_|arp|udp)|"
+        r"collectd_interface|"
         r"netdata_(net|ip|ipv4|ipv6|sockstat|netfilter|system_(net|ip|softnet))"
     ),
     "processes": (
@@ -60,6 +59,7 @@ AREAS = {
         r"system\.process|"
         r"system\.linux\.(process|threads)|"
         r"node_(procs|processes)|"
+        r"collectd_processes|"
         r"netdata_(apps|users|usergroups)"
     ),
     "groups, services, containers": (
@@ -79,6 +79,7 @@ AREAS = {
     "files, entropy, users": (
         r"system\.(users|linux\.(files|inodes|entropy|aio))|"
         r"node_(filefd|entropy)|"
+        r"collectd_(entropy|users)|"
         r"netdata_system_(entropy|file|ipc)"
     ),
     "of the watcher itself": (
@@ -102,90 +103,6 @@ def ours():
                 seen |= {(each.metric, *sorted(each.attributes.items())) for each in points}
         names += [series[0] for series in seen]
     return names
-
-
-def node_exporter():
-    """What node_exporter shows with its defaults, and the processor time of a scrape."""
-    with _peer("prometheus-node-exporter", "--web.listen-address=127.0.0.1:{port}") as peer:
-        return peer and _scraped(peer, "/metrics")
-
-
-def netdata():
-    """What netdata shows with its defaults, and the processor time of a second."""
-    folder = Path(tempfile.mkdtemp(prefix="qmon-bench-"))
-    options = ("-D", "-i", "127.0.0.1", "-p", "{port}", "-u", "root", "-P", str(folder / "pid"))
-    try:
-        with _peer("netdata", *options) as peer:
-            return peer and _scraped(peer, "/api/v1/allmetrics?format=prometheus", scrape=False)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _scraped(peer, path, *, scrape=True):
-    process, port = peer
-    url = f"http://127.0.0.1:{port}{path}"
-    deadline = time.monotonic() + READY_S
-    while True:
-        try:
-            _get(url)
-            break
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-    time.sleep(SETTLE_S)
-    before, begun = _spent(process), time.perf_counter()
-    for _ in range(SECONDS):
-        if scrape:
-            _get(url)
-        time.sleep(1)
-    share = (_spent(process) - before) / (time.perf_counter() - begun)
-    lines = _get(url).decode().splitlines()
-    names = [re.split(r"[{ ]", line, maxsplit=1)[0] for line in lines if line and line[0] != "#"]
-    return names, share, _resident(process)
-
-
-def _get(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return answer.read()
-
-
-def _spent(process):
-    """Of a process and all that it started, such as netdata's plug-ins."""
-    return sum(sum(each.cpu_times()[:2]) for each in _family(process))
-
-
-def _resident(process):
-    return sum(each.memory_info().rss for each in _family(process))
-
-
-def _family(process):
-    return [process, *process.children(recursive=True)]
-
-
-@contextlib.contextmanager
-def _peer(program, *options):
-    path = shutil.which(program)
-    if path is None:
-        yield None
-        return
-    port = _free_port()
-    command = [path, *(option.format(port=port) for option in options)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    family = psutil.Process(process.pid)
-    try:
-        yield family, port
-    finally:
-        for each in _family(family)[::-1]:
-            with contextlib.suppress(psutil.Error):
-                each.terminate()
-        process.wait(READY_S)
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager
@@ -224,7 +141,7 @@ def watching(*, quick=False):
         with_samplers = _several(rounds, "qmon", lambda: _agent(""))
         without = _several(rounds, "qmon, samplers off", lambda: _agent(OFF))
         told = ours()
-        peers = {name: _several(rounds, name, looked) for name, looked in PEERS.items()}
+        peers = {name: _several(rounds, name, looked) for name, looked in WATCHERS.items()}
     found = {name: [run for run in runs if run] for name, runs in peers.items() if any(runs)}
     names = {name: runs[-1][0] for name, runs in found.items()}
     return [*_series(told, names), *_costs(with_samplers, without, found)]
@@ -280,5 +197,4 @@ def _areas(names):
     return found
 
 
-PEERS = {"prometheus-node-exporter": node_exporter, "netdata": netdata}
 CASES = {"host": watching}

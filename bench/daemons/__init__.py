@@ -23,13 +23,16 @@ from pathlib import Path
 import psutil
 
 READY_S = 30
-HOW = {
-    "prometheus": "apt-get install prometheus",
-    "victoria-metrics": "apt-get install victoria-metrics",
-    "prometheus-node-exporter": "apt-get install prometheus-node-exporter",
-    "netdata": "apt-get install netdata",
-    "collectd": "apt-get install collectd-core",
-    "statsd": "npm install statsd, with QMON_BENCH_NODE_MODULES naming its node_modules",
+PACKAGES = {  # of Debian, by the program's name
+    "prometheus": "prometheus",
+    "victoria-metrics": "victoria-metrics",
+    "prometheus-node-exporter": "prometheus-node-exporter",
+    "netdata": "netdata",
+    "collectd": "collectd-core",
+}
+NODE_MODULES = "QMON_BENCH_NODE_MODULES"
+HOW = {name: f"apt-get install {package}" for name, package in PACKAGES.items()} | {
+    "statsd": f"npm install statsd, with {NODE_MODULES} naming its node_modules"
 }
 
 
@@ -91,6 +94,17 @@ class Daemon:
         """Add up the samples of a name that begins so, on a page meant for Prometheus."""
         lines = self.get(path).splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+
+def here() -> list[str]:
+    """The daemons that are installed, with their versions where Debian knows them."""
+    asked = ("dpkg-query", "-W", "-f", "${Version}")
+    found = []
+    for program, package in PACKAGES.items():
+        if shutil.which(program):
+            told = subprocess.run([*asked, package], capture_output=True, text=True, check=False)
+            found.append(f"{program} {told.stdout.partition('+')[0]}".strip())
+    return found
 
 
 def reached(read, wanted, *, patience_s=60, pause_s=0.3):

@@ -7,7 +7,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from . import Daemon, free_port
+from . import NODE_MODULES, Daemon, free_port
 from .netdata import listens
 
 SETTINGS = """{{
@@ -25,7 +25,7 @@ class Statsd(Daemon):
 
     @classmethod
     def script(cls):
-        return Path(os.environ.get("QMON_BENCH_NODE_MODULES", "node_modules"), "statsd/stats.js")
+        return Path(os.environ.get(NODE_MODULES, "node_modules"), "statsd/stats.js")
 
     @classmethod
     def is_here(cls):

@@ -52,7 +52,7 @@ class Speaker:
         self.process = os.urandom(16)
         self.resource = Resource(service="bench", host="box", pid=number + 1, started=number + 1)
         dice = random.Random(number)
-        self.block = block_of("point", [_point(n, dice) for n in range(each)])
+        self.block = block_of("point", [_point(number * each + n, dice) for n in range(each)])
         values = [[dice.uniform(0, 1000) for _ in range(each)] for _ in range(TURNS)]
         self.values = [struct.pack(f"<{each}d", *turn) for turn in values]
 
