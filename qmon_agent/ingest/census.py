@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -98,15 +98,15 @@ class Census:
         """What is counted of one group, if anything is."""
         return self._levels[0].get((service, name))
 
-    def groups(self) -> Iterable[tuple[tuple[str, ...], Account]]:
+    def groups(self) -> Mapping[tuple[str, ...], Account]:
         """By service and group."""
-        return self._levels[0].items()
+        return self._levels[0]
 
-    def services(self) -> Iterable[tuple[tuple[str, ...], Account]]:
-        return self._levels[1].items()
+    def services(self) -> Mapping[tuple[str, ...], Account]:
+        return self._levels[1]
 
-    def peers(self) -> Iterable[tuple[tuple[str, ...], Account]]:
-        return self._levels[2].items()
+    def peers(self) -> Mapping[tuple[str, ...], Account]:
+        return self._levels[2]
 
     def _accounts(self, names: tuple[str, str, str]) -> tuple[Account, ...]:
         """Those there are, and new ones, which nobody knows of before somebody is in them."""

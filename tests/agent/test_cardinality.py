@@ -185,12 +185,13 @@ def test_budgets_are_kept_and_nothing_under_them_is_refused(told, metric, servic
     census = watched.cardinality.series
     for name, metric_name, value, sender, pause in told:
         watched.now += pause
-        before = [account for _, account in (*census.groups(), *census.services(), *census.peers())]
+        levels = (census.groups(), census.services(), census.peers())
+        before = [account for level in levels for account in level.values()]
         was_full = len(census) >= whole or any(one.count >= one.most for one in before)
         rows = watched.keep(points(value, metric=metric_name), service=name, peer=sender)
 
         assert was_full or not watched.over(rows)
         assert len(census) <= whole
         for level in (census.groups(), census.services(), census.peers()):
-            assert all(0 < account.count <= account.most for _, account in level)
-            assert len(census) == sum(account.count for _, account in level)
+            assert all(0 < account.count <= account.most for account in level.values())
+            assert len(census) == sum(account.count for account in level.values())
