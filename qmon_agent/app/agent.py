@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
+from qmon_agent.app.busiest import BusyReport
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.desk import AgentDesk
 from qmon_agent.app.doors import Doors
@@ -43,7 +44,8 @@ class Agent:
         self._tasks = Tasks(self.parts.vitals)
         self.services = Services(plan, self.parts, config=self._config, tasks=self._tasks)
         self._report = StatusReport(plan, self.parts, config=self._config, services=self.services)
-        self.desk = AgentDesk(plan, self.parts, report=self._report)
+        busy = BusyReport(self.parts, config=self._config, services=self.services)
+        self.desk = AgentDesk(plan, self.parts, report=self._report, busy=busy)
         self._doors = Doors(self.desk, plan.settings.http, scope_of=self.parts.tokens)
         self.services.mount = self._doors.mount
         self._housekeeping = Housekeeping(plan, self.parts)

@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 
 from qmon_agent.app.config import LiveConfig
-from qmon_agent.app.forwarding import Forwarding
 from qmon_agent.app.parts import Parts
+from qmon_agent.app.reload import Services
 from qmon_agent.ingest.cardinality import Cardinality
 from qmon_agent.ingest.census import Account, Census
 from qmon_agent.ingest.talkers import Talker
@@ -30,10 +30,10 @@ _MOST_LABELS = 5
 class BusyReport:
     """What `top` shows; asking costs a millisecond or two, and is remembered nowhere."""
 
-    def __init__(self, parts: Parts, *, config: LiveConfig, forwarding: Forwarding) -> None:
+    def __init__(self, parts: Parts, *, config: LiveConfig, services: Services) -> None:
         self._parts = parts
         self._config = config
-        self._forwarding = forwarding
+        self._services = services
         self._process = psutil.Process()
 
     async def make(self) -> Document:
@@ -61,7 +61,8 @@ class BusyReport:
                 name: dict(source.describe())
                 for name, source in self._config.plugins.sources.items()
             },
-            "sinks": self._forwarding.describe(),
+            "processors": self._services.processing.describe(),
+            "sinks": self._services.forwarding.describe(),
             "journal": {
                 "bytes": journal.bytes,
                 "pending_bytes": journal.pending_bytes,
@@ -98,9 +99,7 @@ def budgets_of(cardinality: Cardinality) -> Document:
 
 def metrics_of(cardinality: Cardinality) -> list[Document]:
     """The metrics with the most series, and those that found no room; the largest first."""
-    groups = nlargest(
-        _MOST_METRICS, cardinality.series.groups().items(), key=lambda each: (each[1].over, each[1].count)
-    )
+    groups = nlargest(_MOST_METRICS, cardinality.series.groups().items(), key=_size)
     return [
         {
             "service": service,
@@ -117,6 +116,10 @@ def metrics_of(cardinality: Cardinality) -> list[Document]:
         }
         for (service, metric), account in groups
     ]
+
+
+def _size(group: tuple[tuple[str, ...], Account]) -> tuple[int, int]:
+    return group[1].over, group[1].count
 
 
 def _last(talkers: Mapping[str, Talker]) -> list[tuple[str, Document]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.app.busiest import BusyReport
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.status import StatusReport
 from qmon_agent.domain.errors import StoreError
@@ -18,7 +19,7 @@ from qmon_agent.store.telemetry import QueryResult
 class AgentDesk:
     """Fits the agent to the port the routes ask for."""
 
-    def __init__(self, plan: Plan, parts: Parts, *, report: StatusReport) -> None:
+    def __init__(self, plan: Plan, parts: Parts, *, report: StatusReport, busy: BusyReport) -> None:
         options = plan.settings.http
         self.vitals = parts.vitals
         self.sessions = Sessions(code_ttl_s=options.sign_in_ttl_s, ttl_s=options.session_ttl_s)
@@ -26,9 +27,13 @@ class AgentDesk:
         self.is_ready = False
         self._parts = parts
         self._report = report
+        self._busy = busy
 
     async def status(self) -> dict[str, Any]:
         return await self._report.make()
+
+    async def busiest(self) -> dict[str, Any]:
+        return await self._busy.make()
 
     async def query(
         self, sql: str, *, limit: int | None = None, timeout_s: float | None = None

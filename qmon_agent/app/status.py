@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from qmon_agent.app.busiest import budgets_of, metrics_of
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.conservation import Stock
 from qmon_agent.app.journals import STORE
@@ -23,6 +24,7 @@ from qmon_agent.store.telemetry.schema import BY_NAME
 
 Document = dict[str, Any]
 _READINGS = 3
+_MOST_OVER = 5
 _BETWEEN_READINGS_S = 0.1
 
 
@@ -67,6 +69,7 @@ class StatusReport:
                 name: dict(source.describe())
                 for name, source in self._config.plugins.sources.items()
             },
+            **self._budgets(),
             "processors": self._processing.describe(),
             "sinks": self._forwarding.describe(),
             "samplers": {
@@ -78,6 +81,12 @@ class StatusReport:
             "config": self._config.describe(),
             "vitals": parts.vitals.read(),
         }
+
+    def _budgets(self) -> Document:
+        """How much is active; the metrics that found no room, and what makes them many."""
+        cardinality = self._parts.taking.intake.cardinality
+        over = [each for each in metrics_of(cardinality) if each["over"]][:_MOST_OVER]
+        return {"cardinality": budgets_of(cardinality), "over_budget": over}
 
     def _reads(self, reader: str) -> bool:
         """Without a store, what the bounds of the journal do not hold is lost on purpose."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import click
 import msgspec
 
+from qmon_agent.cli._budgets import over_budget
 from qmon_agent.cli._control import UnreachableError, find_control, whereabouts
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import printable, show_json
@@ -132,6 +133,9 @@ def _agent(locations: Locations) -> Iterator[Finding]:
         yield Finding("ok" if is_well else "warn", f"probe {name}", _flat(described))
     for name in status["rules"]["never_matched"]:
         yield Finding("warn", f"alert {name}", "never matched: no such system and metric seen yet")
+    yield from (Finding("warn", "cardinality", line) for line in over_budget(status))
+    if waits := status["vitals"].get("messages_refused"):
+        yield Finding("warn", "senders", f"{waits:.0f} times told to wait; see qmon-agent top")
     for trouble in status["problems"]:
         yield Finding("fail", "status", trouble)
     yield from _programs(locations)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from qmon_agent.cli._budgets import over_budget
 from qmon_agent.cli._control import find_control
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json
@@ -48,6 +49,8 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"store: {store['state']}, {store['lag']} records behind, {rows or 'no rows'}"
     states = ", ".join(f"{n} {state}" for state, n in rules["instances"].items())
     yield f"rules: {rules['lag']} records behind, {states or 'nothing to judge'}"
+    yield _active(status["cardinality"])
+    yield from (f"  {line}" for line in over_budget(status))
     for name in rules["never_matched"]:
         yield f"  alert {name}: never matched, its system or metric has not been seen yet"
     for name, described in status["sources"].items():
@@ -59,3 +62,8 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"config: generation {config['generation']}, {config['file'] or 'no file'}"
     if config["needs_restart"]:
         yield f"  changed, and waiting for a restart: {', '.join(config['needs_restart'])}"
+
+
+def _active(budgets: Mapping[str, Any]) -> str:
+    told = (f"{each['active']} {name.replace('_', ' ')}" for name, each in budgets.items())
+    return f"active: {', '.join(told)}"

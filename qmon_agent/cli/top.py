@@ -13,8 +13,8 @@ import click
 from qmon_agent.cli._control import find_control
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json
-from qmon_agent.cli.top_figures import figures
-from qmon_agent.cli.top_lines import lines_of
+from qmon_agent.cli._top_figures import figures
+from qmon_agent.cli._top_lines import lines_of
 
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"

@@ -33,6 +33,8 @@ class Desk(Protocol):
 
     async def status(self) -> Mapping[str, Any]: ...
 
+    async def busiest(self) -> Mapping[str, Any]: ...
+
     async def query(
         self, sql: str, *, limit: int | None = None, timeout_s: float | None = None
     ) -> Answer:

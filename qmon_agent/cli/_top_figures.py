@@ -22,7 +22,7 @@ def figures(before: Row, after: Row) -> Document:
         "services": _talkers(before["services"], after["services"], seconds),
         "metrics": _metrics(before["metrics"], after["metrics"], seconds),
         "sources": after["sources"],
-        "processors": after.get("processors", {}),
+        "processors": _processors(before["processors"], after["processors"], seconds),
         "sinks": _sinks(before["sinks"], after["sinks"], seconds),
         "journal": after["journal"],
         "lag": after["lag"],
@@ -50,7 +50,7 @@ def _talkers(before: Row, after: Row, seconds: float) -> list[Document]:
                 before.get(name, {}).get("signals", {}), now["signals"], seconds
             ),
             "series": now["series"],
-            "new_series_per_min": round(60 * _grown(before.get(name), now, "series_came") / seconds),
+            "new_series_per_min": _new_series(before.get(name), now, seconds),
             "over": now["over"],
             "rejected": now["rejected"],
             "refused": now["refused"],
@@ -65,8 +65,8 @@ def _metrics(before: list[Row], after: list[Row], seconds: float) -> list[Docume
     rows = [
         {
             **{name: now[name] for name in ("service", "metric", "series", "series_most", "over")},
-            "new_series_per_min": round(
-                60 * _grown(known.get((now["service"], now["metric"])), now, "series_came") / seconds
+            "new_series_per_min": _new_series(
+                known.get((now["service"], now["metric"])), now, seconds
             ),
             "labels": now["labels"],
         }
@@ -74,6 +74,10 @@ def _metrics(before: list[Row], after: list[Row], seconds: float) -> list[Docume
     ]
     order = ("over", "new_series_per_min", "series")
     return sorted(rows, key=lambda row: [row[name] for name in order], reverse=True)
+
+
+def _new_series(before: Row | None, after: Row, seconds: float) -> int:
+    return round(60 * _grown(before, after, "series_came") / seconds)
 
 
 def _sinks(before: Row, after: Row, seconds: float) -> list[Document]:
@@ -84,6 +88,25 @@ def _sinks(before: Row, after: Row, seconds: float) -> list[Document]:
             **{key: now[key] for key in ("lag", "retries", "dead_batches", "breaker", "error")},
         }
         for name, now in after.items()
+    ]
+
+
+def _processors(before: Row, after: Row, seconds: float) -> list[Document]:
+    earlier = before.get("steps", {})
+    names = ("came", "went", "dropped")
+    return [
+        {
+            "name": name,
+            "kind": now["kind"],
+            **{
+                f"{key}_per_s": round(_grown(earlier.get(name), now, key) / seconds, 1)
+                for key in names
+            },
+            "held": now["held"],
+            "failures": now["failures"],
+            "cpu_percent": round(_grown(earlier.get(name), now, "nanoseconds") / seconds / 1e7, 1),
+        }
+        for name, now in after.get("steps", {}).items()
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qmon_agent.cli._shown import printable
@@ -17,14 +17,11 @@ _WIDEST = 40
 def lines_of(shown: Row, *, rows: int = _ROWS) -> Iterator[str]:
     """A screen: the agent and its host, then who sends, what explodes, and where it goes."""
     yield from _head(shown)
-    yield from _table("PEERS", _PEER, map(_of_talker, shown["peers"]), rows)
-    yield from _table("SERVICES", _SERVICE, map(_of_talker, shown["services"]), rows)
-    yield from _table("METRICS", _METRIC, map(_of_metric, shown["metrics"]), rows)
-    processors = [{"name": name, **each} for name, each in shown["processors"].items()]
-    if processors:
-        columns = [*dict.fromkeys(key for each in processors for key in each)]
-        yield from _table("PROCESSORS", columns, processors, rows)
-    yield from _table("SINKS", _SINK, shown["sinks"], rows)
+    yield from _table("PEERS", _PEER, map(_of_talker, shown["peers"]), most=rows)
+    yield from _table("SERVICES", _SERVICE, map(_of_talker, shown["services"]), most=rows)
+    yield from _table("METRICS", _METRIC, map(_of_metric, shown["metrics"]), most=rows)
+    yield from _table("PROCESSORS", _PROCESSOR, shown["processors"], most=rows)
+    yield from _table("SINKS", _SINK, shown["sinks"], most=rows)
     for name, described in shown["sources"].items():
         said = ", ".join(f"{key} {value}" for key, value in described.items() if value != "")
         yield f"source {name}: {printable(said)}"
@@ -34,6 +31,8 @@ _PEER = ("name", "program", "frames/s", "bytes/s", "signals/s", "series", "new/m
          "rejected", "refused")  # fmt: skip
 _SERVICE = ("name", "frames/s", "bytes/s", "signals/s", "series", "new/min", "over")
 _METRIC = ("metric", "service", "series", "new/min", "over", "labels")
+_PROCESSOR = ("name", "kind", "came_per_s", "went_per_s", "dropped_per_s", "held", "failures",
+              "cpu_percent")  # fmt: skip
 _SINK = ("name", "sent_per_s", "lag", "retries", "dead_batches", "breaker", "error")
 
 
@@ -84,9 +83,7 @@ def _of_metric(row: Row) -> Row:
     return {**row, "new/min": row["new_series_per_min"], "labels": labels}
 
 
-def _table(
-    title: str, columns: Sequence[str], rows: Iterator[Row] | Sequence[Row], most: int
-) -> Iterator[str]:
+def _table(title: str, columns: Sequence[str], rows: Iterable[Row], *, most: int) -> Iterator[str]:
     rows = [*rows]
     if not rows:
         return
