@@ -65,7 +65,7 @@ def _bodies(options: Http) -> Bodies:
 
 
 class _endpoint:  # noqa: N801 - used as the function it stands for
-    """Starlette takes an object for an ASGI application, and the gate asks it for its role."""
+    """Starlette takes an object for an ASGI application; the gate calls it without Starlette."""
 
     def __init__(self, source: Mounted) -> None:
         self.role = source.entrance.role
@@ -73,4 +73,8 @@ class _endpoint:  # noqa: N801 - used as the function it stands for
         self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._source(scope, receive, send)
+        try:
+            await self._source(scope, receive, send)
+        except QmonError as problem:
+            answer = await trouble_answer(None, problem)
+            await answer(scope, receive, send)

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
 from starlette.routing import BaseRoute, Match, Route
 
 from qmon_agent.http.access import GRANTS, ROLES, Caller, Sessions, TokenScopes
@@ -19,9 +20,10 @@ from qmon_agent.http.refusals import (
     Send,
     with_security_headers,
 )
-from qmon_agent.ingest.entrance import Entrance
+from qmon_agent.ingest.entrance import Entrance, Mounted
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST_KNOWN, _LONGEST_KNOWN = 256, 256  # paths that are remembered, and their characters
 
 
 class UndeclaredRoleError(Exception):
@@ -74,6 +76,7 @@ class Gate:
     ) -> None:
         self._app = app
         self._routes = tuple((route, _entrance_of(route)) for route in routes)
+        self._known: dict[tuple[str, str], _Way] = {}
         self._identities = identities
         self._bodies = bodies
         self._hosts = None if hosts is None else {"localhost", *map(str.lower, hosts)}
@@ -81,7 +84,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        entrance = self._wanted(scope)
+        entrance, source = self._wanted(scope)
         beside = CROSSING_HEADERS if entrance.from_browsers else ()
         guarded = with_security_headers(send, beside=beside)
         headers: dict[str, str] = {}
@@ -102,7 +105,7 @@ class Gate:
             worded = word(headers, refusal.status, refusal.reason) if word else None
             await refusal.send_to(guarded, worded=worded)
             return
-        await self._app(scope, receive, guarded)
+        await (source or self._app)(scope, receive, guarded)
 
     def _check_host(self, headers: Mapping[str, str]) -> None:
         """A name we do not answer to is somebody else's page speaking (DNS rebinding)."""
@@ -132,16 +135,42 @@ class Gate:
         if entrance.role not in grants:
             raise Refusal(403, f"this needs the role {entrance.role}")
 
-    def _wanted(self, scope: Scope) -> Entrance:
-        """Of the route a request is for; by its path alone where no route has the method."""
+    def _wanted(self, scope: Scope) -> tuple[Entrance, AsgiApp | None]:
+        """Of the route a request is for: its entrance, and the source that answers by itself.
+
+        Of the route with its path where none has the method. Senders come to few paths, often.
+        """
+        key = (scope["method"], scope["path"])
+        found = self._known.get(key)
+        if found is None:
+            found = self._looked_up(scope)
+            if found.source is not None and len(scope["path"]) <= _LONGEST_KNOWN:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[key] = found
+        if found.source is not None:
+            scope["path_params"] = dict(found.parameters)
+        return found.entrance, found.source
+
+    def _looked_up(self, scope: Scope) -> _Way:
         partial = None
         for route, entrance in self._routes:
-            match, _ = route.matches(scope)
+            match, inside = route.matches(scope)
             if match is Match.FULL:
-                return entrance
+                endpoint = inside["endpoint"]
+                source = endpoint if isinstance(endpoint, Mounted) else None
+                return _Way(entrance, source, inside["path_params"])
             if match is Match.PARTIAL and partial is None:
                 partial = entrance
-        return partial or _NOWHERE
+        return _Way(partial or _NOWHERE)
+
+
+class _Way(msgspec.Struct, frozen=True):
+    """Where a request goes."""
+
+    entrance: Entrance
+    source: AsgiApp | None = None
+    parameters: Mapping[str, Any] = {}
 
 
 # What is not there is shown to be so only to those who may look around.

@@ -19,6 +19,7 @@ from .loose import as_json, mapping, mappings, name, sequence, text, whole
 MAX_CHAIN, MAX_MEMBERS = 10, 10
 HEAD, TAIL = 20, 40
 MAX_PATH, MAX_LOCAL, MOST_LOCALS = 400, 512, 40
+MAX_LINE, MOST_LINES = 512, 20
 
 MESSAGE = "Message"
 DEFAULT = "{{ default }}"
@@ -156,15 +157,25 @@ def _frame(frame: Mapping[str, Any]) -> dict[str, Any]:
     }
     if frame.get("context_line"):
         written |= {
-            "pre": [text(line, 512) for line in sequence(frame.get("pre_context"))[:20]],
-            "code": text(frame["context_line"], 512),
-            "post": [text(line, 512) for line in sequence(frame.get("post_context"))[:20]],
+            "pre": _lines(frame.get("pre_context")),
+            "code": text(frame["context_line"], MAX_LINE),
+            "post": _lines(frame.get("post_context")),
         }
     if variables := [*mapping(frame.get("vars") or frame.get("code_variables")).items()]:
         written["locals"] = {
             name(key): text(value, MAX_LOCAL) for key, value in variables[:MOST_LOCALS]
         }
     return written
+
+
+def _lines(said: Any) -> list[str]:
+    """Lines of source: most are plain, and looked at together."""
+    lines = sequence(said)[:MOST_LINES]
+    try:
+        are_plain = "".join(lines).isascii() and max(map(len, lines), default=0) <= MAX_LINE
+    except TypeError:
+        are_plain = False
+    return lines if are_plain else [text(line, MAX_LINE) for line in lines]
 
 
 def _is_in_app(said: Any, file: str) -> bool:

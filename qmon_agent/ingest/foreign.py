@@ -41,7 +41,7 @@ _ROWS = 20_000
 _ROOM_BYTES = 64 * 1024  # for the rest of a frame beside the original
 _HEAD_BYTES = 64  # for a frame's name, and for what stands between its parts
 _WITH_BYTES = 4  # columns of the block that has the original; the next tells how many rows it made
-_AT_ONCE_BYTES = 16 * 1024
+_AT_ONCE_BYTES = 64 * 1024
 """Beyond this, a message is packed on a thread: the loop has others to listen to."""
 _NO_LEDGER = pack(None)
 

@@ -20,6 +20,7 @@ _END_OF_TIME = 1 << 63
 _MAX_DEPTH = 20  # of what is written as JSON again
 _SECOND_NS = 1_000_000_000
 _HEX = re.compile(r"[0-9a-f]{1,64}")
+_HUGE = re.compile(rb"[0-9]{19}")  # may be a number that does not fit into 64 bits
 
 
 class NotJsonError(WireError):
@@ -44,23 +45,37 @@ def decoded(data: bytes) -> Any:
 
 def text(value: Any, limit: int = MAX_TEXT) -> str:
     """A text as it is, numbers and flags as JSON has them, containers as JSON; bounded."""
-    if value is None:
-        return ""
+    if type(value) is str and len(value) <= limit and value.isascii():
+        return value
+    return "" if value is None else _bounded(value, limit)
+
+
+def _bounded(value: Any, limit: int) -> str:
     if isinstance(value, str):
-        if len(value) <= limit and value.isascii():
-            return value
         written = value[: limit + 1]
     elif isinstance(value, bool | int | float):
         written = str(value).lower() if isinstance(value, bool) else str(value)
     else:
-        written = msgspec.json.encode(_whole(value)).decode()[: limit + 1]
+        written = _json_of(value).decode()[: limit + 1]
     if not written.isascii():
         written = written.encode("utf-8", "replace").decode("utf-8")
     return written if len(written) <= limit else written[: limit - 1] + "…"
 
 
+def _json_of(value: Any) -> bytes:
+    """JSON of a container; the way of most, which is short and flat, is the encoder's own."""
+    try:
+        written = msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError, RecursionError):
+        return msgspec.json.encode(_whole(value))
+    is_usual = written.count(b"[") + written.count(b"{") <= _MAX_DEPTH
+    return written if is_usual and not _HUGE.search(written) else msgspec.json.encode(_whole(value))
+
+
 def name(value: Any) -> str:
     """A text with few values."""
+    if type(value) is str and len(value) <= MAX_NAME and value.isascii():
+        return value
     return text(value, MAX_NAME)
 
 

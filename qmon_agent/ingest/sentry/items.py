@@ -14,6 +14,7 @@ from .checkins import keep_checkin
 from .envelope import Item, read_envelope, without_headers
 from .events import keep_event, keep_feedback
 from .gathered import Gathered
+from .peeled import peel
 from .sessions import keep_session, keep_sessions
 from .telemetry import keep_logs, keep_metrics
 from .traces import keep_span, keep_transaction
@@ -83,10 +84,11 @@ class Kind(msgspec.Struct, frozen=True):
     kind: str
     max_bytes: int
     keep: Keep | None = None
+    read: Callable[[bytes], Any] = decoded
 
 
 KINDS = {
-    "event": Kind("error", MIB, keep_event),
+    "event": Kind("error", MIB, keep_event, read=peel),
     "transaction": Kind("span", MIB, keep_transaction),
     "span": Kind("span", 10 * MIB, keep_span),
     "session": Kind("session", MIB, keep_session),
@@ -148,13 +150,13 @@ def _translate(item: Item, gathered: Gathered) -> None:
 
 def _keep(item: Item, kind: Kind, gathered: Gathered) -> None:
     try:
-        said = decoded(item.payload)
+        said = kind.read(item.payload)
+        if kind.keep and isinstance(said, Mapping):
+            kind.keep(said, gathered)
+            return
     except NotJsonError:
-        said = None
-    if kind.keep and isinstance(said, dict):
-        kind.keep(said, gathered)
-    else:
-        gathered.drop(kind.kind, "invalid", _count_of(item))
+        pass
+    gathered.drop(kind.kind, "invalid", _count_of(item))
 
 
 def _count_of(item: Item) -> int:

@@ -12,18 +12,19 @@ from qmon_agent.ingest.loose import (
     labels,
     mapping,
     mappings,
-    moment,
     name,
     sequence,
     text,
 )
 from qmon_sdk.protocol.frames import Resource
 
+from .crumbs import crumbs_of
+
 Said = Mapping[str, Any]
 """An event, a transaction, or whatever else has a scope."""
 
 EXTRA, TRANSACTION, FINGERPRINT = "extra", "transaction", "sentry.fingerprint"
-MOST_CRUMBS, MOST_CONTEXTS = 100, 40
+MOST_CONTEXTS = 40
 _KEPT_ELSEWHERE = frozenset({"trace", "flags"})
 _SECRETS = ("auth", "cookie", "key", "secret", "token")
 """A header whose name has one of these in it is nobody's business."""
@@ -63,8 +64,8 @@ def attributes_of(said: Said) -> dict[str, str]:
     found |= _contexts({**contexts, EXTRA: said.get("extra")})
     for flag in mappings(mapping(contexts.get("flags")).get("values")):
         found[f"flag.{name(flag.get('flag'))}"] = text(flag.get("result"))
-    if crumbs := _crumbs(said.get("breadcrumbs")):
-        found["breadcrumbs"] = as_json(crumbs)
+    if crumbs := crumbs_of(said):
+        found["breadcrumbs"] = crumbs
     for key in (TRANSACTION, "logger", "platform"):
         if written := name(said.get(key)):
             found[key] = written
@@ -118,19 +119,3 @@ def _path_of(url: str) -> str:
         return urlsplit(url).path
     except ValueError:
         return ""
-
-
-def _crumbs(said: Any) -> list[dict[str, Any]]:
-    """Steps, as `add_breadcrumb` writes them."""
-    values = mapping(said).get("values") if isinstance(said, dict) else said
-    return [
-        {
-            "time": moment(crumb.get("timestamp")),
-            "message": text(crumb.get("message"), 2048),
-            "category": name(crumb.get("category")),
-            "level": name(crumb.get("level")),
-            "type": name(crumb.get("type")),
-            **({"data": data} if (data := labels(crumb.get("data"))) else {}),
-        }
-        for crumb in [*mappings(values)][-MOST_CRUMBS:]
-    ]
