@@ -27,6 +27,12 @@ class Vitals:
         with self._lock:
             self._gauges[key] = value
 
+    def gauges_anew(self, name: str, values: Mapping[Labels, float]) -> None:
+        """All values of a gauge; those of labels that are not among them are gone."""
+        with self._lock:
+            self._gauges = {key: old for key, old in self._gauges.items() if key[0] != name}
+            self._gauges.update({(name, labels): value for labels, value in values.items()})
+
     def count(self, name: str, **labels: str) -> int:
         """The sum of a counter over every label set that has these labels."""
         wanted = set(labels.items())

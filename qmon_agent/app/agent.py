@@ -6,20 +6,24 @@ import asyncio
 import gc
 import json
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from qmon_agent.app.busiest import BusyReport
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.desk import AgentDesk
 from qmon_agent.app.doors import Doors
+from qmon_agent.app.health import Health, Log
 from qmon_agent.app.housekeeping import Housekeeping
+from qmon_agent.app.itself import Itself
 from qmon_agent.app.journals import STORE, save_cursor
+from qmon_agent.app.loops import Loops
 from qmon_agent.app.parts import Hears, Plan, build
 from qmon_agent.app.reload import Services
 from qmon_agent.app.status import StatusReport
-from qmon_agent.app.systemd import keep_watchdog, notify
+from qmon_agent.app.systemd import notify
 from qmon_agent.app.tasks import Tasks
+from qmon_agent.app.watchdog import Watchdog
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry import Listeners
 from qmon_sdk.protocol.errors import WireError
@@ -35,7 +39,9 @@ STEP_S = 4.0
 class Agent:
     """Everything running; built, started and stopped on one loop."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, say: Callable[[str], None] = lambda _: None) -> None:
+        """`say` gets a line when somebody who watches the log should know; from any thread."""
+        self.log = Log(say)
         listeners = Listeners(exported=self._exported, buried=self._buried)
         self._hears = Hears(posted=self._posted, listeners=listeners)
         self.parts = build(plan, self._hears)
@@ -43,12 +49,19 @@ class Agent:
         self._config = LiveConfig(plan.locations, plan.settings, plan.plugins)
         self._tasks = Tasks(self.parts.vitals)
         self.services = Services(plan, self.parts, config=self._config, tasks=self._tasks)
-        self._report = StatusReport(plan, self.parts, config=self._config, services=self.services)
+        self.health = Health(self.parts)
+        self._report = StatusReport(
+            plan, self.parts, config=self._config, services=self.services, health=self.health
+        )
         busy = BusyReport(self.parts, config=self._config, services=self.services)
-        self.desk = AgentDesk(plan, self.parts, report=self._report, busy=busy)
+        self.desk = AgentDesk(
+            plan, self.parts, report=self._report, busy=busy, health=self.health, log=self.log
+        )
         self._doors = Doors(self.desk, plan.settings.http, scope_of=self.parts.tokens)
         self.services.mount = self._doors.mount
         self._housekeeping = Housekeeping(plan, self.parts)
+        self._loops = Loops(self.parts, self.services, housekeeping=self._housekeeping)
+        self.health.loops = self._loops.all
         self._errands: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> dict[str, str]:
@@ -77,8 +90,8 @@ class Agent:
         self.services.start()
         self.services.processing.start()
         self._housekeeping.start()
-        self._tasks.run("watchdog", lambda: keep_watchdog(self._housekeeping.is_well))
-        self.desk.is_ready = True
+        self._watch()
+        self.health.stage = "ready"
         self.parts.vitals.gauge("ready", 1)
         self._doors.let_in()
         notify("READY=1")
@@ -92,8 +105,10 @@ class Agent:
     async def stop(self) -> None:
         """In order: take no more, commit, judge and store what a moment allows, close."""
         notify("STOPPING=1")
-        self.desk.is_ready = False
-        await self._tasks.cancel("samplers", "probes", "watchdog")
+        self.health.stage = "stopping"
+        if self.health.watchdog is not None:
+            await self._step("watchdog", self.health.watchdog.stop())
+        await self._tasks.cancel("samplers", "probes", "itself")
         await self._step("sources", self.services.stop_sources())
         await self._step("processors", self.services.processing.drain())
         await self._step("processors", self.services.processing.stop())
@@ -101,6 +116,18 @@ class Agent:
         await asyncio.gather(self._stop_judging(), self._stop_storing(), self._stop_forwarding())
         await self._step("http", self._doors.stop())
         await self._close()
+
+    def _watch(self) -> None:
+        watchdog = self.health.watchdog = Watchdog(
+            self._loops.troubles,
+            control=self._doors.control,
+            hung=self._plan.locations.hung,
+            note=self.log,
+        )
+        watchdog.start()
+        itself = Itself(self._plan, self.parts, report=self._report, health=self.health)
+        if self._config.settings.samplers.enabled and itself.interval_s:
+            self._tasks.run("itself", itself.run)
 
     def _open_judged(self) -> Judged:
         # Imported here, on a thread: the state store's engine takes as long as all before it.

@@ -72,7 +72,7 @@ def make_plan(locations: Locations, *, http: str | None = None, with_store: bool
 
 async def _live(plan: Plan, voice: Voice) -> None:
     try:
-        agent = Agent(plan)
+        agent = Agent(plan, say=voice.note)
         ready = await agent.start()
     except OSError as problem:
         # An address in use, a directory without rights: something only its user can change.
@@ -84,7 +84,7 @@ async def _live(plan: Plan, voice: Voice) -> None:
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
-        task = asyncio.create_task(_reload(agent, voice))
+        task = asyncio.create_task(_reload(agent))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
@@ -94,14 +94,14 @@ async def _live(plan: Plan, voice: Voice) -> None:
     await stopping.wait()
     if reloads:  # what came of one is told, however soon the end follows
         await asyncio.wait(reloads, timeout=_RELOAD_S)
-    voice.note("stopping")
+    agent.log("stopping")
     signal.alarm(int(_DEADLINE_S))
     await agent.stop()
     signal.alarm(0)
 
 
-async def _reload(agent: Agent, voice: Voice) -> None:
-    voice.note(await agent.services.reload())
+async def _reload(agent: Agent) -> None:
+    agent.log(await agent.services.reload())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

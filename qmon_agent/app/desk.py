@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from qmon_agent.app.busiest import BusyReport
+from qmon_agent.app.health import Health, Log
 from qmon_agent.app.parts import Parts, Plan
+from qmon_agent.app.stacks import stacks
 from qmon_agent.app.status import StatusReport
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.http.access import Sessions
@@ -19,15 +21,29 @@ from qmon_agent.store.telemetry import QueryResult
 class AgentDesk:
     """Fits the agent to the port the routes ask for."""
 
-    def __init__(self, plan: Plan, parts: Parts, *, report: StatusReport, busy: BusyReport) -> None:
+    def __init__(  # noqa: PLR0913 - one argument for each room it speaks for
+        self,
+        plan: Plan,
+        parts: Parts,
+        *,
+        report: StatusReport,
+        busy: BusyReport,
+        health: Health,
+        log: Log,
+    ) -> None:
         options = plan.settings.http
         self.vitals = parts.vitals
         self.sessions = Sessions(code_ttl_s=options.sign_in_ttl_s, ttl_s=options.session_ttl_s)
         self.session_ttl_s = options.session_ttl_s
-        self.is_ready = False
+        self.hung = health.hung
+        self.unready = health.unready
+        self.log = log.lines
         self._parts = parts
         self._report = report
         self._busy = busy
+
+    def stacks(self) -> Mapping[str, Sequence[str]]:
+        return stacks(asyncio.get_running_loop())
 
     async def status(self) -> dict[str, Any]:
         return await self._report.make()

@@ -20,6 +20,8 @@ from qmon_agent.ingest.entrance import Mounted
 from qmon_agent.ingest.listening import listen_tcp, listen_unix, remove_socket
 from qmon_agent.settings import Http, Locations
 
+_AT_ONCE = frozenset({"/healthz", "/readyz"})
+
 
 class Doors:
     """Opens both, and those that sources want beside them; tells where they are."""
@@ -93,8 +95,8 @@ class _Hall:
         self.is_open = is_open or asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Whether we live is told at once."""
-        if not self.is_open.is_set() and scope.get("path") != "/healthz":
+        """Whether we live, and are ready, is told at once."""
+        if not self.is_open.is_set() and scope.get("path") not in _AT_ONCE:
             await self.is_open.wait()
         if self.gate is not None:
             await self.gate(scope, receive, send)

@@ -53,6 +53,11 @@ class Forwarding:
     def describe(self) -> dict[str, dict[str, Any]]:
         return {name: forwarder.describe() for name, forwarder in self._running.items()}
 
+    def said(self) -> Iterator[tuple[str, str]]:
+        """How the loop of each does; from any thread."""
+        for name, forwarder in [*self._running.items()]:
+            yield f"sink {name}", forwarder.pulse.trouble
+
     def problems(self) -> Iterator[str]:
         for name, forwarder in self._running.items():
             if forwarder.problem:

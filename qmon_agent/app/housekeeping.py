@@ -15,6 +15,7 @@ from qmon_agent.journal import Journal
 from qmon_agent.vitals import Vitals
 
 TICK_S = 1.0
+LONGEST_TICK_S = 30.0
 CHECKPOINT_S = 10.0
 FORGET_S = 3_600.0
 KEEP_STATE_NS = 90 * 86_400 * SECOND
@@ -36,6 +37,7 @@ class Housekeeping:
             "trim": (self._plan.settings.journal.trim_interval_s, self._trim),
             "forget": (FORGET_S, self._forget),
         }
+        self._turns = dict.fromkeys(turns, time.monotonic())
         for name, (interval_s, turn) in turns.items():
             task = asyncio.create_task(self._repeat(name, interval_s, turn), name=f"qmon-{name}")
             self._tasks.append(task)
@@ -45,10 +47,12 @@ class Housekeeping:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def is_well(self) -> bool:
-        """Whether the rules' thread still takes its turns: what systemd's watchdog asks."""
-        now = asyncio.get_running_loop().time()
-        return now - self._turns.get("tick", now) < 30 * TICK_S
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the rules' thread, which every tick has to pass; from any thread."""
+        now = time.monotonic()
+        late_s = now - self._turns.get("tick", now)
+        return f"no tick for {late_s:.0f} s" if late_s > LONGEST_TICK_S else ""
 
     async def checkpoint(self) -> None:
         """Everything the walk has made of the journal, on disk: from here a restart goes on."""
@@ -88,7 +92,7 @@ class Housekeeping:
             except Exception as problem:  # noqa: BLE001 - a full disk now is no reason to stop for ever
                 kind = type(problem).__name__
                 self._parts.vitals.add("housekeeping_failures", turn=name, error=kind)
-            self._turns[name] = asyncio.get_running_loop().time()
+            self._turns[name] = time.monotonic()
 
 
 def _trim(journal: Journal, vitals: Vitals) -> None:

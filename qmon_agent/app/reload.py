@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +13,7 @@ from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.forwarding import Forwarding
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.processing import Processing
-from qmon_agent.app.systemd import notify
+from qmon_agent.app.systemd import notify, notify_reloading
 from qmon_agent.app.tasks import Tasks
 from qmon_agent.domain.errors import QmonError
 from qmon_agent.ingest.sources import Source
@@ -38,6 +38,7 @@ class Services:
         self._parts = parts
         self._config = config
         self._tasks = tasks
+        self._sampling: SamplerRunner | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def start_sources(self) -> None:
@@ -57,7 +58,7 @@ class Services:
 
         The answer is what came of it, in a line.
         """
-        notify("RELOADING=1")
+        notify_reloading()
         async with self._one_at_a_time:
             try:
                 settings = await asyncio.to_thread(load or self._load)
@@ -77,6 +78,15 @@ class Services:
     async def stop_sources(self) -> None:
         for source in self._config.plugins.sources.values():
             await source.stop()
+
+    def said(self) -> Iterator[tuple[str, str]]:
+        """How the loops of each do: their names, and what is wrong."""
+        if self.notifier is not None:
+            for name, pulse in self.notifier.pulses.items():
+                yield f"channel {name}", pulse.trouble
+        if self._sampling is not None:
+            yield "samplers", self._sampling.pulse.trouble
+        yield from self.forwarding.said()
 
     def _load(self) -> Settings:
         return load_settings(self._plan.locations.config)
@@ -136,6 +146,7 @@ class Services:
 
     def _start_samplers(self) -> None:
         samplers = self._config.plugins.samplers
+        self._sampling = None
         if not samplers:
             self._config.health = {}
             return
@@ -146,7 +157,7 @@ class Services:
             clock=self._plan.clock,
             vitals=self._parts.vitals,
         )
-        self._config.health = runner.health
+        self._sampling, self._config.health = runner, runner.health
         self._tasks.run("samplers", runner.run)
 
     def _start_probes(self) -> None:

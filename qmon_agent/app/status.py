@@ -14,6 +14,7 @@ import psutil
 from qmon_agent.app.busiest import budgets_of, metrics_of
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.conservation import Stock
+from qmon_agent.app.health import Health
 from qmon_agent.app.journals import STORE
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.reload import Services
@@ -31,13 +32,16 @@ _BETWEEN_READINGS_S = 0.1
 class StatusReport:
     """Asks every room; nothing here is remembered between two reports."""
 
-    def __init__(self, plan: Plan, parts: Parts, *, config: LiveConfig, services: Services) -> None:
+    def __init__(
+        self, plan: Plan, parts: Parts, *, config: LiveConfig, services: Services, health: Health
+    ) -> None:
         self.url = ""
         self._plan = plan
         self._parts = parts
         self._config = config
         self._forwarding = services.forwarding
         self._processing = services.processing
+        self._health = health
         self._began = time.monotonic()
 
     async def make(self, *, readings: int = _READINGS) -> Document:
@@ -54,6 +58,7 @@ class StatusReport:
         return {
             "well": not problems,
             "problems": problems,
+            **self._health.describe(),
             "pid": os.getpid(),
             "url": self.url,
             "socket": str(self._plan.locations.socket),
@@ -131,11 +136,9 @@ class StatusReport:
     def _problems(
         self, store: StoreStatus, journal: JournalStatus, conservation: Document
     ) -> Iterator[str]:
-        if journal.trouble:
-            yield f"journal: {journal.trouble}"
-        lost = {name: n for name, n in journal.lost.items() if n and self._reads(name)}
-        if lost:
-            yield f"journal: records lost to readers that were too slow: {lost}"
+        for name, trouble in self._health.hung().items():
+            yield f"loop {name}: {trouble}"
+        yield from self._journal_problems(journal)
         if store.state not in {"off", "running", "starting"}:
             yield f"store: the worker is {store.state}"
         if store.counts.get("manifest_rebuilt"):
@@ -149,6 +152,13 @@ class StatusReport:
         yield from self._processing.problems()
         yield from self._forwarding.problems()
         yield from self._config.problems()
+
+    def _journal_problems(self, journal: JournalStatus) -> Iterator[str]:
+        if journal.trouble:
+            yield f"journal: {journal.trouble}"
+        lost = {name: n for name, n in journal.lost.items() if n and self._reads(name)}
+        if lost:
+            yield f"journal: records lost to readers that were too slow: {lost}"
 
     def _state_problems(self) -> Iterator[str]:
         judged = self._parts.judged

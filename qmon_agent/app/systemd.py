@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-from collections.abc import Callable
+import time
 
 
 def notify(state: str) -> None:
-    """Sends one line to `$NOTIFY_SOCKET`; without one, or when it is gone, nothing happens."""
+    """Sends lines to `$NOTIFY_SOCKET`; without one, or when it is gone, nothing happens."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
@@ -23,10 +22,16 @@ def notify(state: str) -> None:
         return
 
 
-async def keep_watchdog(is_well: Callable[[], bool]) -> None:
-    """Proves life twice per `$WATCHDOG_USEC`, as long as the agent is well."""
-    interval = int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000
-    while interval:
-        if is_well():
-            notify("WATCHDOG=1")
-        await asyncio.sleep(interval)
+def notify_reloading() -> None:
+    """With the time it began, which `Type=notify-reload` wants to know."""
+    clock = getattr(time, "CLOCK_MONOTONIC", None)
+    now_us = 0 if clock is None else time.clock_gettime_ns(clock) // 1_000
+    notify(f"RELOADING=1\nMONOTONIC_USEC={now_us}")
+
+
+def watchdog_interval_s() -> float:
+    """How long systemd waits for a sign of life; 0 where it waits for none."""
+    try:
+        return int(os.environ.get("WATCHDOG_USEC", "0")) / 1_000_000
+    except ValueError:
+        return 0.0

@@ -75,6 +75,15 @@ class Walk:
         """Whether it stands still, `judge` having raised what it should not."""
         return self._task is not None and self._task.done()
 
+    @property
+    def trouble(self) -> str:
+        """Why it goes no further; nothing while it does, or is not to."""
+        task = self._task
+        if task is None or not task.done() or task.cancelled():
+            return ""
+        problem = task.exception()
+        return f"the walk has ended: {type(problem).__name__}: {problem}"
+
     def start(self, committed: Position) -> None:
         """Begins with what the journal holds already."""
         self._committed = max(self._committed, committed)

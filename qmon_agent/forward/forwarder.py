@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from qmon_agent.domain.pulses import Pulse
 from qmon_agent.journal import START, Cursors, JournalReader, Position, Record
 from qmon_agent.vitals import Vitals
 
@@ -21,6 +22,8 @@ from .places import hold_back, sending_cursor, sink_cursor, under_way
 from .sinks import Delivery, Remembering, Sink
 
 _DISK_PAUSE_S = 1.0
+# Of a sink that gives each of many requests its own time.
+_LONGEST_TURN_S = 600.0
 _MEMORIES = "sinks"  # the folder beside the journal where sinks keep what they have to know
 _TROUBLE_OF_THE_SYSTEM = (OSError, ImportError, MemoryError)
 
@@ -56,6 +59,7 @@ class Forwarder:
 
     def __init__(self, name: str, sink: Sink, *, supply: Supply, pace: Pace | None = None) -> None:
         self.name = name
+        self.pulse = Pulse(_LONGEST_TURN_S)
         self._sink = sink
         # A sink may want its batches larger, but not to be tried more often.
         self._pace = pace or getattr(sink, "pace", None) or Pace()
@@ -229,7 +233,8 @@ class Forwarder:
         self._vitals.add("sink_passed_over", delivery.passed_over, sink=self.name)
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        with self.pulse:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 def _gap(position: Position, records: list[Record]) -> int:

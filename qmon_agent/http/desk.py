@@ -28,8 +28,15 @@ class Desk(Protocol):
     sessions: Sessions
     session_ttl_s: float
 
-    @property
-    def is_ready(self) -> bool: ...
+    def hung(self) -> Mapping[str, str]:
+        """Loops that are stuck, and in what: nothing while the agent is alive."""
+
+    def unready(self) -> Mapping[str, str]:
+        """Why it takes nothing now: nothing while it is ready."""
+
+    def stacks(self) -> Mapping[str, Sequence[str]]: ...
+
+    def log(self) -> Sequence[Mapping[str, Any]]: ...
 
     async def status(self) -> Mapping[str, Any]: ...
 

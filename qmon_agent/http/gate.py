@@ -42,6 +42,12 @@ def needs(role: str) -> Callable[[Any], Any]:
     return declare
 
 
+def may(scope: Scope, role: str) -> bool:
+    """Whether the caller of an open route could do more than strangers."""
+    grants: Callable[[], frozenset[str]] = scope.get("qmon.grants", frozenset)
+    return role in grants()
+
+
 class Identities:
     """Tells what a caller may do: by token, by session, or by the socket it came in on."""
 
@@ -97,6 +103,7 @@ class Gate:
             if not entrance.from_browsers:
                 self._check_origin(scope["method"], headers)
             self._check_role(entrance, headers, query=scope["query_string"])
+            scope["qmon.grants"] = lambda: self._identities.grants(Caller(headers))
             if scope["method"] not in _SAFE:
                 body = await self._bodies.read(headers, receive, entrance=entrance)
                 receive = replayed(body, receive)

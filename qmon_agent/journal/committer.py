@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from qmon_agent.domain.pulses import Pulse
+
 from .errors import JournalFullError
 from .journal import Journal
 from .records import HEAD_BYTES, Position, Record, check
@@ -17,6 +19,7 @@ OnCommit = Callable[[Position, Sequence[Record]], None]
 Key = tuple[bytes, int]
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
+_LONGEST_TURN_S = 60.0  # of the busiest disk
 
 
 class CommitResult(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +59,7 @@ class GroupCommitter:
     """Give it to one event loop. Its thread sleeps until something is submitted."""
 
     def __init__(self, journal: Journal, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.pulse = Pulse(_LONGEST_TURN_S)
         self._journal = journal
         self._loop = loop or asyncio.get_running_loop()
         self._callbacks: list[OnCommit] = []
@@ -121,7 +125,8 @@ class GroupCommitter:
         while True:
             queue, closing = self._next(pause)
             try:
-                self._write(queue)
+                with self.pulse:
+                    self._write(queue)
             except Exception as error:  # noqa: BLE001 -- nobody else answers those who wait
                 self._call(self._complain, error)
                 keys = [key for key, _ in queue]

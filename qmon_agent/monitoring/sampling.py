@@ -12,12 +12,14 @@ import msgspec
 
 from qmon_agent.domain.clock import Clock, SystemClock
 from qmon_agent.domain.errors import NotHereError
+from qmon_agent.domain.pulses import Pulse
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.signals import Point
 
 from .samplers import Sampler
 
 Submit = Callable[[list[Point]], object]
+_PATIENCE_S = 30.0  # beyond a sampler's own time, on a machine that is busy
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,7 @@ class SamplerRunner:
         self._vitals = vitals or Vitals()
         self._hanging: set[str] = set()
         self._due: dict[str, float] = {}
+        self.pulse = Pulse(self._pace.timeout_s + _PATIENCE_S)
 
     async def run(self) -> None:
         """Sample until cancelled, or until every sampler is switched off."""
@@ -78,10 +81,12 @@ class SamplerRunner:
         try:
             while not all(health.disabled for health in self.health.values()):
                 await self._round(threads)
+                self.pulse.rest()
                 # What was missed is left out, not made up for.
                 due = max(due + self._pace.interval_s, loop.time())
                 await asyncio.sleep(due - loop.time())
         finally:
+            self.pulse.rest()
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def _round(self, threads: ThreadPoolExecutor) -> None:
@@ -90,6 +95,7 @@ class SamplerRunner:
         left = deque(name for name in self.health if self._is_due(name, now))
         points: list[Point] = []
         while left:
+            self.pulse.begin()
             turn = _Turn(left)
             sampling = asyncio.get_running_loop().run_in_executor(threads, self._sample, turn)
             try:

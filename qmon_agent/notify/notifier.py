@@ -13,6 +13,7 @@ import msgspec
 from qmon_agent.domain.clock import SECOND, Clock, SystemClock
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.domain.notices import Notice
+from qmon_agent.domain.pulses import Pulse
 from qmon_agent.store.state.outbox import Leased, Settled
 from qmon_agent.vitals import Vitals
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 STORE_PAUSE_S = 1.0
 LONGEST_SLEEP_S = 30.0
+_PATIENCE_S = 60.0  # beyond a channel's own time: for a state store that is busy
 
 
 class Outbox(Protocol):
@@ -59,6 +61,8 @@ class AlertNotifier:
         self._sending = sending or Sending()
         self._chance = Random()
         self._news = {name: asyncio.Event() for name in channels}
+        longest_s = self._sending.timeout_s + _PATIENCE_S
+        self.pulses = {name: Pulse(longest_s) for name in channels}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
@@ -103,6 +107,7 @@ class AlertNotifier:
     async def _serve(self, name: str) -> None:
         while True:
             self._news[name].clear()
+            self.pulses[name].begin()
             try:
                 if await self._pass(name):
                     continue
@@ -110,6 +115,7 @@ class AlertNotifier:
             except Exception as error:  # noqa: BLE001 - whatever it is, it may pass, and a sender stays
                 self._vitals.add("notify_failures", channel=name, error=type(error).__name__)
                 pause_s = STORE_PAUSE_S
+            self.pulses[name].rest()
             await self._sleep(name, pause_s)
 
     async def _sleep(self, name: str, pause_s: float) -> None:
@@ -135,6 +141,7 @@ class AlertNotifier:
             limit=self._sending.at_once,
         )
         for each in leased:
+            self.pulses[name].begin()
             await self._send(each)
         return len(leased)
 

@@ -60,6 +60,11 @@ class Locations(msgspec.Struct, frozen=True, kw_only=True):
         return self.state / "agent.json"
 
     @property
+    def hung(self) -> Path:
+        """Where the watchdog writes which loop hangs, for when nobody answers."""
+        return self.state / "hung.json"
+
+    @property
     def lock(self) -> Path:
         return self.state / "agent.lock"
 

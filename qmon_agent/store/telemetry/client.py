@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
@@ -23,6 +24,7 @@ NOTICE_S = 0.02
 STOP_S = 2.0
 PATIENCE_S = 2.0
 STATUS_S = 2.0
+SILENCE_S = 300.0  # of a worker that has something to store
 
 
 class Counters(Protocol):
@@ -69,6 +71,7 @@ class TelemetryStore:
         self._notice: asyncio.TimerHandle | None = None
         self._announced = 0.0
         self._lives = Lives(options.restart_waits_s)
+        self._heard_at = 0.0
         self._state = "stopped"
 
     async def start(self) -> None:
@@ -151,6 +154,19 @@ class TelemetryStore:
             restarts=self._lives.restarts,
         )
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing is stored any more; nothing while the worker works, or is being started."""
+        if self._state == "stopped":
+            return ""
+        if self._keeper is not None and self._keeper.done():
+            return "nobody keeps the worker alive any more"
+        silent_s = time.monotonic() - self._heard_at
+        is_behind = self._progress.stored.record_id < self._committed.record_id
+        if self._worker is None or not is_behind or silent_s < SILENCE_S:
+            return ""
+        return f"the worker has stored nothing for {silent_s:.0f} s"
+
     def _untold(self) -> StoreStatus:
         progress = self._progress
         return StoreStatus(
@@ -190,6 +206,7 @@ class TelemetryStore:
     async def _live_once(self) -> None:
         worker = await WorkerProcess.spawn()
         self._worker = worker
+        self._heard_at = time.monotonic()
         self._spawned.set()
         try:
             worker.say(
@@ -253,6 +270,7 @@ class TelemetryStore:
                 self._hear_answer(message)
 
     def _hear_progress(self, progress: link.Progress) -> None:
+        self._heard_at = time.monotonic()
         self._state = "running" if self._state != "stopped" else self._state
         self._progress = progress
         self._moved.set()
