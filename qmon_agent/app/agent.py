@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from qmon_agent.app.beating import Heart
 from qmon_agent.app.busiest import BusyReport
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.desk import AgentDesk
@@ -60,6 +61,7 @@ class Agent:
         self._doors = Doors(self.desk, plan.settings.http, scope_of=self.parts.tokens)
         self.services.mount = self._doors.mount
         self._housekeeping = Housekeeping(plan, self.parts)
+        self.services.heart = Heart(plan, self.parts, is_well=lambda: self.health.is_ready)
         self._loops = Loops(self.parts, self.services, housekeeping=self._housekeeping)
         self.health.loops = self._loops.all
         self._errands: set[asyncio.Future[Any]] = set()
@@ -108,7 +110,7 @@ class Agent:
         self.health.stage = "stopping"
         if self.health.watchdog is not None:
             await self._step("watchdog", self.health.watchdog.stop())
-        await self._tasks.cancel("samplers", "probes", "itself")
+        await self._tasks.cancel("samplers", "probes", "itself", "heartbeat")
         await self._step("sources", self.services.stop_sources())
         await self._step("processors", self.services.processing.drain())
         await self._step("processors", self.services.processing.stop())

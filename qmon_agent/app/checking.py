@@ -27,13 +27,14 @@ from qmon_agent.monitoring import make_probes
 from qmon_agent.monitoring.probing import Watched
 from qmon_agent.monitoring.samplers import SAMPLERS, Sampler
 from qmon_agent.notify.channels import CHANNELS, Channel
+from qmon_agent.notify.heartbeat import check_heartbeat
 from qmon_agent.settings import Settings, check_settings
 from qmon_agent.store.telemetry import directory_of
 from qmon_sdk.protocol.signals import SIGNALS
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_NUMBERED = ("http", "admission", "cardinality", "journal", "store", "samplers")
+_NUMBERED = ("http", "admission", "cardinality", "journal", "store", "samplers", "heartbeat")
 
 
 class Plugins(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +69,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     for name in _NUMBERED:
         look.at(name, refuse_negative, getattr(settings, name), name)
     look.at("samplers", _check_interval, settings)
+    look.at("heartbeat", check_heartbeat, settings.heartbeat)
     look.at("http", _check_address, settings.http.listen, "http.listen")
     look.at("store", _check_telemetry, settings.store.telemetry)
     look.at("store", _check_state, settings.store.state)

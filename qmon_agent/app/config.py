@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from qmon_agent.app.checking import Plugins
 from qmon_agent.monitoring.probing import ProbeHealth
 from qmon_agent.monitoring.sampling import SamplerHealth
+from qmon_agent.notify.heartbeat import HeartbeatRunner
 from qmon_agent.settings import Locations, Settings
 
 # What the agent stands on: read when it starts, and not again.
@@ -26,7 +28,9 @@ class LiveConfig:
         self.generation = 1
         self.error = ""
         self.needs_restart: tuple[str, ...] = ()
+        self.heartbeat: HeartbeatRunner | None = None
         self._locations = locations
+        self._read = self._stamp()
 
     def take(self, settings: Settings, plugins: Plugins) -> None:
         """This is in force from now on."""
@@ -38,18 +42,35 @@ class LiveConfig:
         self.plugins = plugins
         self.generation += 1
         self.error = ""
+        self._read = self._stamp()
+
+    def refuse(self, error: str) -> None:
+        """The file was read, and is wrong."""
+        self.error = error
+        self._read = self._stamp()
 
     def problems(self) -> Iterator[str]:
         if self.error:
             yield f"config: the file is wrong, the last good one is in force: {self.error}"
+        if self.heartbeat is not None and self.heartbeat.error:
+            yield f"heartbeat: {self.heartbeat.error}"
 
     def describe(self) -> dict[str, Any]:
         return {
             "file": os.fspath(self._locations.config or ""),
             "generation": self.generation,
             "error": self.error,
+            "changed": self._stamp() != self._read,
             "needs_restart": list(self.needs_restart),
         }
+
+    def _stamp(self) -> tuple[int, int, int]:
+        """What changes with the file; zeros where there is none that can be read."""
+        try:
+            found = Path(self._locations.config or "").stat()
+        except OSError:
+            return 0, 0, 0
+        return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _replaced(settings: Settings, kept: Mapping[str, Any]) -> Settings:

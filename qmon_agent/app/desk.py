@@ -21,7 +21,7 @@ from qmon_agent.store.telemetry import QueryResult
 class AgentDesk:
     """Fits the agent to the port the routes ask for."""
 
-    def __init__(  # noqa: PLR0913 - one argument for each room it speaks for
+    def __init__(
         self,
         plan: Plan,
         parts: Parts,

@@ -15,6 +15,7 @@ from qmon_sdk.protocol.frames import Frame, Ledger, Resource, encode_frame
 from qmon_sdk.protocol.signals import Signal
 
 SERVICE = "host"
+AGENT = "qmon-agent"  # what the agent says of itself
 _PEER = Peer(name="host")
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qmon_agent.app.health import Health
-from qmon_agent.app.host import OwnProcess
+from qmon_agent.app.host import AGENT, OwnProcess
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.status import StatusReport
 from qmon_agent.vitals import Labels, Sample
 from qmon_sdk.protocol.signals import Point
 
-SERVICE = "qmon-agent"
 _PREFIX = "qmon.agent."
 _ACCOUNTS = ("captured", "stored", "dropped", "pending")
 Gauges = dict[Labels, float]
@@ -29,7 +28,7 @@ class Itself:
         self._vitals = parts.vitals
         self._report = report
         self._health = health
-        self._process = OwnProcess(parts.taking.intake, clock=plan.clock, service=SERVICE)
+        self._process = OwnProcess(parts.taking.intake, clock=plan.clock, service=AGENT)
         self._told: dict[Sample, int] = {}
 
     async def run(self) -> None:

@@ -62,6 +62,11 @@ class Processing:
     def describe(self) -> dict[str, Any]:
         return {} if self._arrivals is None else self._arrivals.describe()
 
+    def said(self) -> Iterator[tuple[str, str]]:
+        """How the loop that writes arrivals does; from any thread."""
+        if self._arrivals is not None:
+            yield "arrivals", self._arrivals.committer.pulse.trouble
+
     def problems(self) -> Iterator[str]:
         if self._arrivals is not None:
             yield from self._arrivals.problems()

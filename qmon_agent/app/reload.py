@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qmon_agent.app.beating import Heart
 from qmon_agent.app.checking import Plugins, make_plugins
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.forwarding import Forwarding
@@ -16,7 +17,7 @@ from qmon_agent.app.processing import Processing
 from qmon_agent.app.systemd import notify, notify_reloading
 from qmon_agent.app.tasks import Tasks
 from qmon_agent.domain.errors import QmonError
-from qmon_agent.ingest.sources import Source
+from qmon_agent.ingest.sources import Source, make_sources
 from qmon_agent.monitoring import ProbeRunner
 from qmon_agent.monitoring.sampling import Pace, SamplerRunner
 from qmon_agent.settings import Settings, load_settings
@@ -34,6 +35,7 @@ class Services:
         """Where doors lead to, for sources that come in by HTTP."""
         self.forwarding = Forwarding(plan, parts, tasks=tasks)
         self.processing = Processing(plan, parts, tasks=tasks)
+        self.heart: Heart | None = None
         self._plan = plan
         self._parts = parts
         self._config = config
@@ -52,6 +54,7 @@ class Services:
         self._start_samplers()
         self._start_probes()
         self.forwarding.start(self._config.plugins.sinks)
+        self._start_heartbeat()
 
     async def reload(self, load: Callable[[], Settings] | None = None) -> str:
         """Never raises; what was wrong with the file is in the status until it is right.
@@ -64,9 +67,8 @@ class Services:
                 settings = await asyncio.to_thread(load or self._load)
                 plugins = await asyncio.to_thread(make_plugins, settings)
                 await self._switch(settings, plugins)
-            except (QmonError, OSError) as problem:
-                others = getattr(problem, "others", ())
-                self._config.error = "; ".join(map(str, (problem, *others)))
+            except Exception as problem:  # noqa: BLE001 - a plug-in may raise anything; the agent goes on
+                self._config.refuse(_told(problem))
                 self._parts.vitals.add("config_reload_failures")
             else:
                 self._parts.vitals.add("config_reloads")
@@ -86,6 +88,7 @@ class Services:
                 yield f"channel {name}", pulse.trouble
         if self._sampling is not None:
             yield "samplers", self._sampling.pulse.trouble
+        yield from self.processing.said()
         yield from self.forwarding.said()
 
     def _load(self) -> Settings:
@@ -94,8 +97,11 @@ class Services:
     async def _switch(self, settings: Settings, plugins: Plugins) -> None:
         before = self._config.settings
         await asyncio.to_thread(self._parts.judged.alerting.declare, settings.alerts)
-        sources = await self._switch_sources(before, settings, plugins=plugins)
-        await self.mount(sources)
+        try:
+            sources = await self._switch_sources(before, settings, plugins=plugins)
+        except BaseException:
+            await asyncio.to_thread(self._parts.judged.alerting.declare, before.alerts)
+            raise
         self._config.take(settings, msgspec.structs.replace(plugins, sources=sources))
         await self._switch_sinks(before, settings, plugins=plugins)
         if settings.processors != before.processors:
@@ -106,6 +112,9 @@ class Services:
         if settings.probes != before.probes:
             await self._tasks.cancel("probes")
             self._start_probes()
+        if settings.heartbeat != before.heartbeat:
+            await self._tasks.cancel("heartbeat")
+            self._start_heartbeat()
         if settings.channels != before.channels:
             await self._switch_notifier(plugins)
 
@@ -114,15 +123,40 @@ class Services:
     ) -> dict[str, Source]:
         """Those whose section changed are opened anew; nobody notices at the others."""
         running = dict(self._config.plugins.sources)
-        for name in {*running, *plugins.sources}:
-            if before.sources.get(name) == after.sources.get(name):
-                continue
-            if old := running.pop(name, None):
-                await old.stop()
-            if new := plugins.sources.get(name):
-                await new.start(self._parts.taking.door)
-                running[name] = new
+        changed = [
+            name
+            for name in {*running, *plugins.sources}
+            if before.sources.get(name) != after.sources.get(name)
+        ]
+        try:
+            for name in changed:
+                await self._exchange(name, plugins.sources.get(name), running)
+            await self.mount(running)
+        except BaseException:
+            await self._go_back(running, changed, before=before)
+            raise
         return running
+
+    async def _exchange(self, name: str, new: Source | None, running: dict[str, Source]) -> None:
+        if old := running.pop(name, None):
+            await old.stop()
+        if new is not None:
+            # Entered first: what is half open when it fails has to be closed.
+            running[name] = new
+            await new.start(self._parts.taking.door)
+
+    async def _go_back(
+        self, running: dict[str, Source], changed: list[str], *, before: Settings
+    ) -> None:
+        """As it was: a source that cannot be opened must not cost the one that was open."""
+        was = await asyncio.to_thread(make_sources, before.sources)
+        for name in changed:
+            try:
+                await self._exchange(name, was.get(name), running)
+            except (QmonError, OSError) as problem:
+                self._parts.vitals.add("config_return_failures", error=type(problem).__name__)
+        self._config.plugins = msgspec.structs.replace(self._config.plugins, sources=running)
+        await self.mount(running)
 
     async def _switch_sinks(self, before: Settings, after: Settings, *, plugins: Plugins) -> None:
         changed = {
@@ -171,6 +205,19 @@ class Services:
         self._config.probes = runner.health
         if probes:
             self._tasks.run("probes", runner.run)
+
+    def _start_heartbeat(self) -> None:
+        options = self._config.settings.heartbeat
+        self._config.heartbeat = None
+        if self.heart is not None and (options.url or options.monitor):
+            self._config.heartbeat = self.heart.runner(options)
+            self._tasks.run("heartbeat", self._config.heartbeat.run)
+
+
+def _told(problem: Exception) -> str:
+    if isinstance(problem, QmonError):
+        return "; ".join(map(str, (problem, *problem.others)))
+    return f"{type(problem).__name__}: {problem}"
 
 
 async def _nowhere(_: Mapping[str, Source]) -> None:

@@ -83,6 +83,7 @@ class StatusReport:
             "probes": {
                 name: msgspec.to_builtins(health) for name, health in self._config.probes.items()
             },
+            "heartbeat": self._config.heartbeat.describe() if self._config.heartbeat else {},
             "config": self._config.describe(),
             "vitals": parts.vitals.read(),
         }

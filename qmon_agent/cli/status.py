@@ -60,6 +60,8 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"sink {name}: " + ", ".join(f"{key} {n}" for key, n in described.items() if n != "")
     config = status["config"]
     yield f"config: generation {config['generation']}, {config['file'] or 'no file'}"
+    if config["changed"]:
+        yield "  the file was changed since it was read: SIGHUP reads it"
     if config["needs_restart"]:
         yield f"  changed, and waiting for a restart: {', '.join(config['needs_restart'])}"
 

@@ -5,6 +5,7 @@ from qmon_agent.settings.locations import find_locations as find_locations
 from qmon_agent.settings.options import Admission as Admission
 from qmon_agent.settings.options import AlertOptions as AlertOptions
 from qmon_agent.settings.options import Cardinality as Cardinality
+from qmon_agent.settings.options import Heartbeat as Heartbeat
 from qmon_agent.settings.options import Http as Http
 from qmon_agent.settings.options import JournalSection as JournalSection
 from qmon_agent.settings.options import Samplers as Samplers

@@ -108,6 +108,25 @@ class Samplers(Options, frozen=True, kw_only=True):
     """Options of samplers, as `[samplers.options.disk]`; the plug-ins list them."""
 
 
+class Heartbeat(Options, frozen=True, kw_only=True):
+    """`[heartbeat]`: signs of life to somebody who notices when they end."""
+
+    url: str = ""
+    """Asked at every beat, as dead man's switches want it; empty means none."""
+    method: str = "GET"
+    """How it is asked: GET, POST, PUT or HEAD."""
+    headers: dict[str, str] = {}
+    """Further headers, for example `Authorization`."""
+    body: str = ""
+    """What is sent along, for example an alert that always fires."""
+    monitor: str = ""
+    """Name of the check-in kept at every beat, for the agent that `[sinks.native]` sends to."""
+    interval_s: float = 30.0
+    """Time between two beats."""
+    timeout_s: float = 10.0
+    """How long whoever is asked may take to answer."""
+
+
 class AlertOptions(Options, frozen=True, kw_only=True):
     """One `[[alerts]]` table: a threshold on a metric, or a rule by name."""
 
@@ -144,6 +163,7 @@ class Settings(Options, frozen=True, kw_only=True):
     journal: JournalSection = JournalSection()
     store: Store = Store()
     samplers: Samplers = Samplers()
+    heartbeat: Heartbeat = Heartbeat()
     sources: dict[str, dict[str, Any]] = {}
     sinks: dict[str, dict[str, Any]] = {}
     channels: dict[str, dict[str, Any]] = {}
