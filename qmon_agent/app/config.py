@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from qmon_agent.app.checking import Plugins
 from qmon_agent.monitoring.probing import ProbeHealth
 from qmon_agent.monitoring.sampling import SamplerHealth
@@ -56,12 +58,19 @@ class LiveConfig:
             yield f"heartbeat: {self.heartbeat.error}"
 
     def describe(self) -> dict[str, Any]:
+        """What the status says of it, and of what follows it."""
+        heartbeat = self.heartbeat.describe() if self.heartbeat is not None else {}
         return {
-            "file": os.fspath(self._locations.config or ""),
-            "generation": self.generation,
-            "error": self.error,
-            "changed": self._stamp() != self._read,
-            "needs_restart": list(self.needs_restart),
+            "samplers": msgspec.to_builtins(dict(self.health)),
+            "probes": msgspec.to_builtins(dict(self.probes)),
+            "heartbeat": heartbeat,
+            "config": {
+                "file": os.fspath(self._locations.config or ""),
+                "generation": self.generation,
+                "error": self.error,
+                "changed": self._stamp() != self._read,
+                "needs_restart": list(self.needs_restart),
+            },
         }
 
     def _stamp(self) -> tuple[int, int, int]:

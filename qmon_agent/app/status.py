@@ -77,14 +77,7 @@ class StatusReport:
             **self._budgets(),
             "processors": self._processing.describe(),
             "sinks": self._forwarding.describe(),
-            "samplers": {
-                name: msgspec.to_builtins(health) for name, health in self._config.health.items()
-            },
-            "probes": {
-                name: msgspec.to_builtins(health) for name, health in self._config.probes.items()
-            },
-            "heartbeat": self._config.heartbeat.describe() if self._config.heartbeat else {},
-            "config": self._config.describe(),
+            **self._config.describe(),
             "vitals": parts.vitals.read(),
         }
 

@@ -110,14 +110,14 @@ class TestAddressInUse:
 
 class TestChangedFile:
     async def test_is_told_until_it_is_read(self, agent, reloaded):
-        assert not agent._config.describe()["changed"]
+        assert not agent._config.describe()["config"]["changed"]
         agent._plan.locations.config.write_text(QUIET + "# more\n")
-        changed = agent._config.describe()["changed"]
+        changed = agent._config.describe()["config"]["changed"]
         await agent.services.reload()
 
-        assert (True, False) == (changed, agent._config.describe()["changed"])
+        assert (True, False) == (changed, agent._config.describe()["config"]["changed"])
 
     async def test_that_is_wrong_is_read_all_the_same(self, agent, reloaded):
         await reloaded("nonsense")
 
-        assert not agent._config.describe()["changed"]
+        assert not agent._config.describe()["config"]["changed"]

@@ -120,6 +120,7 @@ class TestWatchdog:
         watching.given["rules"] = "no tick for 31 s"
         await until(lambda: watching.troubles)
         watching.given.clear()
+        await asyncio.to_thread(drained, systemd)
         await until(lambda: "every loop turns again" in watching.notes)
 
         assert not watching.file.exists()

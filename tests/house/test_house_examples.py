@@ -15,6 +15,7 @@ SECRETS = {
     "DD_API_KEY": "token",
     "ELASTIC_KEY": "token",
     "GATEWAY_TOKEN": "token",
+    "HEARTBEAT_URL": "https://hc.example/ping",
     "INFLUX_TOKEN": "token",
     "DB_PASSWORD": "secret",
     "SHOP_METRICS_TOKEN": "token",
@@ -59,7 +60,7 @@ def test_every_configuration_is_right(configuration):
 
     made = make_plugins(read_settings(configuration.encode(), SECRETS))
 
-    others = ("[sources.", "[samplers", "[[probes]]", "[[processors]]", "[[alerts]]")
+    others = ("[heartbeat", "[sources.", "[samplers", "[[probes]]", "[[processors]]", "[[alerts]]")
     assert made.channels or made.sinks or any(section in configuration for section in others)
 
 
