@@ -109,6 +109,8 @@ def house(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Pytest in random order on every Python; crash, journeys and servers once, on the newest."""
     _install(session, "test")
+    if session.python == NEWEST and not session.posargs:
+        _install_for_node(session)
     session.run("pytest", *(session.posargs or _selection(session)))
     if session.python == NEWEST and not session.posargs:
         session.log("once more without the accelerator, where it would have been used")
@@ -133,11 +135,15 @@ def servers(session: nox.Session) -> None:
 def clients(session: nox.Session) -> None:
     """Clients of other tools, unmodified, against a live agent; those on Node come by npm."""
     _install(session, "test")
-    if shutil.which("npm"):
-        session.run(
-            "npm", "ci", "--prefix", "tests/clients", "--no-audit", "--no-fund", external=True
-        )
+    _install_for_node(session)
     session.run("pytest", "-v", *(session.posargs or ["tests/clients"]))
+
+
+def _install_for_node(session: nox.Session) -> None:
+    """What tests/clients runs on Node, where there is npm; without, those tests say so."""
+    if shutil.which("npm"):
+        command = ("npm", "ci", "--prefix", "tests/clients", "--no-audit", "--no-fund")
+        session.run(*command, external=True)
 
 
 @nox.session(python=NEWEST)

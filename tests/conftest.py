@@ -122,7 +122,7 @@ def _is_silent(client):
     return client is None or isinstance(client, sys.modules["qmon_sdk.client"].SilentClient)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def missing():
     """Say that a server or a right is not there: a skip at a desk, a failure in CI."""
 

@@ -339,6 +339,12 @@ class TestSource:
 
         assert 503 == (await posted(v1(("a", [(1, 1000)]))))[0]
 
+    @pytest.mark.parametrize(("gate", "told"), [(429, 503), (408, 503), (413, 413), (401, 401)])
+    def test_is_told_by_the_gate_what_a_prometheus_repeats(self, gate, told):
+        worded = SOURCES.find("remote_write").entrance.refusal_of
+
+        assert (told, b"why") == worded({}, gate, "why")[::2]
+
 
 async def answered(app, body, headers):
     """Status, headers and text of an ASGI application."""

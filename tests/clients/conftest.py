@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+HERE = Path(__file__).parent
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
+LINES = pytest.StashKey[list[tuple[str, int, int, int]]]()
 
 
 class Live:
@@ -24,7 +27,8 @@ class Live:
         places = {"QMON_STATE_DIR": directory / "state", "QMON_SOCKET": directory / "agent.sock"}
         self.environment = {**ours, **{k: str(v) for k, v in places.items()}, "PYTHONPATH": ROOT}
         (directory / "state").mkdir()
-        (directory / "state" / "qmon.toml").write_text(f"[samplers]\nenabled = false\n{config}")
+        self.directory, own = directory, config.replace("{directory}", str(directory))
+        (directory / "state" / "qmon.toml").write_text(f"[samplers]\nenabled = false\n{own}")
         self._agent = subprocess.Popen(
             [sys.executable, "-m", "qmon_agent.cli", "run", "--http", "127.0.0.1:0", "--json"],
             stdout=subprocess.PIPE,
@@ -93,3 +97,71 @@ def live(tmp_path_factory, request):
     live = Live(tmp_path_factory.mktemp("live"), config)
     yield live
     live.stop()
+
+
+@pytest.fixture(scope="session")
+def node(missing):
+    """The program that runs what npm installed; `node(package)` says so where one is missing."""
+
+    def find(package):
+        program = shutil.which("node")
+        if program is None or not (HERE / "node_modules" / package).is_dir():
+            missing(f"{package} (apt-get install nodejs npm; npm ci --prefix tests/clients)")
+        return program
+
+    return find
+
+
+@pytest.fixture
+def start(missing):
+    """Starts a program of Debian's, and ends it afterwards."""
+    running = []
+
+    def begin(name, *arguments, package=None):
+        if shutil.which(name) is None:
+            missing(f"{name} (apt-get install {package or name})")
+        running.append(
+            subprocess.Popen(
+                [name, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+        )
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def until():
+    """Looks again and again, for a minute; returns what it found."""
+
+    def look(find):
+        deadline = time.monotonic() + 2 * PATIENCE_S
+        while not (found := find()):
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+        return found
+
+    return look
+
+
+@pytest.fixture
+def tally(request):
+    """Notes how much one client captured, and that it is stored, or counted with a reason."""
+
+    def note(client, *, captured, stored, counted=0):
+        line = (client, captured, stored, counted)
+        request.config.stash.setdefault(LINES, []).append(line)
+        assert captured == stored + counted, line
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The table that says of each client: captured = stored + counted."""
+    lines = config.stash.get(LINES, [])
+    if lines:
+        terminalreporter.section("captured = stored + counted")
+    for client, captured, stored, counted in sorted(lines):
+        terminalreporter.write_line(f"{client:<40} {captured:>7g} = {stored:>7g} + {counted:g}")

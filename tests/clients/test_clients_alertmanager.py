@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
-import subprocess
-import time
 import urllib.error
 import urllib.request
 
 import pytest
+from servers import free_port
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -35,40 +32,6 @@ groups:
 """
 
 
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
-@pytest.fixture
-def start(missing):
-    """Starts a program of Debian's, and ends it afterwards."""
-    running = []
-
-    def begin(name, *arguments, package=None):
-        if shutil.which(name) is None:
-            missing(f"{name} (apt-get install {package or name})")
-        running.append(
-            subprocess.Popen(
-                [name, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-        )
-
-    yield begin
-    for process in running:
-        process.kill()
-        process.wait()
-
-
-def until(is_so):
-    deadline = time.monotonic() + 60
-    while not (found := is_so()):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-    return found
-
-
 def incidents(live, title):
     """The incidents about one alert."""
     told = live.ask("/api/incidents")["incidents"]
@@ -76,7 +39,7 @@ def incidents(live, title):
 
 
 class TestPrometheus:
-    def test_makes_an_incident_of_an_alert_that_fires(self, live, start, tmp_path):
+    def test_makes_an_incident_of_an_alert_that_fires(self, live, start, until, tmp_path):
         config, rules = tmp_path / "prometheus.yml", tmp_path / "rules.yml"
         rules.write_text(RULES)
         host = live.url.removeprefix("http://")
@@ -105,7 +68,7 @@ class TestPrometheus:
 
 
 class TestAlertmanager:
-    def test_passes_on_what_fires_and_what_is_over(self, live, start, tmp_path):
+    def test_passes_on_what_fires_and_what_is_over(self, live, start, until, tmp_path, tally):
         port, config = free_port(), tmp_path / "am.yml"
         config.write_text(
             "route: {receiver: qmon, group_wait: 100ms, group_interval: 1s}\nreceivers:\n"
@@ -130,6 +93,8 @@ class TestAlertmanager:
         assert theirs["fingerprint"] in {row["attributes"]["alert.fingerprint"] for row in ours}
         post(url, [{"labels": LABELS, "endsAt": "2026-01-01T00:00:00Z"}])
         until(lambda: all(one["state"] != "firing" for one in incidents(live, "Flooded")))
+        lines = live.until("logs WHERE template = 'Flooded'", 2)
+        tally("alertmanager", captured=2, stored=len(lines))
 
 
 def post(url, document):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,13 +14,10 @@ SPANS = 500
 
 
 @pytest.fixture(scope="module")
-def told(live):
+def told(live, node):
     """An agent that was told everything by a program on Node."""
-    node = shutil.which("node")
-    if node is None or not (HERE / "node_modules").is_dir():
-        pytest.skip("Debian's nodejs, or what `nox -s clients` installs by npm, is missing")
     program = HERE / "programs" / "otel_all.mjs"
-    command = [node, program, live.url, live.token, str(SPANS)]
+    command = [node("@opentelemetry/sdk-trace-node"), program, live.url, live.token, str(SPANS)]
     done = subprocess.run(
         command, check=False, capture_output=True, timeout=60, env=live.environment
     )
@@ -40,7 +36,7 @@ def counted(live, name):
 
 
 class TestOpenTelemetryForPython:
-    def test_has_each_span_stored_once(self, live):
+    def test_has_each_span_stored_once(self, live, tally):
         live.environment |= {
             "OTEL_SERVICE_NAME": "shop-py",
             "OTEL_EXPORTER_OTLP_ENDPOINT": live.url,
@@ -51,6 +47,7 @@ class TestOpenTelemetryForPython:
         live.until("spans WHERE name = 'order'", 5000, "span_id")
 
         assert (5000, 5000) == counted(live, "order")
+        tally("opentelemetry-sdk (Python)", captured=5000, stored=counted(live, "order")[0])
 
 
 class TestOpenTelemetryForJavaScript:
@@ -89,3 +86,10 @@ class TestOpenTelemetryForJavaScript:
             line["body"],
             line["logger"],
         )
+
+    def test_has_all_of_it_stored(self, told, tally):
+        said = 2 * (SPANS + 1) + 1 + 1  # spans by JSON and by protobuf, an exception, a line
+        spans = told.rows("spans WHERE service = 'shop-js'", "span_id")
+        stored = len(spans) + len(told.rows("errors")) + len(told.rows("logs"))
+
+        tally("@opentelemetry/sdk-node (JavaScript)", captured=said, stored=stored)

@@ -55,8 +55,9 @@ class TestPosthog:
             link["type"] for link in json.loads(errors[0]["stack"])["chain"]
         ]
 
-    def test_has_everything_in_the_books(self, told):
+    def test_has_everything_in_the_books(self, told, tally):
         books = told.books()
+        tally("posthog", captured=12, stored=books["stored"], counted=books["dropped"])
         names = ["$feature_flag_called", "identify", "identify", "looked around", "order paid"]
 
         assert sorted(2 * names) == sorted(row["name"] for row in told.rows("events"))

@@ -71,8 +71,9 @@ class TestSentrySdk:
             checkin["attributes"][key] for key in ("schedule", "margin_s")
         )
 
-    def test_has_everything_in_the_books(self, told):
+    def test_has_everything_in_the_books(self, told, tally):
         books = told.books()
+        tally("sentry-sdk", captured=14, stored=books["stored"], counted=books["dropped"])
 
         kinds = {"span": 3, "error": 4, "log": 1, "point": 3, "session": 1, "checkin": 1}
         assert {**kinds, "attachment": 1} == books["captured_by_kind"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,12 +13,9 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
-def told(live):
+def told(live, node):
     """An agent that was told one of everything."""
-    node = shutil.which("node")
-    if node is None or not (HERE / "node_modules" / "@sentry" / "node").is_dir():
-        pytest.skip("Debian's nodejs, or what `nox -s clients` installs by npm, is missing")
-    command = [node, HERE / "programs" / "sentry_all.mjs", live.dsn(7)]
+    command = [node("@sentry/node"), HERE / "programs" / "sentry_all.mjs", live.dsn(7)]
     done = subprocess.run(
         command, check=False, capture_output=True, timeout=60, env=live.environment
     )
@@ -66,7 +62,8 @@ class TestSentryForNode:
         assert "too slow" == event["attributes"]["feedback.message"]
         assert ("nightly", "every 300s") == (checkin["monitor"], checkin["attributes"]["schedule"])
 
-    def test_has_everything_in_the_books(self, told):
+    def test_has_everything_in_the_books(self, told, tally):
         books = told.books()
+        tally("@sentry/node", captured=8, stored=books["stored"], counted=books["dropped"])
 
         assert (8, 8, True) == (books["captured"], books["stored"], books["adds_up"])

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from qmon_agent.ingest.entrance import Entrance, Receive, Scope, Send
+from qmon_agent.ingest.entrance import Entrance, Headers, Receive, Scope, Send
 from qmon_agent.ingest.exchange import body_of, peer_of
 from qmon_agent.ingest.foreign import Parcel, take_parcel
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
@@ -19,11 +19,21 @@ _ON_THE_LOOP_BYTES = 4 * 1024
 _PROBLEMS = 5  # are told to the sender; it logs what it is answered
 
 
+# A Prometheus drops what gets one of these, and repeats what gets a 503.
+_MAY_COME_AGAIN = {408, 429}
+
+
+def refusal_of(_: Headers, status: int, reason: str) -> tuple[int, str, bytes]:
+    """What the gate says no with, as a Prometheus understands it."""
+    status = 503 if status in _MAY_COME_AGAIN else status
+    return status, "text/plain; charset=utf-8", reason.encode()
+
+
 class RemoteWriteSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
     """`[sources.remote_write]`: `POST /api/v1/write`, versions 1.0 and 2.0."""
 
     entrance: ClassVar[Entrance] = Entrance(
-        paths=("/api/v1/write",), packings=frozenset({"snappy"})
+        paths=("/api/v1/write",), packings=frozenset({"snappy"}), refusal_of=refusal_of
     )
 
     max_unpacked_bytes: int = 32 << 20
