@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf, isfinite, isnan
+from time import time_ns
 from typing import Any
 
 import msgspec
 
-from qmon_agent.ingest.cumulative import Cumulative, heap_below
+from qmon_agent.ingest.growth import Change, Growth
+from qmon_agent.ingest.heaps import Heap, heap_below
 from qmon_sdk.protocol.signals import Point
 
 _SECOND = 1_000_000_000
@@ -27,8 +29,10 @@ class TooManySamplesError(ValueError):
 class Exposition:
     """Translates the scrapes of one target, one after the other."""
 
-    def __init__(self, labels: Mapping[str, str], *, max_samples: int) -> None:
-        self.cumulative = Cumulative(max_samples)
+    def __init__(self, labels: Mapping[str, str], *, max_samples: int, began: int = 0) -> None:
+        """`began`: since when we listen, now unless it is said; in nanoseconds since 1970."""
+        self._growth = Growth(began=began or time_ns(), most=max_samples)
+        self._changes: list[Change] = []
         self._labels = dict(labels)
         self._max = max_samples
         self._asked_before = False
@@ -37,14 +41,19 @@ class Exposition:
 
     def points(self, families: Iterable[Any], now: int) -> list[Point]:
         """Of families as `prometheus_client` parses them; raises TooManySamplesError."""
-        self.cumulative.undo()
+        self.undo()
         self.samples = 0
         return [point for family in families for point in self._family(family, now)]
 
     def commit(self) -> None:
         """The points are on disk: the next scrape goes on from here."""
-        self.cumulative.commit()
+        self._changes.clear()
+        self._growth.forget()
         self._asked_before = True
+
+    def undo(self) -> None:
+        """They are not: what was found out comes again."""
+        self._growth.take_back(self._changes)
 
     def restart(self) -> None:
         """The target was away: whatever it has is no longer known to be new."""
@@ -67,9 +76,15 @@ class Exposition:
         else:
             yield from telling.numbers()
 
-    @property
-    def asked_before(self) -> bool:
-        return self._asked_before
+    def grown(self, key: Key, value: float, **told: int) -> float | None:
+        """Of a counter; one that was not there when the target was asked before is new."""
+        new = self._asked_before
+        return self._growth.of_number(key, value, changes=self._changes, is_new=new, **told)
+
+    def heap_grown(self, key: Key, heap: Heap, **told: int) -> Heap | None:
+        """The same of a histogram."""
+        new = self._asked_before
+        return self._growth.of_heap(key, heap, changes=self._changes, is_new=new, **told)
 
     def labelled(self, labels: Mapping[str, str]) -> dict[str, str]:
         """Of a sample: those of the target go first, as in Prometheus without `honor_labels`."""
@@ -100,13 +115,9 @@ class _Telling:
         counts = self._family.type in _TO_COUNT and "quantile" not in sample.labels
         time, value = self._time(sample), float(sample.value)
         if counts:
-            grown = self._exposition.cumulative.growth(
-                (sample.name, *sorted(sample.labels.items())),
-                value,
-                time=time,
-                created=self._created_of(sample),
-                is_new=self._exposition.asked_before,
-            )
+            key = (sample.name, *sorted(sample.labels.items()))
+            start = self._created_of(sample)
+            grown = self._exposition.grown(key, value, time=time, start=start)
             value = inf if grown is None else grown
         if isfinite(value):
             yield Point(
@@ -129,20 +140,14 @@ class _Telling:
 
     def _heap(self, key: Key, one: _Gathered) -> Iterator[Point]:
         time = self._time(one.sample)
-        heap = heap_below(one.below, one.total)
-        cumulative = self._exposition.cumulative
-        if self._family.type == "gaugehistogram":
-            cumulative = Cumulative(1)  # it tells what there is, and not what there has been
-        grown = cumulative.heap_growth(
-            (self._family.name, *key),
-            heap,
-            time=time,
-            created=self._created_of(one.sample),
-            is_new=self._exposition.asked_before or self._family.type == "gaugehistogram",
-        )
-        if grown is not None and grown[0].buckets:
-            yield grown[0].point(
-                grown[1],
+        heap: Heap | None = heap_below(one.below, one.total)
+        if heap and self._family.type != "gaugehistogram":  # that tells what there is now
+            start = self._created_of(one.sample)
+            heap = self._exposition.heap_grown(
+                (self._family.name, *key), heap, time=time, start=start
+            )
+        if heap and heap.count:
+            yield heap.point(
                 time=time,
                 metric=self._family.name,
                 unit=self._family.unit,

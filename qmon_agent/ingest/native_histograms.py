@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
 
-from qmon_agent.ingest.cumulative import Heap, Part
+from qmon_agent.ingest.heaps import Heap, Part, add_power, heap_of_parts
 
 CUSTOM = -53
 _SCHEMAS = range(-4, 9)
 _MOST_BUCKETS = 10_000
-_ZERO: Part = (0.0, 0.0)
 IS_GAUGE = 3
 BEGAN_AGAIN = 1
 
@@ -33,20 +32,19 @@ def heap_of(histogram: Any) -> Heap:
         raise NativeError(f"schema {histogram.schema} is not known")
     if any(not 0 <= count < inf for count in parts.values()):
         raise NativeError("a bucket with less than nothing in it")
-    shape = (histogram.schema, tuple(histogram.custom_values))
-    return Heap(parts=parts, total=histogram.sum, shape=shape)
+    by_powers = histogram.schema != CUSTOM
+    return heap_of_parts(parts, total=histogram.sum, by_powers=by_powers)
 
 
 def _add_exponential(parts: dict[Part, float], histogram: Any) -> None:
+    """Theirs are numbered by their upper bounds."""
     zeros = histogram.zero_count_int or histogram.zero_count_float
     if zeros:
-        parts[_ZERO] = zeros
-    for index, count in _counts(histogram, "positive"):
-        lower, upper = _bounds(index, histogram.schema)
-        parts[lower, upper] = count
-    for index, count in _counts(histogram, "negative"):
-        lower, upper = _bounds(index, histogram.schema)
-        parts[-upper, -lower] = count
+        width = abs(getattr(histogram, "zero_threshold", 0.0))
+        parts[-width, width] = zeros
+    for sign, side in ((1, "positive"), (-1, "negative")):
+        for index, count in _counts(histogram, side):
+            add_power(parts, index - 1, histogram.schema, count=count, sign=sign)
 
 
 def _counts(histogram: Any, side: str) -> Iterator[tuple[int, float]]:
@@ -75,14 +73,6 @@ def _summed(deltas: Sequence[int]) -> Iterator[int]:
     for delta in deltas:
         count += delta
         yield count
-
-
-def _bounds(index: int, schema: int) -> Part:
-    width: float = 2.0**-schema
-    try:
-        return 2.0 ** ((index - 1) * width), 2.0 ** (index * width)
-    except OverflowError:
-        raise NativeError("a bucket beyond all numbers") from None
 
 
 def _between(bounds: Sequence[float], index: int) -> Part:

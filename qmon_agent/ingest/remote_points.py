@@ -10,16 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from math import inf, isfinite
 from struct import pack
+from time import time_ns
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from qmon_agent.ingest.cumulative import Cumulative, Heap, heap_below
 from qmon_agent.ingest.exposition_points import bound_of
+from qmon_agent.ingest.growth import Change, Growth
+from qmon_agent.ingest.heaps import Heap, heap_below
 from qmon_agent.ingest.native_histograms import BEGAN_AGAIN, IS_GAUGE, NativeError, heap_of
 from qmon_agent.ingest.remote_messages import Message, Series
-from qmon_agent.ingest.spreading import Spread
 from qmon_sdk.protocol.frames import Resource
 from qmon_sdk.protocol.signals import Point
 
@@ -72,8 +73,10 @@ class _Assembly(msgspec.Struct, frozen=True, kw_only=True):
 class RemotePoints:
     """Translates messages one after the other; what it found out holds once it is committed."""
 
-    def __init__(self, max_series: int) -> None:
-        self._cumulative = Cumulative(max_series)
+    def __init__(self, max_series: int, *, began: int = 0) -> None:
+        """`began`: since when we listen, now unless it is said; in nanoseconds since 1970."""
+        self._growth = Growth(began=began or time_ns(), most=max_series)
+        self._changes: list[Change] = []
         self._max = max_series
         self._types: dict[str, str] = {}
         self._heap_names: set[str] = set()
@@ -81,10 +84,10 @@ class RemotePoints:
         self._ahead: dict[bytes, _Assembly | None] = {}
 
     def __len__(self) -> int:
-        return len(self._cumulative)
+        return len(self._growth)
 
     def translate(self, message: Message) -> Told:
-        self._cumulative.undo()
+        self._growth.take_back(self._changes)
         self._ahead.clear()
         self._learn(message)
         told = Told(points={}, left_out={}, problems=list(message.problems))
@@ -100,7 +103,8 @@ class RemotePoints:
         return told
 
     def commit(self) -> None:
-        self._cumulative.commit()
+        self._changes.clear()
+        self._growth.forget()
         for key, assembly in self._ahead.items():
             self._assemblies.pop(key, None)
             if assembly is not None:
@@ -122,8 +126,6 @@ class RemotePoints:
         base = self._histogram_of(series)
         if not isfinite(sample.value):
             is_stale = pack(">d", sample.value) == _STALE
-            if is_stale:
-                self._forget(series, base)
             told.leave_out("stale" if is_stale else "not_finite")
         elif base:
             self._take_part(told, series, sample, base=base)
@@ -134,11 +136,8 @@ class RemotePoints:
         name, value = series.labels["__name__"], sample.value
         counts = self._counts(series)
         if counts:
-            grown = self._cumulative.growth(
-                _key(series.labels),
-                value,
-                time=sample.timestamp,
-                created=sample.start_timestamp or series.created,
+            grown = self._growth.of_number(
+                _key(series.labels), value, changes=self._changes, **_when(series, sample)
             )
             if grown is None or not isfinite(grown):
                 told.leave_out("first_of_its_series_or_known")
@@ -164,15 +163,13 @@ class RemotePoints:
             return
         if before is None or sample.timestamp > before.time:
             if before is not None and not before.expected:
-                self._cumulative.heap_growth(key, _heap(before.members), time=before.time)
+                self._remember(key, before)
             before = _next(before, sample.timestamp)
         members = {**before.members, _part(series.labels): sample.value}
         whole = bool(before.expected) and before.expected <= members.keys()
         if whole and not before.told:
-            created = sample.start_timestamp or series.created
-            grown = self._cumulative.heap_growth(
-                key, _heap(members), time=sample.timestamp, created=created
-            )
+            when = _when(series, sample)
+            grown = self._growth.of_heap(key, _heap(members), changes=self._changes, **when)
             _tell(told, series, grown, metric=base, time=sample.timestamp)
         self._ahead[key] = replace(before, members=members, told=before.told or whole)
 
@@ -185,19 +182,21 @@ class RemotePoints:
         told.histograms += 1
         key = _key(series.labels, named=f"native {series.labels['__name__']}")
         if pack(">d", histogram.sum) == _STALE:
-            self._cumulative.forget(key)
             told.leave_out("stale")
             return
-        created = histogram.start_timestamp or series.created
+        when = _when(series, histogram)
         if histogram.reset_hint == BEGAN_AGAIN:
-            created = histogram.timestamp
-        is_gauge = histogram.reset_hint == IS_GAUGE
-        cumulative = Cumulative(1) if is_gauge else self._cumulative
-        grown = cumulative.heap_growth(
-            key, heap, time=histogram.timestamp, created=created, is_new=is_gauge
-        )
+            when["start"] = when["time"] - 1
+        grown: Heap | None = heap
+        if histogram.reset_hint != IS_GAUGE:
+            grown = self._growth.of_heap(key, heap, changes=self._changes, **when)
         metric = series.labels["__name__"]
         _tell(told, series, grown, metric=metric, time=histogram.timestamp)
+
+    def _remember(self, key: bytes, assembly: _Assembly) -> None:
+        """The first time of a histogram: what belongs to it is known only when the next begins."""
+        time = assembly.time * _MILLI
+        self._growth.of_heap(key, _heap(assembly.members), changes=self._changes, time=time)
 
     def _histogram_of(self, series: Series) -> str:
         """The histogram that a series is a part of, if it is."""
@@ -220,24 +219,19 @@ class RemotePoints:
             return "quantile" not in series.labels
         return known in _TO_COUNT if known else name.endswith(_COUNTING_ENDINGS)
 
-    def _forget(self, series: Series, base: str) -> None:
-        if base:
-            key = _key(series.labels, named=base)
-            self._ahead[key] = None
-            self._cumulative.forget(key)
-        else:
-            self._cumulative.forget(_key(series.labels))
+
+def _when(series: Series, sample: Any) -> dict[str, int]:
+    """When it was read, and since when it has been counting, if it says so."""
+    start = sample.start_timestamp or series.created
+    return {"time": sample.timestamp * _MILLI, "start": start * _MILLI}
 
 
-def _tell(
-    told: Told, series: Series, grown: tuple[Spread, float] | None, *, metric: str, time: int
-) -> None:
+def _tell(told: Told, series: Series, grown: Heap | None, *, metric: str, time: int) -> None:
     """A histogram's growth, if it is known and not nothing."""
     if grown is None:
         told.leave_out("first_of_its_series_or_known")
-    elif grown[0].buckets:
-        point = grown[0].point(
-            grown[1],
+    elif grown.count:
+        point = grown.point(
             time=time * _MILLI,
             metric=metric,
             unit=series.unit,

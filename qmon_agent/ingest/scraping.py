@@ -106,7 +106,7 @@ class Scraper:
             trouble, reason = f"{type(problem).__name__}: {problem}"[:200], "not_readable"
         if trouble:
             points = []
-            self.exposition.cumulative.undo()
+            self.exposition.undo()
             self.exposition.restart()
         samples = 0 if trouble else self.exposition.samples
         points += self._about(now, not trouble, time.perf_counter() - started, samples)

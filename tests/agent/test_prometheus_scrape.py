@@ -19,11 +19,9 @@ from prometheus_client import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from qmon_agent.domain.errors import ConfigError
-from qmon_agent.ingest.cumulative import Cumulative
 from qmon_agent.ingest.exposition_points import Exposition
 from qmon_agent.ingest.scraping import Scraper, Target
 from qmon_agent.ingest.sources import SOURCES, make_sources
-from qmon_agent.ingest.spreading import spread
 from qmon_sdk.protocol.buckets import quantile
 from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.frames import decode_frame
@@ -180,12 +178,6 @@ class TestHistograms:
         assert {"a_total"} == set(points)
         assert 6 == points["a_total"].value
 
-    @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=8))
-    def test_lose_no_count_when_they_are_spread(self, counts):
-        bounds = [0.1 * 2**n for n in range(len(counts) - 1)] + [float("inf")]
-
-        assert sum(counts) == spread(bounds, counts).count
-
 
 class TestTargets:
     @pytest.mark.parametrize(
@@ -284,24 +276,3 @@ async def until(is_so):
     async with asyncio.timeout(10):
         while not is_so():
             await asyncio.sleep(0.05)
-
-
-class TestCumulative:
-    @given(st.lists(st.integers(0, 100), min_size=1, max_size=30))
-    def test_of_parts_is_the_whole(self, steps):
-        cumulative, value, told = Cumulative(10), 0, 0.0
-        for time, step in enumerate(steps, start=1):
-            value += step
-            told += cumulative.growth("a", float(value), time=time, is_new=True) or 0
-            cumulative.commit()
-
-        assert sum(steps) == told
-
-    def test_forgets_the_longest_silent(self):
-        cumulative = Cumulative(2)
-        for name in "abc":
-            cumulative.growth(name, 1.0, time=1)
-        cumulative.commit()
-
-        assert 2 == len(cumulative)
-        assert None is cumulative.growth("a", 2.0, time=2)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from math import inf, isfinite
+from math import isfinite
 from typing import Any
 
-from qmon_sdk.protocol.signals import NO_BUCKETS, NO_LABELS, Point, Signal
+from qmon_agent.ingest.growth import Change, Growth
+from qmon_agent.ingest.heaps import Heap
+from qmon_sdk.protocol.signals import NO_LABELS, Point, Signal
 
-from .deltas import Change, Series, Told
-from .histograms import Histogram, explicit_of, exponential_of, folded, range_of, since
+from .histograms import explicit_of, exponential_of
 from .reading import Labels, Reading
 
 _CUMULATIVE = {2, "AGGREGATION_TEMPORALITY_CUMULATIVE"}
 _UNSAID = {0, "AGGREGATION_TEMPORALITY_UNSPECIFIED"}
 _NOTHING_RECORDED = 1  # a flag: the series has ended, say
-_COUNTER, _GAUGE, _DISTRIBUTION = "counter", "gauge", "distribution"
+_COUNTER, _GAUGE = "counter", "gauge"
 _FINITE = "data points that are no finite numbers"
 _SOUND = "histograms whose numbers do not fit each other"
 
 
-def read_metrics(message: Any, reading: Reading, series: Series[Any]) -> list[Change]:
+def read_metrics(message: Any, reading: Reading, series: Growth) -> list[Change]:
     """Everything a request for metrics tells; what it changed in `series`, should it be refused."""
     changes: list[Change] = []
     with series.lock:
@@ -33,7 +34,7 @@ def read_metrics(message: Any, reading: Reading, series: Series[Any]) -> list[Ch
     return changes
 
 
-def _read_part(part: Any, reading: Reading, *, series: Series[Any], changes: list[Change]) -> None:
+def _read_part(part: Any, reading: Reading, *, series: Growth, changes: list[Change]) -> None:
     signals = reading.signals_of(part.resource)
     who = tuple(map(bytes, part.resource.attributes or ()))
     for inner in part.scope_metrics or ():
@@ -55,7 +56,7 @@ class _Metrics:
         *,
         scope: Labels,
         who: Hashable,
-        series: Series[Any],
+        series: Growth,
     ) -> None:
         self.changes: list[Change] = []
         self._reading = reading
@@ -63,7 +64,6 @@ class _Metrics:
         self._scope = scope
         self._who = (who, scope.get("otel.scope.name", ""), scope.get("otel.scope.version", ""))
         self._series = series
-        self._seen = series.now()
 
     def take(self, metric: Any) -> None:
         for kind, read in _KINDS.items():
@@ -119,53 +119,37 @@ class _Metrics:
     def _counted(
         self, metric: Any, point: Any, *, value: float, suffix: str = ""
     ) -> Iterator[Point]:
-        is_news, before = self._advance(metric, point, value, what=suffix or _COUNTER)
-        if is_news:
-            # What has become less has begun anew, whatever it says about its start.
-            value -= before if before is not None and before <= value else 0.0
-            yield from self._point(metric, point, kind=_COUNTER, value=value, suffix=suffix)
+        key, told = self._series_of(metric, point, what=suffix or _COUNTER)
+        grown = self._series.of_number(key, value, changes=self.changes, **told)
+        if grown is not None:
+            yield from self._point(metric, point, kind=_COUNTER, value=grown, suffix=suffix)
 
     def _distribution(
-        self, metric: Any, data: Any, *, point: Any, told: Histogram
+        self, metric: Any, data: Any, *, point: Any, told: Heap | None
     ) -> Iterator[Point]:
         temporality = data.aggregation_temporality
-        if not told.is_sound:
+        if told is None:
             self._reading.reject(_SOUND)
         elif temporality in _UNSAID:
             self._reading.reject("data points of no temporality")
         elif temporality not in _CUMULATIVE:
-            yield from self._folded(metric, point, told=told)
+            yield from self._heap(metric, point, told)
         else:
-            is_news, before = self._advance(metric, point, told, what=type(told).__name__)
-            if is_news:
-                part = since(told, before)
-                yield from self._folded(metric, point, told=part or told, is_part=bool(part))
+            key, when = self._series_of(metric, point, what="histogram")
+            grown = self._series.of_heap(key, told, changes=self.changes, **when)
+            if grown is not None:
+                yield from self._heap(metric, point, grown)
 
-    def _folded(
-        self, metric: Any, point: Any, *, told: Histogram, is_part: bool = False
-    ) -> Iterator[Point]:
-        """The range told is that since the start, so it is not that of a part."""
-        least = point.min if point.HasField("min") and isfinite(point.min) else -inf
-        most = point.max if point.HasField("max") and isfinite(point.max) else inf
-        buckets = folded(told.spread(least, most))
-        low, high = range_of(buckets)
-        yield from self._point(
-            metric,
-            point,
-            kind=_DISTRIBUTION,
-            value=told.sum,
-            count=told.count,
-            minimum=low if is_part or not isfinite(least) else least,
-            maximum=high if is_part or not isfinite(most) else most,
-            buckets=buckets or NO_BUCKETS,
-        )
+    def _heap(self, metric: Any, point: Any, heap: Heap) -> Iterator[Point]:
+        if heap.count and (about := self._about(metric, point)):
+            yield heap.point(**about)
 
-    def _advance(self, metric: Any, point: Any, value: Any, *, what: str) -> tuple[bool, Any]:
+    def _series_of(self, metric: Any, point: Any, *, what: str) -> tuple[Hashable, dict[str, int]]:
+        """Which series a point is of, and when it was read."""
         attributes = tuple(sorted(map(bytes, point.attributes or ())))
         key = hash((self._who, metric.name, metric.unit, what)), attributes
         time = point.time_unix_nano or self._reading.now
-        told = Told(point.start_time_unix_nano, time, value, self._seen)
-        return self._series.advance(key, told, self.changes)
+        return key, {"time": time, "start": point.start_time_unix_nano or 0}
 
     def _point(
         self,
@@ -176,22 +160,25 @@ class _Metrics:
         value: float,
         suffix: str = "",
         more: Labels | None = None,
-        **further: Any,
     ) -> Iterator[Point]:
+        if about := self._about(metric, point, suffix=suffix, more=more):
+            yield Point(kind=kind, value=value, minimum=value, maximum=value, **about)
+
+    def _about(
+        self, metric: Any, point: Any, *, suffix: str = "", more: Labels | None = None
+    ) -> dict[str, Any]:
+        """What every point says beside its numbers; nothing where its time has no place."""
         time = self._reading.time(point.time_unix_nano)
         if time < 0:
             self._reading.reject("data points of a time beyond the year 2262")
-            return
+            return {}
         labels = {**self._reading.labels(point.attributes), **self._scope, **(more or {})}
-        yield Point(
-            time=time,
-            metric=metric.name + suffix,
-            kind=kind,
-            value=value,
-            unit=metric.unit or "",
-            attributes=labels or NO_LABELS,
-            **{"minimum": value, "maximum": value, **further},
-        )
+        return {
+            "time": time,
+            "metric": metric.name + suffix,
+            "unit": metric.unit or "",
+            "attributes": labels or NO_LABELS,
+        }
 
 
 def _value(point: Any) -> float:

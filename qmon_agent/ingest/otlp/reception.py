@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
-from typing import Any
 
 import msgspec
 
 from qmon_agent.ingest.foreign import take_parcel
+from qmon_agent.ingest.growth import Growth
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.sources import Door
 from qmon_sdk.protocol.errors import WireError
 
-from .deltas import Series
 from .encoding import Encoding, Lane
 from .translation import PROTOCOL, Translated, Translator
 
@@ -49,7 +48,7 @@ class Reception:
 
     def __init__(self, door: Door, *, most_series: int, expire_s: float) -> None:
         self._door = door
-        series: Series[Any] = Series(most=most_series, expire_s=expire_s, began=time.time_ns())
+        series = Growth(most=most_series, expire_s=expire_s, began=time.time_ns())
         self._translator = Translator(series)
         self._one_at_a_time = asyncio.Lock()
 

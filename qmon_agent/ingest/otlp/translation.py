@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from qmon_agent.ingest.foreign import Group, Parcel
+from qmon_agent.ingest.growth import Change, Growth
 from qmon_sdk.protocol.errors import FrameError
 from qmon_sdk.protocol.signals import Error
 
-from .deltas import Change, Series
 from .encoding import Encoding, Lane
 from .exceptions import sign_of
 from .logs import read_logs
@@ -53,7 +53,7 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
 class Translator:
     """Reads messages, and remembers what they have to do with one another."""
 
-    def __init__(self, series: Series[Any], *, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, series: Growth, *, now: Callable[[], int] = time.time_ns) -> None:
         self.series = series
         self._now = now
         self._signs: OrderedDict[Sign, bytes] = OrderedDict()
