@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import sys
+import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,29 +40,41 @@ PEERS = ("opentelemetry-sdk", "sentry-sdk", "ddtrace", "elastic-apm", "posthog")
 
 
 def main(arguments):
-    """Run the cases asked for."""
+    """Run the cases asked for; 1 if one of them could not be measured."""
     wanted = [word for word in arguments if not word.startswith("--")]
     cases = [case for word in wanted or [*GROUPS] for case in _cases(word)]
-    quick = "--quick" in arguments
-    begun, tables, documents = datetime.now(UTC), {}, {}
+    begun, quick = datetime.now(UTC), "--quick" in arguments
+    tables, documents, failed = {}, {}, {}
     if any(case in sdk.CASES for case in cases):
         rows = sdk.run(cases)
         tables[SDK_TITLE] = sdk.table(rows)
         documents[SDK_TITLE] = [{"case": case, "values": values} for case, values in rows]
     for kind, title in TITLES.items():
-        found = [
-            row for case in kind.CASES if case in cases for row in kind.CASES[case](quick=quick)
-        ]
-        if found:
+        asked = {case: measure for case, measure in kind.CASES.items() if case in cases}
+        if found := [*_measured(asked, failed, quick=quick)]:
             tables[title] = figures.table(found)
             documents[title] = [one.document() for one in found]
+    told = {title: f"{_heading(begun, quick)}\n\n{text}" for title, text in tables.items()}
     if "--json" in arguments:
-        print(json.dumps(_document(begun, documents), indent=1))
+        document = _document(begun, documents)
+        print(json.dumps({**document, "quick": quick, "failed": failed}, indent=1))
     else:
-        print(_joined({title: f"{_heading(begun)}\n\n{text}" for title, text in tables.items()}))
+        print(_joined(told))
     if "--write" in arguments:
-        told = {title: f"{_heading(begun)}\n\n{text}" for title, text in tables.items()}
         RESULTS.write_text(_joined({**_kept(), **told}), encoding="utf-8")
+    return int(bool(failed))
+
+
+def _measured(asked, failed, *, quick):
+    """Measure one after the other; what fails is told, and is no reason to lose the others."""
+    for case, measure in asked.items():
+        begun = time.monotonic()
+        try:
+            yield from measure(quick=quick)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the others go on
+            failed[case] = f"{type(problem).__name__}: {problem}"
+            figures.progress(f"{case} could not be measured: {failed[case]}")
+        figures.progress(f"{case} took {time.monotonic() - begun:.0f} s")
 
 
 def _cases(word):
@@ -84,9 +97,9 @@ def _joined(found):
     return "\n\n".join(f"## {title}\n\n{text}" for title, text in found.items()) + "\n"
 
 
-def _heading(begun):
+def _heading(begun, quick):
     return (
-        f"Measured {begun:%Y-%m-%d} by `nox -s bench -- --write` on CPython "
+        f"Measured {begun:%Y-%m-%d} by `nox -s bench` {'with `--quick` ' * quick}on CPython "
         f"{platform.python_version()}, {os.cpu_count()} shared cores whose load was "
         f"{_load()} at the end, median of the runs. Peers: {', '.join(_peers())}."
     )
@@ -121,4 +134,4 @@ def _version(name):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -17,7 +17,7 @@ from .places import Agent, place
 
 BACKLOG_BYTES, QUICK_BYTES = 5_000_000_000, 500_000_000
 ROUNDS = 3
-WATCHED_S, QUICK_S = 90, 15
+WATCHED_S, QUICK_S = 60, 10
 SETTINGS = "[journal]\nmax_bytes = 17179869184\n[samplers]\nenabled = false\n"
 LOOK_S = 0.25
 

@@ -25,7 +25,7 @@ from .daemons import spent
 from .figures import Figure, progress
 from .places import Agent, place
 
-ROUNDS = 7
+ROUNDS = 5
 ROWS = 1000
 WINDOW = 64  # frames on their way at once
 SECONDS = 2.0

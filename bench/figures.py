@@ -38,7 +38,9 @@ class Figure:
     def document(self) -> dict:
         """As JSON has it."""
         peers = {name: statistics.median(values) for name, values in self.beside.items()}
-        return {**asdict(self), "median": self.median, "met": self.met, "peers": peers}
+        ratios = {name: self.median / theirs for name, theirs in peers.items() if theirs}
+        said = {"median": self.median, "met": self.met, "peers": peers, "ratios": ratios}
+        return {**asdict(self), **said}
 
 
 def table(figures):

@@ -20,7 +20,7 @@ from .places import Agent, place
 ROUNDS = 3
 SETTLE_S = 6  # what is opened behind the ready line is over
 IDLE_S = 20
-EVENTS = 100
+EVENTS = 60
 EVERY_S = 0.005  # how often a query looks
 PATIENCE_S = 10
 SPANS_PER_S = 20_000

@@ -19,7 +19,7 @@ from .figures import Figure, progress
 from .ways import loading
 
 SERIES, PROCESSES = 100_000, 10
-SECONDS, OF_PEERS, QUICK = 300, 60, 30
+SECONDS, OF_PEERS, QUICK = 300, 40, 20
 LOOK_S = 2.0
 RULES = "\n".join(
     f'[[alerts]]\nname = "metric {number}"\nmetric = "bench.metric.{number}"\n'

@@ -63,7 +63,7 @@ WAYS = {
     ),
     "exposition": Way(
         "scraped samples, 10,000 a target, each second", "exposition",
-        {"samples": 10_000, "seconds": 10}, None, (Prometheus, Victoria), (),
+        {"samples": 10_000, "seconds": 8}, None, (Prometheus, Victoria), (),
     ),
 }  # fmt: skip
 

@@ -53,6 +53,7 @@ class Prometheus(Daemon):
         return int(self.number("/metrics", SAMPLES[self.options.get("mode", "server")]))
 
     def settled(self, way, told):
-        if way == "exposition":
-            return  # `up` and four more of each scrape are among what it counts
-        reached(self.taken, told["sent"])
+        if way == "exposition":  # `up` and four more of each scrape are among what it counts
+            reached(lambda: min(self.taken(), told["sent"]), told["sent"])
+        else:
+            reached(self.taken, told["sent"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from . import Daemon, reached
 from .prometheus import SCRAPING
 
+KINDS = {"exposition": "promscrape", "remote_write": "promremotewrite"}
+
 
 class Victoria(Daemon):
     """One process."""
@@ -30,9 +32,9 @@ class Victoria(Daemon):
     def address(self, _):
         return {"url": f"http://127.0.0.1:{self.port}/api/v1/write"}
 
-    def taken(self):
-        return int(self.number("/metrics", 'vm_rows_inserted_total{type="promremotewrite"}'))
+    def taken(self, way):
+        return int(self.number("/metrics", f'vm_rows_inserted_total{{type="{KINDS[way]}"}}'))
 
     def settled(self, way, told):
-        if way != "exposition":
-            reached(self.taken, told["sent"])
+        """Of a scrape it counts five more than was shown."""
+        reached(lambda: min(self.taken(way), told["sent"]), told["sent"])
