@@ -104,7 +104,12 @@ class _Hall:
 
 def _listen_control(locations: Locations) -> tuple[Path, socket.socket]:
     """At its usual name; under one of its own where another agent's is in the same directory."""
-    for path in (locations.control, locations.control.with_name(f"control-{os.getpid()}.sock")):
+    usual = locations.control
+    places = [usual, usual.with_name(f"control-{os.getpid()}.sock")]
+    # Where systemd opened the data socket, its directory is not ours, and another one is.
+    own = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    places += [Path(own, usual.name)] if own else []
+    for path in places:
         try:
             return path, listen_unix(path, kind=socket.SOCK_STREAM, mode=0o600)
         except OSError as problem:

@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.ingest.handed_over import find_internet, find_unix, is_handed_over
 from qmon_agent.ingest.outcome import Peer
 
 # The kernel's sockaddr_un holds 108 bytes, the last of them a zero.
@@ -24,6 +25,8 @@ def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.soc
     if len(os.fsencode(path)) > _LONGEST_PATH:
         reason = f"a socket path has at most {_LONGEST_PATH} bytes; use --socket"
         raise ConfigError(str(path), reason)
+    if ready := find_unix(str(path), kind=kind):
+        return ready  # who may open it, its unit says
     _make_room(path.parent)
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, kind)
@@ -46,6 +49,8 @@ def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.soc
 def listen_tcp(listen: str, *, path: str) -> socket.socket:
     """A listening socket at `HOST:PORT`; raises ConfigError for `path`, or OSError."""
     host, port = address_of(listen, path=path)
+    if ready := find_internet(host, port, kind=socket.SOCK_STREAM):
+        return ready
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -62,6 +67,8 @@ def listen_tcp(listen: str, *, path: str) -> socket.socket:
 def listen_udp(listen: str, *, path: str) -> socket.socket:
     """A non-blocking socket for datagrams to `HOST:PORT`; raises ConfigError for `path`."""
     host, port = address_of(listen, path=path)
+    if ready := find_internet(host, port, kind=socket.SOCK_DGRAM):
+        return ready
     taker = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     try:
         taker.bind((host, port))
@@ -83,7 +90,10 @@ def address_of(listen: str, *, path: str) -> tuple[str, int]:
 
 
 def remove_socket(path: Path, listener: socket.socket) -> None:
-    """Closes a listener and removes its file, unless another agent has put its own there."""
+    """Closes a listener and removes its file, unless it is another's: agent's or systemd's."""
+    if is_handed_over(listener):
+        listener.close()
+        return
     try:
         ours = _inode(path)
         listener.close()
