@@ -10,7 +10,10 @@ from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.tasks import Tasks
 from qmon_agent.forward.forwarder import Forwarder, Supply
 from qmon_agent.forward.places import forget_strangers
-from qmon_agent.forward.sinks import Sink
+from qmon_agent.forward.sinks import Sink, routes_to
+
+Sections = Mapping[str, Mapping[str, Any]]
+"""`[sinks]` as it is written."""
 
 
 class Forwarding:
@@ -27,19 +30,21 @@ class Forwarding:
         self._tasks = tasks
         self._running: dict[str, Forwarder] = {}
 
-    def start(self, sinks: Mapping[str, Sink]) -> None:
+    def start(self, sinks: Mapping[str, Sink], sections: Sections) -> None:
         """Begins where each has been; those configured no more hold back nothing from here on."""
         forget_strangers(self._parts.taking.journal.cursors, sinks)
         self._parts.taking.committer.on_commit(lambda *_: self._committed())
         for name, sink in sinks.items():
-            self._start(name, sink)
+            self._start(name, sink, sections[name])
 
-    async def switch(self, changed: Mapping[str, Sink | None], sinks: Mapping[str, Sink]) -> None:
+    async def switch(
+        self, changed: Mapping[str, Sink | None], sinks: Mapping[str, Sink], sections: Sections
+    ) -> None:
         """Exchanges those whose section changed; their places stay, unless they are gone."""
         for name, sink in changed.items():
             await self._stop(name)
             if sink is not None:
-                self._start(name, sink)
+                self._start(name, sink, sections[name])
         await asyncio.to_thread(forget_strangers, self._parts.taking.journal.cursors, sinks)
 
     async def drain(self) -> None:
@@ -67,8 +72,10 @@ class Forwarding:
         for forwarder in self._running.values():
             forwarder.committed()
 
-    def _start(self, name: str, sink: Sink) -> None:
-        forwarder = self._running[name] = Forwarder(name, sink, supply=self._supply)
+    def _start(self, name: str, sink: Sink, section: Mapping[str, Any]) -> None:
+        routes = routes_to(name, section)
+        forwarder = Forwarder(name, sink, supply=self._supply, routes=routes)
+        self._running[name] = forwarder
         self._tasks.run(_task(name), forwarder.run)
 
     async def _stop(self, name: str) -> None:

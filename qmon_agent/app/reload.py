@@ -53,7 +53,7 @@ class Services:
         self._start_notifier(self._config.plugins)
         self._start_samplers()
         self._start_probes()
-        self.forwarding.start(self._config.plugins.sinks)
+        self.forwarding.start(self._config.plugins.sinks, self._config.settings.sinks)
         self._start_heartbeat()
 
     async def reload(self, load: Callable[[], Settings] | None = None) -> str:
@@ -165,7 +165,7 @@ class Services:
             if before.sinks.get(name) != after.sinks.get(name)
         }
         self._parts.taking.pass_on({} if after.processors else after.sinks)
-        await self.forwarding.switch(changed, plugins.sinks)
+        await self.forwarding.switch(changed, plugins.sinks, after.sinks)
 
     async def _switch_notifier(self, plugins: Plugins) -> None:
         await self._tasks.cancel("notifier")

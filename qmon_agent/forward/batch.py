@@ -7,10 +7,11 @@ from hashlib import blake2b
 
 import msgspec
 
+from qmon_agent.domain.routing import ROUTES, routes_of
 from qmon_agent.journal import Record
 from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.errors import WireError
-from qmon_sdk.protocol.frames import Frame, decode_frame
+from qmon_sdk.protocol.frames import Frame, decode_frame, encode_frame
 from qmon_sdk.protocol.signals import SIGNALS, Signal
 
 _ID_BYTES = 16
@@ -30,12 +31,23 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         return sum(block.rows for frame in self.frames for block in frame.blocks if _known(block))
 
 
-def batch_of(records: Sequence[Record]) -> Batch:
-    """Named by process and sequence of its frames; what cannot be decoded is left out."""
+def batch_of(records: Sequence[Record], routes: frozenset[str] = frozenset()) -> Batch:
+    """Named by process and sequence of its frames; what cannot be decoded is left out.
+
+    So is what does not lead to a sink with these `routes`.
+    """
     digest = blake2b(digest_size=_ID_BYTES)
+    read: list[tuple[Frame, bytes]] = []
     for record in records:
+        try:
+            frame = decode_frame(record.payload)
+        except WireError:
+            frame = None
+        if frame is not None and not routes_of(frame).lead_to(routes):
+            continue
         digest.update(record.process + record.sequence.to_bytes(8, "big"))
-    read = [*_frames_of(records)]
+        if frame is not None:
+            read.append(_unmarked(frame, record.payload))
     return Batch(
         id=digest.hexdigest(),
         frames=tuple(frame for frame, _ in read),
@@ -60,9 +72,10 @@ def _known(block: object) -> bool:
     return getattr(block, "kind", "") in SIGNALS
 
 
-def _frames_of(records: Sequence[Record]) -> Iterator[tuple[Frame, bytes]]:
-    for record in records:
-        try:
-            yield decode_frame(record.payload), record.payload
-        except WireError:
-            continue
+def _unmarked(frame: Frame, payload: bytes) -> tuple[Frame, bytes]:
+    """Our marks lead through our own house, and not through that of whoever gets it."""
+    if not any(block.kind == ROUTES for block in frame.blocks):
+        return frame, payload
+    blocks = tuple(block for block in frame.blocks if block.kind != ROUTES)
+    unmarked = frame.replace(blocks=blocks)
+    return unmarked, encode_frame(unmarked)

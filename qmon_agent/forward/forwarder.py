@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -57,9 +57,19 @@ class Forwarder:
     on its way. So a batch that is sent again after a crash is the same batch, with the same id.
     """
 
-    def __init__(self, name: str, sink: Sink, *, supply: Supply, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        *,
+        supply: Supply,
+        pace: Pace | None = None,
+        routes: frozenset[str] = frozenset(),
+    ) -> None:
+        """`routes`: it gets what is marked with one of them; none: all that is not kept back."""
         self.name = name
         self.pulse = Pulse(_LONGEST_TURN_S)
+        self._routes = routes
         self._sink = sink
         # A sink may want its batches larger, but not to be tried more often.
         self._pace = pace or getattr(sink, "pace", None) or Pace()
@@ -170,11 +180,12 @@ class Forwarder:
     async def _forward(self, records: list[Record]) -> None:
         behind = records[-1].position
         await self._save(sending_cursor(self.name), behind)
-        batch = await self._on_thread(partial(batch_of, records))
-        delivery = await self._deliver(batch)
-        if delivery.outcome == "refused":
-            await self._give_up(records, delivery)
-        self._count(batch, delivery)
+        batch = await self._on_thread(partial(batch_of, records, self._routes))
+        if batch.frames:
+            delivery = await self._deliver(batch)
+            if delivery.outcome == "refused":
+                await self._give_up(batch.payloads, delivery)
+            self._count(batch, delivery)
         await self._save(sink_cursor(self.name), behind)
         self._position = behind
         self._settled.set()
@@ -220,10 +231,10 @@ class Forwarder:
         self._raised = 0
         return Delivery(outcome="refused", detail=detail, rejected=batch.signals)
 
-    async def _give_up(self, records: list[Record], delivery: Delivery) -> None:
+    async def _give_up(self, payloads: Sequence[bytes], delivery: Delivery) -> None:
         self._vitals.add("sink_dead_batches", sink=self.name)
-        for record in records:
-            await self._supply.bury(record.payload, f"sink {self.name}: {delivery.detail}")
+        for payload in payloads:
+            await self._supply.bury(payload, f"sink {self.name}: {delivery.detail}")
 
     def _count(self, batch: Batch, delivery: Delivery) -> None:
         self._vitals.add("sink_batches", sink=self.name)

@@ -70,7 +70,9 @@ def _made(table: Mapping[str, Any], where: str) -> Step:
     common: dict[str, Any] = {key: own.pop(key) for key in ("kind", "name", "match") if key in own}
     kind = common.get("kind")
     if isinstance(kind, str) and "match" in options_of(PROCESSORS.find(kind)):
-        own["match"] = common.pop("match", {})  # it decides itself what becomes of the others
+        # It decides itself what becomes of the others.
+        own["match"] = common.pop("match", {})
+        Matcher(convert_table(own["match"], Match, f"{where}.match"), f"{where}.match")
     options = convert_table(common, ProcessorOptions, where)
     matcher = None if options.match == EVERYTHING else Matcher(options.match, f"{where}.match")
     return Step(

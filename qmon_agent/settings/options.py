@@ -170,4 +170,5 @@ class Settings(Options, frozen=True, kw_only=True):
     alerts: tuple[AlertOptions, ...] = ()
     probes: tuple[dict[str, Any], ...] = ()
     processors: tuple[dict[str, Any], ...] = ()
+    tests: tuple[dict[str, Any], ...] = ()
     retention: dict[str, str | float] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -148,6 +149,49 @@ class TestProcessors:
 
         left = [path for path in place.locations.arrivals.iterdir() if path.is_file()]
         assert not [path for path in left if b"health" in path.read_bytes()]
+
+
+class TestRoutes:
+    CONFIG = """
+    [[processors]]
+    kind = "route"
+    match.name = "audit*"
+    to = ["audit"]
+    store = false
+    exclusive = true
+
+    [sinks.audit]
+    kind = "file"
+    routes = ["audit"]
+    path = "{audit}"
+
+    [sinks.all]
+    kind = "file"
+    path = "{all}"
+    """
+
+    async def test_lead_to_the_sinks_that_name_them(self, place, frame, tmp_path):
+        files = {name: tmp_path / f"{name}.ndjson" for name in ("audit", "all")}
+        place.configure(self.CONFIG.format(**files))
+        agent = await place.start()
+        signals = [Span(time=1, name="audit.login"), WORK]
+        await place.take(frame(signals=signals, captured={"span": 2}))
+        await place.through()
+        await agent.services.forwarding.drain()
+
+        names = {name: re.findall(r'"name":"([^"]*)"', files[name].read_text()) for name in files}
+        assert {"audit": ["audit.login"], "all": ["work"]} == names
+
+    async def test_are_booked_where_the_store_does_not_get_them(self, place, frame, tmp_path):
+        place.configure(self.CONFIG.format(audit=tmp_path / "a", all=tmp_path / "b"))
+        agent = await place.start()
+        signals = [Span(time=1, name="audit.login"), WORK]
+        await place.take(frame(signals=signals, captured={"span": 2}))
+        await place.through()
+
+        books = (await agent.desk.status())["conservation"]
+        assert {"span/routed_past_store": 1} == books["dropped_by_reason"]
+        assert (2, 1, 0) == (books["captured"], books["received"], books["pending_in_processes"])
 
 
 class TestWithoutProcessors:

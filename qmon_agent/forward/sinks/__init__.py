@@ -84,9 +84,20 @@ def make_sinks(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Sink]:
     return made
 
 
+def routes_to(name: str, table: Mapping[str, Any]) -> frozenset[str]:
+    """`[sinks.NAME] routes = [...]`: marks of what it gets; none, and it gets all."""
+    routes = table.get("routes", [])
+    if not isinstance(routes, list) or not all(isinstance(each, str) for each in routes):
+        raise ConfigError(f"sinks.{name}.routes", "is a list of names")
+    if "routes" in table and not routes:
+        raise ConfigError(f"sinks.{name}.routes", "names no route, so that nothing would get there")
+    return frozenset(routes)
+
+
 def _make_sink(name: str, table: Mapping[str, Any]) -> Sink:
     """`[sinks.backup] kind = "otlp"`; the kind is the name where it is not said."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"sinks.{name}", "a sink's name is letters, digits, '.', '_' and '-'")
-    options = {key: value for key, value in table.items() if key != "kind"}
+    routes_to(name, table)
+    options = {key: value for key, value in table.items() if key not in {"kind", "routes"}}
     return SINKS.build(str(table.get("kind", name)), options, path=f"sinks.{name}")
