@@ -147,6 +147,9 @@ class Chain:
         finally:
             tally.nanoseconds += perf_counter_ns() - begun
         tally.came += lot.rows
+        if lot.origin.process:
+            made = [_signed(step, each) for each in made]
+            tally.added += _added(made)
         self._settle(step, made, passed)
 
     def _due(self, step: Step, now: int, fallen: list[Fallen]) -> list[Lot]:
@@ -161,6 +164,8 @@ class Chain:
             return []
         finally:
             tally.nanoseconds += perf_counter_ns() - begun
+        made = [_signed(step, each) for each in made]
+        tally.added += _added(made)
         self._settle(step, made, passed)
         return passed.lots
 
@@ -169,8 +174,6 @@ class Chain:
         tally = self.tallies[step.name]
         for lot in made:
             tally.went += lot.rows
-            if not lot.origin.process:
-                tally.added += lot.rows
             if lot.dropped:
                 tally.dropped += lot.dropped
                 passed.fallen.append(_fallen(step, lot, lot.dropped))
@@ -189,6 +192,15 @@ class Chain:
         else:
             tally.went += lot.rows
             passed.lots.append(lot)
+
+
+def _signed(step: Step, lot: Lot) -> Lot:
+    """What a processor made of its own has its name before that of what it is made of."""
+    return lot if lot.origin.process else lot.called(step.name.encode() + b"/" + lot.name)
+
+
+def _added(made: Iterable[Lot]) -> int:
+    return sum(lot.rows for lot in made if not lot.origin.process)
 
 
 def _fallen(step: Step, lot: Lot, number: int) -> Fallen:

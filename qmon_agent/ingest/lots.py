@@ -131,6 +131,10 @@ class Lot:
         made.routes = self.routes | routes
         return made
 
+    def called(self, name: bytes) -> Lot:
+        """The same by another name."""
+        return self._like(name)
+
     def settled(self) -> Lot:
         """The same, what was dropped being written down elsewhere."""
         made = self._like(self.name)

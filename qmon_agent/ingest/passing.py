@@ -104,10 +104,14 @@ class Framer:
             speaker=origin.process,
         )
         lost = _numbers(passed.fallen)
-        for group in _groups(passed.lots):
-            yield from (_later(one) for one in parts.of(group, lost))
+        bodies = [one for group in _groups(passed.lots) for one in _packed(group, lost)]
         if lost:
-            yield _later(parts.next(Resource(), [pack_block(_told(lost))]))
+            # In the first of them: read again, the record may come to another end, and a frame
+            # with nothing but a number would not be known for a repeat of one with signals.
+            bodies = bodies or [(Resource(), [])]
+            bodies[0][1].append(pack_block(_told(lost)))
+        for resource, body in bodies:
+            yield _later(parts.next(resource, body))
 
 
 class _Group(msgspec.Struct):
@@ -133,8 +137,8 @@ class _Parts:
 
     def of(self, group: _Group, lost: Counts) -> Iterator[Made]:
         """As many frames as it takes; what no frame can carry is counted in `lost`."""
-        for body in _bodies(group.lots, MAX_FRAME_BYTES - _room(group.resource), lost):
-            yield self.next(group.resource, [*body, *group.marks()])
+        for resource, body in _packed(group, lost):
+            yield self.next(resource, body)
 
     def next(self, resource: Resource, blocks: list[bytes]) -> Made:
         number = next(self._numbers).to_bytes(4, "big")
@@ -146,6 +150,11 @@ class _Parts:
             ledger=_NO_LEDGER,
         )
         return Made(process, self._sequence, payload)
+
+
+def _packed(group: _Group, lost: Counts) -> Iterator[tuple[Resource, list[bytes]]]:
+    for body in _bodies(group.lots, MAX_FRAME_BYTES - _room(group.resource), lost):
+        yield group.resource, [*body, *group.marks()]
 
 
 def _later(made: Made) -> Made:

@@ -68,7 +68,7 @@ class TestDeduplicate:
     def test_lets_the_first_pass_and_then_tells_how_often(self, sieve):
         repeats = sieve("deduplicate", within_s=60)
         repeats.put(*[Log(body="no", level="error")] * 3)
-        repeats.wait(50)
+        repeats.wait(30)
         assert not repeats.made
         repeats.wait(10)
 

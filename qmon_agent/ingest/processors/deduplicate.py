@@ -15,7 +15,7 @@ _SECOND = 1_000_000_000
 
 
 class DeduplicateProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """The first of a content passes at once; when its time is over, the last of those like it.
+    """The first of a content in a window passes at once; at its end, the last of those like it.
 
     That one has `qmon.repeated`: how many there were behind the first.
     """
@@ -24,7 +24,7 @@ class DeduplicateProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
     by: tuple[str, ...] = ("service", "kind", "level", "name", "body")
     """What has to be the same: `service`, `host`, `kind`, `name`, `body`, a field, an attribute."""
     within_s: float = 60.0
-    """Time from the first of a content to the end of its window."""
+    """The windows, cut on the clock."""
     max_keys: int = 10_000
     """Contents remembered at the same time; beyond, the oldest window ends early."""
     max_bytes: int = 16 << 20

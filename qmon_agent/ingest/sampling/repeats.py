@@ -18,12 +18,12 @@ _ENTRY_BYTES, _LABEL_BYTES = 600, 100
 
 
 class _Entry:
-    """One content, since it was said first."""
+    """One content in one window, since it was said first."""
 
-    __slots__ = ("began", "count", "first_record", "last", "resource", "size")
+    __slots__ = ("count", "first_record", "last", "resource", "size", "window")
 
-    def __init__(self, began: int, first_record: int) -> None:
-        self.began = began
+    def __init__(self, window: int, first_record: int) -> None:
+        self.window = window
         self.first_record = first_record
         self.count = 0
         self.last: Signal | None = None
@@ -32,10 +32,14 @@ class _Entry:
 
 
 class Repeats:
-    """Contents heard within the window that each opens; the oldest end early for want of room."""
+    """Contents heard in the window of the clock that is now; the oldest end early for want of room.
+
+    The windows are the clock's, so that a record that is read again, after a crash, finds itself
+    in the same one, and what is told of it has the same name.
+    """
 
     def __init__(self, within_ns: int, *, max_keys: int, max_bytes: int) -> None:
-        self._within = within_ns
+        self._within = max(within_ns, 1)
         self._max_keys = max(max_keys, 1)
         self._max_bytes = max_bytes
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
@@ -56,7 +60,8 @@ class Repeats:
         place = blake2b(repr(key).encode("utf-8", "replace"), digest_size=16).digest()
         entry = self._entries.get(place)
         if entry is None:
-            entry = self._entries[place] = _Entry(lot.origin.time, lot.origin.record_id)
+            window = lot.origin.time // self._within
+            entry = self._entries[place] = _Entry(window, lot.origin.record_id)
             self.size += entry.size
             return True
         entry.count += 1
@@ -69,14 +74,15 @@ class Repeats:
     def due(self, now: int) -> list[Lot]:
         """What was repeated in windows that are over by now, and in the oldest beyond the room."""
         told: list[Lot] = []
-        while self._entries and (
-            self._is_crowded() or next(iter(self._entries.values())).began + self._within <= now
-        ):
+        while self._entries and (self._is_crowded() or self._first_window() < now // self._within):
             place, entry = self._entries.popitem(last=False)
             self.size -= entry.size
             if entry.last is not None:
                 told.append(_told(place, entry, entry.last))
         return told
+
+    def _first_window(self) -> int:
+        return next(iter(self._entries.values())).window
 
     def _is_crowded(self) -> bool:
         return len(self._entries) > self._max_keys or self.size > self._max_bytes
@@ -84,7 +90,7 @@ class Repeats:
 
 def _told(place: bytes, entry: _Entry, last: Signal) -> Lot:
     signal = labelled(last, {REPEATED: str(entry.count)})
-    name = b"/".join((b"repeated", place, str(entry.began).encode()))
+    name = b"/".join((b"repeated", place, str(entry.window).encode()))
     kind = type(last).__name__.lower()
     return made_lot(entry.resource, kind, [signal], name=name)
 
