@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qmon_agent.app.passage import Passage
@@ -159,6 +159,11 @@ def of_kind(signal, signals):
 class TestKilledAtAnyMoment:
     @settings(max_examples=40)
     @given(ACTIONS)
+    @example([("record", 1, "unset"), ("wait", 12), ("kill", 0, True)])
+    @example(
+        2 * [("record", 0, "unset"), ("wait", 12)]
+        + [("record", 0, "unset"), ("wait", 6), ("kill", 0, True)]
+    )
     def test_each_signal_is_kept_or_counted_once(self, lived, actions):
         life, came = lived(actions)
 
