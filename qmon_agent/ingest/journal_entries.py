@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from qmon_agent.ingest.log_lines import Origin, signals_of
+from qmon_agent.ingest.log_lines import Origin, groups_of, signals_of
 from qmon_agent.ingest.loose import decoded, identity, name, whole
 from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.frames import Resource
@@ -53,6 +53,33 @@ def signals_of_entry(entry: Entry, error_id: str) -> list[Signal]:
     attributes = {told: name(entry[field]) for field, told in _ATTRIBUTES.items() if field in entry}
     found = signals_of(message.split(b"\n"), origin)
     return [_placed(one, entry, attributes) for one in found]
+
+
+def told_together(entries: Sequence[Entry]) -> Iterator[tuple[int, Entry]]:
+    """Each message and the place of its entry; lines of an output that go on are one message.
+
+    The journal has an entry for each line that a program prints, and a traceback is many.
+    """
+    outputs: dict[object, list[int]] = {}
+    for place, entry in enumerate(entries):
+        is_line = entry.get("_TRANSPORT") == "stdout"
+        speaker = (name(entry.get("_STREAM_ID")), name(entry.get("_PID"))) if is_line else place
+        outputs.setdefault((speaker, *_who(entry)), []).append(place)
+    joined = []
+    for places in outputs.values():
+        lines = [_message(entries[place].get("MESSAGE")) for place in places]
+        for start, end in groups_of(lines):
+            first = entries[places[start]]
+            if end - start > 1:
+                text = b"\n".join(lines[start:end]).decode("utf-8", "replace")
+                first = {**first, "MESSAGE": text}
+            joined.append((places[start], first))
+    yield from sorted(joined, key=lambda one: one[0])
+
+
+def _who(entry: Entry) -> tuple[str, str]:
+    who = resource_of(entry)
+    return who.service, who.host
 
 
 def _placed(signal: Signal, entry: Entry, attributes: dict[str, str]) -> Signal:

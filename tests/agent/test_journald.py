@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmon_agent.ingest.journal_entries import read_entry, resource_of, signals_of_entry
+from qmon_agent.ingest.journal_entries import (
+    read_entry,
+    resource_of,
+    signals_of_entry,
+    told_together,
+)
 from qmon_agent.ingest.sources import SOURCES
 from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.frames import decode_frame
@@ -57,6 +62,26 @@ class TestEntries:
         log, error = signals_of_entry(an_entry(1, MESSAGE=text, PRIORITY="3"), "id")
 
         assert ("error", "KeyError") == (log.level, error.type)
+
+    def test_of_lines_that_a_program_prints_are_put_together(self):
+        text = ["up", "Traceback (most recent call last):", '  File "a.py", line 1, in b']
+        lines = [*text, "KeyError: 1", "down"]
+        printed = [
+            an_entry(n, MESSAGE=line, _TRANSPORT="stdout", _STREAM_ID=stream)
+            for n, line in enumerate(lines)
+            for stream in ("a", "b")
+        ]
+        told = [(place, entry["MESSAGE"]) for place, entry in told_together(printed)]
+
+        whole = "\n".join(lines[:4])
+        assert [(0, whole), (1, whole), (8, "down"), (9, "down")] == told
+        log, error = signals_of_entry(next(told_together(printed))[1], "id")
+        assert ("up", "KeyError") == (log.body.splitlines()[0], error.type)
+
+    def test_of_other_ways_are_messages_of_their_own(self):
+        entries = [an_entry(n, MESSAGE=text) for n, text in enumerate(("up", "  indented"))]
+
+        assert [*enumerate(entries)] == [*told_together(entries)]
 
     @given(
         st.dictionaries(
@@ -145,6 +170,20 @@ class TestSource:
         await speaking.start()
 
         await speaking.until(4)
+
+    async def test_cuts_what_fits_no_frame(self, taking, tmp_path, speaking):
+        long = [an_entry(n, MESSAGE=f"line {n} {'x' * 30_000}") for n in range(300)]
+        with (tmp_path / "entries").open("a") as file:
+            file.write("".join(json.dumps(entry) + "\n" for entry in long))
+
+        async with asyncio.timeout(30):
+            while len(speaking.bodies()) < 300:
+                await asyncio.sleep(0.1)
+
+        assert [f"line {n}" for n in range(300)] == sorted(
+            (body[:8].rstrip("x ") for body in speaking.bodies()), key=lambda body: int(body[5:])
+        )
+        assert 0 == taking.vitals.count("frames_rejected")
 
     async def test_says_that_there_is_no_journal(self, taking):
         reading = Reading(taking, command="no-such-journalctl")

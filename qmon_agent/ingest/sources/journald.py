@@ -13,7 +13,14 @@ from typing import Any
 import msgspec
 
 from qmon_agent import durable
-from qmon_agent.ingest.journal_entries import Entry, read_entry, resource_of, signals_of_entry
+from qmon_agent.ingest.foreign import worst
+from qmon_agent.ingest.journal_entries import (
+    Entry,
+    read_entry,
+    resource_of,
+    signals_of_entry,
+    told_together,
+)
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.sources import Door
 from qmon_sdk.protocol.columns import blocks_of
@@ -162,7 +169,7 @@ class JournaldSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
         place.count = len(entries)
         await asyncio.to_thread(durable.replace, self._path, msgspec.json.encode(place))
         while True:
-            outcomes = await asyncio.gather(*(self._send(*one) for one in _parts(place, entries)))
+            outcomes = await asyncio.gather(*map(self._send, _parts(place, entries)))
             if all(outcome.fate is not Fate.REFUSED for outcome in outcomes):
                 break
             await asyncio.sleep(_PAUSES_S[0])
@@ -172,34 +179,54 @@ class JournaldSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
         await asyncio.to_thread(durable.replace, self._path, msgspec.json.encode(place))
         self._door.vitals.add("journald_entries", len(entries))
 
-    async def _send(self, head: Head, resource: Resource, signals: Sequence[Signal]) -> Outcome:
-        frame = Frame(
-            process=head.process,
-            sequence=head.sequence,
-            sent=time.time_ns(),
-            resource=resource,
-            blocks=blocks_of(signals),
-        )
+    async def _send(self, part: Part) -> Outcome:
+        """What does not fit one frame is cut: at the same place whenever it comes again."""
+        number, signals = part.said[0][0], [one for _, told in part.said for one in told]
+        head = Head(process=part.process, sequence=number)
         peer = Peer(name="journald")
         try:
-            encoded = encode_frame(frame)
+            encoded = encode_frame(
+                Frame(
+                    process=head.process,
+                    sequence=head.sequence,
+                    sent=time.time_ns(),
+                    resource=part.resource,
+                    blocks=blocks_of(signals),
+                )
+            )
         except OversizeError:
-            return await self._door.intake.reject_made(head, "oversize", peer)
+            if len(part.said) == 1:
+                return await self._door.intake.reject_made(head, "oversize", peer)
+            return worst([await self._send(half) for half in part.halves()])
         return await self._door.intake.take_made(encoded, head, peer=peer)
 
 
-def _parts(
-    place: JournalPlace, entries: Sequence[Entry]
-) -> Iterator[tuple[Head, Resource, list[Signal]]]:
-    """One for each who speaks, named by the number of its first entry."""
-    groups: dict[tuple[str, str], tuple[int, Resource, list[Signal]]] = {}
-    for number, entry in enumerate(entries, start=place.number + 1):
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What one unit said, each message by the number of its entry, by which its frame is named."""
+
+    process: bytes
+    resource: Resource
+    said: list[tuple[int, list[Signal]]] = []
+
+    def halves(self) -> tuple[Part, Part]:
+        middle = len(self.said) // 2
+        return (
+            msgspec.structs.replace(self, said=self.said[:middle]),
+            msgspec.structs.replace(self, said=self.said[middle:]),
+        )
+
+
+def _parts(place: JournalPlace, entries: Sequence[Entry]) -> Iterator[Part]:
+    """One for each who speaks."""
+    groups: dict[tuple[str, str], Part] = {}
+    for at, entry in told_together(entries):
+        number = place.number + 1 + at
         who = resource_of(entry)
         error_id = blake2b(f"{place.id}/{number}".encode(), digest_size=16).hexdigest()
-        *_, signals = groups.setdefault((who.service, who.host), (number, who, []))
-        signals += signals_of_entry(entry, error_id)
-    for number, resource, signals in groups.values():
-        yield Head(process=bytes.fromhex(place.id), sequence=number), resource, signals
+        new = Part(process=bytes.fromhex(place.id), resource=who, said=[])
+        group = groups.setdefault((who.service, who.host), new)
+        group.said.append((number, signals_of_entry(entry, error_id)))
+    yield from groups.values()
 
 
 async def _ended(child: asyncio.subprocess.Process) -> None:
