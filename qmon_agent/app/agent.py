@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from qmon_agent import durable
 from qmon_agent.app.beating import Heart
 from qmon_agent.app.busiest import BusyReport
 from qmon_agent.app.config import LiveConfig
@@ -214,7 +215,4 @@ class Agent:
             "url": self._doors.url,
             "query_timeout_s": self._plan.settings.store.query_timeout_s,
         }
-        path = self._plan.locations.whereabouts
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(whereabouts))
-        fresh.replace(path)
+        durable.replace(self._plan.locations.whereabouts, json.dumps(whereabouts).encode())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
+from qmon_agent import durable
 from qmon_agent.app.conservation import Conservation
 from qmon_agent.domain.clock import Clock
 from qmon_agent.journal import START, Journal, JournalOptions, Position
@@ -65,10 +65,5 @@ def load_conservation(path: Path) -> Conservation:
 
 
 def save_conservation(conservation: Conservation, path: Path) -> None:
-    """Written beside and renamed: whoever reads sees the whole of one version."""
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        file.write(msgspec.json.encode(conservation))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    """Whoever reads sees the whole of one version."""
+    durable.replace(path, msgspec.json.encode(conservation))
