@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from qmon_agent.http.server import HttpServer, OwnerOnlyProtocol, url_of
 from qmon_agent.ingest.entrance import Mounted
 from qmon_agent.ingest.listening import listen_tcp, listen_unix, remove_socket
 from qmon_agent.settings import Http, Locations
+from qmon_agent.settings.certificates import serving_context
 
 _AT_ONCE = frozenset({"/healthz", "/readyz"})
 
@@ -33,14 +35,21 @@ class Doors:
         self._servers: list[HttpServer] = []
         self._beside: dict[str, tuple[HttpServer, _Hall]] = {}
         self._public, self._inner = _Hall(), _Hall()
+        self._tls: ssl.SSLContext | None = None
         self._control: tuple[Path, socket.socket] | None = None
         self.url = ""
         self.control = Path()
 
     async def start(self, locations: Locations, sources: Mapping[str, object]) -> None:
+        self._tls = serving_context(
+            self._options.certificate,
+            self._options.key,
+            self._options.client_authority,
+            path="http",
+        )
         listener = listen_tcp(self._options.listen, path="http.listen")
-        self.url = url_of(listener)
-        self._servers.append(HttpServer(self._public, listener))
+        self.url = url_of(listener, is_secure=self._tls is not None)
+        self._servers.append(HttpServer(self._public, listener, tls=self._tls))
         self.control, own = _listen_control(locations)
         self._control = (self.control, own)
         self._servers.append(HttpServer(self._inner, own, protocol=OwnerOnlyProtocol))
@@ -81,7 +90,8 @@ class Doors:
         listen: str = getattr(source, "listen", "")
         if listen not in self._beside:
             hall = _Hall(is_open=self._public.is_open)
-            server = HttpServer(hall, listen_tcp(listen, path=f"sources.{name}.listen"))
+            listener = listen_tcp(listen, path=f"sources.{name}.listen")
+            server = HttpServer(hall, listener, tls=self._tls)
             await server.start()
             self._beside[listen] = server, hall
         self._beside[listen][1].gate = self._gate([*routes_of(source)], listen)

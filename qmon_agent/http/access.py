@@ -94,8 +94,9 @@ class Caller:
         return morsel.value if morsel else ""
 
 
-def cookie_for(session: str, *, max_age_s: float) -> str:
-    return f"{COOKIE}={session}; HttpOnly; SameSite=Strict; Path=/; Max-Age={int(max_age_s)}"
+def cookie_for(session: str, *, max_age_s: float, is_secure: bool = False) -> str:
+    kept = f"{COOKIE}={session}; HttpOnly; SameSite=Strict; Path=/; Max-Age={int(max_age_s)}"
+    return f"{kept}; Secure" if is_secure else kept
 
 
 def _user_of(encoded: str) -> str:

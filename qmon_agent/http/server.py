@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from typing import Any
 
 import uvicorn
@@ -24,6 +25,7 @@ class HttpServer:
         listener: socket.socket,
         *,
         protocol: type[HttpToolsProtocol] = HttpToolsProtocol,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._listener = listener
         config = uvicorn.Config(
@@ -41,6 +43,7 @@ class HttpServer:
             h11_max_incomplete_event_size=64 * 1024,
         )
         config.load()
+        config.ssl = tls
         self._server = uvicorn.Server(config)
 
     async def start(self) -> None:
@@ -69,6 +72,7 @@ class OwnerOnlyProtocol(HttpToolsProtocol):
             super().data_received(data)
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, is_secure: bool = False) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if is_secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

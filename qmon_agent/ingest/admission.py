@@ -126,10 +126,10 @@ class Admission:
         else:
             resume()
 
-    async def room(self) -> None:
-        """Waits until memory is free."""
+    async def room(self, peer: Peer = NOBODY) -> None:
+        """Waits until memory is free for this peer."""
         free = asyncio.Event()
-        self.when_free(free.set)
+        self.when_free(free.set, peer)
         await free.wait()
 
     def _let_in(self, names: Sequence[str]) -> None:

@@ -21,6 +21,12 @@ class Http(Options, frozen=True, kw_only=True):
     """Address of the port; port 0 picks a free one."""
     hosts: tuple[str, ...] = ()
     """Host names besides the loopback ones and the listening address that may be asked for."""
+    certificate: str = ""
+    """File of the certificate chain; with it, the port speaks TLS."""
+    key: str = ""
+    """File of the certificate's private key, unless it is in the same file."""
+    client_authority: str = ""
+    """Certificates a client must be signed by (mutual TLS)."""
     max_body_bytes: int = 16 * MIB
     """The largest body that is taken."""
     body_timeout_s: float = 10.0

@@ -179,12 +179,19 @@ async def sender():
 
 
 @pytest.fixture
-async def agent(tmp_path):
+def http_options():
+    """Further lines of the section `[http]` of an agent."""
+    return ""
+
+
+@pytest.fixture
+async def agent(tmp_path, http_options):
     """A whole agent without a telemetry store, on this loop, with nothing of its own to say."""
     state = tmp_path / "state"
     state.mkdir()
     config = state / "qmon.toml"
-    config.write_text('[http]\nlisten = "127.0.0.1:0"\n[samplers]\nenabled = false\n')
+    http = f'[http]\nlisten = "127.0.0.1:0"\n{http_options}'
+    config.write_text(f"{http}\n[samplers]\nenabled = false\n")
     locations = find_locations(state=str(state), socket=str(tmp_path / "agent.sock"))
     claim = Claim(locations.lock)
     agent = Agent(make_plan(locations, with_store=False))

@@ -236,6 +236,17 @@ class TestARequest:
 
         assert (413, 3) == (answer.status_code, answer.json()["code"])
 
+    async def test_packed_by_zstd_is_taken_and_no_bomb_is(self, agent, client):
+        zstandard = pytest.importorskip("zstandard")
+        headers = {**JSON, "content-encoding": "zstd"}
+        told = {}
+        for body in (json.dumps(traces(a_span())).encode(), b" " * (65 << 20), b""):
+            packed = zstandard.compress(body) if body else b"torn"
+            answer = await client.post("/v1/traces", content=packed, headers=headers)
+            told[len(body)] = answer.status_code
+
+        assert ([200, 413, 400], 1) == ([*told.values()], len(rows(agent, "span")))
+
     async def test_larger_than_what_http_allows_is_taken(self, agent, client):
         text = {"key": "text", "value": {"stringValue": "x" * (1 << 20)}}
         spans = [a_span(attributes=[text]) for _ in range(17)]

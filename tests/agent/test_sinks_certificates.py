@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 
+import httpx
 import pytest
 import trustme
 from servers import Server, _program, free_port
@@ -14,10 +15,12 @@ from qmon_agent.forward.batch import Batch
 from qmon_agent.forward.sinks import SINKS
 from qmon_agent.forward.sinks._http import HttpSink
 from qmon_agent.ingest.sources import SOURCES
+from qmon_agent.journal import JournalReader
 from qmon_sdk.protocol.columns import blocks_of
-from qmon_sdk.protocol.frames import Frame, Resource, encode_frame
+from qmon_sdk.protocol.frames import Frame, Resource, decode_ack, encode_frame, pack_length
 
 BY_HTTP = [name for name in SINKS.names() if issubclass(SINKS.find(name), HttpSink)]
+NAMES = (("agent.example",), ("localhost", "127.0.0.1"))
 TOLD_ELSEWHERE = {"otlp"}  # its peer is not among the shared ones; it is an EndpointSink as others
 
 
@@ -29,7 +32,7 @@ def authority():
 @pytest.fixture
 def told(authority, tmp_path):
     """`told(names)`: the options of that name, of files that are there."""
-    ours, theirs = (authority.issue_cert(name) for name in ("agent.example", "localhost"))
+    ours, theirs = (authority.issue_cert(*names) for names in NAMES)
     paths = {name: str(tmp_path / name) for name in ("ca_file", "certificate", "key")}
     authority.cert_pem.write_to_path(paths["ca_file"])
     ours.cert_chain_pems[0].write_to_path(paths["certificate"])
@@ -84,6 +87,82 @@ class TestSinkByHttp:
 
     def test_trusts_no_stranger(self, sent, told, side):
         assert ("retry", []) == (sent(**told("certificate", "key")), side.arrived())
+
+
+class TestAgent:
+    """Another agent, whose port wants certificates."""
+
+    @pytest.fixture
+    def http_options(self, told, tmp_path):
+        authority = told("ca_file")["ca_file"]
+        files = {"certificate": tmp_path / "server.pem", "key": tmp_path / "server.key"}
+        files["client_authority"] = authority
+        return "\n".join(f'{name} = "{path}"' for name, path in files.items())
+
+    @pytest.fixture
+    async def sink(self, agent, sink_with, told):
+        token = (await agent.desk.create_token("ingest", name="", ttl_s=60))["token"]
+        place = agent.ready["url"].replace("127.0.0.1", "localhost")
+        return lambda **options: sink_with("native", endpoint=place, token=token, **options)
+
+    async def test_takes_frames_of_who_has_one(self, agent, sink, told, peers):
+        one = sink(**told("ca_file", "certificate", "key"))
+
+        said = await asyncio.to_thread(one.send, a_batch(peers.SIDES["native"].signal("once")))
+
+        records = JournalReader(agent._plan.locations.journal).read(max_bytes=1 << 20)
+        assert agent.ready["url"].startswith("https://")
+        assert ("delivered", [bytes(16)]) == (
+            said.outcome,
+            [each.process for each in records if each.process == bytes(16)],
+        )
+
+    async def test_hears_nobody_else(self, sink, told, peers):
+        one = sink(**told("ca_file"))
+
+        said = await asyncio.to_thread(one.send, a_batch(peers.SIDES["native"].signal("x")))
+
+        assert "retry" == said.outcome
+
+    async def test_keeps_its_cookies_for_itself(self, agent, told):
+        context = ssl.create_default_context(cafile=told("ca_file")["ca_file"])
+        context.load_cert_chain(*told("certificate", "key").values())
+        place = agent.ready["signin"].replace("127.0.0.1", "localhost")
+        async with httpx.AsyncClient(verify=context) as client:
+            answer = await client.get(place)
+
+        assert (200, True) == (answer.status_code, "; Secure" in answer.headers["set-cookie"])
+
+
+class TestTcpSource:
+    async def test_hears_who_has_a_certificate(self, taking, told, tmp_path, frame):
+        source = SOURCES.build(
+            "tcp",
+            {
+                "enabled": True,
+                "listen": "127.0.0.1:0",
+                "certificate": str(tmp_path / "server.pem"),
+                "key": str(tmp_path / "server.key"),
+                "client_authority": told("ca_file")["ca_file"],
+            },
+        )
+        await source.start(taking.door())
+        host, port = source.describe()["listen"].split(":")
+        context = ssl.create_default_context(cafile=told("ca_file")["ca_file"])
+        stranger = await asyncio.open_connection(host, port, ssl=context)
+        with pytest.raises((ConnectionError, ssl.SSLError, asyncio.IncompleteReadError)):
+            await stranger[0].readexactly(1)
+
+        context.load_cert_chain(*told("certificate", "key").values())
+        reader, writer = await asyncio.open_connection(host, port, ssl=context)
+        writer.write(pack_length(frame(1)))
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        answer = decode_ack(await reader.readexactly(length))
+        for each in (writer, stranger[1]):
+            each.close()
+        await source.stop()
+
+        assert (1,) == answer.sequences
 
 
 class TestSyslog:

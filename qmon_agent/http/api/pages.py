@@ -33,7 +33,8 @@ def routes(desk: Desk) -> list[Route]:
             body = "<p>This link was used before, or is too old. Restart the agent for another.</p>"
             return HTMLResponse(PAGE.format(head="", body=body), status_code=403)
         page = PAGE.format(head=ONWARD, body='<p>You are signed in. <a href="/">Go on</a></p>')
-        cookie = cookie_for(session, max_age_s=desk.session_ttl_s)
+        is_secure = request.url.scheme == "https"
+        cookie = cookie_for(session, max_age_s=desk.session_ttl_s, is_secure=is_secure)
         return HTMLResponse(page, headers={"set-cookie": cookie})
 
     @needs("read")

@@ -116,7 +116,7 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
         admission = door.intake.admission
         peer = Peer(name=f"nats:{self.subject}")
         self._is_waiting = True
-        await admission.room()
+        await admission.room(peer)
         most = max(1, min(_AT_ONCE, _AT_ONCE_BYTES // self._largest))
         messages = await puller.pull(most)
         self._is_waiting = False

@@ -16,7 +16,9 @@ from qmon_agent.ingest.otlp.json_encoding import JsonEncoding
 from qmon_agent.ingest.otlp.reception import Code, Reception, Reply
 from qmon_agent.ingest.otlp.translation import protobuf
 from qmon_agent.ingest.outcome import Peer
+from qmon_agent.ingest.packings import known_packings, unpacked
 from qmon_agent.ingest.sources import Door
+from qmon_sdk.protocol.errors import OversizeError, WireError
 
 _JSON = JsonEncoding()
 _PROTOBUF = "application/x-protobuf"
@@ -60,6 +62,7 @@ class OtlpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=
         token_of=token_of,
         max_body_bytes=64 << 20,
         refusal_of=refusal_of,
+        packings=known_packings() & {"zstd"},
     )
 
     enabled: bool = True
@@ -97,16 +100,26 @@ class OtlpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=
             await _send(send, status, (kind, data))
         else:
             encoding = await _encoding(_kind_of(headers))
-            reply = await self._reply(_PATHS[path], scope, receive=receive, encoding=encoding)
+            try:
+                body = await self._unpacked(await body_of(receive), headers)
+            except WireError as wrong:
+                status = 413 if isinstance(wrong, OversizeError) else 400
+                await _send(send, status, refusal_of(headers, status, str(wrong))[1:])
+                return
+            reply = await self._reply(_PATHS[path], scope, body=body, encoding=encoding)
             await _send_reply(send, _PATHS[path], reply=reply, encoding=encoding)
 
-    async def _reply(
-        self, lane: Lane, scope: Scope, *, receive: Receive, encoding: Encoding
-    ) -> Reply:
+    async def _unpacked(self, body: bytes, headers: Headers) -> bytes:
+        """What collectors pack by zstd; the gate has unpacked the rest."""
+        packing, most = headers.get("content-encoding", "").lower(), self.entrance.max_body_bytes
+        if packing not in self.entrance.packings:
+            return body
+        return await asyncio.to_thread(unpacked, body, packing, max_bytes=most)
+
+    async def _reply(self, lane: Lane, scope: Scope, *, body: bytes, encoding: Encoding) -> Reply:
         if self._reception is None:
             return Reply(code=Code.UNAVAILABLE, message="the agent is stopping", wait_s=1)
         peer = Peer(name=f"ip:{(scope.get('client') or ('unix',))[0]}")
-        body = await body_of(receive)
         return await self._reception.take(lane, body, encoding=encoding, peer=peer)
 
 

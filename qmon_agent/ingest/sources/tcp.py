@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from qmon_agent.domain.errors import ConfigError
 from qmon_agent.ingest.listening import listen_tcp
 from qmon_agent.ingest.sources import Door
 from qmon_agent.ingest.streams import StreamConnections
+from qmon_agent.settings.certificates import serving_context
 
 
 class TcpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -41,7 +40,7 @@ class TcpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=T
         self._address = self.listen
 
     async def start(self, door: Door) -> None:
-        tls = self._tls()
+        tls = serving_context(self.certificate, self.key, self.client_authority, path="sources.tcp")
         listener = listen_tcp(self.listen, path="sources.tcp.listen")
         host = listener.getsockname()[0]
         needs_token = self.token_required
@@ -60,20 +59,6 @@ class TcpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=T
     def describe(self) -> Mapping[str, Any]:
         count = self._connections.count if self._connections else 0
         return {"listen": self._address, "tls": bool(self.certificate), "connections": count}
-
-    def _tls(self) -> ssl.SSLContext | None:
-        if not self.certificate:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(self.certificate, self.key or None)
-            if self.client_authority:
-                context.load_verify_locations(self.client_authority)
-                context.verify_mode = ssl.CERT_REQUIRED
-        except (OSError, ssl.SSLError) as problem:
-            raise ConfigError("sources.tcp.certificate", str(problem)) from None
-        return context
 
 
 def is_loopback(host: str) -> bool:
