@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from qmon_sdk.protocol.signals import CheckIn, Error, Point, Session
@@ -16,7 +18,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 
     service: str
     time: int
-    points: list[Point] = []
+    points: Sequence[Point] = ()
+    """Mostly looked at by nobody: rows are made of them when somebody does."""
     errors: list[Error] = []
     sessions: list[Session] = []
     checkins: list[CheckIn] = []

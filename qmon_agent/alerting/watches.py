@@ -10,6 +10,7 @@ import msgspec
 
 from qmon_agent.domain.catalog import Alert, Metric, MonitoringSystem
 from qmon_agent.domain.errors import QmonError
+from qmon_agent.domain.point_columns import metrics_of
 from qmon_agent.store.state.ledger import StateRecord
 
 from .evaluation import Cell
@@ -43,9 +44,15 @@ class Watches:
 
     def concerned_by(self, batch: Observed) -> list[Watch]:
         """Those that look at a metric of the batch, or at every batch."""
-        metrics = {point.metric for point in batch.points}
-        found = [watch for metric in metrics for watch in self._by_metric.get(metric, ())]
+        found = [
+            watch for metric in self._metrics_in(batch) for watch in self._by_metric.get(metric, ())
+        ]
         return found + self._by_metric.get("", [])
+
+    def _metrics_in(self, batch: Observed) -> Iterable[str]:
+        """Of a batch; nothing while no watch looks at a metric, which is how it mostly is."""
+        looks_at_one = len(self._by_metric) > ("" in self._by_metric)
+        return metrics_of(batch.points) if looks_at_one else ()
 
     def refresh(self) -> list[Watch]:
         """Take up the catalog as it is now; the answer are watches whose alert is gone."""

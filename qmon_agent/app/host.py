@@ -11,7 +11,7 @@ from qmon_agent.domain.clock import Clock
 from qmon_agent.ingest.outcome import Outcome, Peer
 from qmon_agent.ingest.pipeline import Intake
 from qmon_sdk.protocol.columns import block_of
-from qmon_sdk.protocol.frames import Frame, Ledger, Resource, encode_frame
+from qmon_sdk.protocol.frames import Frame, Head, Ledger, Resource, encode_frame
 from qmon_sdk.protocol.signals import Signal
 
 SERVICE = "host"
@@ -63,7 +63,8 @@ class OwnProcess:
             blocks=(block_of(self._kind, signals),),
             ledger=self._ledger(),
         )
-        answer = self._intake.take(encode_frame(frame), _PEER)
+        head = Head(process=self._process, sequence=self._sequence)
+        answer = self._intake.take_made(encode_frame(frame), head, peer=_PEER)
         answer.add_done_callback(lambda done: self._settled(done, len(signals)))
 
     def _ledger(self) -> Ledger:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.app.conservation import Conservation
+from qmon_agent.domain.point_columns import PointColumns
 from qmon_agent.journal import Position, Record
 from qmon_agent.monitoring.discovery import Discovery
 from qmon_agent.monitoring.latest import LatestValues
@@ -15,8 +16,8 @@ from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.frames import Frame, decode_frame
 
-# What rules look at; of every other kind only the number of rows is of interest here.
-_OBSERVED = {"point": "points", "error": "errors", "session": "sessions", "checkin": "checkins"}
+# What rules look at, row by row; of every other kind only the number of rows is of interest here.
+_OBSERVED = {"error": "errors", "session": "sessions", "checkin": "checkins"}
 
 
 class Observer(Protocol):
@@ -71,7 +72,9 @@ def observed_of(record: Record, frame: Frame) -> Observed:
     for block in frame.blocks:
         if block.kind in _OBSERVED:
             seen[_OBSERVED[block.kind]].extend(rows_of(block))
+    points = [block for block in frame.blocks if block.kind == "point"]
     return Observed(
+        points=PointColumns(points),
         service=frame.resource.service,
         environment=frame.resource.environment,
         time=record.time,

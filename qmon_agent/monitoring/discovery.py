@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
 
 from qmon_agent.domain.catalog import METRIC_TYPES, Metric, MonitoringSystem
+from qmon_agent.domain.point_columns import metrics_of
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.signals import Point
 
@@ -48,16 +49,14 @@ class Discovery:
             for metric in catalog.metrics_of(number)
         }
 
-    def note(self, service: str, points: Iterable[Point] = ()) -> None:
+    def note(self, service: str, points: Collection[Point] = ()) -> None:
         """Make what is new in a batch; blocks for one transaction then, and only then."""
         if not self._knows_system(service):
             return
-        new: dict[str, Point] = {}
-        for point in points:
-            if (service, point.metric) not in self._metrics:
-                new.setdefault(point.metric, point)
-        if new:
-            self._add_metrics(service, new)
+        unknown = [name for name in metrics_of(points) if (service, name) not in self._metrics]
+        if unknown:
+            first = {point.metric: point for point in reversed([*points])}
+            self._add_metrics(service, {name: first[name] for name in unknown})
 
     def _knows_system(self, service: str) -> bool:
         if service in self._systems:

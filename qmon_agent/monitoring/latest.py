@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from qmon_agent.domain.point_columns import facts_of
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.signals import Point
 
@@ -19,20 +20,15 @@ class Reading(msgspec.Struct, frozen=True):
     timestamp: int
 
 
-def _last(_before: Reading | None, point: Point) -> float:
-    return point.value
+def _total(before: Reading | None, value: float, _count: int) -> float:
+    return value + (before.value if before else 0.0)
 
 
-def _total(before: Reading | None, point: Point) -> float:
-    return point.value + (before.value if before else 0.0)
+def _mean(_before: Reading | None, value: float, count: int) -> float:
+    return value / count if count else value
 
 
-def _mean(_before: Reading | None, point: Point) -> float:
-    return point.value / point.count if point.count else point.value
-
-
-FOLD: dict[str, Callable[[Reading | None, Point], float]] = {
-    "gauge": _last,
+FOLD: dict[str, Callable[[Reading | None, float, int], float]] = {
     "counter": _total,
     "distribution": _mean,
 }
@@ -49,13 +45,15 @@ class LatestValues:
 
     def note(self, service: str, points: Iterable[Point]) -> None:
         """Take the points of one batch."""
-        for point in points:
-            key = (service, point.metric)
-            before = self._readings.get(key)
-            if before is None and len(self._readings) >= self._limit:
+        readings = self._readings
+        for metric, kind, value, count, time in facts_of(points):
+            key = (service, metric)
+            before = readings.get(key)
+            if before is None and len(readings) >= self._limit:
                 self._vitals.add("latest_values_overflow")
                 continue
-            self._readings[key] = Reading(FOLD.get(point.kind, _last)(before, point), point.time)
+            fold = FOLD.get(kind)
+            readings[key] = Reading(fold(before, value, count) if fold else value, time)
 
     def latest(self, system: str, metrics: Sequence[str]) -> Mapping[str, Reading]:
         """The readings there are of these metrics."""
