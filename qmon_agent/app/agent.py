@@ -20,6 +20,7 @@ from qmon_agent.app.housekeeping import Housekeeping
 from qmon_agent.app.itself import Itself
 from qmon_agent.app.journals import STORE, save_cursor
 from qmon_agent.app.loops import Loops
+from qmon_agent.app.memory import give_back
 from qmon_agent.app.parts import Hears, Plan, build
 from qmon_agent.app.reload import Services
 from qmon_agent.app.status import StatusReport
@@ -104,6 +105,7 @@ class Agent:
         # What is here now stays: the collector need not look at it at every full run.
         gc.collect()
         gc.freeze()
+        give_back()
 
     async def stop(self) -> None:
         """In order: take no more, commit, judge and store what a moment allows, close."""

@@ -11,8 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.parts import Parts
 from qmon_agent.app.reload import Services
@@ -34,7 +32,6 @@ class BusyReport:
         self._parts = parts
         self._config = config
         self._services = services
-        self._process = psutil.Process()
 
     async def make(self) -> Document:
         """Everything as totals since the agent started, with the moment they are of."""
@@ -73,11 +70,14 @@ class BusyReport:
         }
 
     def _agent(self) -> Document:
-        times = self._process.cpu_times()
+        import psutil
+
+        process = psutil.Process()
+        times = process.cpu_times()
         return {
             "pid": os.getpid(),
             "cpu_s": times.user + times.system,
-            "rss_bytes": self._process.memory_info().rss,
+            "rss_bytes": process.memory_info().rss,
         }
 
     def _intake(self) -> Document:
@@ -152,6 +152,8 @@ def _of_peer(name: str) -> Document:
 
 
 def _host() -> Document:
+    import psutil
+
     busy, whole = _busy(psutil.cpu_times())
     memory = psutil.virtual_memory()
     return {

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import psutil
 
 from qmon_agent.app.busiest import budgets_of, metrics_of
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.conservation import Stock
 from qmon_agent.app.health import Health
 from qmon_agent.app.journals import STORE
+from qmon_agent.app.memory import resident_bytes
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.reload import Services
 from qmon_agent.forward.places import SENDING
@@ -64,7 +64,7 @@ class StatusReport:
             "socket": str(self._plan.locations.socket),
             "state": str(self._plan.locations.state),
             "uptime_s": round(time.monotonic() - self._began, 3),
-            "rss_bytes": psutil.Process().memory_info().rss,
+            "rss_bytes": resident_bytes(),
             "conservation": conservation,
             "dead_letters": self._dead_letters(),
             "journal": msgspec.to_builtins(journal),

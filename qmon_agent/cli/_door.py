@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
+from qmon_agent.cli._front_doors import leave_closed
+
 HOW = "python -m pip install 'qmon[all]'"
 
 
 def main() -> NoReturn:
     """The console script `qmon-agent`, which a bare install of the SDK brings along too."""
+    leave_closed()
     try:
         from qmon_agent.cli._program import main as program
     except ModuleNotFoundError as absent:

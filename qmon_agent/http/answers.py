@@ -44,7 +44,7 @@ async def question(request: Request, kind: type[T]) -> T:
         raise QueryError(f"the request: {problem}") from None
 
 
-async def trouble_answer(_: Request | None, problem: Exception) -> Response:
+def trouble_answer(problem: QmonError) -> Response:
     """What went wrong, in the words of the error."""
     status = next((code for kind, code in STATUSES.items() if isinstance(problem, kind)), 500)
     document: dict[str, Any] = {"error": str(problem), "kind": type(problem).__name__}

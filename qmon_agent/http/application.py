@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from qmon_agent.domain.errors import QmonError
 from qmon_agent.http.access import GRANTS, TokenScopes
@@ -14,7 +13,7 @@ from qmon_agent.http.api import api_routes
 from qmon_agent.http.bodies import Bodies
 from qmon_agent.http.desk import Desk
 from qmon_agent.http.gate import Gate, Identities
-from qmon_agent.http.refusals import Receive, Scope, Send
+from qmon_agent.http.refusals import AsgiApp, Receive, Scope, Send
 from qmon_agent.ingest.entrance import Mounted
 from qmon_agent.settings import Http
 
@@ -51,9 +50,17 @@ def control_gate(routes: list[Route], desk: Desk, *, options: Http) -> Gate:
     )
 
 
-def _application(routes: list[Route]) -> Starlette:
-    handlers: Mapping[type[Exception], object] = {QmonError: trouble_answer}
-    return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
+def _application(routes: list[Route]) -> AsgiApp:
+    """Routes, and our errors as answers; a server answers by itself what nobody foresaw."""
+    router = Router(routes=routes)
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await router(scope, receive, send)
+        except QmonError as problem:
+            await trouble_answer(problem)(scope, receive, send)
+
+    return answering
 
 
 def _bodies(options: Http) -> Bodies:
@@ -76,5 +83,4 @@ class _endpoint:  # noqa: N801 - used as the function it stands for
         try:
             await self._source(scope, receive, send)
         except QmonError as problem:
-            answer = await trouble_answer(None, problem)
-            await answer(scope, receive, send)
+            await trouble_answer(problem)(scope, receive, send)

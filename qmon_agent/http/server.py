@@ -7,8 +7,9 @@ import socket
 import ssl
 from typing import Any
 
-import uvicorn
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import Server
 
 from qmon_agent.http.refusals import AsgiApp
 from qmon_agent.ingest.listening import peer_of
@@ -28,7 +29,7 @@ class HttpServer:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._listener = listener
-        config = uvicorn.Config(
+        config = Config(
             app,
             http=protocol,
             ws="none",
@@ -44,7 +45,7 @@ class HttpServer:
         )
         config.load()
         config.ssl = tls
-        self._server = uvicorn.Server(config)
+        self._server = Server(config)
 
     async def start(self) -> None:
         # `serve` would take over our signals and wake up ten times a second.

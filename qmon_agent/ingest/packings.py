@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 from qmon_sdk.protocol.errors import OversizeError, WireError
@@ -17,9 +19,8 @@ class PackingError(WireError):
 
 
 def known_packings() -> frozenset[str]:
-    """Those whose module is installed."""
-    found = {name for name, module in (("br", _brotli()), ("zstd", _zstd())) if module is not None}
-    return frozenset(found)
+    """Those whose module is installed; it is imported when the first such body comes."""
+    return frozenset(name for name, is_here in _PACKINGS.items() if is_here())
 
 
 def unpacked(body: bytes, packing: str, *, max_bytes: int) -> bytes:
@@ -75,21 +76,26 @@ class _BrotliReader:
         return part
 
 
+def _has_brotli() -> bool:
+    """Whether it is one that can stop in the middle: before 1.2 it could not."""
+    try:
+        parts = version("brotli").split(".")
+    except PackageNotFoundError:
+        return False
+    return tuple(int(part) for part in parts[:2] if part.isdigit()) >= _BROTLI
+
+
+def _has_zstd() -> bool:
+    return find_spec("zstandard") is not None
+
+
+_BROTLI = 1, 2
+_PACKINGS = {"br": _has_brotli, "zstd": _has_zstd}
+
+
 def _brotli() -> Any:
-    """The module, if it can stop in the middle: before 1.2 it could not."""
-    module = _module("brotli")
-    version = str(getattr(module, "__version__", "0")).split(".")
-    new_enough = (1, 2)
-    is_able = tuple(int(part) for part in version[:2] if part.isdigit()) >= new_enough
-    return module if is_able else None
+    return importlib.import_module("brotli")
 
 
 def _zstd() -> Any:
-    return _module("zstandard")
-
-
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
+    return importlib.import_module("zstandard")

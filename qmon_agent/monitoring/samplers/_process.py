@@ -13,7 +13,7 @@ from ._sheet import Sheet
 
 _CHUNK = 4096
 _PAGE = mmap.PAGESIZE
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+TICK_S = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
 
 
 class Stat(msgspec.Struct, frozen=True):
@@ -55,8 +55,8 @@ def read_stat(proc: str, pid: int) -> Stat | None:
             pid=pid,
             name=head.partition(b"(")[2].decode("utf-8", "replace"),
             state=words[0].decode(),
-            user_s=int(words[11]) * _TICK_S,
-            system_s=int(words[12]) * _TICK_S,
+            user_s=int(words[11]) * TICK_S,
+            system_s=int(words[12]) * TICK_S,
             threads=int(words[17]),
             started=int(words[19]),
             size=int(words[20]),

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping
 
 import msgspec
-import psutil
 
 from qmon_sdk.protocol.signals import Point
 
@@ -70,6 +69,8 @@ class CpuSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
 
 def _asked() -> tuple[Times, dict[str, Times]]:
     """The same of psutil, where there is no such file."""
+    import psutil
+
     cores: dict[str, Times] = {
         str(n): each._asdict() for n, each in enumerate(psutil.cpu_times(percpu=True))
     }

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psutil
-
 from qmon_sdk.protocol.signals import Point
 
 from ._kernel import Kernel
@@ -64,6 +62,8 @@ def _read(text: str) -> Iterator[tuple[str, Counters]]:
 
 
 def _asked() -> Iterator[tuple[str, Counters]]:
+    import psutil
+
     for name, counters in (psutil.disk_io_counters(perdisk=True) or {}).items():
         found = {
             f"{direction}_{what}": getattr(counters, f"{direction}_{what}", 0)

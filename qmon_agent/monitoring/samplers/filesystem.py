@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 
 import msgspec
-import psutil
 
 from qmon_sdk.protocol.signals import Point
 
@@ -73,6 +72,8 @@ class FilesystemSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     def _lines(self) -> Iterator[Mount]:
         text = self.text(f"{self.proc}/self/mounts")
         if not text:
+            import psutil
+
             for part in psutil.disk_partitions():
                 yield Mount(part.device, part.mountpoint, part.fstype, part.opts)
         for line in text.splitlines():

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import time
 
-import psutil
-
 from qmon_sdk.protocol.signals import Point
 
 from ._kernel import Kernel
@@ -28,10 +26,17 @@ class LoadSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
             sheet.gauge(f"system.cpu.load_average.{span}", load, unit="{thread}")
         sheet.gauge("system.cpu.logical.count", os.cpu_count() or 1, unit="{cpu}")
         said = self.text(f"{self.proc}/uptime").split()
-        up = float(said[0]) if said else time.time() - psutil.boot_time()
+        up = float(said[0]) if said else _asked()
         sheet.gauge("system.uptime", up, unit="s")
         queue = self.text(f"{self.proc}/loadavg").split()
         if len(queue) > 3 and "/" in queue[3]:  # noqa: PLR2004 - behind the averages
             threads = int(queue[3].partition("/")[2])
             sheet.gauge("system.linux.threads.usage", threads, unit="{thread}")
         return sheet.finish()
+
+
+def _asked() -> float:
+    """How long the machine is up, by psutil, where there is no such file."""
+    import psutil
+
+    return time.time() - psutil.boot_time()

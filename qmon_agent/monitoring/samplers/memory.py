@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import psutil
-
 from qmon_sdk.protocol.signals import Point
 
 from ._kernel import Kernel, pairs
@@ -45,6 +43,8 @@ def _states(info: dict[str, int]) -> dict[str, int]:
 
 def _ask(sheet: Sheet) -> None:
     """The same of psutil, where there is no such file."""
+    import psutil
+
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
     present = {state: getattr(memory, state, None) for state in STATES}
     states = {state: size for state, size in present.items() if size is not None}

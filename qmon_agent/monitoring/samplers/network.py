@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psutil
-
 from qmon_sdk.protocol.signals import Point
 
 from ._kernel import Kernel
@@ -68,6 +66,8 @@ def _read(text: str) -> Iterator[tuple[str, Counters]]:
 
 
 def _asked() -> Iterator[tuple[str, Counters]]:
+    import psutil
+
     for name, counters in psutil.net_io_counters(pernic=True).items():
         yield (
             name,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import mmap
 
-import psutil
-
 from qmon_sdk.protocol.signals import Point
 
 from ._kernel import Kernel, whole
@@ -55,6 +53,8 @@ def _count(text: str, key: str) -> int | None:
 
 
 def _ask(sheet: Sheet) -> None:
+    import psutil
+
     swap = psutil.swap_memory()
     for direction, size in (("in", swap.sin), ("out", swap.sout)):
         pages = size // mmap.PAGESIZE

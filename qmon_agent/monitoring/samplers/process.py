@@ -6,12 +6,11 @@ import os
 import time
 
 import msgspec
-import psutil
 
 from qmon_sdk.protocol.signals import Point
 
 from ._kernel import Kernel
-from ._process import Stat, read_stat, write_details
+from ._process import TICK_S, Stat, read_stat, write_details
 from ._sheet import Sheet, Totals
 
 SECOND = 1_000_000_000
@@ -25,12 +24,13 @@ class ProcessSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     _before: int = 0
     _details: Totals = msgspec.field(default_factory=Totals)
     _details_due: int = 0
-    _began_s: float = msgspec.field(default_factory=lambda: psutil.Process().create_time())
+    _began_s: float = 0.0
 
     def sample(self, now: int) -> list[Point]:
         """Processor and memory each time."""
         sheet = Sheet(now, self._totals)
         stat = read_stat(self.proc, os.getpid()) or _asked()
+        self._began_s = self._began_s or time.time() - self._age_s(stat)
         passed_s = (now - self._before) / SECOND
         self._before = now
         for mode, spent in (("user", stat.user_s), ("system", stat.system_s)):
@@ -42,6 +42,15 @@ class ProcessSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
         sheet.gauge("process.memory.virtual", stat.size, unit="By")
         sheet.gauge("process.uptime", time.time() - self._began_s, unit="s")
         return sheet.finish() + self._dearer(now, stat)
+
+    def _age_s(self, stat: Stat) -> float:
+        """How long it has run; the kernel counts that from the start of the machine."""
+        up = self.text(f"{self.proc}/uptime", keep=False).split()
+        if stat.started and up:
+            return float(up[0]) - stat.started * TICK_S
+        import psutil
+
+        return time.time() - psutil.Process().create_time()
 
     def _dearer(self, now: int, stat: Stat) -> list[Point]:
         every = round(self.details_every_s * SECOND)
@@ -55,6 +64,8 @@ class ProcessSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
 
 def _asked() -> Stat:
     """The same of psutil, where there is no `/proc`."""
+    import psutil
+
     process = psutil.Process()
     with process.oneshot():
         times, memory = process.cpu_times(), process.memory_info()
