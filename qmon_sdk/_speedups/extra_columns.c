@@ -159,36 +159,27 @@ rows_alike(PyObject *rows)
 
 /* Write one row: its keys as places, its texts as they are, and how many pairs it has. */
 static int
-flatten(PyObject *row, Places *keys, PyObject *texts, Out *lengths)
+flatten(PyObject *row, Maps *maps)
 {
     Py_ssize_t size = PyTuple_GET_SIZE(row);
     for (Py_ssize_t i = 0; i < size; i += 2) {
-        if (places_add(keys, PyTuple_GET_ITEM(row, i)) < 0 ||
-            PyList_Append(texts, PyTuple_GET_ITEM(row, i + 1)) < 0) {
+        if (places_add(&maps->keys, PyTuple_GET_ITEM(row, i)) < 0 ||
+            PyList_Append(maps->texts, PyTuple_GET_ITEM(row, i + 1)) < 0) {
             return -1;
         }
     }
-    return out_u32(lengths, (uint32_t)(size / 2));
+    return out_u32(&maps->lengths, (uint32_t)(size / 2));
 }
 
 static PyObject *
 different_rows(PyObject *rows)
 {
-    Places keys;
-    Out lengths = {0};
-    PyObject *texts = PyList_New(0), *column = NULL;
-    int ok = places_begin(&keys) == 0 && texts != NULL;
+    Maps maps;
+    int ok = maps_begin(&maps) == 0;
     for (Py_ssize_t i = 0; ok && i < PyTuple_GET_SIZE(rows); i++) {
-        ok = flatten(PyTuple_GET_ITEM(rows, i), &keys, texts, &lengths) == 0;
+        ok = flatten(PyTuple_GET_ITEM(rows, i), &maps) == 0;
     }
-    if (ok) {
-        column = Py_BuildValue("[sNNOO]", "k", out_object(&lengths), out_object(&keys.out),
-                               keys.distinct, texts);
-    }
-    Py_XDECREF(texts);
-    out_free(&lengths);
-    places_free(&keys);
-    return column;
+    return maps_end(&maps, ok);
 }
 
 static PyObject *

@@ -56,39 +56,52 @@ add_key(Places *keys, Shape *shape, uint32_t at, PyObject *key)
 
 /* Write one map: its keys as places, its texts as they are, and how many pairs it has. */
 static int
-flatten(PyObject *map, Places *keys, Shape *shape, PyObject *texts, Out *lengths)
+flatten(PyObject *map, Maps *maps, Shape *shape)
 {
     PyObject *key, *text;
     Py_ssize_t at = 0;
     uint32_t pairs = 0;
     while (PyDict_Next(map, &at, &key, &text)) {
-        if (add_key(keys, shape, pairs, key) < 0 || PyList_Append(texts, text) < 0) {
+        if (add_key(&maps->keys, shape, pairs, key) < 0 || PyList_Append(maps->texts, text) < 0) {
             return -1;
         }
         pairs++;
     }
-    return out_u32(lengths, pairs);
+    return out_u32(&maps->lengths, pairs);
+}
+
+int
+maps_begin(Maps *maps)
+{
+    maps->lengths = (Out){0};
+    maps->texts = PyList_New(0);
+    return places_begin(&maps->keys) == 0 && maps->texts != NULL ? 0 : -1;
+}
+
+PyObject *
+maps_end(Maps *maps, int is_well)
+{
+    PyObject *column = NULL;
+    if (is_well) {
+        column = Py_BuildValue("[sNNOO]", "k", out_object(&maps->lengths),
+                               out_object(&maps->keys.out), maps->keys.distinct, maps->texts);
+    }
+    Py_XDECREF(maps->texts);
+    out_free(&maps->lengths);
+    places_free(&maps->keys);
+    return column;
 }
 
 static PyObject *
 different_labels(PyObject *values)
 {
-    Places keys;
+    Maps maps;
     Shape shape = {0};
-    Out lengths = {0};
-    PyObject *texts = PyList_New(0), *column = NULL;
-    int ok = places_begin(&keys) == 0 && texts != NULL;
+    int ok = maps_begin(&maps) == 0;
     for (Py_ssize_t i = 0; ok && i < PyTuple_GET_SIZE(values); i++) {
-        ok = flatten(PyTuple_GET_ITEM(values, i), &keys, &shape, texts, &lengths) == 0;
+        ok = flatten(PyTuple_GET_ITEM(values, i), &maps, &shape) == 0;
     }
-    if (ok) {
-        column = Py_BuildValue("[sNNOO]", "k", out_object(&lengths), out_object(&keys.out),
-                               keys.distinct, texts);
-    }
-    Py_XDECREF(texts);
-    out_free(&lengths);
-    places_free(&keys);
-    return column;
+    return maps_end(&maps, ok);
 }
 
 PyObject *

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from qmon_agent.ingest.otlp.deltas import Series
+from qmon_agent.ingest.growth import Growth
 from qmon_agent.ingest.otlp.json_encoding import JsonEncoding
 from qmon_agent.ingest.otlp.translation import Translator
 from qmon_sdk.protocol.errors import WireError
@@ -36,7 +36,7 @@ class Telling:
     """A translator, and what became of the messages it was told."""
 
     def __init__(self) -> None:
-        self.translator = Translator(Series(began=0), now=lambda: 9)
+        self.translator = Translator(Growth(began=0), now=lambda: 9)
 
     def tell(self, lane, message, keep=True):
         told = self.translator.translate(lane, json.dumps(message).encode(), JsonEncoding())

@@ -11,7 +11,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["qmon_agent", "qmon_sdk"]):
-    from qmon_agent.ingest.otlp.deltas import Series
+    from qmon_agent.ingest.growth import Growth
     from qmon_agent.ingest.otlp.encoding import LANES
     from qmon_agent.ingest.otlp.json_encoding import JsonEncoding
     from qmon_agent.ingest.otlp.translation import Translator, protobuf
@@ -27,7 +27,7 @@ def one_input(data: bytes) -> None:
     if not data:
         return
     lane, encoding = LANES[data[0] % len(LANES)], ENCODINGS[data[0] // len(LANES) % len(ENCODINGS)]
-    translator = Translator(Series(began=0), now=lambda: 1)
+    translator = Translator(Growth(began=0), now=lambda: 1)
     try:
         told = translator.translate(lane, data[1:], encoding)
     except WireError:

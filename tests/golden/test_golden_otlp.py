@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from qmon_agent.ingest.otlp.deltas import Series
+from qmon_agent.ingest.growth import Growth
 from qmon_agent.ingest.otlp.encoding import LANES
 from qmon_agent.ingest.otlp.json_encoding import JsonEncoding
 from qmon_agent.ingest.otlp.translation import Translator, protobuf
@@ -30,7 +30,7 @@ REQUESTS = {
 
 def signals_of(lane, body, encoding):
     """As JSON to be read: who speaks, and what was said."""
-    translator = Translator(Series(began=0), now=lambda: NOW)
+    translator = Translator(Growth(began=0), now=lambda: NOW)
     told = translator.translate(lane, body, encoding)
     groups = [
         {

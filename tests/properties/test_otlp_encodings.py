@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
-from qmon_agent.ingest.otlp.deltas import Series
+from qmon_agent.ingest.growth import Growth
 from qmon_agent.ingest.otlp.json_encoding import JsonEncoding
 from qmon_agent.ingest.otlp.translation import Translator, protobuf
 from qmon_sdk.protocol.columns import blocks_of
@@ -195,7 +195,7 @@ def in_json(message):
 
 
 def frames_of(lane, body, encoding):
-    translator = Translator(Series(began=0), now=lambda: NOW)
+    translator = Translator(Growth(began=0), now=lambda: NOW)
     told = translator.translate(lane, body, encoding)
     frames = [
         encode_frame(Frame(resource=resource, blocks=blocks_of(signals)))
