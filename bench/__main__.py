@@ -17,13 +17,25 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from . import absence, agent, daemons, figures, guest, host, living, sdk, series, ways
+from . import (
+    absence,
+    agent,
+    daemons,
+    figures,
+    guest,
+    host,
+    living,
+    processors,
+    sdk,
+    series,
+    ways,
+)
 
 RESULTS = Path(__file__).parent.parent / "docs" / "benchmarks.results.md"
 GROUPS = {
     "sdk": [sdk],
     "guests": [guest],
-    "agent": [agent, ways, living, series, absence, host],
+    "agent": [agent, ways, processors, living, series, absence, host],
     "hosts": [host],
 }
 TITLES = {
@@ -31,6 +43,7 @@ TITLES = {
     agent: "The agent",
     living: "The agent at rest, and how soon it tells",
     ways: "What the agent takes in",
+    processors: "Through the processors",
     series: "Many series",
     absence: "After a long absence",
     host: "Watching the host",
