@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from qmon_agent.forward.batch import Batch
 from qmon_agent.forward.otlp.requests import LANES, rejected_by, requests_of
@@ -47,6 +48,15 @@ class TestWhatCameByOtlp:
 
         assert {"v1/traces", "v1/logs"} == {request.lane.path for request in requests}
         assert {"application/x-protobuf"} == {request.content_type for request in requests}
+
+    async def test_says_which_threshold_it_has_passed(self, leaving):
+        span = SPAN.replace(attributes={"otel.trace_state": "ot=th:c"})
+        groups = ((Resource(service="shop"), [span]),)
+
+        [request] = await leaving(a_parcel(keep_original=False, groups=groups))
+
+        told = ExportTraceServiceRequest.FromString(request.body).resource_spans[0]
+        assert "ot=th:c" == told.scope_spans[0].spans[0].trace_state
 
 
 class TestAnswersInJson:

@@ -1,5 +1,7 @@
 """Sampling: by chance alike everywhere, or by what is in a trace; and what is counted before."""
 
+import tracemalloc
+
 import pytest
 
 from qmon_agent.domain.errors import ConfigError
@@ -177,6 +179,18 @@ class TestTail:
 
         assert sieve.processor.size <= 20_000
         assert sieve.processor.early > 80
+
+    def test_takes_no_more_memory_than_it_says(self, tail, a_trace):
+        sieve = tail(rate=1.0, max_bytes=4 << 20)
+        tracemalloc.start()
+        for number in range(4_000):
+            sieve.put(*a_trace(LOW + number, 2, attributes={"text": f"{number}" + "x" * 500}))
+            sieve.lots.clear()
+        taken, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert sieve.processor.early
+        assert taken < 2 * (4 << 20) + (8 << 20)  # and 50,000 verdicts
 
     def test_names_all_the_same_when_a_record_is_read_again(self, tail, a_trace):
         first, second = tail(rate=0.5), tail(rate=0.5)

@@ -16,11 +16,11 @@ from .policy import Verdict
 class Group:
     """Rows in the order of their lot; each is held until its trace has been decided upon."""
 
-    __slots__ = ("_dropped", "_lot", "_name", "_rows", "left", "size")
+    __slots__ = ("_dropped", "_lot", "_rows", "left", "size")
 
     def __init__(self, lot: Lot, name: bytes) -> None:
-        self._lot = lot
-        self._name = name
+        # Who speaks, without the lot's rows: those that are dropped shall be gone.
+        self._lot = lot.part((), name=name)
         self._rows: list[Signal | None] = []
         self._dropped = 0
         self.left = 0
@@ -53,7 +53,7 @@ class Group:
     def release(self) -> Lot:
         """What is kept, and how many are not."""
         kept = [row for row in self._rows if row is not None]
-        made = self._lot.part(kept, name=self._name)
+        made = self._lot.part(kept)
         made.dropped = self._dropped
         return made
 
