@@ -17,7 +17,8 @@ CAME = {"path": "traces", "content_type": "application/json", "original": b'{"as
 
 def a_parcel(protocol="otlp", **changes):
     groups = ((Resource(service="shop"), [SPAN, Log(body="b")]),)
-    return Parcel(protocol=protocol, groups=groups, **{**CAME, "keep_original": True, **changes})
+    usual = {**CAME, "groups": groups, "keep_original": True}
+    return Parcel(protocol=protocol, **{**usual, **changes})
 
 
 @pytest.fixture
