@@ -14,7 +14,8 @@ from pathlib import Path
 
 from qmon_agent.cli._control import Control
 
-READY_S = 30
+READY_S = 60
+PATIENCE_S = 120
 
 
 @contextlib.contextmanager
@@ -25,6 +26,16 @@ def place():
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+class Patient(Control):
+    """Waits for answers as long as a busy machine takes."""
+
+    def get(self, route):
+        return self._ask("GET", route, timeout_s=PATIENCE_S)
+
+    def post(self, route, body):
+        return self._ask("POST", route, body=body, timeout_s=PATIENCE_S)
 
 
 class Agent:
@@ -50,7 +61,7 @@ class Agent:
             raise RuntimeError(f"the agent said {line!r} {said.read_text()[-500:]!r}")
         told = dict(word.partition("=")[::2] for word in line.split())
         self.url = told.get("url", "").rstrip("/")
-        self.control = Control(self.socket.with_name("control.sock"), query_timeout_s=120)
+        self.control = Patient(self.socket.with_name("control.sock"), query_timeout_s=PATIENCE_S)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -66,6 +66,7 @@ def _ours(seconds):
             finally:
                 done.set()
                 looking.join()
+        progress(f"series: all acknowledged, {_said(looks[-1])}")
         qmon.settled("points", told)
         if (kept := qmon.asked(DISTINCT)) != SERIES:
             raise AssertionError(f"{SERIES:,} series sent, {kept:,} stored")

@@ -56,7 +56,11 @@ class Daemon:
         command = [str(part) for part in self.command()]
         with (self.folder / "said").open("wb") as said:
             self.process = psutil.Popen(command, stdout=said, stderr=said, cwd=self.folder)
-        self.wait_until_ready()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

@@ -51,10 +51,13 @@ class Qmon:
         self.port = free_port(socket.SOCK_DGRAM)
         (self.folder / "qmon.toml").write_text(self._settings(), encoding="utf-8")
         self.agent = Agent(self.folder)
-        self.token = self.agent.control.post(
-            "/api/tokens", {"scope": "ingest", "name": "bench", "ttl_s": 86_400.0}
-        )["token"]
-        self.main = psutil.Process(self.agent.pid)
+        try:
+            asked = {"scope": "ingest", "name": "bench", "ttl_s": 86_400.0}
+            self.token = self.agent.control.post("/api/tokens", asked)["token"]
+            self.main = psutil.Process(self.agent.pid)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

@@ -10,6 +10,8 @@ import cramjam
 from .posting import post_all
 
 PER_MESSAGE = 2_000  # what Prometheus sends at most, by default
+TURNS = 8  # rounds with values of their own; then they come again
+SOME_TIME = 1_234_567_890_123  # in milliseconds, as many bytes as now
 HEADERS = {
     "content-type": "application/x-protobuf",
     "content-encoding": "snappy",
@@ -32,33 +34,46 @@ def make(options):
     }
     headers = {**HEADERS, **options.get("headers", {})}
     if "interval_s" in options:
-        return lambda: {**told, **_in_time(known, options, headers)}
+        send = _in_time(known, options, headers)
+        return lambda: {**told, **send()}
     begun = int(time.time() * 1000) - 1000 * rounds
-    bodies = [body for turn in range(rounds) for body in messages(known, turn, begun + 1000 * turn)]
+    bodies = [
+        packed(one) for turn in range(rounds) for one in written(known, turn, begun + 1000 * turn)
+    ]
     return lambda: {**told, **post_all(options["url"], bodies, headers, connections=1)}
 
 
 def _in_time(known, options, headers):
-    """A round each interval, made just before; says how many came late."""
-    begun, late = time.monotonic(), 0
-    for turn in range(options["rounds"]):
-        due = begun + turn * options["interval_s"]
-        bodies = [*messages(known, turn, int(time.time() * 1000))]
-        time.sleep(max(0.0, due - time.monotonic()))
-        late += time.monotonic() - due > options["interval_s"] / 2
-        post_all(options["url"], bodies, headers, connections=1)
-    return {"late": late}
+    """A round each interval, of which only the time is written anew; says how many came late."""
+    made = [[*written(known, turn, SOME_TIME)] for turn in range(TURNS)]
+
+    def send():
+        begun, late = time.monotonic(), 0
+        for turn in range(options["rounds"]):
+            due = begun + turn * options["interval_s"]
+            time.sleep(max(0.0, due - time.monotonic()))
+            late += time.monotonic() - due > options["interval_s"] / 2
+            now = _varint(int(time.time() * 1000))
+            bodies = (packed(one.replace(_varint(SOME_TIME), now)) for one in made[turn % TURNS])
+            post_all(options["url"], [*bodies], headers, connections=1)
+        return {"late": late}
+
+    return send
 
 
-def messages(known, turn, at):
+def written(known, turn, at):
     """One round, in as many messages as it takes."""
     stamp = b"\x10" + _varint(at)
     for begin in range(0, len(known), PER_MESSAGE):
-        body = b"".join(
+        yield b"".join(
             _field(1, labels + _field(2, b"\x09" + struct.pack("<d", turn * 7 + n % 5) + stamp))
             for n, labels in enumerate(known[begin : begin + PER_MESSAGE])
         )
-        yield bytes(cramjam.snappy.compress_raw(body))
+
+
+def packed(message):
+    """As it travels."""
+    return bytes(cramjam.snappy.compress_raw(message))
 
 
 def _labels(number):
