@@ -12,6 +12,7 @@ import msgspec
 from qmon_agent.app.checking import Plugins
 from qmon_agent.monitoring.probing import ProbeHealth
 from qmon_agent.monitoring.sampling import SamplerHealth
+from qmon_agent.notify.channels import Channel
 from qmon_agent.notify.heartbeat import HeartbeatRunner
 from qmon_agent.settings import Locations, Settings
 
@@ -63,6 +64,7 @@ class LiveConfig:
         return {
             "samplers": msgspec.to_builtins(dict(self.health)),
             "probes": msgspec.to_builtins(dict(self.probes)),
+            "channels": {name: _kind_of(each) for name, each in self.plugins.channels.items()},
             "heartbeat": heartbeat,
             "config": {
                 "file": os.fspath(self._locations.config or ""),
@@ -80,6 +82,10 @@ class LiveConfig:
         except OSError:
             return 0, 0, 0
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _kind_of(channel: Channel) -> str:
+    return type(channel).__name__.removesuffix("Channel").lower()
 
 
 def _replaced(settings: Settings, kept: Mapping[str, Any]) -> Settings:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
 
 import click
 import msgspec
 
-from qmon_agent.cli._budgets import over_budget
 from qmon_agent.cli._control import UnreachableError, find_control, whereabouts
 from qmon_agent.cli._place import Place, with_place
+from qmon_agent.cli._rooms import Finding, Verdict, rooms
 from qmon_agent.cli._shown import printable, show_json
 from qmon_agent.domain.errors import QmonError
 from qmon_agent.settings import Locations
@@ -34,29 +35,22 @@ _WRONG_OPTIONS = """
 _MOST_SERVICES = 50
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """One thing looked at."""
-
-    verdict: Literal["ok", "warn", "fail"]
-    what: str
-    detail: str = ""
-
-
 @click.command
 @with_place
 def command(*, place: Place) -> int:
     """Look at everything that has to be right; exit code 1 if something is not."""
-    findings = [*_findings(place.locations)]
-    failed = any(finding.verdict == "fail" for finding in findings)
+    found = [*findings(place.locations)]
+    failed = any(finding.verdict == "fail" for finding in found)
     if place.json:
-        show_json({"version": 1, "ok": not failed, "findings": msgspec.to_builtins(findings)})
+        show_json({"version": 1, "ok": not failed, "findings": msgspec.to_builtins(found)})
     else:
-        for finding in findings:
+        for finding in found:
             click.echo(f"{finding.verdict:4}  {finding.what}: {finding.detail}".rstrip(": "))
     return 1 if failed else 0
 
 
-def _findings(locations: Locations) -> Iterator[Finding]:
+def findings(locations: Locations) -> Iterator[Finding]:
+    """Everything that is looked at, in the order in which it would be mended."""
     yield _state(locations)
     yield _disk(locations)
     yield from _config(locations)
@@ -79,7 +73,7 @@ def _state(locations: Locations) -> Finding:
 def _disk(locations: Locations) -> Finding:
     there = next(path for path in (locations.state, *locations.state.parents) if path.exists())
     free = shutil.disk_usage(there).free
-    verdict: Literal["ok", "warn"] = "ok" if free > _LOW_DISK_BYTES else "warn"
+    verdict: Verdict = "ok" if free > _LOW_DISK_BYTES else "warn"
     return Finding(verdict, "disk", f"{free >> 20} MiB free on {there}")
 
 
@@ -120,25 +114,32 @@ def _agent(locations: Locations) -> Iterator[Finding]:
         status = find_control(locations).get("/api/status")
     except UnreachableError as problem:
         yield Finding("fail", "agent", str(problem))
+        yield from _hung(locations, pid=0)
         return
     yield Finding("ok", "agent", f"pid {status['pid']}, {status['url']}")
+    yield from _hung(locations, pid=status["pid"])
+    if status["config"]["changed"]:
+        step = "the file was changed since it was read; SIGHUP reads it"
+        yield Finding("warn", "configuration", step)
     yield _data_socket(Path(whereabouts(locations).get("socket", locations.socket)))
-    for name, described in status["sources"].items():
-        yield Finding("ok", f"source {name}", _flat(described))
-    for name, described in status["sinks"].items():
-        verdict: Literal["ok", "warn"] = "ok" if described["breaker"] == "closed" else "warn"
-        yield Finding(verdict, f"sink {name}", _flat(described))
-    for name, described in status["probes"].items():
-        is_well = described["state"] == "up"
-        yield Finding("ok" if is_well else "warn", f"probe {name}", _flat(described))
-    for name in status["rules"]["never_matched"]:
-        yield Finding("warn", f"alert {name}", "never matched: no such system and metric seen yet")
-    yield from (Finding("warn", "cardinality", line) for line in over_budget(status))
-    if waits := status["vitals"].get("messages_refused"):
-        yield Finding("warn", "senders", f"{waits:.0f} times told to wait; see qmon-agent top")
+    yield from rooms(status)
     for trouble in status["problems"]:
         yield Finding("fail", "status", trouble)
     yield from _programs(locations)
+
+
+def _hung(locations: Locations, *, pid: int) -> Iterator[Finding]:
+    """What the watchdog of an agent wrote down that may answer no more."""
+    try:
+        written = json.loads(locations.hung.read_bytes())
+        loops = ", ".join(f"{name} ({trouble})" for name, trouble in written["loops"].items())
+        age_s = time.time() - float(written["time"])
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return
+    if written.get("pid") == pid:
+        return  # the agent says so itself
+    where = f"{locations.hung} has the stacks"
+    yield Finding("warn", "watchdog", f"an agent hung {age_s:.0f} s ago in {loops}; {where}")
 
 
 def _programs(locations: Locations) -> Iterator[Finding]:
@@ -160,7 +161,3 @@ def _data_socket(path: Path) -> Finding:
     if code:
         return Finding("fail", "data socket", f"{path}: {os.strerror(code)}")
     return Finding("ok", "data socket", str(path))
-
-
-def _flat(described: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in described.items() if value != "")

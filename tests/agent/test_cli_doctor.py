@@ -1,0 +1,94 @@
+"""Doctor: a line for every kind of plug-in, and what to do next where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from qmon_agent.cli._rooms import rooms
+from qmon_agent.cli.doctor import _hung, findings
+from qmon_agent.settings import find_locations
+
+KINDS = ("loops", "processors", "sinks", "samplers", "probes", "channels", "alerts", "heartbeat")
+
+
+@pytest.fixture
+async def status(agent):
+    return await agent.desk.status()
+
+
+def lines(status):
+    return {each.what: each for each in rooms(status)}
+
+
+class TestRooms:
+    async def test_have_a_line_for_every_kind(self, status):
+        found = lines(status)
+
+        assert {*KINDS, "source unix"} <= found.keys()
+        assert all(each.detail and each.verdict == "ok" for each in found.values())
+
+    async def test_say_what_to_add_where_nobody_is_told(self, status):
+        status["rules"]["never_matched"] = ["queue is long"]
+
+        channels = lines(status)["channels"]
+
+        assert ("warn", True) == (channels.verdict, "add [channels.NAME]" in channels.detail)
+
+    async def test_name_a_loop_that_hangs(self, status):
+        status["loops"]["journal"] = "stuck in one turn for 61 s"
+
+        found = lines(status)["loop journal"]
+
+        assert ("fail", True) == (found.verdict, "stuck in one turn" in found.detail)
+
+    async def test_say_what_to_look_at_when_a_sink_takes_nothing(self, status):
+        status["sinks"]["loki"] = {"lag": 3, "breaker": "open", "error": "HTTP 401"}
+
+        assert "do its address and token fit?" in lines(status)["sink loki"].detail
+
+    async def test_name_samplers_that_are_switched_off(self, status):
+        status["samplers"] = {"cpu": {"disabled": True, "absent": ""}}
+
+        assert "switched off: cpu; mend" in lines(status)["samplers"].detail
+
+    async def test_tell_of_messages_that_nobody_took(self, status):
+        status["channels"] = {"pager": "webhook"}
+        status["vitals"]['notify_dead{channel="pager"}'] = 2.0
+
+        assert ("warn", "webhook, sent 0, dead 2") == (
+            lines(status)["channel pager"].verdict,
+            lines(status)["channel pager"].detail.partition(";")[0],
+        )
+
+    async def test_tell_of_a_heartbeat_that_nobody_takes(self, status):
+        told = {"to": "https://hc", "monitor": "", "sent": 0, "withheld": 0}
+        status["heartbeat"] = {**told, "error": "https://hc: HTTP 404"}
+
+        assert "is its address right?" in lines(status)["heartbeat"].detail
+
+
+class TestHungAgent:
+    @pytest.fixture
+    def locations(self, tmp_path):
+        written = {"pid": 7, "time": time.time(), "loops": {"rules": "no tick for 31 s"}}
+        (tmp_path / "hung.json").write_text(json.dumps(written))
+        return find_locations(state=str(tmp_path))
+
+    def test_is_named_when_nobody_answers(self, locations):
+        found = {each.what: each.detail for each in findings(locations)}
+
+        assert "rules (no tick for 31 s)" in found["watchdog"]
+
+    def test_is_not_named_twice_by_one_that_answers(self, locations):
+        assert [] == [*_hung(locations, pid=7)]
+
+    @pytest.mark.parametrize(
+        "written", ["", "[]", "{}", '{"loops": 3}', '{"loops": {}, "time": []}']
+    )
+    def test_that_wrote_nonsense_harms_nobody(self, locations, written):
+        locations.hung.write_text(written)
+
+        assert [] == [*_hung(locations, pid=0)]
