@@ -20,6 +20,7 @@ from pathlib import Path
 from . import (
     absence,
     agent,
+    chain,
     daemons,
     figures,
     guest,
@@ -35,7 +36,7 @@ RESULTS = Path(__file__).parent.parent / "docs" / "benchmarks.results.md"
 GROUPS = {
     "sdk": [sdk],
     "guests": [guest],
-    "agent": [agent, ways, processors, living, series, absence, host],
+    "agent": [agent, ways, processors, chain, living, series, absence, host],
     "hosts": [host],
 }
 TITLES = {
@@ -44,6 +45,7 @@ TITLES = {
     living: "The agent at rest, and how soon it tells",
     ways: "What the agent takes in",
     processors: "Through the processors",
+    chain: "Through a chain of processors",
     series: "Many series",
     absence: "After a long absence",
     host: "Watching the host",

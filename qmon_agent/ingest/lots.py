@@ -184,15 +184,23 @@ def _mapped_column(column: Any, role: str, rows: int, *, change: Change) -> Any:
         changed = [*map(change, values)]
         return column if changed == values else [*form, changed]
     values = decode_column(column, role, rows)
-    changed = [*map(change, values)]
+    changed = [*_changed(tuple(values), change)] if values else values
     return column if changed == values else WRITERS[role](changed)
+
+
+def _changed(column: tuple[Any, ...], change: Change) -> tuple[Any, ...]:
+    """Texts that come again are changed once."""
+    if type(column[0]) is not str:
+        return tuple(map(change, column))
+    known = {text: change(text) for text in {*column}}
+    return tuple(map(known.__getitem__, column))
 
 
 def _mapped_rows(signals: Sequence[Signal], changes: Mapping[int, Change]) -> list[Signal] | None:
     columns = [*zip(*signals, strict=True)]
     is_same = True
     for place, change in changes.items():
-        changed = tuple(map(change, columns[place]))
+        changed = _changed(columns[place], change)
         is_same = is_same and changed == columns[place]
         columns[place] = changed
     if is_same:

@@ -6,6 +6,8 @@ bytes that contradict themselves: `columns.decode_column` makes one error of all
 
 from __future__ import annotations
 
+from itertools import islice
+
 from .arrays import F64, I32, I64, U32, U64, unpacked
 
 TYPE_CHECKING = False
@@ -36,7 +38,11 @@ def _read_flags(column: Any, rows: int) -> list[bool]:
 def _read_texts(column: Any, rows: int) -> list[str]:
     if isinstance(column, str):
         return [column] * rows
-    return [_text(value) for value in _TEXT_READERS[column[0]](*column[1:])]
+    return _TEXT_READERS[column[0]](*column[1:])
+
+
+def _from_words(places: bytes, values: list[str]) -> list[str]:
+    return _from_dictionary(places, _texts(values))
 
 
 def _from_dictionary(places: bytes, values: list[Any]) -> list[Any]:
@@ -57,9 +63,18 @@ def _from_halves(high: bytes, low: bytes) -> list[str]:
     return [f"{upper:016x}{lower:016x}" if upper or lower else "" for upper, lower in pairs]
 
 
+_STR = frozenset((str,))
+
+
+def _texts(values: list[Any]) -> list[str]:
+    """Look at the types of all at once: one by one costs more than all the rest of reading."""
+    is_plain = type(values) is list and {*map(type, values)} <= _STR
+    return values if is_plain else [*map(_text, values)]
+
+
 _TEXT_READERS: dict[str, Callable[..., list[str]]] = {
-    "d": _from_dictionary,
-    "t": lambda values: values,
+    "d": _from_words,
+    "t": _texts,
     "x": _from_binary,
     "x1": lambda data: [f"{one:016x}" if one else "" for one in unpacked(U64, data)],
     "x2": _from_halves,
@@ -69,17 +84,25 @@ _TEXT_READERS: dict[str, Callable[..., list[str]]] = {
 def _read_labels(column: Any, rows: int) -> list[dict[str, str]]:
     if isinstance(column, dict):
         return [_labels(column)] * rows
-    return [_labels(value) for value in _LABEL_READERS[column[0]](*column[1:])]
+    return _LABEL_READERS[column[0]](*column[1:])
+
+
+def _from_maps(places: bytes, values: list[Any]) -> list[dict[str, str]]:
+    return _from_dictionary(places, [*map(_labels, values)])
 
 
 def _from_pairs(counts: bytes, *flat: Any) -> list[Any]:
     places, keys, values = flat
-    pairs = zip(_from_dictionary(places, keys), values, strict=True)
-    return [dict(_take(pairs, count)) for count in unpacked(U32, counts)]
+    of_each = unpacked(U32, counts)
+    if sum(of_each) > len(values):
+        message = "fewer pairs than rows say"
+        raise ValueError(message)
+    pairs = zip(_from_dictionary(places, _texts(keys)), _texts(values), strict=True)
+    return [dict(islice(pairs, count)) for count in of_each]
 
 
 _LABEL_READERS: dict[str, Callable[..., list[dict[str, str]]]] = {
-    "d": _from_dictionary,
+    "d": _from_maps,
     "k": _from_pairs,
 }
 

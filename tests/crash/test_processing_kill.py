@@ -88,7 +88,9 @@ class Producer(threading.Thread):
             process=bytes(range(16)),
             sequence=self.sent,
             resource=Resource(service=SERVICE),
-            blocks=blocks_of([*spans_of(self.sent), Log(body=f"password=x{self.sent} {self.sent}")]),
+            blocks=blocks_of(
+                [*spans_of(self.sent), Log(body=f"password=x{self.sent} {self.sent}")]
+            ),
             ledger=Ledger(captured={"span": self.sent * SPANS, "log": self.sent}),
         )
         self._open[self.sent] = pack_length(encode_frame(frame))

@@ -75,7 +75,7 @@ class RenameProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class _Names(dict[str, str]):
     """Every name as it is to be; what was asked for before is known."""
 
-    __slots__ = ("_beginnings", "_prefix", "_whole")
+    __slots__ = ("_beginnings", "_prefix", "_rows", "_whole")
 
     def __init__(self, renamed: Mapping[str, str], prefix: str) -> None:
         self._whole = {old: new for old, new in renamed.items() if not old.endswith(_ANY)}
@@ -85,6 +85,7 @@ class _Names(dict[str, str]):
             key=lambda pair: -len(pair[0]),
         )
         self._prefix = prefix
+        self._rows: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def __missing__(self, name: str) -> str:
         found = self._named(name)
@@ -97,15 +98,25 @@ class _Names(dict[str, str]):
 
     def of(self, attributes: Mapping[str, str]) -> Mapping[str, str]:
         """Attributes under their new keys; the same ones, where none is renamed."""
-        news = [*map(self.__getitem__, attributes)]
-        if news == [*attributes]:
+        olds = tuple(attributes)
+        news = self._rows.get(olds)
+        if news is None:
+            news = self._row_of(olds)
+        if news == olds:
             return attributes
-        renamed = {
-            new: value
-            for new, (old, value) in zip(news, attributes.items(), strict=True)
-            if new != old
-        }
+        if news:
+            return dict(zip(news, attributes.values(), strict=True))
+        # Two of them would have the same name: the one that is renamed stays.
+        renamed = {self[old]: value for old, value in attributes.items() if self[old] != old}
         return {key: value for key, value in attributes.items() if self[key] == key} | renamed
+
+    def _row_of(self, olds: tuple[str, ...]) -> tuple[str, ...]:
+        """Keys that come together, renamed together; none where two would be called the same."""
+        news = tuple(map(self.__getitem__, olds))
+        if len(self._rows) >= _REMEMBERED:
+            self._rows.clear()
+        self._rows[olds] = news = news if len({*news}) == len(news) else ()
+        return news
 
     def _named(self, name: str) -> str:
         if (whole := self._whole.get(name)) is not None:
