@@ -112,6 +112,11 @@ class Arrivals:
         self._look = look
         self._chain.look = self._passage.chain.look = look
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The processors, in their order."""
+        return tuple(step.name for step in self._chain.steps) if self._is_wanted else ()
+
     def describe(self) -> dict[str, Any]:
         chain = self._passage.chain
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +38,8 @@ class AgentDesk:
         self.hung = health.hung
         self.unready = health.unready
         self.log = log.lines
+        self.passing: Callable[[str, int], dict[str, Any]] = _nothing_passes
+        """What passes a place of the stream, from a number on."""
         self._parts = parts
         self._report = report
         self._busy = busy
@@ -88,3 +90,8 @@ class AgentDesk:
             {"alert_name": names.get(found.alert, ""), **msgspec.to_builtins(found)}
             for found in state.incidents.find(states=states, limit=limit)
         ]
+
+
+def _nothing_passes(*_: object) -> dict[str, Any]:
+    """Before anything is there that could."""
+    return {"next": 0, "missed": 0, "rows": []}

@@ -9,6 +9,7 @@ from typing import Any
 from qmon_agent.app.arrivals import Arrivals
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.policies import load_policies
+from qmon_agent.app.taps import Taps
 from qmon_agent.app.tasks import Tasks
 from qmon_agent.ingest.declared import Step
 from qmon_agent.settings import Settings
@@ -26,6 +27,8 @@ class Processing:
         self._tasks = tasks
         self._arrivals: Arrivals | None = None
         self._is_started = False
+        self.taps = Taps(places=self._names, watch=self._watch)
+        parts.taking.committer.on_commit(self.taps.committed)
         settings = plan.settings
         if settings.processors or load_policies(plan.locations.policies).waiting:
             self._want(self._open(), settings, plan.plugins.processors)
@@ -70,6 +73,13 @@ class Processing:
     def problems(self) -> Iterator[str]:
         if self._arrivals is not None:
             yield from self._arrivals.problems()
+
+    def _names(self) -> tuple[str, ...]:
+        return self._arrivals.names if self._arrivals is not None else ()
+
+    def _watch(self, is_on: bool) -> None:  # noqa: FBT001 - the one thing it is told
+        if self._arrivals is not None:
+            self._arrivals.look(self.taps.look if is_on else None)
 
     def _open(self) -> Arrivals:
         known = load_policies(self._plan.locations.policies)

@@ -56,6 +56,12 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
     for name, described in status["sources"].items():
         said = ", ".join(f"{key} {value}" for key, value in described.items())
         yield f"source {name}: {said}"
+    for name, told in status["processors"].get("steps", {}).items():
+        each_ns = told["nanoseconds"] // max(told["came"], 1)
+        yield (
+            f"processor {name}: came {told['came']}, went {told['went']}, "
+            f"dropped {told['dropped']}, held {told['held']}, {each_ns} ns each"
+        )
     for name, described in status["sinks"].items():
         yield f"sink {name}: " + ", ".join(f"{key} {n}" for key, n in described.items() if n != "")
     config = status["config"]

@@ -8,10 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import click
 
 from qmon_agent.cli._asking import ask
+from qmon_agent.cli._control import find_control
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._signal_lines import lines_of
 from qmon_agent.domain.durations import parse_duration
@@ -24,6 +26,8 @@ _TABLES = {kind: table_of(kind) for kind in SIGNALS}
 # What people wait for; spans and points come by the thousand, and are there by name.
 _USUAL = ("errors", "events", "logs", "checkins", "sessions")
 _PAUSE_S = 1.0
+_GLANCE_S = 0.3
+_BEHIND_ALL = 10**15
 # A signal may come later than it happened: so long ago is looked at again for it.
 _LATE_NS = 120 * 10**9
 _MOST_ROWS = 5_000
@@ -40,9 +44,21 @@ _MOST_ROWS = 5_000
     show_default=True,
     help="Go on with what comes in, until Ctrl-C.",
 )
+@click.option(
+    "--at",
+    metavar="PLACE",
+    help="What passes there: `before` the processors, behind one by its name, or `journal`.",
+)
 @with_place
-def command(
-    *, kind: str, where: str, lines: int, since: str | None, follow: bool, place: Place
+def command(  # noqa: PLR0913 - one for each option
+    *,
+    kind: str,
+    where: str,
+    lines: int,
+    since: str | None,
+    follow: bool,
+    at: str | None,
+    place: Place,
 ) -> None:
     """Show the newest signals of a KIND (errors, spans, logs, ...), and those that come in.
 
@@ -50,6 +66,11 @@ def command(
     line.
     """
     tables = (_table(kind),) if kind else _USUAL
+    if at is not None:
+        if where or since:
+            raise click.UsageError("--at shows what passes: no --where and no --since with it")
+        _watch_at(at, {*tables} if kind else {*_TABLES.values()}, follow=follow, place=place)
+        return
     begin = time.time_ns() - _duration(since) if since else 0
     watching = _Watching(tables, where=where, place=place)
     limit = _MOST_ROWS if since else max(lines, 0)
@@ -58,6 +79,25 @@ def command(
         while follow and getattr(sys.stdout, "is_heard", True):
             time.sleep(_PAUSE_S)
             _show(watching.fresh(), place)
+    except KeyboardInterrupt:
+        return
+
+
+def _watch_at(at: str, tables: set[str], *, follow: bool, place: Place) -> None:
+    """What passes from now on; without --follow, for a second."""
+    control = find_control(place.locations)
+    route = f"/api/passing?at={quote(at, safe='')}&after="
+    after = control.get(f"{route}{_BEHIND_ALL}")["next"]
+    try:
+        while getattr(sys.stdout, "is_heard", True):
+            time.sleep(_GLANCE_S if follow else _PAUSE_S)
+            told = control.get(f"{route}{after}")
+            after = told["next"]
+            _show([row for row in told["rows"] if row["table"] in tables], place)
+            if told["missed"]:
+                click.echo(f"({told['missed']} more passed too fast to be shown)", err=True)
+            if not follow:
+                return
     except KeyboardInterrupt:
         return
 

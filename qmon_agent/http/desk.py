@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from qmon_agent.http.access import Sessions
@@ -39,6 +39,11 @@ class Desk(Protocol):
     def log(self) -> Sequence[Mapping[str, Any]]: ...
 
     async def status(self) -> Mapping[str, Any]: ...
+
+    @property
+    def passing(self) -> Callable[[str, int], Mapping[str, Any]]:
+        """What passes a place of the stream, from a number on; raises NotFoundError."""
+        ...
 
     async def busiest(self) -> Mapping[str, Any]: ...
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from qmon_agent.app import Agent, make_plan
+from qmon_agent.domain.errors import NotFoundError
 from qmon_agent.journal import JournalReader
 from qmon_agent.settings import find_locations
 from qmon_agent.settings.claim import Claim
@@ -192,6 +193,44 @@ class TestRoutes:
         books = (await agent.desk.status())["conservation"]
         assert {"span/routed_past_store": 1} == books["dropped_by_reason"]
         assert (2, 1, 0) == (books["captured"], books["received"], books["pending_in_processes"])
+
+
+class TestLookingIn:
+    TWO = DROP_HEALTH + '[[processors]]\nkind = "rename"\nspans = { work = "labour" }\n'
+
+    async def seen(self, place, at, after):
+        told = place.agent.desk.passing(at, after)
+        return told["next"], [row["name"] for row in told["rows"]]
+
+    async def test_shows_what_is_at_each_place(self, place, frame):
+        place.configure(self.TWO)
+        await place.start()
+        places = ("before", "drop", "rename", "journal")
+        for at in places:
+            assert (0, []) == await self.seen(place, at, 0)
+        await place.take(frame(signals=[HEALTH, WORK]))
+        await place.through()
+
+        shown = {at: (await self.seen(place, at, 0))[1] for at in places}
+        assert ["health", "work"] == shown["before"]
+        assert ["work"] == shown["drop"]
+        assert ["labour"] == shown["rename"] == shown["journal"]
+
+    async def test_goes_on_from_a_number(self, place, frame):
+        place.configure("")
+        await place.start()
+        await self.seen(place, "journal", 0)
+        for number in (1, 2):
+            await place.take(frame(number, signals=[WORK]))
+            after, names = await self.seen(place, "journal", number - 1)
+            assert (number, ["work"]) == (after, names)
+
+    async def test_names_the_places_there_are(self, place):
+        place.configure(self.TWO)
+        await place.start()
+
+        with pytest.raises(NotFoundError, match="no place 'befor'; did you mean 'before'"):
+            place.agent.desk.passing("befor", 0)
 
 
 class TestWithoutProcessors:
