@@ -82,7 +82,7 @@ class Arrivals:
         policies = self._policies.then(tables, behind=here)
         if policies is not self._policies:
             self._policies = policies
-            save_policies(policies, self._plan.locations.policies)
+            self._save_policies()
             self._then(steps, behind=here)
 
     def start(self) -> None:
@@ -162,7 +162,14 @@ class Arrivals:
         await self.walk.on_thread(self._passage.finish)
         await asyncio.to_thread(self._save)
         self._policies = msgspec.structs.replace(self._policies, waiting=())
-        await asyncio.to_thread(save_policies, self._policies, self._plan.locations.policies)
+        await asyncio.to_thread(self._save_policies)
+
+    def _save_policies(self) -> None:
+        """A disk that does not take them is no reason not to go on: they matter after a crash."""
+        try:
+            save_policies(self._policies, self._plan.locations.policies)
+        except OSError:
+            self._vitals.add("processors_policy_failures")
 
     def _save(self) -> None:
         passed = self._passage.passed

@@ -66,9 +66,10 @@ class Processing:
         return {} if self._arrivals is None else self._arrivals.describe()
 
     def said(self) -> Iterator[tuple[str, str]]:
-        """How the loop that writes arrivals does; from any thread."""
+        """How the loops do that write arrivals, and take them on; from any thread."""
         if self._arrivals is not None:
             yield "arrivals", self._arrivals.committer.pulse.trouble
+            yield "processors", self._arrivals.walk.trouble
 
     def problems(self) -> Iterator[str]:
         if self._arrivals is not None:

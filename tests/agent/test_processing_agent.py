@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import sys
 
 import pytest
 
@@ -231,6 +233,39 @@ class TestLookingIn:
 
         with pytest.raises(NotFoundError, match="no place 'befor'; did you mean 'before'"):
             place.agent.desk.passing("befor", 0)
+
+    async def test_is_what_tail_shows(self, place, frame):
+        place.configure(self.TWO)
+        await place.start()
+        words = ["tail", "spans", "--at", "drop", "--no-follow", "--json"]
+        tail = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "qmon_agent.cli", *words],
+            *["--state", str(place.locations.state)],
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for number in range(1, 2_000):
+            if tail.returncode is not None:
+                break
+            await place.take(frame(number, signals=[HEALTH, WORK]))
+            await asyncio.sleep(0.02)
+        said, _ = await tail.communicate()
+
+        rows = [json.loads(line) for line in said.splitlines()]
+        assert {("spans", "work", "shop")} == {
+            (row["table"], row["name"], row["service"]) for row in rows
+        }
+
+    async def test_ends_when_nobody_looks_any_more(self, place, frame):
+        place.configure(self.TWO)
+        agent = await place.start()
+        taps = agent.services.processing.taps
+        await self.seen(place, "drop", 0)
+        taps._taps["drop"].asked -= 60
+        await place.take(frame(signals=[WORK]))
+        await place.through()
+
+        assert {} == taps._taps
+        assert agent.services.processing._arrivals._passage.chain.look is None
 
 
 class TestWithoutProcessors:
