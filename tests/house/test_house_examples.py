@@ -15,6 +15,7 @@ SECRETS = {
     "DD_API_KEY": "token",
     "ELASTIC_KEY": "token",
     "GATEWAY_TOKEN": "token",
+    "HASH_KEY": "secret",
     "HEARTBEAT_URL": "https://hc.example/ping",
     "INFLUX_TOKEN": "token",
     "DB_PASSWORD": "secret",
@@ -60,7 +61,8 @@ def test_every_configuration_is_right(configuration):
 
     made = make_plugins(read_settings(configuration.encode(), SECRETS))
 
-    others = ("[heartbeat", "[sources.", "[samplers", "[[probes]]", "[[processors]]", "[[alerts]]")
+    limits = ("[admission", "[cardinality", "[heartbeat")
+    others = ("[sources.", "[samplers", "[[probes]]", "[[processors]]", "[[alerts]]", *limits)
     assert made.channels or made.sinks or any(section in configuration for section in others)
 
 
