@@ -71,6 +71,7 @@ class Agent:
 
     async def start(self) -> dict[str, str]:
         """Opens every door; answers where they are. `settle` has to follow."""
+        self._tasks.run("memory", self.parts.taking.memory.run)
         await self.services.start_sources()
         await self._doors.start(self._plan.locations, self._config.plugins.sources)
         self._report.url = self._doors.url
@@ -92,6 +93,8 @@ class Agent:
         committer, journal = self.parts.taking.committer, self.parts.taking.journal
         committer.on_commit(judged.walk.committed)
         judged.walk.start(journal.committed)
+        memory = self.parts.taking.memory
+        memory.tell(lambda level: judged.walk.shrink(is_tight=bool(level)))
         self.services.start()
         self.services.processing.start()
         self._housekeeping.start()
@@ -114,7 +117,7 @@ class Agent:
         self.health.stage = "stopping"
         if self.health.watchdog is not None:
             await self._step("watchdog", self.health.watchdog.stop())
-        await self._tasks.cancel("samplers", "probes", "itself", "heartbeat")
+        await self._tasks.cancel("samplers", "probes", "itself", "heartbeat", "memory")
         await self._step("sources", self.services.stop_sources())
         await self._step("processors", self.services.processing.drain())
         await self._step("processors", self.services.processing.stop())

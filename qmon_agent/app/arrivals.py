@@ -17,6 +17,7 @@ from qmon_agent.app.journals import hold_back_trimming, open_journal, save_curso
 from qmon_agent.app.parts import Plan, Taking
 from qmon_agent.app.passage import Passage
 from qmon_agent.app.policies import Policies, Policy, save_policies
+from qmon_agent.app.squeezing import within
 from qmon_agent.app.walk import Walk
 from qmon_agent.domain.errors import QmonError
 from qmon_agent.ingest.chain import Chain, Look
@@ -41,7 +42,10 @@ class Arrivals:
         self._vitals = vitals
         section = msgspec.structs.replace(plan.settings.journal, segment_bytes=_SEGMENT_BYTES)
         self.journal = open_journal(
-            plan.locations.arrivals, section, admission=plan.settings.admission, clock=plan.clock
+            plan.locations.arrivals,
+            section,
+            admission=within(plan.settings.admission),
+            clock=plan.clock,
         )
         hold_back_trimming(self.journal, CURSOR)
         self.committer = GroupCommitter(self.journal)

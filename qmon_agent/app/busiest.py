@@ -77,7 +77,7 @@ class BusyReport:
         return {
             "pid": os.getpid(),
             "cpu_s": times.user + times.system,
-            "rss_bytes": process.memory_info().rss,
+            "memory": self._parts.taking.memory.describe(),
         }
 
     def _intake(self) -> Document:

@@ -40,6 +40,7 @@ class AgentDesk:
         self.log = log.lines
         self.passing: Callable[[str, int], dict[str, Any]] = _nothing_passes
         """What passes a place of the stream, from a number on."""
+        self.intake = parts.taking.intake
         self._parts = parts
         self._report = report
         self._busy = busy

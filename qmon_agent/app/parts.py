@@ -13,6 +13,7 @@ from qmon_agent.app.found import FoundKeeper
 from qmon_agent.app.host import OwnProcess
 from qmon_agent.app.journals import RULES, STORE, hold_back_trimming, open_journal
 from qmon_agent.app.keeping import JournalKeeper
+from qmon_agent.app.squeezing import MemoryWatch, within
 from qmon_agent.app.tokens import TokenMemory, Valid
 from qmon_agent.domain.clock import Clock
 from qmon_agent.forward.places import sink_cursor
@@ -60,6 +61,7 @@ class Taking(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     host: OwnProcess
     found: FoundKeeper
+    memory: MemoryWatch
     passed_on: set[str]
     """Protocols whose messages some sink passes on as they came."""
 
@@ -114,7 +116,7 @@ def build(plan: Plan, hears: Hears) -> Parts:
 
 
 def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
-    options = plan.settings.admission
+    options = within(plan.settings.admission)
     journal = open_journal(
         plan.locations.journal, plan.settings.journal, admission=options, clock=plan.clock
     )
@@ -123,9 +125,10 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
         hold_back_trimming(journal, reader)
     committer = GroupCommitter(journal)
     keeper = JournalKeeper(journal, committer, vitals=vitals)
+    admission = Admission(options)
     intake = Intake(
         keeper,
-        admission=Admission(options),
+        admission=admission,
         vitals=vitals,
         cardinality=Cardinality(plan.settings.cardinality, vitals=vitals),
     )
@@ -147,6 +150,7 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
         host=OwnProcess(intake, clock=plan.clock),
         found=FoundKeeper(intake, clock=plan.clock),
         passed_on=passed_on,
+        memory=MemoryWatch(options, admission=admission, vitals=vitals),
     )
     taking.pass_on(plan.settings.sinks)
     return taking

@@ -85,7 +85,8 @@ class StatusReport:
         """How much is active; the metrics that found no room, and what makes them many."""
         cardinality = self._parts.taking.intake.cardinality
         over = [each for each in metrics_of(cardinality) if each["over"]][:_MOST_OVER]
-        return {"cardinality": budgets_of(cardinality), "over_budget": over}
+        memory = self._parts.taking.memory.describe()
+        return {"memory": memory, "cardinality": budgets_of(cardinality), "over_budget": over}
 
     def _reads(self, reader: str) -> bool:
         """Without a store, what the bounds of the journal do not hold is lost on purpose."""
@@ -139,6 +140,7 @@ class StatusReport:
             yield "store: the list of segments was damaged, and made anew from the segments"
         if not conservation["adds_up"]:
             yield "conservation: the books do not add up"
+        yield from self._parts.taking.memory.problems()
         yield from self._state_problems()
         for name, health in self._config.health.items():
             if health.disabled:

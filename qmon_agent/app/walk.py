@@ -15,6 +15,7 @@ from qmon_agent.vitals import Vitals
 
 # Committed records that wait in memory; beyond it they are read from the journal again.
 _HELD_BYTES = 8 << 20
+_HELD_TIGHT_BYTES = 1 << 20
 _BATCH_BYTES = 2 << 20
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class Walk:
         self._committed = start
         self._fresh: deque[Record] = deque()
         self._fresh_bytes = 0
+        self._held_most = _HELD_BYTES
         self._moved = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"qmon-{name}")
         self._task: asyncio.Task[None] | None = None
@@ -110,9 +112,13 @@ class Walk:
         self._committed = position
         self._fresh.extend(records)
         self._fresh_bytes += sum(len(record.payload) for record in records)
-        while self._fresh and self._fresh_bytes > _HELD_BYTES:
+        while self._fresh and self._fresh_bytes > self._held_most:
             self._fresh_bytes -= len(self._fresh.popleft().payload)
         self._moved.set()
+
+    def shrink(self, *, is_tight: bool) -> None:
+        """Holds less while memory is little; what is not held is read from the journal."""
+        self._held_most = _HELD_TIGHT_BYTES if is_tight else _HELD_BYTES
 
     async def on_thread(self, work: Callable[[], T]) -> T:
         """Runs something where nothing is being judged meanwhile: a tick, a checkpoint."""

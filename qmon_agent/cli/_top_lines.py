@@ -43,11 +43,11 @@ def _head(shown: Row) -> Iterator[str]:
         f"host: cpu {host['cpu_percent']} % of {host['cpus']}, load {load},"
         f" memory {_short(host['memory_used_bytes'])}B of {_short(host['memory_bytes'])}B"
     )
-    limit = agent.get("memory_limit_bytes")
-    bound = f" of {_short(limit)}B" if limit else ""
+    memory = agent["memory"]
+    level = "" if memory["level"] == "free" else f", {memory['level'].upper()}"
     yield (
         f"agent: pid {agent['pid']}, cpu {agent['cpu_percent']} %,"
-        f" memory {_short(agent['rss_bytes'])}B{bound}"
+        f" memory {_short(memory['resident_bytes'])}B of {_short(memory['limit_bytes'])}B{level}"
     )
     yield (
         f"in: {_short(intake['received'])} frames/s, {_short(intake['bytes'])}B/s,"

@@ -49,6 +49,9 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"store: {store['state']}, {store['lag']} records behind, {rows or 'no rows'}"
     states = ", ".join(f"{n} {state}" for state, n in rules["instances"].items())
     yield f"rules: {rules['lag']} records behind, {states or 'nothing to judge'}"
+    memory = status["memory"]
+    most, level = memory["limit_bytes"] >> 20, memory["level"]
+    yield f"memory: {memory['resident_bytes'] >> 20} of {most} MiB, {level}"
     yield _active(status["cardinality"])
     yield from (f"  {line}" for line in over_budget(status))
     for name in rules["never_matched"]:

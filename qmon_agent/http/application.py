@@ -37,7 +37,7 @@ def public_gate(routes: list[Route], desk: Desk, *, options: Http, scope_of: Tok
         _application(routes),
         routes,
         identities=Identities(scope_of=scope_of, sessions=desk.sessions),
-        bodies=_bodies(options),
+        bodies=_bodies(desk, options),
         hosts=(host, *options.hosts),
     )
 
@@ -46,7 +46,7 @@ def control_gate(routes: list[Route], desk: Desk, *, options: Http) -> Gate:
     """What the owner meets: the socket has already said who is there."""
     everyone = Identities(scope_of=lambda _: None, sessions=desk.sessions, everyone=GRANTS["admin"])
     return Gate(
-        _application(routes), routes, identities=everyone, bodies=_bodies(options), hosts=None
+        _application(routes), routes, identities=everyone, bodies=_bodies(desk, options), hosts=None
     )
 
 
@@ -63,12 +63,8 @@ def _application(routes: list[Route]) -> AsgiApp:
     return answering
 
 
-def _bodies(options: Http) -> Bodies:
-    return Bodies(
-        max_bytes=options.max_body_bytes,
-        budget_bytes=4 * options.max_body_bytes,
-        timeout_s=options.body_timeout_s,
-    )
+def _bodies(desk: Desk, options: Http) -> Bodies:
+    return Bodies(desk.intake, max_bytes=options.max_body_bytes, timeout_s=options.body_timeout_s)
 
 
 class _endpoint:  # noqa: N801 - used as the function it stands for

@@ -21,6 +21,7 @@ from qmon_agent.http.refusals import (
     with_security_headers,
 )
 from qmon_agent.ingest.entrance import Entrance, Mounted
+from qmon_agent.ingest.exchange import SENDER, peer_of, sender_of
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_KNOWN, _LONGEST_KNOWN = 256, 256  # paths that are remembered, and their characters
@@ -102,17 +103,18 @@ class Gate:
                 return
             if not entrance.from_browsers:
                 self._check_origin(scope["method"], headers)
-            self._check_role(entrance, headers, query=scope["query_string"])
+            self._check_role(entrance, headers, scope)
             scope["qmon.grants"] = lambda: self._identities.grants(Caller(headers))
-            if scope["method"] not in _SAFE:
-                body = await self._bodies.read(headers, receive, entrance=entrance)
-                receive = replayed(body, receive)
+            if scope["method"] in _SAFE:
+                await (source or self._app)(scope, receive, guarded)
+                return
+            peer = peer_of(scope)
+            async with self._bodies.read(headers, receive, peer=peer, entrance=entrance) as body:
+                await (source or self._app)(scope, replayed(body, receive), guarded)
         except Refusal as refusal:
             word = entrance.refusal_of
             worded = word(headers, refusal.status, refusal.reason) if word else None
             await refusal.send_to(guarded, worded=worded)
-            return
-        await (source or self._app)(scope, receive, guarded)
 
     def _check_host(self, headers: Mapping[str, str]) -> None:
         """A name we do not answer to is somebody else's page speaking (DNS rebinding)."""
@@ -130,11 +132,15 @@ class Gate:
         if origin not in {f"http://{host}", f"https://{host}"}:
             raise Refusal(403, "requests from other origins are refused")
 
-    def _check_role(self, entrance: Entrance, headers: Mapping[str, str], *, query: bytes) -> None:
+    def _check_role(self, entrance: Entrance, headers: Mapping[str, str], scope: Scope) -> None:
         if entrance.role == "open":
             return
-        own = entrance.token_of(headers, query.decode("latin-1")) if entrance.token_of else ""
-        grants = self._identities.grants(Caller(headers, token=own))
+        query = scope["query_string"].decode("latin-1")
+        own = entrance.token_of(headers, query) if entrance.token_of else ""
+        caller = Caller(headers, token=own)
+        grants = self._identities.grants(caller)
+        if grants and caller.token:
+            scope[SENDER] = sender_of(caller.token)
         if not grants:
             raise Refusal(
                 401, "a token or a sign-in link is needed", www_authenticate='Bearer realm="qmon"'

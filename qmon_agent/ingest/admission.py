@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import enum
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from qmon_agent.ingest.outcome import Peer
+from qmon_agent.ingest.shares import NOBODY, Level, Shares
+from qmon_agent.ingest.workroom import Workroom
 from qmon_agent.settings import Admission as Options
 
 # Enough for every process of a large host; beyond it the peer longest silent is forgotten.
 _PEERS = 4_096
-# Of the memory, the last quarter is for those who hold no more than a sixty-fourth of it.
-_RESERVED, _LITTLE = 4, 64
-NOBODY = Peer(name="")
+# Of the memory there is beside what the agent needs at rest, this part is for bodies.
+_OF_BODIES = 4
+_AT_REST_BYTES = 96 << 20
+
+
+def room_of(options: Options) -> int:
+    """Of the memory the process may have, what is left for work; half of very little."""
+    most = options.process_memory_bytes
+    return max(most // 2, most - _AT_REST_BYTES)
 
 
 class Allowance:
@@ -36,110 +42,70 @@ class Allowance:
         return max(0.0, -self._left / self._rate)
 
 
-class Level(enum.IntEnum):
-    """How much room there is, of the bytes that wait for the disk or of the process's memory."""
-
-    FREE = 0
-    CROWDED = 1
-    """Only who holds little may come in."""
-    FULL = 2
-
-
 class Admission:
-    """Budgets per peer in frames and bytes, and one of memory for all peers together."""
+    """Budgets per peer in frames and bytes, and of memory for all peers together."""
 
     def __init__(self, options: Options, *, now: Callable[[], float] = time.monotonic) -> None:
         self._options = options
         self._now = now
         self._peers: OrderedDict[str, tuple[Allowance, Allowance]] = OrderedDict()
-        self._held = 0
-        self._held_by: dict[str, int] = {}
-        self._squeeze = Level.FREE
-        self._waiting: dict[str, list[Callable[[], None]]] = {}
+        self.frames = Shares(options.memory_bytes, of_one=options.peer_credit_bytes)
+        """Taken, and not yet on disk."""
+        room = room_of(options)
+        self.bodies = Shares(room // _OF_BODIES, of_one=room * 3 // 4 // _OF_BODIES)
+        """Of requests, from the first byte until the answer; of frames, until they are whole."""
+        self.workroom = Workroom(room - room // _OF_BODIES)
 
     @property
     def held(self) -> int:
         """Bytes taken and not yet on disk."""
-        return self._held
-
-    @property
-    def level(self) -> Level:
-        memory = self._options.memory_bytes
-        if self._held >= memory:
-            return Level.FULL
-        own = Level.CROWDED if self._held > memory - memory // _RESERVED else Level.FREE
-        return max(own, self._squeeze)
+        return self.frames.held
 
     @property
     def is_full(self) -> bool:
-        return self._held >= self._options.memory_bytes or self._squeeze is Level.FULL
+        return self.frames.is_full
+
+    @property
+    def is_squeezed(self) -> bool:
+        """Whether the process has no memory left for anything that can be dropped."""
+        return self.frames.squeezed is Level.FULL
 
     @property
     def credit(self) -> int:
         """Bytes a peer may have under way, as told to it with every acknowledgement."""
-        if self._squeeze is not Level.FREE:
+        if self.frames.squeezed is not Level.FREE:
             return 0
-        room = max(0, self._options.memory_bytes - self._held)
+        room = max(0, self._options.memory_bytes - self.frames.held)
         return min(self._options.peer_credit_bytes, room)
 
+    def squeeze(self, level: Level) -> None:
+        """The process has so much memory left."""
+        self.frames.squeeze(level)
+        self.bodies.squeeze(level)
+
     def is_full_for(self, peer: Peer, size: int = 0) -> bool:
-        """Whether it has its share already: nobody fills the memory alone, and the last of it is
-        for those who hold little.
-        """
-        level = self.level
-        if level is Level.FULL:
-            return True
-        held = self._held_by.get(peer.name, 0)
-        if level is Level.CROWDED and held + size > self._options.memory_bytes // _LITTLE:
-            return True
-        return held >= self._options.peer_credit_bytes
+        """Whether there is no room for what this peer sends."""
+        return self.frames.is_full_for(peer, size)
+
+    def hold(self, size: int, peer: Peer = NOBODY) -> None:
+        self.frames.hold(size, peer)
+
+    def release(self, size: int, peer: Peer = NOBODY) -> None:
+        self.frames.release(size, peer)
+
+    def when_free(self, resume: Callable[[], None], peer: Peer = NOBODY) -> None:
+        """Calls back once, when memory is free again for this peer."""
+        self.frames.when_free(resume, peer)
+
+    async def room(self, peer: Peer = NOBODY) -> None:
+        """Waits until memory is free for this peer."""
+        await self.frames.room(peer)
 
     def charge(self, peer: Peer, size: int) -> float:
         """Books one message and answers how many seconds to read no more from this peer."""
         now = self._now()
         frames, data = self._allowances(peer.name, now)
         return max(frames.spend(1, now), data.spend(size, now))
-
-    def hold(self, size: int, peer: Peer = NOBODY) -> None:
-        self._held += size
-        self._held_by[peer.name] = self._held_by.get(peer.name, 0) + size
-
-    def release(self, size: int, peer: Peer = NOBODY) -> None:
-        before = self.level if self._waiting else Level.FREE
-        self._held -= size
-        left = self._held_by.pop(peer.name, 0) - size
-        if left > 0:
-            self._held_by[peer.name] = left
-        if not self._waiting or self.is_full:
-            return
-        self._let_in([*self._waiting] if self.level < before else [peer.name])
-
-    def squeeze(self, level: Level) -> None:
-        """The process has so much memory left, whatever waits for the disk."""
-        self._squeeze = level
-        self._let_in([*self._waiting])
-
-    def when_free(self, resume: Callable[[], None], peer: Peer = NOBODY) -> None:
-        """Calls back once, when memory is free again for this peer."""
-        if self.is_full_for(peer):
-            self._waiting.setdefault(peer.name, []).append(resume)
-        else:
-            resume()
-
-    async def room(self, peer: Peer = NOBODY) -> None:
-        """Waits until memory is free for this peer."""
-        free = asyncio.Event()
-        self.when_free(free.set, peer)
-        await free.wait()
-
-    def _let_in(self, names: Sequence[str]) -> None:
-        """Those of them who wait, in the order they came, while there is room for each."""
-        for name in names:
-            waiting = self._waiting.pop(name, [])
-            while waiting and not self.is_full_for(Peer(name=name)):
-                waiting.pop(0)()
-            if waiting:
-                self._waiting[name] = waiting + self._waiting.pop(name, [])
 
     def _allowances(self, name: str, now: float) -> tuple[Allowance, Allowance]:
         known = self._peers.get(name)

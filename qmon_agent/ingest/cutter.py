@@ -30,6 +30,11 @@ class Cutter:
         self._skip = 0
         self.is_hopeless = False
 
+    @property
+    def held(self) -> int:
+        """Bytes of a frame that is not whole yet."""
+        return len(self._held)
+
     def feed(self, data: bytes) -> Iterator[Cut]:
         if self._skip:
             data = self._skipped(data)

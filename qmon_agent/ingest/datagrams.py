@@ -83,6 +83,9 @@ class DatagramReader:
             except OSError:
                 break
             size += len(data)
+            if self._admission.is_squeezed:
+                self._vitals.add("datagrams_lost", source=self._name, reason="memory")
+                continue
             self._take(self._whole(data))
         return size
 
@@ -144,6 +147,7 @@ class PacketStreams:
     async def _read(self, reader: asyncio.StreamReader) -> None:
         peer = Peer(name=self._name)
         while True:
+            await self._admission.room()
             (size,) = _PREFIX.unpack(await reader.readexactly(_PREFIX.size))
             if size > MAX_BYTES:
                 # Nobody knows where the next packet begins.

@@ -10,6 +10,7 @@ from typing import Any
 from qmon_sdk.protocol.errors import OversizeError, WireError
 
 _PIECE = 1 << 20
+_MOST_RATIO = 200
 
 
 class PackingError(WireError):
@@ -21,6 +22,11 @@ class PackingError(WireError):
 def known_packings() -> frozenset[str]:
     """Those whose module is installed; it is imported when the first such body comes."""
     return frozenset(name for name, is_here in _PACKINGS.items() if is_here())
+
+
+def most_of(body: bytes, *, max_bytes: int) -> int:
+    """What a body may be unpacked to at most; real ones stay far below 200 times of it."""
+    return min(max_bytes, len(body) * _MOST_RATIO)
 
 
 def unpacked(body: bytes, packing: str, *, max_bytes: int) -> bytes:

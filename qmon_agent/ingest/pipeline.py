@@ -86,9 +86,13 @@ class Intake:
         delay = self.admission.charge(peer, size)
         if delay <= 0 and not self.admission.is_full_for(peer):
             return 0
+        self.refuse(peer)
+        return max(1, math.ceil(delay))
+
+    def refuse(self, peer: Peer) -> None:
+        """Books that a sender was told to come later."""
         self._vitals.add("messages_refused")
         self.talkers.refused(peer.name)
-        return max(1, math.ceil(delay))
 
     def knows(self, process: bytes, sequence: int) -> bool:
         """Whether a frame of this name is stored already."""

@@ -112,15 +112,21 @@ class Message(msgspec.Struct, kw_only=True):
 
 def unpacked(body: bytes, *, most: int) -> bytes:
     """A snappy block; its length is looked at before anything is unpacked. Raises MessageError."""
-    declared = _declared(body)
-    if declared > most:
-        raise MessageError(f"a message has at most {most} bytes", status=413)
+    declared_size(body, most=most)
     import cramjam
 
     try:
         return bytes(cramjam.snappy.decompress_raw(body))
     except Exception:  # noqa: BLE001 - whatever it raises, the bytes are at fault
         raise MessageError("this is no block of snappy") from None
+
+
+def declared_size(body: bytes, *, most: int) -> int:
+    """How many bytes a block of snappy says to be unpacked; raises MessageError."""
+    declared = _declared(body)
+    if declared > most:
+        raise MessageError(f"a message has at most {most} bytes", status=413)
+    return declared
 
 
 def read_message(data: bytes, kind: str) -> Message:

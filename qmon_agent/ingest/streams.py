@@ -12,6 +12,7 @@ from qmon_agent.ingest.cutter import PREFIX_BYTES, Cutter
 from qmon_agent.ingest.listening import peer_of
 from qmon_agent.ingest.outcome import Peer
 from qmon_agent.ingest.pacing import REFUSAL_PAUSE_S, Pace
+from qmon_agent.ingest.shares import Level
 from qmon_agent.ingest.sources import Door
 from qmon_sdk.protocol.frames import Ack, encode_ack, pack_length
 
@@ -19,6 +20,8 @@ from qmon_sdk.protocol.frames import Ack, encode_ack, pack_length
 HELLO = b"qmon-token "
 # A stranger holds a connection no longer than this without showing one.
 _HELLO_S = 10.0
+# What a connection may hold of a frame that is not whole, however much its sender holds.
+_TORN_BYTES = 64 * 1024
 
 
 class StreamConnections:
@@ -71,6 +74,7 @@ class StreamConnection(asyncio.Protocol):
     def __init__(self, home: StreamConnections) -> None:
         self._home = home
         self._cutter = Cutter()
+        self._torn = 0
         self._is_reading = True
         self._may_speak = not home.needs_token
         self._transport: asyncio.Transport | None = None
@@ -92,6 +96,7 @@ class StreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._transport = None
+        self._forget_torn()
         self._home.closed(self)
         self._home.door.company.gone(self._peer)
 
@@ -104,8 +109,30 @@ class StreamConnection(asyncio.Protocol):
             self._answers.expect(answer)
             size = len(cut.frame) + PREFIX_BYTES
             self._pace.charge(size, awaited=self._answers.awaited)
+        self._hold_torn(self._cutter.held)
         if self._cutter.is_hopeless:
             self.stop_reading()
+
+    def _hold_torn(self, size: int) -> None:
+        """Frames that are not whole yet take memory too: who begins too many has to go."""
+        bodies = self._home.door.intake.admission.bodies
+        grown, self._torn = size - self._torn, size
+        if grown <= 0:
+            bodies.release(-grown, self._peer)
+            return
+        is_full = bodies.is_full_for(self._peer, grown)
+        bodies.hold(grown, self._peer)
+        is_large = size > _TORN_BYTES or bodies.level is not Level.FREE
+        if is_full and is_large and self._transport is not None:
+            self._home.door.vitals.add("connections_refused", reason="memory")
+            self._home.door.intake.refuse(self._peer)
+            self._transport.abort()
+            self._forget_torn()
+
+    def _forget_torn(self) -> None:
+        """At once: what refers to a connection goes in circles, and is collected some time."""
+        self._cutter = Cutter()
+        self._hold_torn(0)
 
     def stop_reading(self) -> None:
         """Takes nothing new; closes once everything taken has been answered."""

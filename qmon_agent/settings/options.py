@@ -50,6 +50,9 @@ class Admission(Options, frozen=True, kw_only=True):
     """Bytes of all peers that may wait for the journal."""
     peer_credit_bytes: int = 8 * MIB
     """Bytes one peer may have on the way without an acknowledgement."""
+    process_memory_bytes: int = 640 * MIB
+    """Resident memory of the main process; a control group that allows less counts instead.
+    Near it, senders are told to come later."""
 
 
 class Cardinality(Options, frozen=True, kw_only=True):

@@ -17,7 +17,11 @@ from qmon_agent.http.application import routes_of
 from qmon_agent.http.bodies import Bodies
 from qmon_agent.http.gate import Gate, Identities, UndeclaredRoleError, needs
 from qmon_agent.http.refusals import Refusal
+from qmon_agent.ingest.admission import Admission
 from qmon_agent.ingest.entrance import Entrance
+from qmon_agent.ingest.pipeline import Intake
+from qmon_agent.settings import Admission as AdmissionOptions
+from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.frames import pack_length
 
 PROTECTED = ["/", "/api/status", "/metrics", "/api/tokens", "/api/incidents", "/no/such"]
@@ -106,10 +110,11 @@ class TestGate:
 class TestBodies:
     @pytest.mark.parametrize(("declared", "status"), [(str(1 << 30), 413), ("many", 400)])
     async def test_are_refused_by_their_declared_length(self, declared, status):
-        bodies = Bodies(max_bytes=10, budget_bytes=10, timeout_s=1)
+        bodies = a_bodies(max_bytes=10)
 
         with pytest.raises(Refusal) as raised:
-            await bodies.read({"content-length": declared}, lambda: asyncio.sleep(10))
+            async with bodies.read({"content-length": declared}, lambda: asyncio.sleep(10)):
+                pass
 
         assert status == raised.value.status
 
@@ -130,10 +135,11 @@ class TestBodies:
         assert (200, [1]) == (answer.status_code, answer.json()["acknowledged"])
 
     async def test_that_do_not_come_in_time_are_given_up(self):
-        bodies = Bodies(max_bytes=10, budget_bytes=10, timeout_s=0.01)
+        bodies = a_bodies(max_bytes=10, timeout_s=0.01)
 
         with pytest.raises(Refusal, match="did not come in time") as raised:
-            await bodies.read({}, lambda: asyncio.sleep(10))
+            async with bodies.read({}, lambda: asyncio.sleep(10)):
+                pass
 
         assert 408 == raised.value.status
 
@@ -203,9 +209,15 @@ class TestControlSocket:
         assert 200 == (await client.get("/healthz")).status_code
 
 
+def a_bodies(*, max_bytes, timeout_s=1):
+    vitals = Vitals()
+    intake = Intake(None, admission=Admission(AdmissionOptions()), vitals=vitals)
+    return Bodies(intake, max_bytes=max_bytes, timeout_s=timeout_s)
+
+
 def a_gate(routes, scope_of=lambda _: None):
     identities = Identities(scope_of=scope_of, sessions=Sessions(code_ttl_s=1, ttl_s=1))
-    bodies = Bodies(max_bytes=1, budget_bytes=1, timeout_s=1)
+    bodies = a_bodies(max_bytes=1)
     routes = [*routes]
     return Gate(Starlette(routes=routes), routes, identities=identities, bodies=bodies, hosts=())
 

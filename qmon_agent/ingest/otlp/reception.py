@@ -11,8 +11,9 @@ import msgspec
 from qmon_agent.ingest.foreign import take_parcel
 from qmon_agent.ingest.growth import Growth
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
+from qmon_agent.ingest.packings import most_of, unpacked
 from qmon_agent.ingest.sources import Door
-from qmon_sdk.protocol.errors import WireError
+from qmon_sdk.protocol.errors import OversizeError, WireError
 
 from .encoding import Encoding, Lane
 from .translation import PROTOCOL, Translated, Translator
@@ -29,9 +30,21 @@ class Code(enum.IntEnum):
     INVALID_ARGUMENT = 3
     NOT_FOUND = 5
     RESOURCE_EXHAUSTED = 8
+    OUT_OF_RANGE = 11
     UNIMPLEMENTED = 12
     UNAVAILABLE = 14
     UNAUTHENTICATED = 16
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sender has sent."""
+
+    lane: Lane
+    body: bytes
+    packing: str = ""
+    """How it is packed still."""
+    most: int = 64 << 20
+    """What it may be unpacked to."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,29 +70,37 @@ class Reception:
         """How many cumulative series are remembered."""
         return len(self._translator.series)
 
-    async def take(self, lane: Lane, body: bytes, *, encoding: Encoding, peer: Peer) -> Reply:
+    async def take(self, sent: Sent, *, encoding: Encoding, peer: Peer) -> Reply:
         """Never raises for what a sender did."""
-        admission = self._door.intake.admission
-        if wait_s := self._door.intake.wait_before(peer, len(body)):
+        intake, lane = self._door.intake, sent.lane
+        if wait_s := intake.wait_before(peer, len(sent.body)):
             return Reply(code=Code.RESOURCE_EXHAUSTED, message="over budget", wait_s=wait_s)
-        admission.hold(len(body), peer)
+        workroom = intake.admission.workroom
+        limit = min(sent.most, workroom.largest)
+        size = most_of(sent.body, max_bytes=limit) if sent.packing else len(sent.body)
         try:
-            translated = await self._translated(lane, body, encoding)
-            outcome = await take_parcel(self._door.intake, translated.parcel, peer)
+            async with workroom.work(size, peer):
+                translated = await self._translated(sent, encoding, limit)
+                outcome = await take_parcel(intake, translated.parcel, peer)
         except WireError as problem:
             self._door.vitals.add("bodies_rejected", reason=problem.reason)
-            await self._door.intake.bury(body, f"{problem.reason}: {lane} from {peer.name}")
-            return Reply(code=Code.INVALID_ARGUMENT, message=str(problem))
-        finally:
-            admission.release(len(body), peer)
+            await intake.bury(sent.body, f"{problem.reason}: {lane} from {peer.name}")
+            is_large = isinstance(problem, OversizeError)
+            code = Code.OUT_OF_RANGE if is_large else Code.INVALID_ARGUMENT
+            return Reply(code=code, message=str(problem))
         return self._reply(lane, translated, outcome)
 
-    async def _translated(self, lane: Lane, body: bytes, encoding: Encoding) -> Translated:
+    async def _translated(self, sent: Sent, encoding: Encoding, limit: int) -> Translated:
         translate, keeps = self._translator.translate, self._door.passes_on(PROTOCOL)
+        body = sent.body
+        if sent.packing:
+            body = await asyncio.to_thread(unpacked, body, sent.packing, max_bytes=limit)
         if len(body) < _AT_ONCE_BYTES:
-            return translate(lane, body, encoding, keep_original=keeps)
+            return translate(sent.lane, body, encoding, keep_original=keeps)
         async with self._one_at_a_time:
-            return await asyncio.to_thread(translate, lane, body, encoding, keep_original=keeps)
+            return await asyncio.to_thread(
+                translate, sent.lane, body, encoding, keep_original=keeps
+            )
 
     def _reply(self, lane: Lane, translated: Translated, outcome: Outcome) -> Reply:
         if outcome.fate is Fate.REFUSED:

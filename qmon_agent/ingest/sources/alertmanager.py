@@ -24,7 +24,9 @@ _REMEMBERED = 10_000
 class AlertmanagerSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
     """`[sources.alertmanager]`: alerts posted as to Alertmanager v2, or by its webhook."""
 
-    entrance: ClassVar[Entrance] = Entrance(paths=("/api/v2/alerts", "/api/alertmanager"))
+    entrance: ClassVar[Entrance] = Entrance(
+        paths=("/api/v2/alerts", "/api/alertmanager"), max_body_bytes=4 << 20
+    )
 
     service: str = "alertmanager"
     """The service that alerts are about which have neither a label `service` nor `job`."""
@@ -43,6 +45,10 @@ class AlertmanagerSource(MountedSource, kw_only=True, forbid_unknown_fields=True
         if wait_s := door.intake.wait_before(exchange.peer, len(exchange.body)):
             await exchange.answer(429, {"error": "over budget"}, retry_after=str(wait_s))
             return
+        async with door.intake.admission.workroom.work(len(exchange.body), exchange.peer):
+            await self._read(exchange, door)
+
+    async def _read(self, exchange: Exchange, door: Door) -> None:
         try:
             said = decoded(exchange.body)
         except NotJsonError as problem:

@@ -9,16 +9,14 @@ from typing import Any, ClassVar
 import msgspec
 
 from qmon_agent.ingest.entrance import Entrance, Headers, Receive, Scope, Send
-from qmon_agent.ingest.exchange import body_of
+from qmon_agent.ingest.exchange import body_of, peer_of
 from qmon_agent.ingest.otlp.answers import number_and_text
 from qmon_agent.ingest.otlp.encoding import LANES, Encoding, Lane
 from qmon_agent.ingest.otlp.json_encoding import JsonEncoding
-from qmon_agent.ingest.otlp.reception import Code, Reception, Reply
+from qmon_agent.ingest.otlp.reception import Code, Reception, Reply, Sent
 from qmon_agent.ingest.otlp.translation import protobuf
-from qmon_agent.ingest.outcome import Peer
-from qmon_agent.ingest.packings import known_packings, unpacked
+from qmon_agent.ingest.packings import known_packings
 from qmon_agent.ingest.sources import Door
-from qmon_sdk.protocol.errors import OversizeError, WireError
 
 _JSON = JsonEncoding()
 _PROTOBUF = "application/x-protobuf"
@@ -35,6 +33,7 @@ _STATUS = {
 }
 _TOO_SLOW = 408
 _CODES = {status: code for code, status in _STATUS.items()} | {_TOO_SLOW: Code.UNAVAILABLE}
+_STATUS[Code.OUT_OF_RANGE] = 413  # only of what is unpacked here; the gate says INVALID_ARGUMENT
 
 
 def token_of(headers: Headers, _: str) -> str:
@@ -100,27 +99,22 @@ class OtlpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=
             await _send(send, status, (kind, data))
         else:
             encoding = await _encoding(_kind_of(headers))
-            try:
-                body = await self._unpacked(await body_of(receive), headers)
-            except WireError as wrong:
-                status = 413 if isinstance(wrong, OversizeError) else 400
-                await _send(send, status, refusal_of(headers, status, str(wrong))[1:])
-                return
+            body = await body_of(receive)
             reply = await self._reply(_PATHS[path], scope, body=body, encoding=encoding)
             await _send_reply(send, _PATHS[path], reply=reply, encoding=encoding)
-
-    async def _unpacked(self, body: bytes, headers: Headers) -> bytes:
-        """What collectors pack by zstd; the gate has unpacked the rest."""
-        packing, most = headers.get("content-encoding", "").lower(), self.entrance.max_body_bytes
-        if packing not in self.entrance.packings:
-            return body
-        return await asyncio.to_thread(unpacked, body, packing, max_bytes=most)
 
     async def _reply(self, lane: Lane, scope: Scope, *, body: bytes, encoding: Encoding) -> Reply:
         if self._reception is None:
             return Reply(code=Code.UNAVAILABLE, message="the agent is stopping", wait_s=1)
-        peer = Peer(name=f"ip:{(scope.get('client') or ('unix',))[0]}")
-        return await self._reception.take(lane, body, encoding=encoding, peer=peer)
+        packing = _headers_of(scope).get("content-encoding", "").lower()
+        sent = Sent(
+            lane=lane,
+            body=body,
+            # Collectors pack by zstd; the gate has unpacked the rest.
+            packing=packing if packing in self.entrance.packings else "",
+            most=self.entrance.max_body_bytes,
+        )
+        return await self._reception.take(sent, encoding=encoding, peer=peer_of(scope))
 
 
 def _problem(method: str, path: str, kind: str) -> tuple[int, str] | None:

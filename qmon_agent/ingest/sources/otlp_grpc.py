@@ -11,8 +11,8 @@ import msgspec
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.ingest.listening import address_of
 from qmon_agent.ingest.otlp.answers import retry_details
-from qmon_agent.ingest.otlp.encoding import Lane
-from qmon_agent.ingest.otlp.reception import Code, Reception
+from qmon_agent.ingest.otlp.encoding import Encoding, Lane
+from qmon_agent.ingest.otlp.reception import Code, Reception, Reply, Sent
 from qmon_agent.ingest.otlp.translation import protobuf
 from qmon_agent.ingest.outcome import Peer
 from qmon_agent.ingest.sources import Door
@@ -48,8 +48,9 @@ class OtlpGrpcSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
         grpc = _grpc()
         reception = Reception(door, most_series=self.max_series, expire_s=self.series_expire_s)
         await asyncio.to_thread(protobuf)
+        largest = door.intake.admission.workroom.largest
         options = [
-            ("grpc.max_receive_message_length", self.max_body_bytes),
+            ("grpc.max_receive_message_length", min(self.max_body_bytes, largest)),
             ("grpc.so_reuseport", 0),
         ]
         server = grpc.aio.server(options=options)
@@ -84,24 +85,42 @@ class _Export:
         self._lane = lane
         self._codes = codes
 
-    async def take(self, body: bytes, context: Any) -> bytes:
-        """Bytes in, bytes out: what reads them is the same as over HTTP."""
+    async def take(self, _: Any, context: Any) -> bytes:
+        """Bytes in, bytes out: what reads them is the same as over HTTP.
+
+        As a method that takes a stream, of which one message is read, it can say no before that.
+        """
         if not self._door.may_enter(_token_of(dict(context.invocation_metadata()))):
             code = self._codes.UNAUTHENTICATED
             await context.abort(code, "a token that may send is needed, as authorization")
         peer = Peer(name=f"ip:{_host_of(context.peer())}")
         encoding = protobuf()
-        reply = await self._reception.take(self._lane, body, encoding=encoding, peer=peer)
+        reply = await self._reply(context, encoding, peer=peer)
         if reply.code is not Code.OK:
             details = retry_details(reply.code, reply.message, reply.wait_s)
             trailing = ((_DETAILS, details),) if reply.wait_s else ()
             await context.abort(self._codes[reply.code.name], reply.message, trailing)
         return encoding.success(self._lane, reply.rejected, reply.message)
 
+    async def _reply(self, context: Any, encoding: Encoding, *, peer: Peer) -> Reply:
+        bodies = self._door.intake.admission.bodies
+        if bodies.is_full_for(peer):
+            self._door.intake.refuse(peer)
+            return Reply(code=Code.RESOURCE_EXHAUSTED, message="too much under way", wait_s=1)
+        body = await context.read()
+        if not isinstance(body, bytes):
+            return Reply(code=Code.INVALID_ARGUMENT, message="there is no message")
+        bodies.hold(len(body), peer)
+        try:
+            sent = Sent(lane=self._lane, body=body)
+            return await self._reception.take(sent, encoding=encoding, peer=peer)
+        finally:
+            bodies.release(len(body), peer)
+
 
 def _handler(grpc: Any, service: str, export: _Export) -> Any:
     # Without a serializer, a message is its bytes.
-    method = grpc.unary_unary_rpc_method_handler(export.take)
+    method = grpc.stream_unary_rpc_method_handler(export.take)
     return grpc.method_handlers_generic_handler(service, {"Export": method})
 
 

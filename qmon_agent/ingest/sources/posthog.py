@@ -12,6 +12,7 @@ from qmon_agent.ingest.entrance import Entrance, Receive, Scope, Send
 from qmon_agent.ingest.exchange import Exchange
 from qmon_agent.ingest.foreign import Parcel, take_parcel
 from qmon_agent.ingest.outcome import Fate
+from qmon_agent.ingest.packings import most_of
 from qmon_agent.ingest.posthog.bodies import Body, read_body
 from qmon_agent.ingest.posthog.events import Times, resource_of, signal_of
 from qmon_agent.ingest.sources import Door
@@ -61,16 +62,20 @@ class PosthogSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
         if wait_s := door.intake.wait_before(exchange.peer, len(exchange.body)):
             await exchange.answer(429, {"detail": "over budget"}, retry_after=str(wait_s))
             return
+        workroom = door.intake.admission.workroom
+        limit = min(self.max_unpacked_bytes, workroom.largest)
         try:
-            await self._take(exchange, door)
+            # It may be packed without saying so: as much may come of it.
+            async with workroom.work(most_of(exchange.body, max_bytes=limit), exchange.peer):
+                await self._take(exchange, door, limit)
         except WireError as problem:
             door.vitals.add("bodies_rejected", reason=problem.reason)
             await door.intake.bury(exchange.body, f"posthog: {problem.reason}")
             status = 413 if isinstance(problem, OversizeError) else 400
             await exchange.answer(status, {"type": "validation_error", "detail": str(problem)})
 
-    async def _take(self, exchange: Exchange, door: Door) -> None:
-        body = await self._body(exchange)
+    async def _take(self, exchange: Exchange, door: Door, limit: int) -> None:
+        body = await _body(exchange, limit)
         if not door.may_enter(body.token):
             refusal = {"type": "authentication_error", "code": "invalid_api_key"}
             await exchange.answer(401, {**refusal, "detail": "the project key is no valid token"})
@@ -83,11 +88,12 @@ class PosthogSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
             return
         await exchange.answer(200, {"status": "Ok"})
 
-    async def _body(self, exchange: Exchange) -> Body:
-        body, limit = exchange.body, self.max_unpacked_bytes
-        if len(body) < _SMALL and not body.startswith(b"\x1f"):
-            return read_body(body, exchange.query, max_bytes=limit)
-        return await asyncio.to_thread(read_body, body, exchange.query, max_bytes=limit)
+
+async def _body(exchange: Exchange, limit: int) -> Body:
+    body = exchange.body
+    if len(body) < _SMALL and not body.startswith(b"\x1f"):
+        return read_body(body, exchange.query, max_bytes=limit)
+    return await asyncio.to_thread(read_body, body, exchange.query, max_bytes=limit)
 
 
 def parcel_of(body: Body, *, service: str, is_replay: bool = False) -> Parcel:

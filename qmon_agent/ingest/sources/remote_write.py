@@ -10,7 +10,14 @@ from qmon_agent.ingest.entrance import Entrance, Headers, Receive, Scope, Send
 from qmon_agent.ingest.exchange import body_of, peer_of
 from qmon_agent.ingest.foreign import Parcel, take_parcel
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
-from qmon_agent.ingest.remote_messages import V1, V2, MessageError, read_message, unpacked
+from qmon_agent.ingest.remote_messages import (
+    V1,
+    V2,
+    MessageError,
+    declared_size,
+    read_message,
+    unpacked,
+)
 from qmon_agent.ingest.remote_points import RemotePoints, Told
 from qmon_agent.ingest.sources import Door
 from qmon_agent.ingest.sources._mounted import MountedSource
@@ -66,8 +73,11 @@ class RemoteWriteSource(MountedSource, kw_only=True, forbid_unknown_fields=True)
             return
         try:
             kind = _kind(scope)
+            workroom = door.intake.admission.workroom
+            limit = min(self.max_unpacked_bytes, workroom.largest)
+            size = declared_size(body, most=limit)
             # One after the other: what a counter grew by depends on what was told before.
-            async with self._turn:
+            async with workroom.work(size, peer), self._turn:
                 told, outcome = await self._take(door, body, kind=kind, peer=peer)
         except MessageError as problem:
             door.vitals.add("bodies_rejected", reason="remote_write")

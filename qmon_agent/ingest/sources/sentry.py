@@ -17,7 +17,7 @@ from qmon_agent.ingest.exchange import Exchange
 from qmon_agent.ingest.foreign import take_parcel
 from qmon_agent.ingest.loose import text
 from qmon_agent.ingest.outcome import Fate
-from qmon_agent.ingest.packings import known_packings, unpacked
+from qmon_agent.ingest.packings import known_packings, most_of, unpacked
 from qmon_agent.ingest.sentry.envelope import headers_of
 from qmon_agent.ingest.sentry.gathered import Gathered
 from qmon_agent.ingest.sentry.items import enveloped, translated
@@ -66,21 +66,24 @@ class SentrySource(MountedSource, kw_only=True, forbid_unknown_fields=True):
             door.vitals.add("sentry_envelopes", fate="rate_limited")
             await _rate_limit(exchange, wait_s=wait_s)
             return
+        workroom = door.intake.admission.workroom
+        limit = self._most_of(exchange, workroom.largest)
         try:
-            await self._take(exchange, door)
+            async with workroom.work(limit, exchange.peer):
+                await self._take(exchange, door, limit)
         except WireError as problem:
             door.vitals.add("bodies_rejected", reason=problem.reason)
             await door.intake.bury(exchange.body, f"sentry: {problem.reason}")
             status = 413 if isinstance(problem, OversizeError) else 400
             await _refuse(exchange, status, str(problem))
 
-    async def _take(self, exchange: Exchange, door: Door) -> None:
+    async def _take(self, exchange: Exchange, door: Door, limit: int) -> None:
         known = _token_of(exchange)
         if known and not door.may_enter(known):
             await _refuse(exchange, 403, "the key of this DSN is no valid token")
             return
         # Only who has shown a key may make us unpack; browsers, which hide it inside, do not pack.
-        body = await self._body(exchange) if known else exchange.body
+        body = await self._body(exchange, limit) if known else exchange.body
         if not known and not door.may_enter(_token_inside(body)):
             await _refuse(exchange, 403, "a key is needed: sentry_key, or the DSN in the envelope")
             return
@@ -100,9 +103,14 @@ class SentrySource(MountedSource, kw_only=True, forbid_unknown_fields=True):
             _count(door, gathered)
         await exchange.answer(200, {"id": _id_of(gathered)})
 
-    async def _body(self, exchange: Exchange) -> bytes:
-        packing = exchange.headers.get("content-encoding", "").lower()
-        body, limit = exchange.body, self.max_unpacked_bytes
+    def _most_of(self, exchange: Exchange, largest: int) -> int:
+        """What is to be read at most, unpacked."""
+        if exchange.headers.get("content-encoding", "").lower() not in self.entrance.packings:
+            return len(exchange.body)
+        return most_of(exchange.body, max_bytes=min(self.max_unpacked_bytes, largest))
+
+    async def _body(self, exchange: Exchange, limit: int) -> bytes:
+        packing, body = exchange.headers.get("content-encoding", "").lower(), exchange.body
         if packing in self.entrance.packings:
             body = await asyncio.to_thread(unpacked, body, packing, max_bytes=limit)
         is_bare = exchange.path.rstrip("/").endswith("/store")
