@@ -111,6 +111,25 @@ class TestTail:
 
         assert 3 == len(sieve.kept)
 
+    def test_keeps_none_for_a_message_that_was_captured(self, tail, a_trace):
+        sieve = tail()
+        sieve.put(Error(trace_id=f"{LOW:032x}", level="info"))
+        sieve.put(*a_trace(LOW))
+        sieve.wait(10)
+
+        assert 1 == sieve.dropped
+
+    def test_says_weights_that_add_up_to_what_came(self, tail, a_trace):
+        sieve = tail(rate=0.2, floor_per_minute=100)
+        for number in range(1, 2_001):
+            status = "error" if number % 50 == 0 else "ok"
+            sieve.put(*a_trace(number * 0x9E3779B97F4A7C15 % (1 << 64), status=status))
+        sieve.wait(10)
+
+        weights = [float(s.attributes.get("qmon.sampling.weight", 1)) for s in sieve.kept]
+        assert 2_000 == pytest.approx(sum(weights), rel=0.05)
+        assert 600 > len(weights)
+
     def test_keeps_what_is_slower_than_a_bound(self, tail, a_trace):
         sieve = tail(slow_s=2.0)
         sieve.put(*a_trace(LOW, duration_ns=2_000_000_000), *a_trace(LOW + 1))

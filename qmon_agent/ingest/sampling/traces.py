@@ -10,7 +10,7 @@ import msgspec
 
 from qmon_agent.ingest.lots import Lot
 from qmon_sdk.protocol.frames import Resource
-from qmon_sdk.protocol.signals import Signal, Span
+from qmon_sdk.protocol.signals import Error, Signal, Span
 
 from .groups import Group
 from .habits import Route
@@ -19,6 +19,7 @@ from .policy import ERROR, Facts, Policy, Verdict
 
 _SECOND = 1_000_000_000
 _SPAN_BYTES, _LABEL_BYTES, _TRACE_BYTES = 600, 100, 600  # about, as CPython has them
+_HARMLESS = frozenset(("debug", "info"))  # messages that somebody captured to be read
 _ENTRIES = frozenset(("server", "consumer"))
 
 
@@ -139,11 +140,13 @@ class Traces:
     def note(self, errors: Iterable[Signal]) -> list[Lot]:
         """Errors that say which trace they happened in: it is kept, and need not wait."""
         for error in errors:
-            trace_id = getattr(error, "trace_id", "")
+            if not isinstance(error, Error) or not error.trace_id or error.level in _HARMLESS:
+                continue
+            trace_id = error.trace_id
             if trace := self._traces.get(trace_id):
                 trace.is_error = True
                 self._decide(trace_id)
-            elif trace_id:
+            else:
                 self._decided.enter(trace_id, ERROR)
         return self._released()
 
