@@ -45,4 +45,4 @@ class Sampler:
 
 
 def _threshold(rate: float) -> int:
-    return round((1.0 - min(max(rate, 0.0), 1.0)) * _BITS)
+    return _BITS - round(min(max(rate, 0.0), 1.0) * _BITS)

@@ -7,6 +7,10 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace._sampling_experimental import (
+    composable_traceid_ratio_based,
+    composite_sampler,
+)
 
 from qmon_agent.ingest.sampling.allowance import Allowance
 from qmon_agent.ingest.sampling.consistent import (
@@ -19,9 +23,12 @@ from qmon_agent.ingest.sampling.consistent import (
 from qmon_agent.ingest.sampling.marks import REASON, WEIGHT
 from qmon_sdk.protocol.buckets import bucket_of
 from qmon_sdk.protocol.signals import Error, Log, Point
+from qmon_sdk.sampling import Sampler
 
 SECOND = 1_000_000_000
 RATES = st.floats(0.0, 1.0, allow_nan=False)
+LIKELY_IDS = st.integers(1, (1 << 128) - 1) | st.integers((1 << 56) - (1 << 30), (1 << 56) - 1)
+"""Ids of traces, many of them such as are kept at a low rate."""
 STATES = st.text("abc=:;,ot.1 rvth", max_size=60)
 IDS = st.lists(st.integers(1, (1 << 128) - 1), min_size=1, max_size=40, unique=True)
 TRACES = st.lists(
@@ -78,6 +85,23 @@ class TestConsistentProbability:
             second.put(*first.kept)
 
         assert first.kept == second.kept
+
+    @given(LIKELY_IDS, RATES)
+    def test_decides_as_our_sdk_does(self, sifting, trace, rate):
+        sieve = sifting.Sieve("sample", rate=rate)
+        sieve.put(*sifting.a_trace(trace))
+
+        assert Sampler(rate).keeps(trace & ((1 << 64) - 1), "x") == bool(sieve.kept)
+
+    @given(LIKELY_IDS, st.floats(1e-9, 1.0))
+    def test_decides_as_opentelemetrys_sdk_does(self, sifting, trace, rate):
+        theirs = composite_sampler(composable_traceid_ratio_based(rate))
+        told = theirs.should_sample(None, trace, "x")
+        sieve = sifting.Sieve("sample", rate=rate)
+        sieve.put(*sifting.a_trace(trace))
+
+        states = [span.attributes.get("otel.trace_state", "ot=th:0") for span in sieve.kept]
+        assert ([told.trace_state.to_header()] if told.decision.is_sampled() else []) == states
 
     @given(RATES, STATES)
     def test_writes_thresholds_that_it_reads(self, rate, state):

@@ -19,7 +19,7 @@ _LONGEST_STATE = 256  # characters of the entry `ot`
 
 def threshold_of(rate: float) -> int:
     """The randomness below which a trace is rejected; nothing is kept at a rate of 0."""
-    return round((1.0 - min(max(rate, 0.0), 1.0)) * _ALL)
+    return _ALL - round(min(max(rate, 0.0), 1.0) * _ALL)
 
 
 def rate_of(threshold: int) -> float:
