@@ -156,7 +156,8 @@ class Arrivals:
                 await self.walk.on_thread(self._passage.tick)
             if not self._is_wanted and self._policies.waiting and self.committer.is_idle:
                 await self._end()
-        await asyncio.to_thread(self._save)
+        if self._passage.passed > self._saved:
+            await asyncio.to_thread(self._save)
         if monotonic() - self._trimmed_at >= _TRIM_S:
             self._trimmed_at = monotonic()
             await asyncio.to_thread(self._trim)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from qmon_agent.domain.clock import Clock
+from qmon_agent.domain.routing import speaker_of
 from qmon_agent.ingest.chain import Chain
 from qmon_agent.ingest.lots import Lot, Origin
 from qmon_agent.ingest.passing import Framer, Made, lots_of
@@ -119,6 +120,7 @@ class Passage:
             sequence=record.sequence,
             record_id=record.record_id,
             time=record.time,
+            speaker=speaker_of(frame),
         )
         return self._processed(record, frame, lots_of(frame, origin))
 

@@ -26,6 +26,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Its place in the order of arrival; what `holds` says."""
     time: int = 0
     """When it arrived, in nanoseconds: the time a processor goes by."""
+    speaker: bytes = b""
+    """Whose signals they are, where that is not who sent them."""
 
 
 OWN = Origin()

@@ -13,7 +13,7 @@ from itertools import count
 
 import msgspec
 
-from qmon_agent.domain.routing import EVERYWHERE, ROUTES, SPOKEN, Routes, spoken_by
+from qmon_agent.domain.routing import EVERYWHERE, ROUTES, Routes, speaker_of, spoken_by
 from qmon_agent.ingest.chain import Fallen, Passed
 from qmon_agent.ingest.foreign import DROPPED, ORIGINAL, dropped_of
 from qmon_agent.ingest.lots import Lot, Origin
@@ -33,7 +33,7 @@ _TOLD_BYTES = 64 * 1024  # room for a frame's name, and for what it tells
 _LEAST_BYTES = 512 * 1024
 _NO_LEDGER = pack(None)
 # Not for others to say, or not so any more behind the processors.
-_OURS = frozenset({DROPPED, ORIGINAL, ROUTES, SPOKEN})
+_OURS = frozenset({DROPPED, ORIGINAL, ROUTES})
 
 Counts = dict[str, int]
 
@@ -101,7 +101,7 @@ class Framer:
             _digest(b"apart", whose, bucket.to_bytes(8, "big")),
             int.from_bytes(made[:8], "big"),
             sent=origin.time,
-            speaker=origin.process,
+            speaker=origin.speaker or origin.process,
         )
         lost = _numbers(passed.fallen)
         bodies = [one for group in _groups(passed.lots) for one in _packed(group, lost)]
@@ -174,7 +174,7 @@ def _told_apart(passed: Passed, origin: Origin | None) -> tuple[Passed, Passed]:
 def _is_as_it_came(frame: Frame, lots: Sequence[Lot], here: Passed) -> bool:
     if here.fallen or len(here.lots) != len(lots):
         return False
-    if any(block.kind in {ORIGINAL, ROUTES, SPOKEN} for block in frame.blocks):
+    if any(block.kind in {ORIGINAL, ROUTES} for block in frame.blocks):
         return False
     return all(one is other for one, other in zip(lots, here.lots, strict=True))
 
@@ -192,7 +192,7 @@ def _own(frame: Frame, here: Passed) -> Iterator[Made]:
     ]
     lost = dropped_of(frame)
     _add(lost, _numbers(here.fallen))
-    parts = _Parts(frame.process, frame.sequence, sent=frame.sent, speaker=frame.process)
+    parts = _Parts(frame.process, frame.sequence, sent=frame.sent, speaker=speaker_of(frame))
     for group in groups:
         if group is not own:
             yield from parts.of(group, lost)

@@ -11,11 +11,12 @@ import pytest
 
 from qmon_agent.app import Agent, make_plan
 from qmon_agent.domain.errors import NotFoundError
+from qmon_agent.domain.routing import speaker_of, spoken_by
 from qmon_agent.journal import JournalReader
 from qmon_agent.settings import find_locations
 from qmon_agent.settings.claim import Claim
-from qmon_sdk.protocol.columns import rows_of
-from qmon_sdk.protocol.frames import decode_frame
+from qmon_sdk.protocol.columns import blocks_of, rows_of
+from qmon_sdk.protocol.frames import Frame, decode_frame, encode_frame
 from qmon_sdk.protocol.signals import Log, Span
 
 USUAL = '[http]\nlisten = "127.0.0.1:0"\n[samplers]\nenabled = false\n'
@@ -152,6 +153,24 @@ class TestProcessors:
 
         left = [path for path in place.locations.arrivals.iterdir() if path.is_file()]
         assert not [path for path in left if b"health" in path.read_bytes()]
+
+
+class TestSpeakers:
+    async def test_stay_who_they_are_behind_another_agent(self, place):
+        place.configure(DROP_HEALTH)
+        agent = await place.start()
+        told = Frame(
+            process=b"n" * 16,
+            sequence=1,
+            blocks=(*blocks_of([HEALTH, WORK]), spoken_by(b"s" * 16)),
+        )
+        await place.take(encode_frame(told))
+        await place.through()
+
+        (kept,) = place.frames()
+        assert b"s" * 16 == speaker_of(kept)
+        accounts = agent.parts.judged.conservation.accounts
+        assert {"span/processor:drop": 1} == accounts[(b"s" * 16).hex()].fallen
 
 
 class TestRoutes:
