@@ -59,7 +59,7 @@ class TestPrometheus:
         (incident,) = until(lambda: incidents(live, "AlwaysBroken"))
 
         assert "firing" == incident["state"]
-        line = next(row for row in live.rows("logs") if row["template"] == "AlwaysBroken")
+        line = live.until("logs WHERE template = 'AlwaysBroken'", 1)[0]
         assert ("shop", "error", "AlwaysBroken firing: it is broken") == (
             line["service"],
             line["level"],

@@ -84,6 +84,7 @@ class TestDatadog:
         client.event("deployed", "shop 1.2", tags=["service:shop"])
         client.service_check("shop.up", DogStatsd.OK)
         client.flush()
+        client.close_socket()
 
         until(lambda: total(live, "dogstatsd.orders") >= MANY)
         beside = len(live.until("events", 1)) + len(live.until("checkins", 1))
@@ -96,6 +97,7 @@ class TestDatadog:
         for _ in range(100):
             client.increment("dogstatsd.udp")
         client.flush()
+        client.close_socket()
 
         until(lambda: total(live, "dogstatsd.udp") >= 100)
 
