@@ -15,6 +15,44 @@ from qmon_agent.http.refusals import AsgiApp
 from qmon_agent.ingest.listening import peer_of
 
 _CONCURRENT = 512
+# Connections of one address: it leaves some to others, however many it opens.
+_OF_ONE = _CONCURRENT * 3 // 4
+# A connection that asks nothing is held no longer than this.
+_SILENT_S = 15.0
+_LATER = b"HTTP/1.1 503 later\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class FairProtocol(HttpToolsProtocol):
+    """HTTP of which no address takes all connections, asking or not."""
+
+    def connection_made(self, transport: Any) -> None:
+        address = (transport.get_extra_info("peername") or ("",))[0]
+        others = sum(_address_of(one) == address for one in self.connections)
+        if others >= _OF_ONE:
+            transport.write(_LATER)
+            transport.close()
+            return
+        super().connection_made(transport)
+        self.loop.call_later(_SILENT_S, self._end_silence)
+
+    def data_received(self, data: bytes) -> None:
+        # Of one that was turned away, bytes may come before it is gone.
+        if self in self.connections:
+            super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self in self.connections:
+            super().connection_lost(exc)
+
+    def _end_silence(self) -> None:
+        asked: object = self.cycle
+        if asked is None and not self.transport.is_closing():
+            self.transport.close()
+
+
+def _address_of(connection: object) -> str:
+    client: tuple[str, int] | None = getattr(connection, "client", None)
+    return client[0] if client else ""
 
 
 class HttpServer:
@@ -25,7 +63,7 @@ class HttpServer:
         app: AsgiApp,
         listener: socket.socket,
         *,
-        protocol: type[HttpToolsProtocol] = HttpToolsProtocol,
+        protocol: type[HttpToolsProtocol] = FairProtocol,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._listener = listener

@@ -220,3 +220,29 @@ async def test_one_sender_is_known_by_its_token(agent):
     peers = [name for name in agent.parts.taking.intake.talkers.peers if name.startswith("ip:")]
     assert 2 == len(peers)
     assert not any(token["token"] in name for token in made for name in peers)
+
+
+async def test_one_address_does_not_take_all_connections(agent):
+    """However many it opens, some are left to others, and it is told to come again."""
+    import httpx
+
+    place = httpx.URL(agent.ready["url"])
+    opened = [
+        await asyncio.open_connection(place.host, place.port, local_addr=("127.0.0.2", 0))
+        for _ in range(390)
+    ]
+    refused = await asyncio.gather(*(_is_turned_away(reader) for reader, _ in opened[-10:]))
+
+    async with httpx.AsyncClient() as client:
+        assert 200 == (await client.get(f"{place}/healthz")).status_code
+    for _, writer in opened:
+        writer.close()
+    assert 6 == sum(refused)
+
+
+async def _is_turned_away(reader):
+    try:
+        async with asyncio.timeout(1):
+            return b"retry-after: 1" in await reader.read(200)
+    except TimeoutError:
+        return False
