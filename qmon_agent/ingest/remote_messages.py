@@ -7,11 +7,12 @@ message comes: nothing is generated at build time, and nobody's schema is copied
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
 
+_MOST_LABELS = 8192  # are remembered, of which each is some 300 bytes
 V1 = "prometheus.WriteRequest"
 V2 = "io.prometheus.write.v2.Request"
 TYPES = ("", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset")
@@ -39,7 +40,7 @@ _HISTOGRAM = (
     ),
 )
 _SAMPLE = "Sample", ("1 value double", "2 timestamp int64", "3 start_timestamp int64")
-_MESSAGES = {
+_MESSAGES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     V1: (
         _SPAN,
         _HISTOGRAM,
@@ -78,6 +79,12 @@ _MESSAGES = {
         ("Request", ("4 symbols string*", "5 timeseries TimeSeries*")),
     ),
 }
+# The same, but for labels, which stay bytes: most have come before, and are known by them.
+_BARE = "prometheus.bare.WriteRequest"
+_MESSAGES[_BARE] = tuple(
+    (name, tuple(field.replace("labels Label*", "labels bytes*") for field in fields))
+    for name, fields in _MESSAGES[V1]
+)
 
 
 class MessageError(ValueError):
@@ -131,7 +138,7 @@ def declared_size(body: bytes, *, most: int) -> int:
 
 def read_message(data: bytes, kind: str) -> Message:
     """Of `V1` or `V2`; raises MessageError for what is no such message."""
-    request = message_class(kind)()
+    request = message_class(_BARE if kind == V1 else kind)()
     try:
         request.ParseFromString(data)
     except Exception:  # noqa: BLE001 - whatever it raises, the bytes are at fault
@@ -140,11 +147,20 @@ def read_message(data: bytes, kind: str) -> Message:
 
 
 @cache
-def message_class(kind: str) -> Any:
-    """The class of a whole request."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+def message_class(kind: str, part: str = "") -> Any:
+    """The class of a whole request, or of a message in it."""
+    from google.protobuf import message_factory
 
     package, _, whole = f"qmon.{kind}".rpartition(".")
+    found = _pool(kind).FindMessageTypeByName(f"{package}.{part or whole}")
+    return message_factory.GetMessageClass(found)
+
+
+@cache
+def _pool(kind: str) -> Any:
+    from google.protobuf import descriptor_pb2, descriptor_pool
+
+    package = f"qmon.{kind}".rpartition(".")[0]
     file = descriptor_pb2.FileDescriptorProto(
         name=f"qmon/{kind}.proto", package=package, syntax="proto3"
     )
@@ -154,7 +170,7 @@ def message_class(kind: str) -> Any:
             _add_field(message, field, package)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{whole}"))
+    return pool
 
 
 def _add_field(message: Any, told: str, package: str) -> None:
@@ -183,8 +199,7 @@ def _read_v1(request: Any) -> Message:
     for told in request.metadata:
         message.types[told.metric_family_name] = _type(told.type)
     for one in request.timeseries:
-        pairs = [(label.name, label.value) for label in one.labels]
-        labels = _labels(pairs, message)
+        labels = _labels([*map(_label, one.labels)], message)
         if labels is not None:
             message.series.append(
                 Series(
@@ -195,6 +210,17 @@ def _read_v1(request: Any) -> Message:
                 )
             )
     return message
+
+
+@lru_cache(_MOST_LABELS)
+def _label(data: bytes) -> tuple[str, str]:
+    """Name and value of a label; raises MessageError."""
+    label = message_class(V1, "Label")()
+    try:
+        label.ParseFromString(data)
+    except Exception:  # noqa: BLE001 - whatever it raises, the bytes are at fault
+        raise MessageError(f"this is no {V1}") from None
+    return label.name, label.value
 
 
 def _read_v2(request: Any) -> Message:

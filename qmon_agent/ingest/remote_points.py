@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from math import inf, isfinite
+from operator import itemgetter
 from struct import pack
 from time import time_ns
 from typing import Any
@@ -91,10 +92,10 @@ class RemotePoints:
         self._ahead.clear()
         self._learn(message)
         told = Told(points={}, left_out={}, problems=list(message.problems))
-        for time, series, sample in _by_time(message.series):
+        for time, series, sample, is_native in _by_time(message.series):
             if not 0 < time < _LATEST_MS:
                 told.problems.append(f"a sample of the time {time}")
-            elif hasattr(sample, "schema"):
+            elif is_native:
                 self._take_native(told, series, sample)
             else:
                 told.samples += 1
@@ -124,8 +125,9 @@ class RemotePoints:
 
     def _take_sample(self, told: Told, series: Series, sample: Any) -> None:
         base = self._histogram_of(series)
-        if not isfinite(sample.value):
-            is_stale = pack(">d", sample.value) == _STALE
+        value = sample.value
+        if not isfinite(value):
+            is_stale = pack(">d", value) == _STALE
             told.leave_out("stale" if is_stale else "not_finite")
         elif base:
             self._take_part(told, series, sample, base=base)
@@ -201,7 +203,7 @@ class RemotePoints:
     def _histogram_of(self, series: Series) -> str:
         """The histogram that a series is a part of, if it is."""
         name = series.labels["__name__"]
-        if not name.endswith(_PART_ENDINGS):
+        if not self._heap_names or not name.endswith(_PART_ENDINGS):
             return ""
         for ending in _PART_ENDINGS:
             base = name.removesuffix(ending)
@@ -250,15 +252,14 @@ def _next(before: _Assembly | None, time: int) -> _Assembly:
     return _Assembly(time=time, members={}, expected=before.expected, missed=missed)
 
 
-def _by_time(series: Iterable[Series]) -> list[tuple[int, Series, Any]]:
+def _by_time(series: Iterable[Series]) -> list[tuple[int, Series, Any, bool]]:
     """Every sample and native histogram, the older ones first, else in the order of the message."""
-    samples = [
-        (sample.timestamp, one, sample)
-        for one in series
-        for sample in (*one.samples, *one.histograms)
-    ]
-    samples.sort(key=lambda told: told[0])
-    return samples
+    found: list[tuple[int, Series, Any, bool]] = []
+    for one in series:
+        found += [(sample.timestamp, one, sample, False) for sample in one.samples]
+        found += [(native.timestamp, one, native, True) for native in one.histograms]
+    found.sort(key=itemgetter(0))
+    return found
 
 
 def _key(labels: Mapping[str, str], *, named: str = "") -> bytes:
