@@ -111,7 +111,7 @@ class Samplers(Options, frozen=True, kw_only=True):
     """Time between two readings."""
     only: tuple[str, ...] = ()
     """Samplers to run; empty means all of them."""
-    agent_interval_s: float = 10.0
+    agent_interval_s: float = 30.0
     """Time between two readings of the agent itself, kept as service `qmon-agent`; 0: none."""
     options: dict[str, dict[str, Any]] = {}
     """Options of samplers, as `[samplers.options.disk]`; the plug-ins list them."""

@@ -32,7 +32,7 @@ async def reader(agent):
 
 @pytest.fixture
 def itself(agent):
-    """Read by hand, instead of every ten seconds."""
+    """Read by hand, instead of every half a minute."""
     return Itself(agent._plan, agent.parts, report=agent._report, health=agent.health)
 
 
