@@ -97,7 +97,8 @@ def _watched(agent, main, seconds):
         if look["at"] >= told:
             told += 5
             status = agent.control.get("/api/status")
-            look |= {"rows": status["store"]["rows"]["spans"], "lag": status["store"]["lag"]}
+            stored = status["store"]["rows"].get("spans", 0)  # nothing until its worker is there
+            look |= {"rows": stored, "lag": status["store"]["lag"]}
             look["rules"] = status["rules"]["lag"]
             progress(
                 f"backlog: {look['at']:.0f} s, {look['rows']:,} stored, {look['lag']:,} records "

@@ -142,7 +142,7 @@ def _fed(agent):
 def _settled(agent, spans):
     """Wait until the store has eaten everything; it must have exactly what was acknowledged."""
     deadline = time.monotonic() + 300
-    while (stored := agent.control.get("/api/status")["store"]["rows"]["spans"]) < spans:
+    while (stored := agent.control.get("/api/status")["store"]["rows"].get("spans", 0)) < spans:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{stored} of {spans} spans stored")
         time.sleep(0.5)
