@@ -110,6 +110,7 @@ def throughput(*, quick=False):
             agent = Agent(state, cpu=0)
             try:
                 main = psutil.Process(agent.pid)
+                agent.wait_for_store()
                 time.sleep(SETTLE_S)
                 before = spent([main])
                 count, seconds = _fed(agent)

@@ -125,6 +125,7 @@ def _agent(text):
         agent = Agent(state)
         try:
             main = psutil.Process(agent.pid)
+            agent.wait_for_store()
             time.sleep(SETTLE_S)
             before, begun = sum(main.cpu_times()[:2]), time.perf_counter()
             time.sleep(SECONDS)

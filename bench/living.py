@@ -34,6 +34,7 @@ def idle(*, quick=False):
             agent = Agent(state)
             try:
                 main = psutil.Process(agent.pid)
+                agent.wait_for_store()
                 time.sleep(SETTLE_S)
                 children = main.children(recursive=True)
                 before, of_children, begun = spent([main]), spent(children), time.perf_counter()
@@ -88,6 +89,7 @@ def _lateness(count, *, spans_per_s):
                 feeding = subprocess.Popen(
                     [sys.executable, "-m", "bench.agent", agent.socket, "600", str(spans_per_s)]
                 )
+            agent.wait_for_store()
             time.sleep(SETTLE_S)
             return [_late(agent, f"fresh{number}") for number in range(count)]
         finally:

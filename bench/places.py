@@ -73,6 +73,14 @@ class Agent:
         """The main process."""
         return self.process.pid
 
+    def wait_for_store(self) -> None:
+        """The store worker is started behind the ready line."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.control.get("/api/status")["store"]["state"] != "running":
+            if time.monotonic() > deadline:
+                raise TimeoutError("the store worker does not start")
+            time.sleep(0.2)
+
     def stop(self, how: int = signal.SIGTERM) -> None:
         """End it and wait."""
         self.process.send_signal(how)

@@ -54,6 +54,7 @@ class Qmon:
         try:
             asked = {"scope": "ingest", "name": "bench", "ttl_s": 86_400.0}
             self.token = self.agent.control.post("/api/tokens", asked)["token"]
+            self.agent.wait_for_store()
             self.main = psutil.Process(self.agent.pid)
         except BaseException:
             self.__exit__()
