@@ -83,7 +83,7 @@ class TestHandedOverSockets:
         home.send("shop")
 
         assert f"url={manager.url} " in agent.ready
-        assert 0 < home.ask("status")["conservation"]["received"]
+        home.until(lambda: home.ask("status")["conservation"]["received"])
         agent.terminate()
         assert 0 == agent.wait(30)
         assert stat.S_ISSOCK(home.socket.stat().st_mode)
@@ -96,7 +96,7 @@ class TestHandedOverSockets:
 
             assert 200 == asked.result().status
         assert 0 == sender.wait(30)
-        assert 0 < home.ask("status")["conservation"]["received"]
+        home.until(lambda: home.ask("status")["conservation"]["received"])
 
     def test_that_are_meant_for_another_process_are_left_alone(self, home):
         agent = home.start("--no-store", LISTEN_PID="1", LISTEN_FDS="2")
