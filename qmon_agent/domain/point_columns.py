@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
-from qmon_sdk.protocol.columns import Block, decode_column, rows_of
+from qmon_sdk.protocol.columns import Block, decode_column, rows_at, rows_of
 from qmon_sdk.protocol.signals import FIELDS, Point
 
 _FIELDS = {field.name: (place, field) for place, field in enumerate(FIELDS["point"])}
@@ -23,6 +23,7 @@ class PointColumns(Sequence[Point]):
         """Blocks of kind `point`."""
         self._blocks = tuple(blocks)
         self._rows: list[Point] | None = None
+        self._of: dict[str, list[Point]] = {}
 
     def column(self, name: str) -> list[Any]:
         """One field of every point."""
@@ -33,6 +34,15 @@ class PointColumns(Sequence[Point]):
                 found += decode_column(block.columns[place], field.role, block.rows)
             else:
                 found += [field.default] * block.rows
+        return found
+
+    def of(self, metric: str) -> list[Point]:
+        """The points of one metric, in order; rows are made of no other."""
+        found = self._of.get(metric)
+        if found is None:
+            found = self._of[metric] = [
+                point for block in self._blocks for point in _points(block, metric)
+            ]
         return found
 
     def __len__(self) -> int:
@@ -52,6 +62,21 @@ class PointColumns(Sequence[Point]):
         if self._rows is None:
             self._rows = [row for block in self._blocks for row in rows_of(block)]  # type: ignore[misc]  # the kind of a block is the type of its rows
         return self._rows
+
+
+def _points(block: Block, metric: str) -> list[Any]:
+    place, field = _FIELDS["metric"]
+    if place >= len(block.columns):
+        return []
+    metrics = decode_column(block.columns[place], field.role, block.rows)
+    return rows_at(block, [place for place, name in enumerate(metrics) if name == metric])
+
+
+def points_of(points: Iterable[Point], metric: str) -> Iterable[Point]:
+    """The points of one metric, in order."""
+    if isinstance(points, PointColumns):
+        return points.of(metric)
+    return (point for point in points if point.metric == metric)
 
 
 def metrics_of(points: Iterable[Point]) -> Iterable[str]:

@@ -27,7 +27,7 @@ from qmon_sdk.accelerator import speedups
 
 from .arrays import F64, I32, I64, U32, packed
 from .errors import FrameError
-from .readers import READERS
+from .readers import READERS, labels_at
 from .records import Record
 from .signals import FIELDS, SIGNALS, kind_of
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 1 << 17
 """Rows one block may hold."""
+
+_CONTRADICTIONS = (ValueError, TypeError, IndexError, KeyError, OverflowError)
+"""What a reader raises on bytes that cannot be."""
 
 
 class Block(Record):
@@ -187,11 +190,34 @@ def rows_of(block: Block) -> list[Signal]:
     return [made(signal, row) for row in zip(*columns, strict=True)]
 
 
+def rows_at(block: Block, places: Sequence[int]) -> list[Signal]:
+    """Read some of a block's rows back, as `rows_of` reads all of them."""
+    fields, signal = FIELDS[block.kind], SIGNALS[block.kind]
+    columns = [
+        _values_at(column, field.role, block.rows, places=places)
+        for field, column in zip(fields, block.columns, strict=False)
+    ]
+    columns += [[field.default] * len(places) for field in fields[len(columns) :]]
+    made: Callable[..., Signal] = tuple.__new__
+    return [made(signal, row) for row in zip(*columns, strict=True)]
+
+
+def _values_at(column: Any, role: str, rows: int, *, places: Sequence[int]) -> list[Any]:
+    if role != "Labels":
+        values = decode_column(column, role, rows)
+        return [values[place] for place in places]
+    try:
+        return labels_at(column, rows, places)
+    except _CONTRADICTIONS as error:
+        message = f"a {role} column cannot be read: {error}"
+        raise FrameError(message) from error
+
+
 def decode_column(column: Any, role: str, rows: int) -> list[Any]:
     """Read one column into a list of `rows` values; raises `FrameError` if it is not that."""
     try:
         values = READERS[role](column, rows)
-    except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+    except _CONTRADICTIONS as error:
         message = f"a {role} column cannot be read: {error}"
         raise FrameError(message) from error
     if len(values) != rows:

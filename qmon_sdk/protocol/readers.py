@@ -6,13 +6,13 @@ bytes that contradict themselves: `columns.decode_column` makes one error of all
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import accumulate, islice
 
 from .arrays import F64, I32, I64, U32, U64, unpacked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 
@@ -99,6 +99,22 @@ def _from_pairs(counts: bytes, *flat: Any) -> list[Any]:
         raise ValueError(message)
     pairs = zip(_from_dictionary(places, _texts(keys)), _texts(values), strict=True)
     return [dict(islice(pairs, count)) for count in of_each]
+
+
+def labels_at(column: Any, rows: int, places: Sequence[int]) -> list[dict[str, str]]:
+    """Read the labels of some rows alone: of reading points, most is reading their labels."""
+    if isinstance(column, dict) or column[0] != "k":
+        labels = _read_labels(column, rows)
+        return [labels[place] for place in places]
+    counts, at, keys, values = column[1:]
+    of_each, names, texts = unpacked(U32, counts), unpacked(U32, at), _texts(values)
+    ends = [*accumulate(of_each, initial=0)]
+    if len(ends) != rows + 1 or len(names) != len(texts) or ends[-1] > len(texts):
+        message = "pairs are not what rows say"
+        raise ValueError(message)
+    parts = [slice(ends[place], ends[place + 1]) for place in places]
+    key = _texts(keys).__getitem__
+    return [dict(zip(map(key, names[part]), texts[part], strict=True)) for part in parts]
 
 
 _LABEL_READERS: dict[str, Callable[..., list[dict[str, str]]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qmon_agent.domain.point_columns import PointColumns, facts_of, metrics_of
+from qmon_agent.domain.point_columns import PointColumns, facts_of, metrics_of, points_of
 from qmon_sdk.protocol.columns import Block, block_of
 from qmon_sdk.protocol.errors import FrameError
 from qmon_sdk.protocol.signals import Point
@@ -27,6 +27,10 @@ class TestPointColumns:
         assert len(POINTS) == len(columns)
         assert POINTS[1] == columns[1]
         assert POINTS[1:] == columns[1:]
+
+    def test_of_one_metric_are_those_of_its_rows(self, columns):
+        assert [POINTS[0], POINTS[2]] == [*points_of(columns, "a")] == [*points_of(POINTS, "a")]
+        assert [] == [*points_of(columns, "c")]
 
     def test_name_each_metric_once(self, columns):
         assert ["a", "b"] == [*metrics_of(columns)] == [*metrics_of(POINTS)]

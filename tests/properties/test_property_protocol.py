@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmon_sdk.protocol.buckets import ACCURACY, bucket_of, bucket_value, fold, quantile
-from qmon_sdk.protocol.columns import Block, block_of, blocks_of, rows_of
+from qmon_sdk.protocol.columns import Block, block_of, blocks_of, rows_at, rows_of
 from qmon_sdk.protocol.errors import FrameError, OversizeError, TornError, WireError
 from qmon_sdk.protocol.frames import (
     MAX_FRAME_BYTES,
@@ -66,6 +66,13 @@ class TestBlocks:
         kind, signals = kind_and_signals
 
         assert rows_of(block_of(kind, signals)) == signals
+
+    @given(KINDS.flatmap(lambda kind: st.tuples(st.just(kind), signals_of(kind))), st.data())
+    def test_are_read_row_by_row_as_all_at_once(self, kind_and_signals, data):
+        kind, signals = kind_and_signals
+        places = data.draw(st.lists(st.sampled_from(range(len(signals))))) if signals else []
+
+        assert rows_at(block_of(kind, signals), places) == [signals[place] for place in places]
 
     @given(signals_of("event"), st.integers(0, 11))
     def test_of_older_writers_take_defaults_for_what_is_missing(self, events, known):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from qmon_agent.alerting.observed import Observed
+from qmon_agent.domain.point_columns import points_of
 from qmon_sdk.protocol.signals import Point
 
 
@@ -21,8 +22,8 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
         """The points of a batch that are meant, in order."""
         if self.system and batch.service != self.system:
             return
-        for point in batch.points:
-            if point.metric == self.metric and self.where.items() <= point.attributes.items():
+        for point in points_of(batch.points, self.metric):
+            if self.where.items() <= point.attributes.items():
                 yield point
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from qmon_agent.alerting.observed import Observed
+from qmon_agent.domain.point_columns import points_of
 
 from . import About, Fact, Judgement
 from ._series import Selector
@@ -33,8 +34,7 @@ class ReceivedRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def notice(self, batch: Observed) -> Iterator[Fact]:
         vouched = {
             point.attributes.get(_FINGERPRINT, ""): point
-            for point in batch.points
-            if point.metric == _VALID_UNTIL
+            for point in points_of(batch.points, _VALID_UNTIL)
         }
         selector = Selector(metric=_FIRING, system=self.system, where=self.where)
         for point in selector.points(batch):
