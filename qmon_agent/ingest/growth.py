@@ -1,6 +1,6 @@
 """What numbers of other systems grew by: many tell only how much there has been since they began.
 
-One law for all of them, counters and histograms, whoever sends them (decision 0015):
+One law for all of them, counters and histograms, whoever sends them (decision 0016):
 
 - A reading that is no newer than the last of its series tells nothing.
 - It grew by what is more than the last time; what has become less began again, and so did what
