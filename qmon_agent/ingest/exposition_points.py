@@ -36,12 +36,15 @@ class Exposition:
         self._labels = dict(labels)
         self._max = max_samples
         self._asked_before = False
+        self.order = 0
+        """What puts scrapes in order: the time, unless the clock was set back."""
         self.samples = 0
         """Of the last scrape."""
 
     def points(self, families: Iterable[Any], now: int) -> list[Point]:
         """Of families as `prometheus_client` parses them; raises TooManySamplesError."""
         self.undo()
+        self.order = max(now, self.order + 1)
         self.samples = 0
         return [point for family in families for point in self._family(family, now)]
 
@@ -117,7 +120,8 @@ class _Telling:
         if counts:
             key = (sample.name, *sorted(sample.labels.items()))
             start = self._created_of(sample)
-            grown = self._exposition.grown(key, value, time=time, start=start)
+            order = self._order(sample)
+            grown = self._exposition.grown(key, value, time=order, start=start)
             value = inf if grown is None else grown
         if isfinite(value):
             yield Point(
@@ -142,9 +146,9 @@ class _Telling:
         time = self._time(one.sample)
         heap: Heap | None = heap_below(one.below, one.total)
         if heap and self._family.type != "gaugehistogram":  # that tells what there is now
-            start = self._created_of(one.sample)
+            start, order = self._created_of(one.sample), self._order(one.sample)
             heap = self._exposition.heap_grown(
-                (self._family.name, *key), heap, time=time, start=start
+                (self._family.name, *key), heap, time=order, start=start
             )
         if heap and heap.count:
             yield heap.point(
@@ -158,10 +162,11 @@ class _Telling:
         return int(self._created.get(_key(sample), 0))
 
     def _time(self, sample: Any) -> int:
-        told = sample.timestamp
-        if told is None or not 0 < float(told) < _LATEST_S:
-            return self._now
-        return int(float(told) * _SECOND)
+        return _told_time(sample) or self._now
+
+    def _order(self, sample: Any) -> int:
+        """A sample that tells no time is newer than those of the scrapes before."""
+        return _told_time(sample) or self._exposition.order
 
 
 class _Gathered(msgspec.Struct):
@@ -193,6 +198,14 @@ def bound_of(text: str) -> float | None:
     except ValueError:
         return None
     return None if isnan(bound) else bound
+
+
+def _told_time(sample: Any) -> int:
+    """The time a sample itself tells; 0 if it tells none."""
+    told = sample.timestamp
+    if told is None or not 0 < float(told) < _LATEST_S:
+        return 0
+    return int(float(told) * _SECOND)
 
 
 def _key(sample: Any) -> Key:

@@ -130,6 +130,16 @@ class TestCountersAndGauges:
 
         assert 3 == asked(scraper)["a_total"].value
 
+    def test_are_told_as_growth_though_the_clock_was_set_back(self):
+        exposition = Exposition({}, max_samples=10)
+        grown = []
+        for now, value in ((9_000, 5), (9_001, 8), (100, 12), (101, 13)):
+            families = text_string_to_metric_families(f"# TYPE a_total counter\na_total {value}\n")
+            grown += [(point.time, point.value) for point in exposition.points(families, now)]
+            exposition.commit()
+
+        assert [(9_001, 3), (100, 4), (101, 1)] == grown
+
     def test_that_are_no_numbers_are_left_out(self, page, scraper_of):
         page.answer = (200, {}, b"a NaN\nb +Inf\nc 1\n")
 

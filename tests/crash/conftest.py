@@ -35,6 +35,7 @@ class Agent:
         self.http_port, self.tcp_port = free_port(), free_port()
         self.process: subprocess.Popen | None = None
         self.options = ["--no-store"]
+        self.further: dict[str, str] = {}
 
     def start(self) -> Agent:
         """Start it and wait until it says that it is ready."""
@@ -46,7 +47,7 @@ class Agent:
                 [*command, *places, "--http", f"127.0.0.1:{self.http_port}"],
                 stdout=log,
                 stderr=log,
-                env=environment(),
+                env=environment() | self.further,
             )
         wait_until(lambda: READY in self.log.read_text()[already:], what=self.log.read_text)
         return self
