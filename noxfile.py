@@ -198,8 +198,28 @@ def fuzz(session: nox.Session) -> None:
     """Coverage-guided fuzzing of every parser, and C beside Python; `-- -max_total_time=600`."""
     _install(session, extra="agent")
     session.install("atheris")
+    corpora = Path(session.create_tmp()).resolve() / "corpora"  # kept, and grows from run to run
+    session.run("python", "tests/fuzz/seeds.py", str(corpora))
     for target in sorted(Path("tests/fuzz").glob("fuzz_*.py")):
-        session.run("python", str(target), *(session.posargs or ["-max_total_time=60"]))
+        corpus = corpora / target.stem
+        corpus.mkdir(exist_ok=True)
+        limits = session.posargs or ["-max_total_time=60"]
+        session.run("python", str(target), *limits, f"-artifact_prefix={corpora}/", str(corpus))
+
+
+@nox.session(python=NEWEST)
+def faults(session: nox.Session) -> None:
+    """Every source and every sink under every fault, a quarter of an hour; ends with a table."""
+    _install(session, "test")
+    what = session.posargs or ["tests/crash/faults"]
+    session.run("pytest", "-p", "no:randomly", *what, env={"QMON_FAULTS": "all"})
+
+
+@nox.session(python=NEWEST)
+def soak(session: nox.Session) -> None:
+    """An agent under steady load for an hour, held to budgets; `-- --minutes 8`, `-- --json`."""
+    _install(session, "test")
+    session.run("python", "-m", "bench.soak", *session.posargs)
 
 
 @nox.session(python=NEWEST)

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import suppress
 
-LATE_S = 1.5  # longer than a sink of these tests waits for an answer
+LATE_S = 3.0  # longer than a sink of these tests waits for an answer
 GARBAGE = bytes(range(256)) * 10
 FAULTS = ("slow", "half-open", "reset", "500", "429", "garbage")
 

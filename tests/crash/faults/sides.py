@@ -40,6 +40,7 @@ class FileSide:
         pass
 
 
+ANSWER_S = 2.0  # a busy machine reads a large envelope in a second
 SIDES = {**peers.SIDES, "file": FileSide, "otlp": OtlpSide}
 
 
@@ -62,10 +63,11 @@ class Behind:
         """Those of the side, but by the proxy."""
         side, proxy = self.side, self.proxy
         if proxy is None:
-            return side.options
+            # Whole minutes are gathered for one file of Parquet, unless told otherwise.
+            return {**side.options, "wait_s": 1.0} if self.name == "parquet" else side.options
         if self.name == "syslog":
             return {**side.options, "address": f"127.0.0.1:{proxy.port}"}
-        return {**side.options, **side.at(proxy.url)}
+        return {**side.options, **side.at(proxy.url), "timeout_s": ANSWER_S}
 
     def _port(self):
         if isinstance(self.side, HttpSide):

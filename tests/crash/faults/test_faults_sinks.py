@@ -19,7 +19,7 @@ from qmon_sdk.protocol.signals import Span
 pytestmark = pytest.mark.timeout(300)
 CALM_S = 1.0
 LASTS_S = 3.0
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 MIXED = "backend mixed"
 BACKEND = {f"backend {fault}": fault for fault in proxies.FAULTS}
 COUNTED = ("retries", "rejected", "passed_over", "unanswered")
@@ -124,14 +124,17 @@ def befall(fault, lines):
         for stage, _, _ in lines:
             storms.FAULTS[fault](stage)
         return
-    behind = [each.proxy for _, _, its in lines for each in its if each.proxy]
+    behind = [each for _, _, its in lines for each in its if each.proxy]
     faults = [BACKEND[fault]] if fault in BACKEND else proxies.FAULTS
-    for number, proxy in enumerate(behind):
-        proxy.switch(faults[number % len(faults)])
+    for number, each in enumerate(behind):
+        each.proxy.switch(faults[number % len(faults)])
+    began = time.monotonic()
     time.sleep(LASTS_S)
-    assert all(proxy.hits for proxy in behind)
-    for proxy in behind:
-        proxy.switch("")
+    while not_hit := [each.name for each in behind if not each.proxy.hits]:
+        assert time.monotonic() - began < PATIENCE_S, not_hit
+        time.sleep(0.1)
+    for each in behind:
+        each.proxy.switch("")
 
 
 def settled(stage):

@@ -1,0 +1,148 @@
+"""What fuzzing begins with: good messages of every protocol, by `python seeds.py FOLDER`."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from pathlib import Path
+
+from qmon_agent.ingest.otlp.encoding import LANES
+from qmon_agent.ingest.remote_messages import V1, V2, message_class
+from qmon_sdk.protocol.columns import blocks_of
+from qmon_sdk.protocol.frames import Frame, Ledger, Resource, encode_frame, pack_length
+from qmon_sdk.protocol.signals import SIGNALS
+
+SPAN = {
+    "traceId": "ab" * 16,
+    "spanId": "cd" * 8,
+    "name": "GET /",
+    "kind": 2,
+    "startTimeUnixNano": "1700000000000000000",
+    "endTimeUnixNano": "1700000000000000009",
+    "attributes": [{"key": "a", "value": {"kvlistValue": {"values": []}}}],
+    "events": [{"timeUnixNano": "1", "name": "exception"}],
+    "links": [{"traceId": "ab" * 16, "spanId": "cd" * 8}],
+    "status": {"code": 2, "message": "no"},
+}
+EVENT = {
+    "event_id": "ab" * 16,
+    "timestamp": "2026-01-02T03:04:05Z",
+    "exception": {"values": [{"type": "KeyError", "value": "'a'", "stacktrace": {"frames": []}}]},
+}
+STATSD = (
+    b"a.b:1|c",
+    b"a:-3|g|#x:y,z",
+    b"t:3:4:5|ms|@0.5|#k:v|T1700000000|c:ci-1",
+    b"s:ada|s",
+    b"d:1.5e3|d",
+    b"_e{5,4}:title|text|p:low|#a",
+    b"_sc|name|2|d:1|h:x|#a|m:broken",
+)
+EXPOSITION = (
+    b'# TYPE a counter\na_total{x="y\\"\\n"} 1 1700000000000\n',
+    b'# TYPE h histogram\nh_bucket{le="0.1"} 1\nh_bucket{le="+Inf"} 2\nh_sum 1\nh_count 2\n',
+    b'# TYPE s summary\ns{quantile="0.5"} NaN\ns_sum 1\ns_count 2\n# EOF\n',
+)
+CONFIG = (
+    b'\x00[http]\nlisten = "127.0.0.1:0"\n[sinks.file]\npath = "/tmp/x"\n',
+    b'\x01"127.0.0.1:0"\nenabled = true\nlength = 7',
+    b'\x02[{paths = ["/var/log/*.log"], service = "${A}"}]',
+    b"\x05endpoint = 'http://x'\nheaders = {a = '${B}'}",
+    b"\x06'> 0.5 for 10s'\nmetric = 'a'",
+)
+LOGS = (
+    b'{"levelname": "WARN", "msg": "slow", "time": "2026-01-02T03:04:05.5Z"}',
+    (
+        b"2026-01-02 03:04:05,678 ERROR a: b\nTraceback (most recent call last):\n"
+        b'  File "a.py", line 3, in f\n    g()\nValueError: no\n'
+    ),
+    b'{"__CURSOR": "c", "__REALTIME_TIMESTAMP": "1", "MESSAGE": [104, 105], "PRIORITY": "3"}',
+)
+
+
+def main(folder: Path) -> None:
+    """A folder of files for each target that has something to begin with."""
+    for name, seeds in found().items():
+        place = folder / f"fuzz_{name}"
+        place.mkdir(parents=True, exist_ok=True)
+        for number, seed in enumerate(seeds):
+            (place / str(number)).write_bytes(seed)
+
+
+def found() -> dict[str, list[bytes]]:
+    """Seeds by target."""
+    return {
+        "config": [*CONFIG],
+        "exposition": [*EXPOSITION],
+        "foreign_json": [*envelopes(), *batches()],
+        "frames": [*frames()],
+        "journal": [bytes([n, m, 255, n]) for n in range(6) for m in (0, 1, 100, 201)],
+        "logs": [*LOGS],
+        "otlp": [*requests()],
+        "packings": [gzip.compress(b"a" * 99), b"\x63\x00a\xfe\x01\x00\xfe\x01\x00"],
+        "remote_write": [*writes()],
+        "statsd": [*STATSD, b"\n".join(STATSD)],
+    }
+
+
+def frames() -> list[bytes]:
+    """One of each kind of signal, and all together."""
+    each = [kind() for kind in SIGNALS.values()]
+    told = Ledger(captured={"span": 1}, dropped={"span/full": 1})
+    made = [
+        encode_frame(Frame(resource=Resource(service="s"), blocks=blocks_of(signals), ledger=told))
+        for signals in (*([one] for one in each), each)
+    ]
+    return [*made, *map(pack_length, made)]
+
+
+def requests() -> list[bytes]:
+    """JSON of each lane, after the byte that chooses lane and encoding."""
+    parts = {
+        "traces": {"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]},
+        "metrics": {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric()]}]}]},
+        "logs": {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"severityNumber": 17}]}]}]},
+    }
+    return [
+        bytes([len(LANES) + number]) + json.dumps(parts[str(lane)]).encode()
+        for number, lane in enumerate(LANES)
+    ]
+
+
+def metric() -> dict[str, object]:
+    """A histogram that counts on."""
+    point = {"timeUnixNano": "5", "count": "3", "sum": 4, "bucketCounts": ["1", "2"]}
+    histogram = {"dataPoints": [{**point, "explicitBounds": [0.5]}], "aggregationTemporality": 2}
+    return {"name": "h", "unit": "s", "histogram": histogram}
+
+
+def envelopes() -> list[bytes]:
+    """Items of Sentry's, with heads."""
+    body = json.dumps(EVENT).encode()
+    head = b'{"event_id":"%s"}\n{"type":"event","length":%d}\n' % (b"ab" * 16, len(body))
+    session = b'{"sid":"%s","status":"crashed","started":"2026-01-02T03:04:05Z"}' % (b"ab" * 16)
+    return [head + body + b"\n", b'{}\n{"type":"session"}\n' + session + b"\n"]
+
+
+def batches() -> list[bytes]:
+    """What PostHog's clients send."""
+    event = {"event": "$exception", "distinct_id": "a", "properties": {"$exception_list": []}}
+    return [json.dumps({"api_key": "k", "batch": [event], "sent_at": "2026-01-02"}).encode()]
+
+
+def writes() -> list[bytes]:
+    """Remote write of both versions, not packed."""
+    one = message_class(V1)()
+    series = one.timeseries.add()
+    series.labels.add(name="__name__", value="a_total")
+    series.samples.add(value=1, timestamp=5)
+    two = message_class(V2)()
+    two.symbols.extend(["", "__name__", "b"])
+    other = two.timeseries.add(labels_refs=[1, 2])
+    other.samples.add(value=1, timestamp=5)
+    return [one.SerializeToString(), two.SerializeToString()]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
