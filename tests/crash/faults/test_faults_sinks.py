@@ -33,6 +33,8 @@ class SinkProducer(UnixProducer):
     """What one kind of sink takes, by the native way in."""
 
     name_of_source, service = "item", "shop"
+    # Some sinks send a request for each item, and one process here plays all the other sides.
+    at_once, pause_s = 2, 0.1
 
     def __init__(self, stage, kind, signal):
         self._ids = count(1)
