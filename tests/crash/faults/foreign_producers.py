@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import cramjam
+import nats
 import posthog.request
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
@@ -49,6 +52,47 @@ class SpoolProducer(FrameProducer):
         while path.exists():
             time.sleep(0.02)
         return True
+
+
+class NatsProducer(FrameProducer):
+    """What the server of NATS keeps in its stream is promised."""
+
+    name_of_source = "nats"
+    process = bytes(range(4, 20))
+
+    def make_ready(self):
+        super().make_ready()
+        self.subject = f"storm.{uuid4().hex}"
+        self.stream = self.subject.replace(".", "-")
+        self._client = self._runner = None
+        asyncio.run(self._once("add_stream", name=self.stream, subjects=[self.subject]))
+        self.config = (
+            f'[sources.nats]\nenabled = true\nservers = ["{self.stage.nats}"]\n'
+            f'subject = "{self.subject}"\nack_wait_s = 2.0\n'
+        )
+
+    async def _once(self, what, **options):
+        client = await nats.connect(self.stage.nats)
+        await getattr(client.jetstream(), what)(**options)
+        await client.close()
+
+    def _is_acknowledged(self, message, sequence):
+        self._runner = self._runner or asyncio.Runner()
+        return self._runner.run(self._published(message[4:]))
+
+    async def _published(self, frame):
+        self._client = self._client or await nats.connect(self.stage.nats)
+        await self._client.jetstream().publish(self.subject, frame, timeout=ANSWER_S)
+        return True
+
+    def finish(self):
+        if self._runner:
+            self._runner.run(self._client.close())
+            self._runner.close()
+
+    def close(self):
+        super().close()
+        asyncio.run(self._once("delete_stream", name=self.stream))
 
 
 class OtlpProducer(Producer):

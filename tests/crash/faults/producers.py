@@ -172,7 +172,7 @@ class FrameProducer(Producer):
             try:
                 if self._is_acknowledged(message, sequence):
                     return True
-            except OSError as trouble:
+            except Exception as trouble:  # noqa: BLE001 - as above
                 self.trouble = trouble
                 self._hang_up()
             time.sleep(0.05)

@@ -39,8 +39,9 @@ REPEATING = ("otlp", "sentry", "posthog", "remote_write", "alertmanager")
 
 
 @pytest.fixture
-def crowd(stage):
+def crowd(stage, backends):
     """One producer of each source, at work."""
+    stage.nats = backends.nats.url
     made = [producer(stage) for producer in PRODUCERS.values()]
     stage.agent.configure(CONFIG + "".join(each.config for each in made))
     stage.agent.start()
