@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import sys
 from collections import defaultdict
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-WHOLE = os.environ.get("QMON_FAULTS") == "all"
 RESULTS = defaultdict(dict)
 
 
@@ -54,12 +52,6 @@ def stage_for(tmp_path_factory, missing):
 def stage(make_agent, stage_for):
     """One with an agent that has a store."""
     return stage_for(make_agent(options=()))
-
-
-@pytest.fixture(scope="session")
-def whole():
-    """Whether the whole matrix is asked for: `nox -s faults`."""
-    return WHOLE
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+WHOLE = os.environ.get("QMON_FAULTS") == "all"  # else a few of them, in every run of the tests
 LASTS_S = 2.0
 DISK = "512m"  # the journal leaves 256 MiB of a disk to others
 HOUR_S = 3_600
