@@ -13,7 +13,7 @@ from qmon_agent.app.found import FoundKeeper
 from qmon_agent.app.host import OwnProcess
 from qmon_agent.app.journals import RULES, STORE, hold_back_trimming, open_journal
 from qmon_agent.app.keeping import JournalKeeper
-from qmon_agent.app.squeezing import MemoryWatch, within
+from qmon_agent.app.squeezing import MemoryWatch, of_others, within
 from qmon_agent.app.tokens import TokenMemory, Valid
 from qmon_agent.domain.clock import Clock
 from qmon_agent.forward.places import sink_cursor
@@ -150,7 +150,7 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
         host=OwnProcess(intake, clock=plan.clock),
         found=FoundKeeper(intake, clock=plan.clock),
         passed_on=passed_on,
-        memory=MemoryWatch(options, admission=admission, vitals=vitals),
+        memory=MemoryWatch(options, admission=admission, vitals=vitals, others=of_others()),
     )
     taking.pass_on(plan.settings.sinks)
     return taking

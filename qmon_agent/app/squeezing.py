@@ -22,6 +22,8 @@ from qmon_agent.vitals import Vitals
 _SLOWED, _STOPPED, _BACK = 0.80, 0.92, 0.05
 # Of what a control group allows, the part that is ours: the store worker is in it as well.
 _OF_GROUP = 0.5
+# An agent that has just been built has less; the rest is that of whoever it is built into.
+_FRESH_BYTES = 128 << 20
 _CHECK_S = 1.0
 _HURRIED_S = 0.1
 
@@ -63,6 +65,11 @@ def _limits(root: Path, own: Path) -> Iterator[int]:
                 continue
 
 
+def of_others() -> int:
+    """What the process has already that is not the agent's; nothing, in a process of its own."""
+    return max(0, resident_bytes() - _FRESH_BYTES)
+
+
 class MemoryWatch:
     """Reads once a second what the process has resident, and more often when it is near."""
 
@@ -73,12 +80,14 @@ class MemoryWatch:
         admission: Admission,
         vitals: Vitals,
         resident: Callable[[], int] = resident_bytes,
+        others: int = 0,
     ) -> None:
+        """`others` is what the process had before, which the limit is not about."""
         self.limit = options.process_memory_bytes
         self.level = Level.FREE
         self._admission = admission
         self._vitals = vitals
-        self._resident = resident
+        self._resident = lambda: max(0, resident() - others)
         self._trimmed = 0.0
         admission.workroom.before_large = self.look
         self._shrink: list[Callable[[Level], None]] = []

@@ -109,14 +109,21 @@ class TestWorkroom:
 
 
 class TestMemoryWatch:
-    def watch(self, *resident):
+    def watch(self, *resident, others=0):
         self.admission, told = Admission(Options(process_memory_bytes=1000)), iter(resident)
         return MemoryWatch(
             Options(process_memory_bytes=1000),
             admission=self.admission,
             vitals=Vitals(),
             resident=lambda: next(told),
+            others=others,
         )
+
+    def test_does_not_count_what_the_process_had_before_it(self):
+        watch = self.watch(5_700, 5_930, others=5_000)
+        levels = [watch.look() or watch.level.name for _ in range(2)]
+
+        assert ["FREE", "FULL"] == levels
 
     def test_slows_senders_then_stops_them_and_lets_them_go_on(self):
         watch = self.watch(700, 810, 930, 880, 860, 760, 700)
