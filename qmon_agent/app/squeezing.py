@@ -87,7 +87,8 @@ class MemoryWatch:
         self.level = Level.FREE
         self._admission = admission
         self._vitals = vitals
-        self._resident = lambda: max(0, resident() - others)
+        self._resident = resident
+        self._others = others
         self._trimmed = 0.0
         admission.workroom.before_large = self.look
         self._shrink: list[Callable[[Level], None]] = []
@@ -105,7 +106,7 @@ class MemoryWatch:
 
     def look(self) -> None:
         """Slows or stops senders, or lets them go on."""
-        resident = self._resident()
+        resident = self._own()
         self._vitals.gauge("memory_resident_bytes", resident)
         level = self._level_at(resident / self.limit) if self.limit else Level.FREE
         if level is not self.level:
@@ -119,7 +120,7 @@ class MemoryWatch:
 
     def describe(self) -> dict[str, Any]:
         return {
-            "resident_bytes": self._resident(),
+            "resident_bytes": self._own(),
             "limit_bytes": self.limit,
             "level": self.level.name.lower(),
         }
@@ -127,7 +128,10 @@ class MemoryWatch:
     def problems(self) -> Iterator[str]:
         if self.level is Level.FULL:
             told = "senders are told to come later"
-            yield f"memory: {self._resident() >> 20} of {self.limit >> 20} MiB are used; {told}"
+            yield f"memory: {self._own() >> 20} of {self.limit >> 20} MiB are used; {told}"
+
+    def _own(self) -> int:
+        return max(0, self._resident() - self._others)
 
     def _level_at(self, part: float) -> Level:
         """Back a level only when it has become clearly less."""
