@@ -26,8 +26,6 @@ _UNITS = {
     "%": "percent",
     "Cel": "celsius",
 }
-# A service of its own kind of identity must not be told by an attribute of the same name.
-_OURS = ("job", "instance", "environment")
 
 
 def name_of(point: Point) -> str:
@@ -44,19 +42,34 @@ def name_of(point: Point) -> str:
 
 
 def labels_of(frame: Frame, point: Point, *, per_process: bool) -> Labels:
-    """Sorted, each once, none empty: what Prometheus calls job and instance, and the attributes."""
-    who = frame.resource
-    instance = who.host or frame.process.hex()
-    if per_process and who.pid:
-        instance = f"{instance}:{who.pid}"
+    """Sorted, each once, none empty: the attributes, and what Prometheus calls job and instance.
+
+    An attribute of such a name says it better: whoever was scraped is not the host it runs on.
+    """
     made: dict[str, str] = {}
     for key, value in sorted(point.attributes.items()):
         label = _label(key)
         # Two attributes that end up with one name are told side by side.
         made[label] = f"{made[label]};{value}" if label in made else value
-    ours = zip(_OURS, (who.service, instance, who.environment), strict=True)
-    made |= {label: value for label, value in ours if value}
+    for label, value, aside in _who(frame, per_process=per_process):
+        said = made.get(label) or value
+        if said != value and aside:
+            made.setdefault(aside, value)
+        made[label] = said
     return tuple(sorted((label, value) for label, value in made.items() if value))
+
+
+def _who(frame: Frame, *, per_process: bool) -> Iterable[tuple[str, str, str]]:
+    """Labels of all its points, and what those are called where a point says another itself."""
+    who = frame.resource
+    instance, aside = who.host or frame.process.hex(), ""
+    if per_process and who.pid:
+        instance, aside = f"{instance}:{who.pid}", "process"
+    return (
+        ("job", who.service, "service"),
+        ("instance", instance, aside),
+        ("environment", who.environment, ""),
+    )
 
 
 def key_of(name: str, labels: Labels) -> bytes:
