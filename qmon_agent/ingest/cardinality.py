@@ -36,8 +36,10 @@ Columns = dict[tuple[int, int], Any]
 _METRIC, _LABELS = place_of("point", "metric"), place_of("point", "attributes")
 _NAMES = {kind: place_of(kind, "name") for kind in ("span", "event")}
 _MOST_LAYOUTS = 4_096
-# Labels are looked into from here on, of so many metrics, and so many rows of a frame.
-_CROWDED, _MOST_WATCHED, _MOST_LABELS, _LOOKED_INTO = 50, 64, 32, 50
+# Labels are looked into from so many series on; what came before is not in their counts.
+_CROWDED, _MOST_LABELS = 8, 32
+# Of so many metrics, a kilobyte for each label: one with far more series takes another's place.
+_MOST_WATCHED, _FAR_MORE = 128, 2
 
 # What the reading of columns raises that strangers made.
 _CONTRADICTIONS = (
@@ -76,6 +78,8 @@ class Cardinality:
         self._turn_s = max(1.0, options.forget_after_s / 2)
         self._began = now()
         self._layouts: set[int] = set()
+        self._fewest = 0
+        """Series of the watched metric that has the fewest, when that was looked up last."""
 
     def over_in(self, frame: Frame, peer: Peer) -> Columns:
         """The columns that are to be put into a frame before it is kept; usually none."""
@@ -144,18 +148,35 @@ class Cardinality:
         if not wanted:
             return
         values = decode_column(column, "Labels", rows)
-        for row, metric in wanted[:_LOOKED_INTO]:
-            labels = self.labels.setdefault((service, metric), {})
+        found: dict[tuple[str, str], set[str]] = {}
+        for row, metric in wanted:
             for label, value in values[row].items():
-                if label in labels or len(labels) < _MOST_LABELS:
-                    labels.setdefault(label, Distinct()).add(value)
+                found.setdefault((metric, label), set()).add(value)
+        for (metric, label), different in found.items():
+            labels = self.labels.setdefault((service, metric), {})
+            if label in labels or len(labels) < _MOST_LABELS:
+                labels.setdefault(label, Distinct()).add(different)
 
     def _is_watched(self, metric: Watched) -> bool:
         if metric in self.labels:
             return True
+        series = self._series_of(metric)
+        if series < _CROWDED:
+            return False
+        if len(self.labels) >= _MOST_WATCHED:
+            if series < _FAR_MORE * self._fewest:
+                return False
+            least = min(self.labels, key=self._series_of)
+            self._fewest = self._series_of(least)
+            if series < _FAR_MORE * self._fewest:
+                return False
+            del self.labels[least]
+        self.labels[metric] = {}
+        return True
+
+    def _series_of(self, metric: Watched) -> int:
         account = self.series.group(*metric)
-        is_crowded = account is not None and account.count >= _CROWDED
-        return is_crowded and len(self.labels) < _MOST_WATCHED
+        return 0 if account is None else account.count
 
     def _remember(self, layout: int) -> None:
         if layout and len(self._layouts) < _MOST_LAYOUTS:
@@ -172,6 +193,7 @@ class Cardinality:
             for _ in range(turns):
                 census.turn()
         self.labels = {one: each for one, each in self.labels.items() if self.series.group(*one)}
+        self._fewest = 0
 
 
 class _Rows:

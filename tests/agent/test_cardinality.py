@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmon_agent.ingest.cardinality import Cardinality
+from qmon_agent.ingest.distinct import Distinct
 from qmon_agent.ingest.outcome import Peer
 from qmon_agent.ingest.series import OVERFLOW, OVERFLOW_NAME
 from qmon_agent.settings import Cardinality as Options
@@ -135,7 +136,52 @@ class TestSeries:
         labels = watched.cardinality.labels["shop", "hits"]
 
         assert 1 == labels["code"].estimate()
-        assert 150 < labels["user"].estimate() < 400
+        assert 300 == pytest.approx(labels["user"].estimate(), rel=0.15)
+
+    @pytest.mark.parametrize("at_once", [50, 1_000, 3_000])
+    @pytest.mark.parametrize("most", [100, 10_000])
+    def test_tell_how_many_values_a_label_has_however_they_come(self, at_once, most):
+        watched = Watched(series_per_metric=most)
+        for start in range(0, 3_000, at_once):
+            watched.keep(points(*range(start, start + at_once)))
+
+        labels = watched.cardinality.labels["shop", "hits"]
+
+        assert 3_000 == pytest.approx(labels["user"].estimate(), rel=0.15)
+
+    def test_tell_of_each_label_what_it_makes_of_them(self):
+        watched = Watched()
+        for number in range(1_000):
+            labels = {"a": str(number % 50), "b": str(number // 50)}
+            watched.keep([Point(metric="hits", attributes=labels)])
+
+        found = watched.cardinality.labels["shop", "hits"]
+
+        assert (50, 20) == pytest.approx(tuple(found[each].estimate() for each in "ab"), rel=0.15)
+
+    def test_of_the_metric_that_explodes_are_looked_into_among_many_that_do_not(self):
+        watched = Watched()
+        for number in range(200):
+            watched.keep(points(*range(10), metric=f"calm.{number}"))
+        for start in range(0, 1_000, 10):
+            watched.keep(points(*range(start, start + 10), metric="explodes"))
+
+        labels = watched.cardinality.labels
+
+        assert 1_000 == pytest.approx(labels["shop", "explodes"]["user"].estimate(), rel=0.15)
+        assert 128 == len(labels)
+
+
+class TestDistinct:
+    @given(st.integers(0, 20_000), st.integers(0, 1 << 60))
+    @settings(max_examples=30, deadline=None)
+    def test_is_within_a_sixth_of_what_there_was(self, number, start):
+        distinct = Distinct()
+        distinct.add(str(start + each) for each in range(number))
+        distinct.add(str(start + each) for each in range(number // 2))  # once more
+
+        # Five times the standard error, so that chance does not fail it.
+        assert number == pytest.approx(distinct.estimate(), rel=0.16, abs=2)
 
 
 class TestNames:
