@@ -33,6 +33,16 @@ class NoPlaceError(NotFoundError):
     kind = "place"
 
 
+class NoProcessorsError(NotFoundError):
+    """A place among the processors, where there are none."""
+
+    def __init__(self, place: str) -> None:
+        """Say it in words of its own: no other spelling would help."""
+        super().__init__(place)
+        there = f"`--at {JOURNAL}` shows what comes in"
+        self.args = (f"no processors are configured, so there is no {place!r}; {there}",)
+
+
 class _Seen(msgspec.Struct, frozen=True, gc=False):
     """One signal that passed."""
 
@@ -67,6 +77,8 @@ class Taps:
         """What passed behind the number `after`, and the number to go on from."""
         names = self._places()
         known = (*((BEFORE, *names) if names else ()), JOURNAL)
+        if place not in known and not names:
+            raise NoProcessorsError(place)
         if place not in known:
             raise NoPlaceError(place, nearest_to(place, known) or known)
         with self._lock:

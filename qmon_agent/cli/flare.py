@@ -43,6 +43,8 @@ def command(*, file: str | None, yes: bool, place: Place) -> int:
         show_json(document)
     elif is_wanted:
         click.echo(f"written: {target}; look into it before you send it: tar -xOzf {target}")
+    else:
+        click.echo("nothing was written")
     return 0
 
 

@@ -18,7 +18,14 @@ from qmon_agent.cli._top_lines import lines_of
 
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-_LEAST_S = 0.1
+_LEAST_S, _MOST_S = 0.1, 3600.0
+
+
+def _checked(_: click.Context, __: click.Parameter, interval_s: float) -> float:
+    if not _LEAST_S <= interval_s <= _MOST_S:
+        reason = f"{interval_s:g} is not possible: {_LEAST_S:g} to {_MOST_S:g} seconds"
+        raise click.BadParameter(reason)
+    return interval_s
 
 
 @click.command
@@ -29,6 +36,7 @@ _LEAST_S = 0.1
     metavar="SECONDS",
     default=1.0,
     show_default=True,
+    callback=_checked,
     help="Time between two readings.",
 )
 @click.option("-n", "--rows", default=8, show_default=True, help="Rows of each table.")
@@ -39,7 +47,7 @@ def command(*, once: bool, interval_s: float, rows: int, place: Place) -> None:
     Figures are those of the last interval. Ends with Ctrl-C. With --json, or where nobody watches
     on a terminal, one picture is shown.
     """
-    readings = _Readings(place, interval_s=max(interval_s, _LEAST_S))
+    readings = _Readings(place, interval_s=interval_s)
     if place.json:
         show_json({"version": 1, **readings.next()})
     elif once or not sys.stdout.isatty():

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from qmon_agent.http.meanings import help_of
 from qmon_agent.vitals import Labels, Sample, Vitals
 
 _PREFIX = "qmon_agent_"
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _OPEN_METRICS = "application/openmetrics-text"
-# What the name alone does not tell; any other name is its own help.
-_HELP = {
-    "bytes_received": "Bytes of frames that came in, refused ones included.",
-    "config_generation": "How often a configuration came into force, the first included.",
-    "dead_letters": "Frames put aside because nobody can take them, by reason.",
-    "frames_received": "Frames that came in, whatever became of them.",
-    "loop_hung": "1 for a loop of the agent that is stuck; then the watchdog is told no more.",
-    "ready": "1 while the agent takes signals.",
-    "rules_lag": "Records committed and not judged yet.",
-    "signals": "The books: captured is stored + dropped + pending, at any moment.",
-    "signals_add_up": "1 while the books of captured, stored, dropped and pending add up.",
-    "signals_dropped_by_reason": "Signals that are not stored, by kind and reason.",
-    "sink_lag": "Records committed and not delivered to a sink yet.",
-    "sink_sent": "Signals that have arrived at a sink.",
-    "store_lag": "Records committed and not stored yet.",
-    "task_failures": "Tasks of the agent that failed, and were begun again.",
-    "uptime_seconds": "Seconds since the agent started.",
-}
 
 
 def is_open_metrics(accept: str) -> bool:
@@ -63,10 +46,6 @@ def _families(samples: Mapping[Sample, float], *, kind: str, modern: bool) -> It
             yield f"# TYPE {family} {kind}"
             before = name
         yield f"{full}{_labels(labels)} {value:.15g}"
-
-
-def help_of(name: str) -> str:
-    return _HELP.get(name) or f"{name.replace('_', ' ').capitalize()}, of the agent itself."
 
 
 def _labels(labels: Labels) -> str:

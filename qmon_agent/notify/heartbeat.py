@@ -70,9 +70,9 @@ class HeartbeatRunner:
         }
 
     def _to(self) -> str:
-        """Without the path, which is the secret of most who take heartbeats."""
+        """Without the path, which is the secret of most who take heartbeats, and without names."""
         parts = urlsplit(self._options.url)
-        return f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.hostname else ""
 
     async def _sent(self) -> str:
         """What went wrong, or nothing."""

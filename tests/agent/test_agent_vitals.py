@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from qmon_agent.app.itself import Itself
 from qmon_agent.http.exposition import exposition
+from qmon_agent.http.meanings import help_of
 from qmon_agent.journal import JournalReader
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.columns import rows_of
@@ -114,8 +115,13 @@ class TestMetrics:
 
         help_line = exposition(vitals).splitlines()[0]
 
-        words = "Sink cursor failures, of the agent itself."
+        words = "Sinks counted this as `cursor failures`."
         assert f"# HELP qmon_agent_sink_cursor_failures_total {words}" == help_line
+
+    @pytest.mark.parametrize("name", ["datagrams_lost", "otlp_rejected", "odd", "store_odd_ones"])
+    def test_are_explained_in_sentences(self, name):
+        assert help_of(name)[0].isupper()
+        assert help_of(name).endswith(".")
 
     async def test_say_that_the_books_add_up(self, agent, client, reader, itself):
         itself._write_down(await agent.desk.status())

@@ -53,3 +53,26 @@ class TestVersion:
         )
 
         assert said.stdout.startswith("qmon-agent, version ")
+
+
+def said_by(tmp_path, *words, told=""):
+    command = [sys.executable, "-m", "qmon_agent.cli", *words, "--state", str(tmp_path)]
+    return subprocess.run(
+        command, input=told, capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+
+
+class TestTop:
+    @pytest.mark.parametrize("interval", ["-1", "0", "nan", "inf"])
+    def test_refuses_intervals_that_cannot_be(self, tmp_path, interval):
+        said = said_by(tmp_path, "top", "--interval", interval)
+
+        assert (2, True) == (said.returncode, "is not possible: 0.1 to 3600" in said.stderr)
+
+
+class TestFlare:
+    def test_says_that_nothing_was_written(self, tmp_path):
+        said = said_by(tmp_path, "flare", told="n\n")
+
+        assert (0, True) == (said.returncode, said.stdout.endswith("nothing was written\n"))
+        assert not [*tmp_path.glob("qmon-flare*")]

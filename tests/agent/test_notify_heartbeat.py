@@ -23,7 +23,8 @@ class Switch(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Pressed)
         self.pressed, self.status = [], 200
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/ping/5f2c-secret"
+        self.place = f"http://127.0.0.1:{self.server_address[1]}"
+        self.url = f"{self.place}/ping/5f2c-secret"
 
 
 class _Pressed(BaseHTTPRequestHandler):
@@ -60,6 +61,17 @@ def a_runner(url="", *, is_well=lambda: True, kept=None, **options):
 
 
 class TestHeartbeat:
+    @pytest.mark.parametrize(
+        ("url", "shown"),
+        [
+            ("http://me:word@hc:8000/ping/1", "http://hc:8000"),
+            ("https://[::1]:9/x", "https://[::1]:9"),
+            ("", ""),
+        ],
+    )
+    def test_is_shown_with_its_port_and_without_secrets(self, url, shown):
+        assert shown == a_runner(url).describe()["to"]
+
     async def test_beats_by_get(self, switch):
         runner = a_runner(switch.url)
         await runner.beat()
@@ -97,14 +109,14 @@ class TestHeartbeat:
         runner = a_runner(switch.url)
         await runner.beat()
 
-        assert f"http://127.0.0.1: HTTP {status}" == runner.error
+        assert f"{switch.place}: HTTP {status}" == runner.error
         assert (1, 0) == (runner.describe()["failures"], runner.describe()["sent"])
 
     async def test_tells_of_nobody_there_without_its_secret(self, switch):
         runner = a_runner("http://127.0.0.1:1/ping/5f2c-secret")
         await runner.beat()
 
-        assert "http://127.0.0.1: ConnectionError" == runner.error
+        assert "http://127.0.0.1:1: ConnectionError" == runner.error
 
     async def test_forgets_trouble_with_the_next_beat_that_arrives(self, switch):
         runner = a_runner(switch.url)
@@ -141,7 +153,7 @@ class TestHeartOfAnAgent:
                 await asyncio.sleep(0.01)
 
         status = await agent.desk.status()
-        assert ["heartbeat: http://127.0.0.1: HTTP 500"] == status["problems"]
+        assert [f"heartbeat: {switch.place}: HTTP 500"] == status["problems"]
         assert "secret" not in str(status)
 
     async def test_checks_in_with_the_promise_of_the_next_beat(self, agent):

@@ -253,6 +253,13 @@ class TestLookingIn:
         with pytest.raises(NotFoundError, match="no place 'befor'; did you mean 'before'"):
             place.agent.desk.passing("befor", 0)
 
+    async def test_says_that_there_are_none(self, place):
+        place.configure("")
+        await place.start()
+
+        with pytest.raises(NotFoundError, match="no processors are configured"):
+            place.agent.desk.passing("before", 0)
+
     async def test_is_what_tail_shows(self, place, frame):
         place.configure(self.TWO)
         await place.start()

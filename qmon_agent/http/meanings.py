@@ -1,0 +1,100 @@
+"""What each number of the agent means, in a sentence."""
+
+from __future__ import annotations
+
+_MEANINGS = {
+    "alert_rule_failures": "How often a rule could not be judged, by alert.",
+    "alert_transitions": "How often an alert changed its state, by the state after.",
+    "arrivals_bytes": "Bytes on disk that wait for the processors.",
+    "bodies_rejected": "Request bodies that could not be read, by reason.",
+    "bytes_received": "Bytes of frames that came in, refused ones included.",
+    "cardinality_overflow": "Points and names over the budget of series and names, by kind.",
+    "config_generation": "How often a configuration came into force, the first included.",
+    "config_reload_failures": "How often a configuration was wrong, and the one before stayed.",
+    "config_reloads": "How often a configuration was read anew.",
+    "connections_lost": "Connections that broke off, by source.",
+    "connections_refused": "Connections that were turned away, by source or reason.",
+    "datagrams_cut": "Datagrams that were longer than any may be, by source.",
+    "datagrams_lost": "Datagrams that nobody had room for, by source and reason.",
+    "dead_letters": "Frames put aside because nobody can take them, by reason.",
+    "frames_duplicate": "Frames that came once more, and are stored once.",
+    "frames_received": "Frames that came in, whatever became of them.",
+    "frames_refused": "Frames whose sender was told to come again later.",
+    "frames_rejected": "Frames that nobody can read or that are too large, by reason.",
+    "frames_stored": "Frames that are in the journal.",
+    "heartbeat_failures": "Heartbeats that did not arrive.",
+    "heartbeats_sent": "Heartbeats that arrived.",
+    "heartbeats_withheld": "Heartbeats that were not sent because the agent was not well.",
+    "journal_bytes": "Bytes of the journal on disk.",
+    "journal_free_bytes": "Bytes that are free on the disk of the journal.",
+    "journal_pending_bytes": "Bytes of the journal that are not on disk yet.",
+    "journal_records_lost": "Records that were deleted before a slow reader had them, by reader.",
+    "journal_segments": "Files the journal is made of.",
+    "journal_segments_trimmed": "Files of the journal that were deleted.",
+    "log_files_left_alone": "Log files that are not followed, by reason.",
+    "log_lines": "Lines of log files that were taken.",
+    "loop_hung": "1 for a loop of the agent that is stuck; then the watchdog is told no more.",
+    "memory_level": "0 while memory is free; the higher, the less is taken in.",
+    "memory_resident_bytes": "Memory that the main process of the agent has.",
+    "messages_refused": "How often a sender was told to wait.",
+    "nats_breaks": "How often the connection to NATS broke, by reason.",
+    "notify_dead": "Messages of alerts that nobody took, by channel.",
+    "notify_failures": "Messages of alerts that did not arrive at once, by channel and error.",
+    "notify_sent": "Messages of alerts that arrived, by channel.",
+    "otlp_rejected": "Records of OpenTelemetry that could not be kept, by lane.",
+    "probe_checks": "How often a probe looked, by probe and what it found.",
+    "problems": "How many things are wrong just now; `qmon-agent status` names them.",
+    "processor_added": "Signals that a processor made.",
+    "processor_came": "Signals that came to a processor.",
+    "processor_dropped": "Signals that a processor dropped.",
+    "processor_failures": "Lots at which a processor failed.",
+    "processor_nanoseconds": "Time that a processor took, in nanoseconds.",
+    "processor_went": "Signals that came out of a processor.",
+    "ready": "1 while the agent takes signals.",
+    "requests_refused": "HTTP requests that were turned away, by status and reason.",
+    "rules_lag": "Records committed and not judged yet.",
+    "sampler_disabled": "1 for a sampler that is switched off because it failed too often.",
+    "sampler_duration_seconds": "How long the last reading of a sampler took.",
+    "sampler_failures": "How often a sampler failed.",
+    "scraped_samples": "Samples that were read from targets of Prometheus.",
+    "scrapes": "How often targets of Prometheus were asked, by what came of it.",
+    "sentry_envelopes": "Envelopes of Sentry that came in, by what became of them.",
+    "sign_ins_refused": "Sign-ins with a link that was not valid.",
+    "signals": "The books: captured is stored + dropped + pending, at any moment.",
+    "signals_add_up": "1 while the books of captured, stored, dropped and pending add up.",
+    "signals_dropped_by_reason": "Signals that are not stored, by kind and reason.",
+    "sink_batches": "Batches that were given to a sink.",
+    "sink_dead_batches": "Batches that a sink gave up.",
+    "sink_lag": "Records committed and not delivered to a sink yet.",
+    "sink_records_missed": "Records that were deleted before a sink had them.",
+    "sink_rejected": "Signals that the other side of a sink did not want.",
+    "sink_retries": "How often a sink tried once more.",
+    "sink_sent": "Signals that have arrived at a sink.",
+    "spool_files_taken": "Files of a spool that were taken in.",
+    "statsd_lines": "Lines of StatsD that came in.",
+    "statsd_lines_rejected": "Lines of StatsD that could not be read, by reason.",
+    "statsd_overflow": "Lines of StatsD that found no room among the series.",
+    "statsd_series": "Series of StatsD that are active.",
+    "store_lag": "Records committed and not stored yet.",
+    "store_worker_restarts": "How often the process of the store was begun anew.",
+    "task_failures": "Tasks of the agent that failed, and were begun again.",
+    "uptime_seconds": "Seconds since the agent started.",
+}
+# What counters of one part are called, where none of the above fits.
+_PARTS = {
+    "journal": "The journal",
+    "processors": "The processors",
+    "sink": "Sinks",
+    "store": "The store",
+    "walk": "The reading of the journal",
+}
+
+
+def help_of(name: str) -> str:
+    """A sentence for every name; what has no meaning written down says what it is a number of."""
+    if name in _MEANINGS:
+        return _MEANINGS[name]
+    part, _, rest = name.partition("_")
+    who = _PARTS.get(part, "The agent") if rest else "The agent"
+    what = rest if rest and part in _PARTS else name
+    return f"{who} counted this as `{what.replace('_', ' ')}`."
