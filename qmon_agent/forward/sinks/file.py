@@ -110,8 +110,9 @@ def _lines_of(batch: Batch) -> Iterator[bytes]:
         resource = msgspec.Raw(encoder.encode(_resource_of(frame)))
         for kind, rows in signals_of(frame):
             about = {"version": VERSION, "batch": batch.id, "kind": kind, "resource": resource}
+            # A list: of any other iterable, msgspec 0.22 never lets go of the iterator.
             yield encoder.encode_lines(
-                {**about, "line": next(number), "fields": row.as_dict()} for row in rows
+                [{**about, "line": next(number), "fields": row.as_dict()} for row in rows]
             )
 
 
