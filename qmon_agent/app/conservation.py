@@ -14,6 +14,11 @@ from qmon_sdk.protocol.signals import SIGNALS
 
 # Accounts beyond this are added up into one, the longest silent first.
 _MOST_ACCOUNTS = 4_096
+# Of frames given up on so many are known by name; of those before, how many rows they had.
+_MOST_DEAD = 16_384
+# Kinds, or reasons, of one account: whoever makes up more has them added up as others.
+_MOST_NAMES = 256
+_OTHER = "other"
 PAST_STORE = "routed_past_store"
 """Why signals are in no table that a processor has sent to sinks alone."""
 Counts = dict[str, int]
@@ -44,6 +49,13 @@ class Conservation(msgspec.Struct, kw_only=True):
     """All the accounts that were added up."""
     dead: dict[str, int] = {}
     """Frames that no table takes, `process/sequence`, and their rows."""
+    long_dead: int = 0
+    """Rows of such frames that are too many to be named."""
+
+    @property
+    def dead_rows(self) -> int:
+        """Of every frame that no table takes."""
+        return self.long_dead + sum([*self.dead.values()])
 
     def enter(self, frame: Frame, *, record_id: int, time: int) -> None:
         """Books one stored frame; a record booked before changes nothing."""
@@ -62,8 +74,9 @@ class Conservation(msgspec.Struct, kw_only=True):
         _add(account.fallen, dropped_of(frame))
         if frame.ledger is not None and frame.sequence > account.told_at:
             account.told_at = frame.sequence
-            account.captured = dict(frame.ledger.captured)
-            account.dropped = dict(frame.ledger.dropped)
+            account.captured, account.dropped = {}, {}
+            _add(account.captured, frame.ledger.captured)
+            _add(account.dropped, frame.ledger.dropped)
 
     def bury(self, frame: Frame) -> bool:
         """Books a frame the store gave up on; no, and nothing changes, for one booked before."""
@@ -71,6 +84,8 @@ class Conservation(msgspec.Struct, kw_only=True):
         if key in self.dead:
             return False
         self.dead[key] = sum(block.rows for block in frame.blocks)
+        while len(self.dead) > _MOST_DEAD:
+            self.long_dead += self.dead.pop(next(iter(self.dead)))
         return True
 
     def totals(self) -> Totals:
@@ -177,4 +192,12 @@ def _captured(account: Account) -> Counts:
 
 def _add(to: Counts, what: Mapping[str, int]) -> None:
     for name, n in what.items():
-        to[name] = to.get(name, 0) + n
+        key = name if name in to or len(to) < _MOST_NAMES else _other(name)
+        to[key] = to.get(key, 0) + n
+
+
+def _other(name: str) -> str:
+    """What stands in for a kind, or for a kind and a reason; kinds that have a table stay."""
+    kind, slash, _ = name.partition("/")
+    kind = kind if kind in SIGNALS else _OTHER
+    return f"{kind}/{_OTHER}" if slash else kind

@@ -103,7 +103,7 @@ class StatusReport:
         same = store.stored.record_id == judged.conservation.record_id
         stock = Stock(
             rows={BY_NAME[table].kind: n for table, n in store.rows.items()},
-            dead=sum([*judged.conservation.dead.values()]),
+            dead=judged.conservation.dead_rows,
             aging=frozenset(self._plan.settings.retention),
             exact=same and store.state == "running",
         )

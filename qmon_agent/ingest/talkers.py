@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qmon_sdk.protocol.columns import Block
+from qmon_sdk.protocol.signals import SIGNALS
 
 _MOST = 4_096
+_OTHER = "other"  # kinds that we do not know, of which anybody can make up as many as there are
 
 
 class Talker:
@@ -29,7 +31,8 @@ class Talker:
         signals = self.signals
         for block in blocks:
             if block.rows:
-                signals[block.kind] = signals.get(block.kind, 0) + block.rows
+                kind = block.kind if block.kind in SIGNALS else _OTHER
+                signals[kind] = signals.get(kind, 0) + block.rows
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -100,6 +100,27 @@ class TestConservation:
 
         assert {"span": 9} == books.totals().captured
 
+    def test_loses_no_count_however_many_frames_no_table_takes(self):
+        books = Conservation()
+        frame = told(1, captured=2, spans=2)
+        for number in range(20_000):
+            books.bury(frame.replace(sequence=number))
+
+        assert not books.bury(frame.replace(sequence=19_999))
+        assert (40_000, True) == (books.dead_rows, len(books.dead) < 17_000)
+
+    def test_loses_no_count_however_many_kinds_somebody_makes_up(self):
+        books = Conservation()
+        dreams = tuple(Block(kind=f"dream-{n}", rows=1) for n in range(5_000))
+        frame = told(1, captured=0).replace(blocks=(*dreams, *blocks_of([SPAN])), ledger=None)
+        books.enter(frame, record_id=1, time=1)
+
+        balance = books.totals().balance(exactly(span=1))
+
+        [account] = books.accounts.values()
+        assert (5_001, True) == (balance["captured"], balance["adds_up"])
+        assert (1, True) == (account.received["span"], len(account.received) < 300)
+
     def test_loses_no_count_however_many_processes_come_and_go(self):
         books = Conservation()
         for number in range(5_000):

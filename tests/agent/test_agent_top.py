@@ -9,6 +9,7 @@ from qmon_agent.cli._top_figures import figures
 from qmon_agent.cli._top_lines import lines_of
 from qmon_agent.ingest.outcome import Peer
 from qmon_agent.ingest.talkers import Talkers
+from qmon_sdk.protocol.columns import Block
 from qmon_sdk.protocol.signals import Point, Span
 
 ADA, BOB = Peer(name="ada"), Peer(name="pid:1")
@@ -101,3 +102,10 @@ class TestTalkers:
 
         assert ["a", "c"] == [*talkers.peers]
         assert 2 == talkers.peers["a"].frames
+
+    def test_adds_up_kinds_that_somebody_makes_up(self):
+        talkers = Talkers()
+        kinds = ("span", *(f"dream-{number}" for number in range(1_000)))
+        talkers.heard("ada", "shop", size=1, blocks=[Block(kind=kind, rows=1) for kind in kinds])
+
+        assert {"span": 1, "other": 1_000} == talkers.peers["ada"].signals
