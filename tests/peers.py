@@ -180,9 +180,9 @@ class PrometheusExpositionSide:
         return [("", name) for name in sorted(names, key=number_in)]
 
     def broken(self):
-        """Somebody else has the port, for a moment."""
+        """Somebody else has the port."""
         self.taken = socket.create_server(("127.0.0.1", self.port))
-        threading.Timer(0.1, self.taken.close).start()
+        return self.taken.close
 
     def close(self):
         if self.taken:
@@ -302,7 +302,7 @@ class OpenPeer:
 
     def broken(self):
         self.shut()
-        threading.Timer(0.1, self.listen).start()
+        return self.listen
 
     def close(self):
         self.shut()
@@ -413,7 +413,6 @@ class NatsSide:
         self.subject = f"qmon.{uuid.uuid4().hex}"
         self.stream = self.subject.replace(".", "-")
         self.options = {**self.at(self.server.url), "subject": self.subject}
-        self.timer = None
         self._ask(self._make)
 
     def at(self, url):
@@ -426,12 +425,9 @@ class NatsSide:
 
     def broken(self):
         self._ask(lambda stream: stream.delete_stream(self.stream))
-        self.timer = threading.Timer(0.1, self._ask, args=(self._make,))
-        self.timer.start()
+        return lambda: self._ask(self._make)
 
     def close(self):
-        if self.timer:
-            self.timer.join()
         self._ask(lambda stream: stream.delete_stream(self.stream))
 
     async def _make(self, stream):
@@ -486,9 +482,9 @@ class ParquetSide:
         ]
 
     def broken(self):
-        """A file stands in the way, for a moment."""
+        """A file stands in the way."""
         self.directory.write_text("")
-        threading.Timer(0.1, self.directory.unlink).start()
+        return self.directory.unlink
 
     def close(self):
         pass

@@ -19,6 +19,8 @@ _AT_FIRST = 16
 _AT_ONCE = 512
 _PAUSES_S = (0.1, 5.0)
 _GRACE_S = 5.0
+_CANCELS, _CANCEL_S = 10, 0.5
+"""Before Python 3.12, `wait_for` may swallow a cancellation, and the client waits by it."""
 
 
 class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -58,8 +60,11 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
         self._is_leaving = True
         if not self._is_waiting:
             await asyncio.wait([task], timeout=_GRACE_S)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for _ in range(_CANCELS):
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_S)
+            if task.done():
+                break
         self._state = "stopped"
 
     def describe(self) -> Mapping[str, Any]:
