@@ -14,6 +14,7 @@ from .options import JournalOptions
 # A process, when it last spoke, and its interval bounds as little-endian u64.
 Row = tuple[bytes, int, bytes, bytes]
 _SECOND = 1_000_000_000
+_MANY = 64  # a process with more than this part of all intervals
 
 
 class Intervals:
@@ -52,8 +53,9 @@ class Intervals:
         self.ends[low:high] = array("Q", [last])
         return len(self) - before
 
-    def forget_lowest(self) -> None:
-        del self.starts[0], self.ends[0]
+    def forget_lowest(self, number: int) -> None:
+        # All at once: each time, what is left is moved.
+        del self.starts[:number], self.ends[:number]
 
 
 class Spoken:
@@ -69,9 +71,9 @@ class Spoken:
 class DedupIndex:
     """Interval sets by process. Safe from any thread.
 
-    Over its bounds it forgets: first whole processes, those silent for longest, then the lowest
-    interval of whoever has most. Forgetting may let an old retry in twice; it never refuses what
-    was not stored. What was forgotten is counted.
+    Over its bounds it forgets: first whole processes, those silent for longest, then the lower
+    half of the intervals of one that has many, again of who is silent for longest. Forgetting may
+    let an old retry in twice; it never refuses what was not stored. What was forgotten is counted.
     """
 
     def __init__(self, options: JournalOptions) -> None:
@@ -121,11 +123,22 @@ class DedupIndex:
         if len(self._spoken) > self._options.dedup_processes:
             self._forget_the_silent(now)
         while self._size > self._options.dedup_intervals:
-            busiest = max(self._spoken.values(), key=lambda spoken: len(spoken.intervals))
-            for _ in range(max(1, len(busiest.intervals) // 2)):
-                busiest.intervals.forget_lowest()
-                self._size -= 1
-                self.forgotten += 1
+            intervals = self._first_to_forget().intervals
+            number = max(1, len(intervals) // 2)
+            intervals.forget_lowest(number)
+            self._size -= number
+            self.forgotten += number
+
+    def _first_to_forget(self) -> Spoken:
+        """Who has many and spoke last long ago; else who has most.
+
+        A message of another protocol is an interval each, and ten minutes of it are a process.
+        """
+        many = self._options.dedup_intervals // _MANY
+        crowded = [one for one in self._spoken.values() if len(one.intervals) > many]
+        if crowded:
+            return min(crowded, key=lambda one: one.time)
+        return max(self._spoken.values(), key=lambda one: len(one.intervals))
 
     def _forget_the_silent(self, now: int) -> None:
         """An eighth at a time, so that a flood of processes does not sort on every record."""

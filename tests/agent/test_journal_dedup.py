@@ -46,6 +46,25 @@ class TestDedupIndex:
         assert (process(1), 0) not in index
         assert (process(2), 1) in index
 
+    def test_forgets_what_is_long_over_before_what_is_under_way(self):
+        index = DedupIndex(JournalOptions(dedup_intervals=1_000))
+        for turn in range(3):
+            for sequence in range(0, 900, 2):
+                index.add(process(turn), sequence, turn * SECOND)
+
+        assert all((process(2), sequence) in index for sequence in range(0, 900, 2))
+        assert (process(0), 0) not in index
+
+    def test_is_bounded_whatever_it_is_told(self):
+        index = DedupIndex(JournalOptions(dedup_intervals=20_000))
+        for sequence in range(0, 100_000, 2):
+            index.add(process(1), sequence, 0)
+
+        [(_, _, starts, ends)] = index.rows()
+
+        assert len(starts) == len(ends) <= 20_000 * 8
+        assert index.forgotten == 50_000 - len(starts) // 8
+
     def test_takes_in_another_index(self):
         one, other = DedupIndex(JournalOptions()), DedupIndex(JournalOptions())
         one.add(process(1), 1, 0)
