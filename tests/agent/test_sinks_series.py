@@ -6,6 +6,7 @@ import pytest
 
 from qmon_agent.forward.batch import Batch
 from qmon_agent.forward.sinks._scraped import text_of
+from qmon_sdk.protocol.buckets import bucket_of
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, Resource
 from qmon_sdk.protocol.signals import Point
@@ -64,3 +65,41 @@ class TestLabels:
         [line] = page((who, gauge(1, job="nightly", environment="test")))
 
         assert 'load{environment="test",instance="box",job="nightly",service="shop"} 1' == line
+
+
+def took(value, unit):
+    buckets = {bucket_of(value): 1}
+    return Point(
+        time=NOW,
+        metric="took",
+        kind="distribution",
+        unit=unit,
+        count=1,
+        value=value,
+        buckets=buckets,
+    )
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        ("value", "unit", "bound"),
+        [
+            (0.2, "s", "0.25"),
+            (0.2, "", "0.25"),
+            (200.0, "ms", "250"),
+            (40_000.0, "ms", "60000"),
+            (200_000.0, "us", "250000"),
+            (5000.0, "By", "16384"),
+            (3.0, "MiBy", "4"),
+        ],
+    )
+    def test_fit_the_unit(self, page, value, unit, bound):
+        lines = page((Resource(service="shop"), took(value, unit)))
+
+        first = next(line for line in lines if "_bucket{" in line and line.endswith(" 1"))
+        assert f'le="{bound}"' in first
+
+    def test_are_the_same_for_all_where_somebody_has_said_them(self, page):
+        lines = page((Resource(service="shop"), took(200.0, "ms")), bounds=[0.5, 300.0])
+
+        assert [0, 1, 1] == [int(line.split()[-1]) for line in lines if "_bucket{" in line]

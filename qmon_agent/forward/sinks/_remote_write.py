@@ -12,6 +12,7 @@ from qmon_sdk.protocol.buckets import ZERO, bucket_value
 from qmon_sdk.protocol.signals import Buckets
 
 from ._adding import Step
+from ._bounds import bounds_for
 from ._protobuf import data, double, packed, signed, text, varint, whole, zigzag
 from ._series import Labels, number, with_label
 from ._totals import Total
@@ -72,10 +73,13 @@ def _plain(step: Step, total: Total, *, name: str, value: float) -> Series:
 
 
 def cumulative(total: Total, bounds: Sequence[float]) -> Iterator[tuple[float, int]]:
-    """How many were at most each bound, and at most infinity; a bucket counts by its middle."""
+    """How many were at most each bound, and at most infinity; a bucket counts by its middle.
+
+    Without bounds, they are those that fit the unit.
+    """
     values = sorted((bucket_value(index), count) for index, count in total.buckets.items())
     place = passed = 0
-    for bound in bounds:
+    for bound in bounds_for(total.unit, bounds):
         while place < len(values) and values[place][0] <= bound:
             passed += values[place][1]
             place += 1

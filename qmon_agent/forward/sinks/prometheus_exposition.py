@@ -30,10 +30,8 @@ class PrometheusExpositionSink(msgspec.Struct, kw_only=True, forbid_unknown_fiel
     """Address to listen at."""
     token: str = ""
     """What a scraper has to send as `Authorization: Bearer`; needed beyond loopback."""
-    bounds: tuple[float, ...] = (
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-    )  # fmt: skip
-    """The bounds of histograms, ascending."""
+    bounds: tuple[float, ...] = ()
+    """The bounds of histograms, ascending; none means those that fit a metric's unit."""
     per_process: bool = True
     """Whether each process is an instance; else each host is, and counters of its processes add up.
     """

@@ -35,10 +35,8 @@ class PrometheusRemoteWriteSink(EndpointSink, kw_only=True, forbid_unknown_field
     """Of remote write; a receiver that does not know 2.0 is spoken to in 1.0."""
     histograms: Literal["classic", "native"] = "classic"
     """What distributions become: counts below fixed bounds, or Prometheus's own sparse buckets."""
-    bounds: tuple[float, ...] = (
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-    )  # fmt: skip
-    """The bounds of classic histograms, ascending."""
+    bounds: tuple[float, ...] = ()
+    """The bounds of classic histograms, ascending; none means those that fit a metric's unit."""
     per_process: bool = True
     """Whether each process is an instance; else each host is, and counters of its processes add up.
     """
