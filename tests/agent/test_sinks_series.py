@@ -103,3 +103,31 @@ class TestBounds:
         lines = page((Resource(service="shop"), took(200.0, "ms")), bounds=[0.5, 300.0])
 
         assert [0, 1, 1] == [int(line.split()[-1]) for line in lines if "_bucket{" in line]
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("metric", "unit", "sdk", "name"),
+        [
+            ("sz_bytes_count", "", "prometheus", "sz_bytes_count"),
+            ("sz_bytes_sum", "bytes", "prometheus", "sz_bytes_sum"),
+            ("rpc.size_count", "By", "opentelemetry.java", "rpc_size_bytes_count"),
+            ("rpc.size_sum", "By", "opentelemetry.java", "rpc_size_bytes_sum"),
+            ("orders_count", "", "qmon.python", "orders_count_total"),
+            ("orders.count", "", "opentelemetry.java", "orders_count_total"),
+            ("sent_total", "By", "prometheus", "sent_bytes_total"),
+        ],
+    )
+    def test_of_counters_are_those_a_dashboard_knows(self, page, metric, unit, sdk, name):
+        point = Point(time=NOW, metric=metric, kind="counter", value=2, unit=unit)
+
+        lines = page((Resource(host="box", sdk=sdk), point))
+
+        assert [f'{name}{{instance="box"}} 2'] == lines
+
+    def test_of_a_quantile_is_that_of_its_summary(self, page):
+        point = gauge(2, quantile="0.5").replace(metric="rpc.size", unit="By")
+
+        [line] = page((Resource(host="box", sdk="opentelemetry.java"), point))
+
+        assert 'rpc_size_bytes{instance="box",quantile="0.5"} 2' == line

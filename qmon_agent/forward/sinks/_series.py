@@ -26,19 +26,32 @@ _UNITS = {
     "%": "percent",
     "Cel": "celsius",
 }
+_OF_SUMMARIES = ("_count", "_sum")
+_OURS = frozenset({"", "agent", "qmon.python", "statsd"})
+"""Who knows no summaries: a counter of theirs may well be called so. Points that were folded for a
+whole service do not say whose they are."""
 
 
-def name_of(point: Point) -> str:
-    """As Prometheus wants names: with the unit, and counters with `_total`."""
+def name_of(point: Point, *, sdk: str) -> str:
+    """As Prometheus wants names: with the unit, and counters with `_total`.
+
+    Of others, a counter `NAME_count` or `NAME_sum` is what a summary has become, and is called so.
+    """
     name = _NO_NAME.sub("_", point.metric) or "_"
     if name[0].isdigit():
         name = f"_{name}"
     unit = _UNITS.get(point.unit, "")
-    if unit and not name.removesuffix("_total").endswith(f"_{unit}"):
-        name = f"{name.removesuffix('_total')}_{unit}"
-    if point.kind == "counter" and not name.endswith("_total"):
-        name += "_total"
-    return name
+    counts = point.kind == "counter"
+    if counts and sdk not in _OURS and point.metric.endswith(_OF_SUMMARIES):
+        family, _, part = name.rpartition("_")
+        return f"{_with_unit(family, unit)}_{part}"
+    name = _with_unit(name, unit)
+    return name if not counts or name.endswith("_total") else f"{name}_total"
+
+
+def _with_unit(name: str, unit: str) -> str:
+    plain = name.removesuffix("_total")
+    return f"{plain}_{unit}" if unit and not plain.endswith(f"_{unit}") else name
 
 
 def labels_of(frame: Frame, point: Point, *, per_process: bool) -> Labels:
