@@ -278,6 +278,27 @@ class TestMetrics:
         assert (metric, "s", 1.5, 1) == (point.metric, point.unit, point.value, point.count)
         assert {**attributes, "otel.scope.name": "qmon.sampling"} == point.attributes
 
+    @pytest.mark.parametrize(
+        ("events", "status", "error"),
+        [
+            ('[{"attributes": {"exception.type": "OSError"}}]', "200", "OSError"),
+            ('[{"attributes": {"exception.type": "A"}}, {"name": "b"}]', "", "A"),
+            ('[{"attributes": {"exception.type": "OSError"}}]', "500", "500"),
+            ("", "200", "_OTHER"),
+            ("", "404", "404"),
+            ("no JSON", "200", "_OTHER"),
+            ('[{"attributes": 7}]', "200", "_OTHER"),
+            ("[" * 5000, "200", "_OTHER"),
+        ],
+    )
+    def test_name_the_error_of_a_span_that_failed(self, head, events, status, error):
+        known = {"http.request.method": "GET", "http.response.status_code": status}
+        span = Span(kind="server", status="error", trace_id="1", attributes=known, events=events)
+
+        (point,) = self.told(head(rate=0.0), span)
+
+        assert error == point.attributes["error.type"]
+
     def test_say_nothing_of_what_happens_inside(self, head):
         assert not self.told(head(), Span(trace_id="1", parent_id="2"))
 

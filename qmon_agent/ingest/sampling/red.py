@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
+import msgspec
+
 from qmon_agent.ingest.lots import Lot, made_lot
 from qmon_sdk.protocol.frames import Resource
 from qmon_sdk.protocol.signals import Labels, Span
@@ -35,11 +37,21 @@ _METRICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 """Kind of span, the attribute that tells it is one, its metric, and the attributes it keeps."""
 _BY_KIND = {kind: [each[1:] for each in _METRICS if each[0] == kind] for kind, *_ in _METRICS}
+_FAILURES = ("4", "5")
 _ENTRIES = frozenset(("server", "consumer"))
 _OTHER = "traces.span.metrics.duration"
 _LABELS = {metric: labels for *_, metric, labels in _METRICS}
 _LABELS[_OTHER] = ("span.name", "span.kind")
 _SHAPES = {metric: Shape(metric, "distribution", "s") for metric in _LABELS}
+
+
+class _Event(msgspec.Struct):
+    """What matters of an event of a span."""
+
+    attributes: dict[str, str] = {}
+
+
+_decode = msgspec.json.Decoder(list[_Event]).decode
 
 
 class Red:
@@ -106,8 +118,24 @@ def _key_of(span: Span) -> tuple[str, ...]:
 
 
 def _error_of(span: Span) -> str:
+    """What it says itself, a status that is an error, the exception it has noted, or something."""
     known = span.attributes
-    return known.get("error.type") or known.get("http.response.status_code") or "_OTHER"
+    if told := known.get("error.type"):
+        return told
+    status = known.get("http.response.status_code", "")
+    if status.startswith(_FAILURES):
+        return status
+    return (_exception_of(span.events) if span.events else "") or "_OTHER"
+
+
+def _exception_of(events: str) -> str:
+    """The type of the last exception among a span's events."""
+    try:
+        noted = _decode(events)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    types = (each.attributes.get("exception.type", "") for each in reversed(noted))
+    return next(filter(None, types), "")
 
 
 def _labels_of(key: tuple[str, ...]) -> Labels:
