@@ -76,6 +76,42 @@ class TestDeduplicate:
         assert [{"qmon.repeated": "2"}] == [each.attributes for each in repeats.made]
         assert "no" == repeats.made[0].body
 
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "2026-01-02 03:04:0{},123 ERROR no",
+            "[2026-01-02T03:04:0{}.5Z] no",
+            "2026/01/02 03:04:0{} [error] no",
+            "Jan  2 03:04:0{} box cron: no",
+            "[Fri Jan 02 03:04:0{}.123456 2026] [error] no",
+            "[02/Jan/2026:03:04:0{} +0000] no",
+            "E0102 03:04:0{}.123456 7 main.go:1] no",
+            "03:04:0{} no",
+            "176722560{}.25 no",
+        ],
+    )
+    def test_looks_behind_the_time_that_a_line_begins_with(self, sieve, line):
+        repeats = sieve("deduplicate", within_s=60)
+        repeats.put(*(Log(body=line.format(second)) for second in range(3)))
+
+        assert [line.format(0)] == [each.body for each in repeats.kept]
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "order 2026-01-02 03:04:0{} no",
+            "2026-01-02 03:04:0{}",
+            "1.2.3.{} no",
+            "176722560{}no",
+            "10{} orders no",
+        ],
+    )
+    def test_leaves_alone_what_is_no_time_of_the_line(self, sieve, line):
+        repeats = sieve("deduplicate", within_s=60)
+        repeats.put(*(Log(body=line.format(second)) for second in range(3)))
+
+        assert 3 == len(repeats.kept)
+
     def test_begins_anew_when_the_window_is_over(self, sieve):
         repeats = sieve("deduplicate", within_s=60)
         for _ in range(3):

@@ -22,7 +22,10 @@ class DeduplicateProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
 
     kinds: ClassVar[frozenset[str]] = frozenset(("log", "error", "event", "finding"))
     by: tuple[str, ...] = ("service", "kind", "level", "name", "body")
-    """What has to be the same: `service`, `host`, `kind`, `name`, `body`, a field, an attribute."""
+    """What has to be the same: `service`, `host`, `kind`, `name`, `body`, a field, an attribute.
+
+    Of a log, `body` is what stands behind the time that its line begins with.
+    """
     within_s: float = 60.0
     """The windows, cut on the clock."""
     max_keys: int = 10_000
@@ -31,7 +34,7 @@ class DeduplicateProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
     """Memory for what was repeated, about; beyond, the oldest window ends early."""
 
     def __post_init__(self) -> None:
-        self._keys = Keys(self.by)
+        self._keys = Keys(self.by, timeless=True)
         within = int(self.within_s * _SECOND)
         self._repeats = Repeats(within, max_keys=self.max_keys, max_bytes=self.max_bytes)
 
