@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from qmon_agent.domain.catalog import SEVERITIES, Alert, Metric, MonitoringSystem
 from qmon_agent.domain.clock import SECOND
@@ -17,6 +17,7 @@ from qmon_agent.domain.errors import (
 )
 from qmon_agent.settings import AlertOptions
 
+from .rules import RULES
 from .watch import build_rule
 
 CREATED_BY = "config"
@@ -45,7 +46,7 @@ def check_alerts_of(options: Sequence[AlertOptions]) -> None:
 
 def _problems_of(options: AlertOptions) -> Iterator[QmonError]:
     where = f"alerts.{options.name}"
-    if options.severity not in SEVERITIES:
+    if options.severity and options.severity not in SEVERITIES:
         known = nearest_to(options.severity, SEVERITIES) or SEVERITIES
         yield ConfigError(f"{where}.severity", f"no severity {options.severity!r}", known)
     try:
@@ -87,14 +88,20 @@ def _alert(options: AlertOptions, metric: int | None = None) -> Alert:
         description=options.description,
         metric=metric,
         threshold=str(options.threshold),
-        severity=options.severity,
+        severity=options.severity or "warning",
         channels=options.channels,
         rule=options.rule,
         for_s=_seconds(options, options.for_, key="for"),
         keep_firing_for_s=_seconds(options, options.keep_firing_for, key="keep_firing_for"),
-        options=kept | options.options,
+        options=kept | _ruled(options) | options.options,
         created_by=CREATED_BY,
     )
+
+
+def _ruled(options: AlertOptions) -> dict[str, Any]:
+    """A severity that is said is that of every incident, whatever the rule is told."""
+    knows = "severities" in RULES.find(options.rule).__annotations__
+    return {"severities": {}} if options.severity and knows else {}
 
 
 def _seconds(options: AlertOptions, text: str | float, *, key: str) -> float:

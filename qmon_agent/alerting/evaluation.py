@@ -21,6 +21,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     incident: str = ""
     episodes: int = 0
     labels: Mapping[str, str] = {}
+    severity: str = ""
+    """As it was told; empty: as bad as the alert."""
     value: float | None = None
     event_time: int = 0
     text: str = ""
@@ -54,6 +56,7 @@ def evaluate(
         incident=incident_id(name, now, episodes) if began else cell.incident,
         episodes=episodes,
         labels=fact.labels if fact else cell.labels,
+        severity=fact.severity if fact else cell.severity,
         value=fact.value if fact else cell.value,
         event_time=_event_time(fact, now) if began else cell.event_time,
         text=judged.text or (fact.text if fact else "") or cell.text,

@@ -36,6 +36,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     after: Cell
     transitions: tuple[Transition, ...]
 
+    @property
+    def severity(self) -> str:
+        return self.after.severity or self.alert.severity
+
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
     """Whom to tell, and whether also that it is over."""
@@ -70,7 +74,7 @@ def _incident(change: Change) -> IncidentRecord:
         labels=dict(change.after.labels),
         state=change.after.episode.state,
         unknown=change.after.episode.unknown,
-        severity=change.alert.severity,
+        severity=change.severity,
         value=change.after.value,
         event_time=change.after.event_time,
         since=episode.since,
@@ -127,7 +131,7 @@ def _notice(
         reason=transition.reason,
         alert=change.alert.name,
         description=change.alert.description,
-        severity=change.alert.severity,
+        severity=change.severity,
         rule=change.alert.rule,
         system=change.system or incident.labels.get("service", ""),
         metric=change.metric,

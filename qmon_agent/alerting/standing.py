@@ -37,7 +37,7 @@ def standings(watch: Watch) -> Iterator[Standing]:
             instance=instance,
             state=episode.state,
             unknown=episode.unknown,
-            severity=watch.alert.severity,
+            severity=cell.severity or watch.alert.severity,
             value=cell.value,
             incident=cell.incident if episode.state != "inactive" else "",
             since=episode.since,

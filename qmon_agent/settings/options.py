@@ -153,8 +153,9 @@ class AlertOptions(Options, frozen=True, kw_only=True):
     """How long the condition must hold before it fires."""
     keep_firing_for: str = ""
     """How long it goes on firing after the condition has ended."""
-    severity: str = "warning"
-    """How bad it is, in your words."""
+    severity: str = ""
+    """How bad it is: `info`, `warning`, `error`, `critical`; if nothing is said, as bad as the rule
+    is told, or `warning`."""
     description: str = ""
     """Said in the message: what it means and what to do."""
     channels: tuple[str, ...] = ()

@@ -59,6 +59,31 @@ def desk(tmp_path):
     desk.store.close()
 
 
+class TestSeverity:
+    def told(self, desk, label, **options):
+        desk.service.declare([AlertOptions(name="theirs", rule="received", **options)])
+        labels = {"alert.fingerprint": "f", "severity": label}
+        points = [Point(metric="alert.firing", value=1.0, attributes=labels)]
+        desk.service.observe(Observed(service="shop", time=1, points=points, position="1"))
+        desk.restart()
+        (standing,) = desk.service.standings()
+        names, rows = desk.store.view("incidents")
+        assert [standing.severity] == [
+            dict(zip(names, row, strict=True))["severity"] for row in rows
+        ]
+        return standing.severity
+
+    @pytest.mark.parametrize(("label", "severity"), [("page", "critical"), ("odd", "warning")])
+    def test_of_an_incident_is_that_of_a_received_alert(self, desk, label, severity):
+        assert severity == self.told(desk, label)
+
+    @pytest.mark.parametrize(("label", "severity"), [("page", "info"), ("sev1", "error")])
+    def test_is_as_somebody_has_said(self, desk, label, severity):
+        options = {"severities": {"sev1": "error"}} if label == "sev1" else {}
+
+        assert severity == self.told(desk, label, severity="info", options=options)
+
+
 class TestThresholds:
     def test_fire_when_held_long_enough_and_not_before(self, desk):
         desk.service.declare([HOT])

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.errors import ConfigError
 from qmon_agent.http.application import routes_of
 from qmon_agent.ingest.alerts import FIRING, fingerprint_of, read_alerts
 from qmon_agent.ingest.foreign import dropped_of
@@ -157,6 +158,29 @@ class TestReceivedRule:
         late = judged(rule, memory=fires.memory, now=NOW + 60 * SECOND)
 
         assert ("breach", NOW + 60 * SECOND, verdict) == (fires.verdict, fires.wake, late.verdict)
+
+    @pytest.mark.parametrize(
+        ("said", "severity"),
+        [
+            ("critical", "critical"),
+            ("Page", "critical"),
+            ("error", "critical"),
+            ("warning", "warning"),
+            ("info", "info"),
+            ("sev1", ""),
+            ("", ""),
+        ],
+    )
+    def test_is_as_bad_as_an_alert_says(self, rule, said, severity):
+        point = Point(metric=FIRING, value=1, attributes={"severity": said})
+
+        (fact,) = rule.notice(Observed(service="shop", time=NOW, points=[point]))
+
+        assert severity == fact.severity
+
+    def test_refuses_a_severity_that_is_none(self):
+        with pytest.raises(ConfigError, match="severities"):
+            RULES.build("received", {"severities": {"sev1": "bad"}})
 
     def test_looks_at_the_labels_it_is_told_to(self):
         rule = RULES.build("received", {"where": {"severity": "info"}})

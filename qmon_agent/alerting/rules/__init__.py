@@ -21,6 +21,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     event_time: int = 0
     text: str = ""
     labels: Mapping[str, str] = {}
+    severity: str = ""
+    """How bad it is, where that is told with it; empty: as bad as the alert."""
     detail: Mapping[str, Any] = {}
     """What nobody but the rule itself reads."""
 

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from qmon_agent.alerting.observed import Observed
+from qmon_agent.domain.catalog import SEVERITIES
+from qmon_agent.domain.errors import ConfigError, nearest_to
 from qmon_agent.domain.point_columns import points_of
 
 from . import About, Fact, Judgement
@@ -16,6 +18,13 @@ from ._series import Selector
 _FIRING, _VALID_UNTIL = "alert.firing", "alert.valid_until"
 _FINGERPRINT, _SUMMARY = "alert.fingerprint", "alert.summary"
 _SECOND_NS = 1_000_000_000
+_SEVERITIES = {
+    "critical": "critical",
+    "page": "critical",
+    "error": "critical",
+    "warning": "warning",
+    "info": "info",
+}
 
 
 class ReceivedRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +36,15 @@ class ReceivedRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Only alerts with these labels."""
     expires: bool = False
     """Whether an alert that is not told again in time is over, as Alertmanager has it."""
+
+    severities: dict[str, str] = msgspec.field(default_factory=_SEVERITIES.copy)
+    """How bad an incident is, by the label `severity` of its alert; others are as bad as ours."""
+
+    def __post_init__(self) -> None:
+        for said, severity in self.severities.items():
+            if severity not in SEVERITIES:
+                known = nearest_to(severity, SEVERITIES) or SEVERITIES
+                raise ConfigError(f"severities.{said}", f"no severity {severity!r}", known)
 
     def about(self) -> About:
         return About(metric=_FIRING)
@@ -50,6 +68,7 @@ class ReceivedRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 event_time=point.time,
                 text=f"{title}: {summary}" if summary else title,
                 labels={"service": batch.service, **labels},
+                severity=self.severities.get(labels.get("severity", "").lower(), ""),
                 detail={"until": int(until * _SECOND_NS) if 0 < until < 1 << 33 else 0},
             )
 
