@@ -3,6 +3,7 @@
 A sender of another protocol numbers nothing, but it repeats what it got no answer to. So a frame
 made here is named by its content: process = protocol and the ten minutes it came in, sequence = a
 digest of the message's bytes. The same message once more, up to ten minutes later, is a duplicate.
+Whose signals they are, a frame says beside its name: replicas of a service are not one another.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from qmon_agent.domain.routing import spoken_by
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.pipeline import Intake
 from qmon_sdk.protocol.columns import Block, blocks_of
@@ -44,6 +46,11 @@ _WITH_BYTES = 4  # columns of the block that has the original; the next tells ho
 _AT_ONCE_BYTES = 64 * 1024
 """Beyond this, a message is packed on a thread: the loop has others to listen to."""
 _NO_LEDGER = pack(None)
+_WHICH = (
+    "service.namespace", "service.instance.id",
+    "k8s.namespace.name", "k8s.pod.name", "container.id",
+)  # fmt: skip
+"""Attributes of a resource that tell one replica of a service from another."""
 
 Group = tuple[Resource, Sequence[Signal]]
 
@@ -177,8 +184,9 @@ class _Made:
             self.bodies.append(_Body(pack(list(Resource())), (pack_block(block),)))
         for resource, signals in parcel.groups:
             packed = pack(list(resource))
+            speaker = spoken_by(speaker_by(parcel.protocol, resource))
             for start in range(0, len(signals), _ROWS):
-                self._cut(packed, signals[start : start + _ROWS])
+                self._cut(packed, signals[start : start + _ROWS], speaker=speaker)
 
     def _add_original(self, parcel: Parcel) -> None:
         told = (parcel.protocol, parcel.path, parcel.content_type, parcel.original)
@@ -188,9 +196,9 @@ class _Made:
         self.bodies.append(_Body(pack(list(resource)), (pack_block(block),)))
         self._beside = (Block(kind=ORIGINAL, rows=0, columns=(parcel.protocol,)),)
 
-    def _cut(self, resource: bytes, signals: Sequence[Signal]) -> None:
+    def _cut(self, resource: bytes, signals: Sequence[Signal], *, speaker: Block) -> None:
         """One frame, or as many halves as it takes."""
-        blocks = (*blocks_of(signals), *self._beside)
+        blocks = (*blocks_of(signals), *self._beside, speaker)
         body = _Body(resource, tuple(map(pack_block, blocks)))
         if len(resource) + sum(map(len, body.blocks)) < MAX_FRAME_BYTES - _HEAD_BYTES:
             self.bodies.append(body)
@@ -198,8 +206,8 @@ class _Made:
             self.bodies.append(None)
         else:
             middle = len(signals) // 2
-            self._cut(resource, signals[:middle])
-            self._cut(resource, signals[middle:])
+            self._cut(resource, signals[:middle], speaker=speaker)
+            self._cut(resource, signals[middle:], speaker=speaker)
 
 
 class _Naming:
@@ -219,6 +227,14 @@ class _Naming:
             if self._intake.knows(process, sequence):
                 return Head(process=process, sequence=sequence)
         return Head(process=self._processes[0], sequence=sequence)
+
+
+def speaker_by(protocol: str, resource: Resource) -> bytes:
+    """The process instance, as far as a resource tells it: the same for as long as it says so."""
+    who, told = resource, resource.attributes
+    which = (told.get(name, "") for name in _WHICH)
+    said = (protocol, who.service, who.environment, who.host, str(who.pid), *which)
+    return blake2b("\0".join(said).encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def _process(protocol: str, bucket: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qmon_agent.domain.routing import speaker_of
 from qmon_agent.ingest.foreign import (
     DROPPED,
     Parcel,
@@ -45,6 +46,29 @@ class TestTakeParcel:
         again = await take_parcel(taking.intake, parcel, taking.peer, now=lambda: 599.0 + later_s)
 
         assert fate == again.fate.value
+
+    @pytest.mark.parametrize(
+        "told", [{"attributes": {"service.instance.id": "b"}}, {"host": "b"}, {"pid": 2}]
+    )
+    async def test_tells_replicas_apart_that_speak_in_one_message(self, taking, told):
+        first = Resource(service="shop", attributes={"service.instance.id": "a"})
+        groups = tuple((who, [Span(name="a")]) for who in (first, first.replace(**told)))
+        parcel = Parcel(protocol="otlp", groups=groups, original=b"x")
+
+        await take_parcel(taking.intake, parcel, taking.peer)
+
+        assert 2 == len({speaker_of(frame) for frame in taking.frames()})
+        assert 1 == len({frame.process for frame in taking.frames()})
+
+    async def test_knows_who_speaks_for_longer_than_a_message(self, taking):
+        for late_s, original in ((0, b"one"), (3600, b"two")):
+            parcel = a_parcel([Span(name="a")], original)
+            await take_parcel(
+                taking.intake, parcel, taking.peer, now=lambda late_s=late_s: 599.0 + late_s
+            )
+
+        assert 1 == len({speaker_of(frame) for frame in taking.frames()})
+        assert 2 == len({frame.process for frame in taking.frames()})
 
     async def test_keeps_another_message_of_the_same_time(self, taking):
         for original in (b"one", b"two"):

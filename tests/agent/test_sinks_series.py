@@ -59,6 +59,29 @@ class TestLabels:
             f'load{{instance="blue",job="shop",process="box:{pid}"}} {pid}' for pid in (1, 2)
         ] == lines
 
+    @pytest.mark.parametrize(
+        ("told", "per_process", "instance"),
+        [
+            ({"service.instance.id": "a", "k8s.pod.name": "p"}, True, "a"),
+            ({"k8s.pod.name": "p"}, True, "p:7"),
+            ({}, True, "box:7"),
+            ({"service.instance.id": "a"}, False, "box"),
+        ],
+    )
+    def test_name_a_replica_as_its_sender_does(self, page, told, per_process, instance):
+        who = Resource(host="box", pid=7, sdk="opentelemetry.java", attributes=told)
+
+        lines = page((who, gauge(1)), per_process=per_process)
+
+        assert [f'load{{instance="{instance}"}} 1'] == lines
+
+    def test_tell_processes_of_ours_apart_that_share_what_a_platform_calls_them(self, page):
+        who = Resource(host="box", sdk="qmon.python", attributes={"service.instance.id": "a"})
+
+        lines = page(*((who.replace(pid=pid), gauge(pid)) for pid in (1, 2)))
+
+        assert [f'load{{instance="box:{pid}"}} {pid}' for pid in (1, 2)] == lines
+
     def test_say_the_service_too_where_a_point_says_another_job(self, page):
         who = Resource(service="shop", host="box", environment="production")
 

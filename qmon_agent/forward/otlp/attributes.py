@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from qmon_agent.domain.routing import speaker_of
+from qmon_agent.forward.identity import INSTANCE, called
 from qmon_sdk.protocol.frames import Frame
 from qmon_sdk.protocol.signals import Labels
 
@@ -66,7 +68,7 @@ def resource_of(frame: Frame) -> Resource:
     fixed: Mapping[str, Value] = {
         "telemetry.sdk.name": "qmon",
         "telemetry.sdk.language": "python",
-        "service.instance.id": frame.process.hex(),
+        "service.instance.id": called(frame).get(INSTANCE) or speaker_of(frame).hex(),
         "process.pid": frame.resource.pid,
     }
     return Resource(attributes=[*_told({**frame.resource.attributes, **fixed, **named}.items())])

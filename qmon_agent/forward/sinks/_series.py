@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from qmon_agent.domain.routing import speaker_of
+from qmon_agent.forward.identity import INSTANCE, POD, called
 from qmon_sdk.protocol.frames import Frame
 from qmon_sdk.protocol.signals import Point
 
@@ -75,14 +77,25 @@ def labels_of(frame: Frame, point: Point, *, per_process: bool) -> Labels:
 def _who(frame: Frame, *, per_process: bool) -> Iterable[tuple[str, str, str]]:
     """Labels of all its points, and what those are called where a point says another itself."""
     who = frame.resource
-    instance, aside = who.host or frame.process.hex(), ""
-    if per_process and who.pid:
-        instance, aside = f"{instance}:{who.pid}", "process"
+    instance, aside = _instance(frame, per_process=per_process)
     return (
         ("job", who.service, "service"),
         ("instance", instance, aside),
         ("environment", who.environment, ""),
     )
+
+
+def _instance(frame: Frame, *, per_process: bool) -> tuple[str, str]:
+    who, named = frame.resource, called(frame)
+    pod, nobody = named.get(POD, ""), speaker_of(frame).hex()
+    if not per_process:
+        return who.host or pod or nobody, ""
+    if named.get(INSTANCE):
+        return named[INSTANCE], "process"
+    place = pod or who.host
+    if place and who.pid:
+        return f"{place}:{who.pid}", "process"
+    return place or nobody, ""
 
 
 def key_of(name: str, labels: Labels) -> bytes:

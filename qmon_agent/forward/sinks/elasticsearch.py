@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.domain.routing import speaker_of
 from qmon_agent.forward.batch import Batch
 
 from . import Delivery
@@ -93,7 +94,7 @@ def _told(document: Document, time: str) -> dict[str, Any]:
             "name": who.service,
             "version": who.release,
             "environment": who.environment,
-            "node": {"name": document.frame.process.hex()},
+            "node": {"name": speaker_of(document.frame).hex()},
         },
         "host": {"name": who.host},
         "labels": document.row.attributes,

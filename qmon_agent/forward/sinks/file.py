@@ -12,6 +12,7 @@ import msgspec
 
 from qmon_agent import durable
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.routing import speaker_of
 from qmon_agent.forward.batch import Batch, signals_of
 from qmon_sdk.protocol.frames import Frame
 
@@ -117,7 +118,7 @@ def _lines_of(batch: Batch) -> Iterator[bytes]:
 
 
 def _resource_of(frame: Frame) -> dict[str, Any]:
-    return {"process": frame.process.hex(), **frame.resource.as_dict()}
+    return {"process": speaker_of(frame).hex(), **frame.resource.as_dict()}
 
 
 def _write(file: int, lines: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, cast
 from urllib.parse import urlencode
 
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.routing import speaker_of
 from qmon_agent.forward.batch import Batch
 from qmon_sdk.protocol.buckets import quantile
 from qmon_sdk.protocol.signals import Point
@@ -97,7 +98,7 @@ def _line(document: Document, seen: set[tuple[str, int]]) -> str:
     fields = _fields(point)
     if not fields:
         return ""
-    tags = {**document.resource, **point.attributes, "process": document.frame.process.hex()}
+    tags = {**document.resource, **point.attributes, "process": speaker_of(document.frame).hex()}
     series = (point.metric or "_").translate(_NAME) + "".join(
         f",{(key or '_').translate(_TAG)}={value.translate(_TAG)}"
         for key, value in sorted(tags.items())

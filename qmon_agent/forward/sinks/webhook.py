@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from qmon_agent.domain.routing import speaker_of
 from qmon_agent.domain.signing import key_of, signed_headers
 from qmon_agent.forward.batch import Batch
 
@@ -59,6 +60,6 @@ def _told(document: Document) -> dict[str, object]:
         "kind": document.kind,
         "line": document.line,
         "time": told_time(document.row.time),
-        "resource": {"process": document.frame.process.hex(), **document.resource},
+        "resource": {"process": speaker_of(document.frame).hex(), **document.resource},
         "fields": document.row.as_dict(),
     }
