@@ -1,4 +1,4 @@
-"""What others call themselves, for who tells of them to the next."""
+"""Who speaks in a frame that somebody else's SDK made, for who tells of it to the next."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from qmon_sdk.protocol.frames import Frame
 
 INSTANCE, POD = "service.instance.id", "k8s.pod.name"
 
-_OURS = frozenset({"", "agent", "qmon.python"})
-"""Whose processes have a stable id of their own; several may share what a platform calls them."""
+_OURS = frozenset({"agent", "qmon.python", "statsd"})
+
+
+def is_foreign(frame: Frame) -> bool:
+    """Whether it speaks by the habits of OpenTelemetry or Prometheus, and not by ours.
+
+    What was folded for a whole service says nothing of whose it was.
+    """
+    who = frame.resource
+    return who.sdk not in _OURS if who.sdk else bool(who.attributes)
 
 
 def called(frame: Frame) -> Mapping[str, str]:
-    """Names of an instance in OpenTelemetry's words, where its sender has said some."""
-    who = frame.resource
-    return {} if who.sdk in _OURS else who.attributes
+    """Names of an instance in OpenTelemetry's words, where its sender has said some.
+
+    Processes of ours have a stable id of their own, and may share what a platform calls them.
+    """
+    return frame.resource.attributes if is_foreign(frame) else {}

@@ -69,7 +69,7 @@ class TestLabels:
         ],
     )
     def test_name_a_replica_as_its_sender_does(self, page, told, per_process, instance):
-        who = Resource(host="box", pid=7, sdk="opentelemetry.java", attributes=told)
+        who = Resource(host="box", pid=7, attributes=told | {"telemetry.auto": "yes"})
 
         lines = page((who, gauge(1)), per_process=per_process)
 
@@ -137,6 +137,7 @@ class TestNames:
             ("rpc.size_count", "By", "opentelemetry.java", "rpc_size_bytes_count"),
             ("rpc.size_sum", "By", "opentelemetry.java", "rpc_size_bytes_sum"),
             ("orders_count", "", "qmon.python", "orders_count_total"),
+            ("orders_count", "", "", "orders_count_total"),
             ("orders.count", "", "opentelemetry.java", "orders_count_total"),
             ("sent_total", "By", "prometheus", "sent_bytes_total"),
         ],

@@ -42,8 +42,7 @@ def steps_of(batch: Batch, totals: Totals, *, per_process: bool) -> Iterator[Ste
 def _step(frame: Frame, point: Point, *, totals: Totals, per_process: bool) -> Step:
     if len(point.buckets) > MOST_BUCKETS:
         return Step(problem=f"a distribution of {len(point.buckets)} buckets")
-    name = name_of(point, sdk=frame.resource.sdk)
-    labels = labels_of(frame, point, per_process=per_process)
+    name, labels = name_of(frame, point), labels_of(frame, point, per_process=per_process)
     key = key_of(name, labels)
     before = totals.get(key)
     kind = point.kind if point.kind in _KINDS else "gauge"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from qmon_agent.domain.routing import speaker_of
-from qmon_agent.forward.identity import INSTANCE, POD, called
+from qmon_agent.forward.identity import INSTANCE, POD, called, is_foreign
 from qmon_sdk.protocol.frames import Frame
 from qmon_sdk.protocol.signals import Point
 
@@ -29,12 +29,9 @@ _UNITS = {
     "Cel": "celsius",
 }
 _OF_SUMMARIES = ("_count", "_sum")
-_OURS = frozenset({"", "agent", "qmon.python", "statsd"})
-"""Who knows no summaries: a counter of theirs may well be called so. Points that were folded for a
-whole service do not say whose they are."""
 
 
-def name_of(point: Point, *, sdk: str) -> str:
+def name_of(frame: Frame, point: Point) -> str:
     """As Prometheus wants names: with the unit, and counters with `_total`.
 
     Of others, a counter `NAME_count` or `NAME_sum` is what a summary has become, and is called so.
@@ -44,7 +41,7 @@ def name_of(point: Point, *, sdk: str) -> str:
         name = f"_{name}"
     unit = _UNITS.get(point.unit, "")
     counts = point.kind == "counter"
-    if counts and sdk not in _OURS and point.metric.endswith(_OF_SUMMARIES):
+    if counts and is_foreign(frame) and point.metric.endswith(_OF_SUMMARIES):
         family, _, part = name.rpartition("_")
         return f"{_with_unit(family, unit)}_{part}"
     name = _with_unit(name, unit)
