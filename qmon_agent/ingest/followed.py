@@ -15,6 +15,7 @@ from typing import BinaryIO
 import msgspec
 
 from qmon_agent.ingest.log_lines import groups_of
+from qmon_agent.ingest.order import Order
 
 _HEAD_BYTES = 1_024
 _TURN_BYTES = 256 * 1024
@@ -51,6 +52,7 @@ class Followed:
 
     def __init__(self, place: Place, file: BinaryIO) -> None:
         self.place = place
+        self.order = Order()
         self._file = file
         self._size_before = -1
 

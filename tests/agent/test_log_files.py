@@ -162,6 +162,9 @@ class Following:
         rows = [row for frame in frames for block in frame.blocks for row in rows_of(block)]
         return [row.body for row in rows if isinstance(row, Log)]
 
+    def times(self):
+        return [row.time for row in self.taking.rows() if isinstance(row, Log)]
+
     async def until(self, *bodies):
         try:
             async with asyncio.timeout(10):
@@ -190,6 +193,18 @@ class TestFiles:
         await following.until("one", "two")
         following.write("three\n")
         await following.until("one", "two", "three")
+
+    @pytest.mark.parametrize("moment", ["", "2026-01-02T03:04:05.678Z ", "2026-01-02 03:04:05 "])
+    async def test_are_kept_in_their_order_by_time(self, following, moment):
+        lines = [f"{moment}line {number}" for number in range(40)]
+        following.write("\n".join(lines[:30]) + "\n")
+        await following.until(*lines[:30])
+        following.write("\n".join(lines[30:]) + "\n")
+        await following.until(*lines)
+
+        times = following.times()
+        assert times == sorted({*times})
+        assert not moment or times[-1] - times[0] < 1_000
 
     async def test_are_read_by_whole_lines_and_groups(self, following):
         following.write("one\nhal")

@@ -45,11 +45,15 @@ class Reading:
         self.rejected[reason] = self.rejected.get(reason, 0) + count
 
     def time(self, *told: int) -> int:
-        """The first that was said, or now; -1 where it has no place in our calendar."""
+        """The first that was said, or now; -1 where it has no place in our calendar.
+
+        Each now is a nanosecond later than the one before, so that what came stays in its order.
+        """
         for time in told:
             if time:
                 return time if 0 <= time <= LAST_TIME else -1
-        return self.now
+        self.now += 1
+        return self.now - 1
 
     @property
     def groups(self) -> tuple[tuple[Resource, list[Signal]], ...]:

@@ -21,6 +21,7 @@ from qmon_agent.ingest.journal_entries import (
     signals_of_entry,
     told_together,
 )
+from qmon_agent.ingest.order import Order, told_apart
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.sources import Door
 from qmon_sdk.protocol.columns import blocks_of
@@ -219,13 +220,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 def _parts(place: JournalPlace, entries: Sequence[Entry]) -> Iterator[Part]:
     """One for each who speaks."""
     groups: dict[tuple[str, str], Part] = {}
+    order = Order()
     for at, entry in told_together(entries):
         number = place.number + 1 + at
         who = resource_of(entry)
         error_id = blake2b(f"{place.id}/{number}".encode(), digest_size=16).hexdigest()
         new = Part(process=bytes.fromhex(place.id), resource=who, said=[])
         group = groups.setdefault((who.service, who.host), new)
-        group.said.append((number, signals_of_entry(entry, error_id)))
+        group.said.append((number, [*told_apart(signals_of_entry(entry, error_id), order)]))
     yield from groups.values()
 
 

@@ -19,6 +19,7 @@ import msgspec
 from qmon_agent.ingest.followed import Batch, Followed, Place, key_of_path, moved, open_at
 from qmon_agent.ingest.log_lines import Origin, groups_of, signals_of
 from qmon_agent.ingest.log_places import LogPlaces
+from qmon_agent.ingest.order import told_apart
 from qmon_agent.ingest.outcome import Fate, Peer
 from qmon_agent.ingest.sources import Door
 from qmon_sdk.protocol.columns import blocks_of
@@ -197,14 +198,16 @@ def _frame_of(batch: Batch, files: Files) -> bytes | None:
     place = batch.file.place
     lines = batch.data.removesuffix(b"\n").split(b"\n")
     signals: list[Signal] = []
+    now, order = time.time_ns(), batch.file.order
+    order.begin()
     for first, end in groups_of(lines):
         name = blake2b(f"{place.id}/{batch.start}/{first}".encode(), digest_size=16).hexdigest()
-        origin = Origin(path=place.path, name=name, now=time.time_ns())
-        signals += signals_of(lines[first:end], origin)
+        origin = Origin(path=place.path, name=name, now=now)
+        signals += told_apart(signals_of(lines[first:end], origin), order)
     frame = Frame(
         process=bytes.fromhex(place.id),
         sequence=batch.start + 1,
-        sent=time.time_ns(),
+        sent=now,
         resource=Resource(
             service=files.service or Path(place.path).name.partition(".")[0],
             environment=files.environment,
