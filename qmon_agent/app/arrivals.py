@@ -121,7 +121,16 @@ class Arrivals:
         """The processors, in their order."""
         return tuple(step.name for step in self._chain.steps) if self._is_wanted else ()
 
+    @property
+    def held(self) -> dict[str, int]:
+        """Signals that each processor keeps until it knows what becomes of them."""
+        held = {name: tally.held for name, tally in self._passage.chain.tallies.items()}
+        return {name: number for name, number in held.items() if number > 0}
+
     def describe(self) -> dict[str, Any]:
+        """Nothing once they are taken away and all has passed through them."""
+        if self._is_over:
+            return {}
         chain = self._passage.chain
         return {
             "lag": self.walk.lag,
@@ -136,9 +145,13 @@ class Arrivals:
             },
         }
 
+    @property
+    def _is_over(self) -> bool:
+        return not self._is_wanted and not self._policies.waiting
+
     def problems(self) -> Iterator[str]:
         for name, tally in self._passage.chain.tallies.items():
-            if tally.error:
+            if tally.error and not self._is_over:
                 yield f"processor {name}: failed at {tally.failures} lots: {tally.error}"
         if trouble := self.journal.trouble:
             yield f"arrivals: {trouble}"

@@ -52,6 +52,9 @@ class Itself:
             "rules_lag": {(): status["rules"]["lag"]},
             "store_lag": {(): status["store"]["lag"]},
             "sink_lag": {_of(sink=name): told["lag"] for name, told in status["sinks"].items()},
+            "processor_held": {
+                _of(processor=name): n for name, n in books["held_by_processors"].items()
+            },
             "loop_hung": {_of(loop=name): 1 for name in self._health.hung()},
             "problems": {(): len(status["problems"])},
             "ready": {(): self._health.is_ready},

@@ -65,6 +65,11 @@ class Processing:
     def describe(self) -> dict[str, Any]:
         return {} if self._arrivals is None else self._arrivals.describe()
 
+    @property
+    def held(self) -> dict[str, int]:
+        """Signals that are in no journal's books yet, by the processor that keeps them."""
+        return {} if self._arrivals is None else self._arrivals.held
+
     def said(self) -> Iterator[tuple[str, str]]:
         """How the loops do that write arrivals, and take them on; from any thread."""
         if self._arrivals is not None:

@@ -65,7 +65,7 @@ class StatusReport:
             "state": str(self._plan.locations.state),
             "uptime_s": round(time.monotonic() - self._began, 3),
             "rss_bytes": resident_bytes(),
-            "conservation": conservation,
+            "conservation": {**conservation, "held_by_processors": self._processing.held},
             "dead_letters": self._dead_letters(),
             "journal": msgspec.to_builtins(journal),
             "store": {**msgspec.to_builtins(store), "lag": store.lag},
@@ -74,6 +74,7 @@ class StatusReport:
                 name: dict(source.describe())
                 for name, source in self._config.plugins.sources.items()
             },
+            "turned_away": self._parts.taking.intake.turned_away.describe(),
             **self._budgets(),
             "processors": self._processing.describe(),
             "sinks": self._forwarding.describe(),
@@ -152,9 +153,9 @@ class StatusReport:
     def _journal_problems(self, journal: JournalStatus) -> Iterator[str]:
         if journal.trouble:
             yield f"journal: {journal.trouble}"
-        lost = {name: n for name, n in journal.lost.items() if n and self._reads(name)}
+        lost = [f"{name} {n}" for name, n in journal.lost.items() if n and self._reads(name)]
         if lost:
-            yield f"journal: records lost to readers that were too slow: {lost}"
+            yield f"journal: records lost to readers that were too slow: {', '.join(lost)}"
 
     def _state_problems(self) -> Iterator[str]:
         judged = self._parts.judged

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 from qmon_agent.cli._budgets import over_budget
+from qmon_agent.cli._described import described as described_in_words
+from qmon_agent.cli._described import turned_away
 
 Verdict = Literal["ok", "warn", "fail"]
 Status = Mapping[str, Any]
@@ -34,7 +36,7 @@ class Finding(msgspec.Struct, frozen=True):
 def rooms(status: Status) -> Iterator[Finding]:
     """Every kind has its line, also where there is nothing of it."""
     yield from _loops(status)
-    yield from _each("source", status["sources"], lambda _: "")
+    yield from _each("source", status["sources"], lambda said: said.get("trouble", ""))
     yield from _each("processor", status["processors"].get("steps", {}), _processor)
     yield from _each("sink", status["sinks"], _sink)
     yield _samplers(status["samplers"])
@@ -43,6 +45,7 @@ def rooms(status: Status) -> Iterator[Finding]:
     yield from _alerts(status["rules"])
     yield _heartbeat(status["heartbeat"])
     yield from (Finding("warn", "cardinality", line) for line in over_budget(status))
+    yield from (Finding("warn", "senders", line) for line in turned_away(status))
     if waits := status["vitals"].get("messages_refused"):
         yield Finding("warn", "senders", f"{waits:.0f} times told to wait; see qmon-agent top")
 
@@ -61,7 +64,7 @@ def _each(kind: str, described: Mapping[str, Any], trouble_of: Any) -> Iterator[
         yield Finding("ok", f"{kind}s", _NONE[f"{kind}s"])
     for name, said in described.items():
         trouble = trouble_of(said)
-        told = ", ".join(f"{key} {value}" for key, value in said.items() if value != "")
+        told = described_in_words(said)
         detail = f"{told}; {trouble}" if trouble else told
         yield Finding("warn" if trouble else "ok", f"{kind} {name}", detail)
 
@@ -125,5 +128,6 @@ def _heartbeat(said: Status) -> Finding:
         return Finding("ok", "heartbeat", _NONE["heartbeat"])
     where = " and ".join(filter(None, (said["to"], said["monitor"])))
     if said["error"]:
-        return Finding("warn", "heartbeat", f"{where}: {said['error']}; is its address right?")
+        error = said["error"].removeprefix(f"{said['to']}: ")
+        return Finding("warn", "heartbeat", f"{where}: {error}; is its address right?")
     return Finding("ok", "heartbeat", f"{where}, {said['sent']} sent, {said['withheld']} withheld")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from qmon_agent.cli._described import described
 from qmon_agent.cli._shown import printable
 
 Row = Mapping[str, Any]
@@ -22,9 +23,8 @@ def lines_of(shown: Row, *, rows: int = _ROWS) -> Iterator[str]:
     yield from _table("METRICS", _METRIC, map(_of_metric, shown["metrics"]), most=rows)
     yield from _table("PROCESSORS", _PROCESSOR, shown["processors"], most=rows)
     yield from _table("SINKS", _SINK, shown["sinks"], most=rows)
-    for name, described in shown["sources"].items():
-        said = ", ".join(f"{key} {value}" for key, value in described.items() if value != "")
-        yield f"source {name}: {printable(said)}"
+    for name, said in shown["sources"].items():
+        yield f"source {name}: {described(said, beside=())}"
 
 
 _PEER = ("name", "program", "frames/s", "bytes/s", "signals/s", "series", "new/min", "over",

@@ -9,8 +9,9 @@ import click
 
 from qmon_agent.cli._budgets import over_budget
 from qmon_agent.cli._control import find_control
+from qmon_agent.cli._described import described, troubles, turned_away
 from qmon_agent.cli._place import Place, with_place
-from qmon_agent.cli._shown import show_json
+from qmon_agent.cli._shown import printable, show_json
 
 
 @click.command
@@ -27,7 +28,7 @@ def command(*, place: Place) -> int:
 
 
 def _lines(status: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{'well' if status['well'] else 'DEGRADED'}: pid {status['pid']}, {status['url']}"
+    yield f"{_in_a_word(status)}: pid {status['pid']}, {status['url']}"
     yield from (f"  {problem}" for problem in status["problems"])
     books = status["conservation"]
     sign = "=" if books["adds_up"] else "≠"
@@ -35,11 +36,27 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
         f"captured {books['captured']} {sign} stored {books['stored']}"
         f" + dropped {books['dropped']} + pending {books['pending']}"
     )
+    for name, n in books["held_by_processors"].items():
+        yield f"  held {n}: by processor {name}, and booked when it lets them go"
     for reason, n in sorted(books["dropped_by_reason"].items()):
         yield f"  dropped {n}: {reason}"
     for reason, n in sorted(status["dead_letters"].items()):
         yield f"  dead letters {n}: {reason}"
     yield from _rooms(status)
+
+
+def _in_a_word(status: Mapping[str, Any]) -> str:
+    if not status["well"]:
+        return "DEGRADED"
+    doubtful = ", ".join(troubles(status))
+    return f"well, but see {doubtful}" if doubtful else "well"
+
+
+def _sources(status: Mapping[str, Any]) -> Iterator[str]:
+    for name, said in status["sources"].items():
+        trouble = f"; {printable(said['trouble'])}" if said.get("trouble") else ""
+        yield f"source {name}: {described(said)}{trouble}"
+    yield from (f"senders: {line}" for line in turned_away(status))
 
 
 def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
@@ -56,17 +73,15 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"  {line}" for line in over_budget(status))
     for name in rules["never_matched"]:
         yield f"  alert {name}: never matched, its system or metric has not been seen yet"
-    for name, described in status["sources"].items():
-        said = ", ".join(f"{key} {value}" for key, value in described.items())
-        yield f"source {name}: {said}"
+    yield from _sources(status)
     for name, told in status["processors"].get("steps", {}).items():
         each_ns = told["nanoseconds"] // max(told["came"], 1)
         yield (
             f"processor {name}: came {told['came']}, went {told['went']}, "
             f"dropped {told['dropped']}, held {told['held']}, {each_ns} ns each"
         )
-    for name, described in status["sinks"].items():
-        yield f"sink {name}: " + ", ".join(f"{key} {n}" for key, n in described.items() if n != "")
+    for name, said in status["sinks"].items():
+        yield f"sink {name}: {described(said)}"
     config = status["config"]
     yield f"config: generation {config['generation']}, {config['file'] or 'no file'}"
     if config["changed"]:

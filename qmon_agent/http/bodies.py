@@ -27,6 +27,7 @@ class Bodies:
     """Reads bodies; all that are under way, or not answered yet, share one budget."""
 
     def __init__(self, intake: Intake, *, max_bytes: int, timeout_s: float) -> None:
+        self.turned_away = intake.turned_away
         self._intake = intake
         self._shares = intake.admission.bodies
         self._max_bytes = max_bytes

@@ -112,6 +112,7 @@ class Gate:
             async with self._bodies.read(headers, receive, peer=peer, entrance=entrance) as body:
                 await (source or self._app)(scope, replayed(body, receive), guarded)
         except Refusal as refusal:
+            self._bodies.turned_away.note(refusal.word, peer_of(scope).name)
             word = entrance.refusal_of
             worded = word(headers, refusal.status, refusal.reason) if word else None
             await refusal.send_to(guarded, worded=worded)
@@ -130,7 +131,7 @@ class Gate:
             return
         host = headers.get("host", "")
         if origin not in {f"http://{host}", f"https://{host}"}:
-            raise Refusal(403, "requests from other origins are refused")
+            raise Refusal(403, "requests from other origins are refused", word="origin")
 
     def _check_role(self, entrance: Entrance, headers: Mapping[str, str], scope: Scope) -> None:
         if entrance.role == "open":
@@ -143,10 +144,13 @@ class Gate:
             scope[SENDER] = sender_of(caller.token)
         if not grants:
             raise Refusal(
-                401, "a token or a sign-in link is needed", www_authenticate='Bearer realm="qmon"'
+                401,
+                "a token or a sign-in link is needed",
+                word="wrong_token" if caller.token else "no_token",
+                www_authenticate='Bearer realm="qmon"',
             )
         if entrance.role not in grants:
-            raise Refusal(403, f"this needs the role {entrance.role}")
+            raise Refusal(403, f"this needs the role {entrance.role}", word="role")
 
     def _wanted(self, scope: Scope) -> tuple[Entrance, AsgiApp | None]:
         """Of the route a request is for: its entrance, and the source that answers by itself.

@@ -30,13 +30,19 @@ SECURITY_HEADERS = tuple(
 )
 
 
+WORDS = {408: "too_slow", 413: "too_large", 415: "packing", 421: "host", 429: "too_much"}
+"""What refusals are counted as, by status; any other makes no sense."""
+
+
 class Refusal(Exception):  # noqa: N818 - an answer, not a failure
     """A request that gets no further than the gate."""
 
-    def __init__(self, status: int, reason: str, **headers: str) -> None:
+    def __init__(self, status: int, reason: str, *, word: str = "", **headers: str) -> None:
+        """`word` is what it is counted as, where the status does not say it."""
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.word = word or WORDS.get(status, "malformed")
         self.headers = headers
 
     async def send_to(self, send: Send, *, worded: tuple[int, str, bytes] | None = None) -> None:

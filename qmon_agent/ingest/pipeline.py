@@ -11,6 +11,7 @@ from qmon_agent.ingest.admission import Admission
 from qmon_agent.ingest.cardinality import Cardinality
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.talkers import Talkers
+from qmon_agent.ingest.turned_away import TurnedAway
 from qmon_agent.settings import Cardinality as CardinalityOptions
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.amending import amend
@@ -57,6 +58,7 @@ class Intake:
         self.admission = admission
         self.cardinality = cardinality or Cardinality(CardinalityOptions(), vitals=vitals)
         self.talkers = Talkers()
+        self.turned_away = TurnedAway(vitals)
         self._keeper = keeper
         self._vitals = vitals
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -16,6 +17,7 @@ from qmon_sdk.protocol.signals import Point
 
 ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 _CHUNK = 64 * 1024
+_OF_THE_SYSTEM = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +83,14 @@ class ScrapeError(Exception):
         self.reason = reason
 
 
+def _why(problem: Exception) -> str:
+    """What the operating system said, where it said something; else the whole of it."""
+    said = _OF_THE_SYSTEM.search(str(problem))
+    return (
+        f"it cannot be reached: {said[1]}" if said else f"{type(problem).__name__}: {problem}"[:200]
+    )
+
+
 class Scraper:
     """Asks one target; called on one thread at a time."""
 
@@ -142,7 +152,7 @@ class Scraper:
                 data = self._bounded(chunks, deadline)
                 return data.decode("utf-8", "replace"), answer.headers.get("content-type", "")
         except requests.RequestException as problem:
-            raise ScrapeError("not_reached", f"{type(problem).__name__}: {problem}"[:200]) from None
+            raise ScrapeError("not_reached", _why(problem)) from None
 
     def _bounded(self, chunks: Iterable[bytes], deadline: float) -> bytes:
         parts, size = [], 0

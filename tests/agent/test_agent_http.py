@@ -79,6 +79,19 @@ class TestGate:
 
         assert 401 == (await client.get("/api/status", headers=read)).status_code
 
+    async def test_counts_who_is_turned_away_and_why(self, agent, client, token):
+        await client.get("/api/status")
+        for _ in range(2):
+            await client.get("/api/status", headers={"authorization": "Bearer guessed"})
+        await client.post("/api/query", headers=await token("ingest"))
+
+        told = (await agent.desk.status())["turned_away"]
+
+        found = {each["reason"]: (each["requests"], each["senders"]) for each in told}
+        assert {"role": (1, 1), "wrong_token": (2, 1), "no_token": (1, 1)} == found
+        counted = {"reason": "wrong_token", "sender": "ip:127.0.0.1"}
+        assert 2 == agent.parts.vitals.count("requests_refused", **counted)
+
     async def test_answers_to_no_name_it_does_not_know(self, client):
         answer = await client.get("/healthz", headers={"host": "evil.example"})
 

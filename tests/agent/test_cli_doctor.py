@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
 
 from qmon_agent.cli._rooms import rooms
 from qmon_agent.cli.doctor import _hung, findings
+from qmon_agent.cli.status import _lines
 from qmon_agent.settings import find_locations
 
 KINDS = ("loops", "processors", "sinks", "samplers", "probes", "channels", "alerts", "heartbeat")
@@ -67,7 +69,49 @@ class TestRooms:
         told = {"to": "https://hc", "monitor": "", "sent": 0, "withheld": 0}
         status["heartbeat"] = {**told, "error": "https://hc: HTTP 404"}
 
-        assert "is its address right?" in lines(status)["heartbeat"].detail
+        assert "https://hc: HTTP 404; is its address right?" == lines(status)["heartbeat"].detail
+
+    async def test_warn_of_a_source_in_trouble(self, status):
+        status["sources"]["nats"] = {
+            "servers": ["a", "b"],
+            "state": "no stream keeps x",
+            "trouble": "create one",
+        }
+
+        found = lines(status)["source nats"]
+
+        assert ("warn", "servers a b, state no stream keeps x; create one") == (
+            found.verdict,
+            found.detail,
+        )
+
+    async def test_tell_who_was_turned_away_within_the_hour(self, status):
+        away = {"requests": 9, "senders": 3, "last_from": "ip:10.0.0.9", "last_s": 4.2}
+        status["turned_away"] = [
+            {"reason": "wrong_token", **away},
+            {"reason": "host", **away, "last_s": 4000.0},
+        ]
+        told = "3 senders were turned away: wrong token (9 times); last from ip:10.0.0.9 4 s ago"
+
+        found = [each.detail for each in rooms(status) if each.what == "senders"]
+
+        assert [f"{told}; `qmon-agent token create` makes another"] == found
+
+
+class TestStatus:
+    async def test_is_written_for_people(self, agent):
+        shown = "\n".join(_lines(await agent.desk.status()))
+
+        assert shown.startswith("well: pid")
+        assert not re.findall(r"[\[{]['\]}]|True|False|None", shown)
+
+    async def test_names_sources_in_trouble_in_its_first_line(self, status):
+        status["sources"]["statsd"] = {"lost_datagrams": 6506, "trouble": "datagrams were lost"}
+
+        first, *others = _lines(status)
+
+        assert first.startswith("well, but see source statsd: pid")
+        assert "source statsd: lost datagrams 6506; datagrams were lost" in others
 
 
 class TestHungAgent:

@@ -137,7 +137,8 @@ class TestStream:
         self, taken_from, client, subject, taking, frame
     ):
         async with taken_from() as source:
-            await until(lambda: "not" in source.describe()["state"].lower())
+            await until(lambda: source.describe()["state"] == f"no stream keeps {subject}")
+            assert source.describe()["trouble"].startswith("create one, or set sources.nats")
             stream, name = client.jetstream(), subject.replace(".", "-")
             await stream.add_stream(name=name, subjects=[subject])
             await stream.publish(subject, frame(1))

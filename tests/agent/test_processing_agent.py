@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from qmon_agent.app import Agent, make_plan
+from qmon_agent.cli.status import _lines
 from qmon_agent.domain.errors import NotFoundError
 from qmon_agent.domain.routing import speaker_of, spoken_by
 from qmon_agent.journal import JournalReader
@@ -21,6 +22,7 @@ from qmon_sdk.protocol.signals import Log, Span
 
 USUAL = '[http]\nlisten = "127.0.0.1:0"\n[samplers]\nenabled = false\n'
 DROP_HEALTH = '[[processors]]\nkind = "drop"\nmatch.name = "health"\n'
+TAIL = '[[processors]]\nkind = "sample"\nmode = "tail"\n'
 HEALTH, WORK = Span(time=1, name="health"), Span(time=2, name="work")
 
 
@@ -140,6 +142,19 @@ class TestProcessors:
         )
         assert told["nanoseconds"] > 0
         assert 2 == agent.parts.vitals.count("processor_dropped", processor="drop")
+
+    async def test_tell_what_they_hold(self, place, frame):
+        place.configure(TAIL)
+        agent = await place.start()
+        signals = [Span(time=1, trace_id=f"{n:032x}", parent_id="b" * 16) for n in range(3)]
+        await place.take(frame(signals=signals))
+        await place.through()
+
+        status = await agent.desk.status()
+
+        assert {"sample": 3} == status["conservation"]["held_by_processors"]
+        told = "  held 3: by processor sample, and booked when it lets them go"
+        assert told in [*_lines({"version": 1, **status})]
 
     async def test_leave_nothing_of_what_has_passed(self, place, frame):
         place.configure(DROP_HEALTH)
@@ -316,6 +331,19 @@ class TestReload:
             await place.through()
 
         assert ["health", "work", "work", "health", "work"] == place.names()
+
+    async def test_that_takes_them_away_leaves_nothing_of_them_in_the_status(self, place, frame):
+        place.configure(DROP_HEALTH)
+        agent = await place.start()
+        await place.take(frame(signals=[HEALTH, WORK]))
+        place.configure("")
+        await agent.services.reload()
+
+        async with asyncio.timeout(10):
+            while place.status():
+                await asyncio.sleep(0.05)
+        assert ["work"] == place.names()
+        assert [] == (await agent.desk.status())["problems"]
 
     async def test_exchanges_them_for_what_comes_from_then_on(self, place, frame):
         place.configure(DROP_HEALTH)

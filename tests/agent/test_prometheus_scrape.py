@@ -269,8 +269,11 @@ class TestSource:
         assert 20 == sum(points(taking, "orders_total"))
 
     async def test_asks_the_others_while_one_is_away(self, taking, source_of, page):
-        await source_of("http://127.0.0.1:1/metrics", page.url)
+        source = await source_of("http://127.0.0.1:1/metrics", page.url)
         await until(lambda: {0.0, 1.0} <= set(points(taking, "up")))
+        assert source.describe()["trouble"].startswith("1 of 2 targets cannot be read: is it up")
+        told = source.describe()["targets"]["http://127.0.0.1:1/metrics"]
+        assert "it cannot be reached: Connection refused" == told
 
         (frame, *_) = [decode_frame(record.payload) for record in taking.records()]
         assert "shop" == frame.resource.service

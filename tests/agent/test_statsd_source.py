@@ -247,3 +247,13 @@ class TestListening:
 
     def test_is_off_until_it_is_wanted(self):
         assert not SOURCES.build("statsd", {}).enabled
+
+
+class TestLoss:
+    async def test_is_told_with_what_to_do(self, statsd):
+        statsd.taking.vitals.add("datagrams_lost", 3, source="statsd", reason="kernel_full")
+        await statsd.source.stop()
+
+        told = statsd.source.describe()
+
+        assert (3, True) == (told["lost_datagrams"], "raise net.core.rmem_max" in told["trouble"])

@@ -16,6 +16,7 @@ from qmon_agent.ingest.sources import Door
 
 _AT_ONCE_BYTES = 8 << 20
 _AT_FIRST = 16
+_SETTINGS = 'sources.nats.subject, sources.nats.stream, or sources.nats.kind = "subject"'
 _AT_ONCE = 512
 _PAUSES_S = (0.1, 5.0)
 _GRACE_S = 5.0
@@ -45,7 +46,7 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
         self._task: asyncio.Task[None] | None = None
         self._is_waiting = self._is_leaving = False
         self._largest = _AT_ONCE_BYTES // _AT_FIRST
-        self._state = "not connected yet"
+        self._state, self._step = "not connected yet", ""
 
     async def start(self, door: Door) -> None:
         """A server that is away is no reason not to start: it is looked for until it is there."""
@@ -65,11 +66,11 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
             await asyncio.wait([task], timeout=_CANCEL_S)
             if task.done():
                 break
-        self._state = "stopped"
+        self._state, self._step = "stopped", ""
 
     def describe(self) -> Mapping[str, Any]:
         told = {"servers": self.shown_servers, "subject": self.subject, "group": self.group}
-        return {**told, "state": self._state}
+        return {**told, "state": self._state, "trouble": self._step}
 
     async def _run(self, door: Door) -> None:
         """Connects again and again, the longer between the more often it was in vain."""
@@ -82,11 +83,22 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
             try:
                 await self._visit(door)
             except (nats.errors.Error, OSError, TimeoutError) as problem:
-                was_well, self._state = self._state == "ok", _told(problem)
+                was_well = self._state == "ok"
+                self._state, self._step = self._told(problem)
                 door.vitals.add("nats_breaks", reason=type(problem).__name__)
                 pause = least if was_well else min(most, 2 * pause)
                 self._is_waiting = True
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+
+    def _told(self, problem: Exception) -> tuple[str, str]:
+        """What is wrong, and what to do about it."""
+        from nats.js.errors import NotFoundError
+
+        if isinstance(problem, NotFoundError):
+            wanted = f"is called {self.stream}" if self.stream else f"keeps {self.subject}"
+            return f"no stream {wanted}", f"create one, or set {_SETTINGS}"
+        step = "is the server up, and are sources.nats.servers and its access right?"
+        return str(problem).strip() or type(problem).__name__, step
 
     async def _visit(self, door: Door) -> None:
         from nats.aio.client import Client
@@ -98,7 +110,7 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
         try:
             await self.connect(client, count)
             puller = await self._puller(client)
-            self._state = "ok"
+            self._state, self._step = "ok", ""
             while not self._is_leaving:
                 await self._take_some(door, puller)
             await client.flush()
@@ -136,10 +148,6 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
         if pause > 0:
             self._is_waiting = True
             await asyncio.sleep(pause)
-
-
-def _told(problem: Exception) -> str:
-    return str(problem).strip() or type(problem).__name__
 
 
 def _needed() -> None:

@@ -90,7 +90,10 @@ class _Export:
 
         As a method that takes a stream, of which one message is read, it can say no before that.
         """
-        if not self._door.may_enter(_token_of(dict(context.invocation_metadata()))):
+        token = _token_of(dict(context.invocation_metadata()))
+        if not self._door.may_enter(token):
+            word, sender = "wrong_token" if token else "no_token", _host_of(context.peer())
+            self._door.intake.turned_away.note(word, f"ip:{sender}")
             code = self._codes.UNAUTHENTICATED
             await context.abort(code, "a token that may send is needed, as authorization")
         peer = Peer(name=f"ip:{_host_of(context.peer())}")

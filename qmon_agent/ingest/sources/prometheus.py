@@ -55,8 +55,14 @@ class PrometheusSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True,
             "targets": {
                 target.url: self._trouble.get(target.url, "not asked yet")
                 for target in self.targets
-            }
+            },
+            "trouble": self._in_trouble(),
         }
+
+    def _in_trouble(self) -> str:
+        bad = sum(told != "ok" for told in self._trouble.values())
+        step = "is it up, and are its url, token and certificates right?"
+        return f"{bad} of {len(self.targets)} targets cannot be read: {step}" if bad else ""
 
     async def _run(self, scraper: Scraper, door: Door) -> None:
         loop = asyncio.get_running_loop()

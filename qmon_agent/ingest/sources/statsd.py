@@ -19,6 +19,7 @@ from qmon_agent.ingest.sources import Door
 from qmon_agent.ingest.statsd_fold import SignedGauges, StatsdFold
 from qmon_agent.ingest.statsd_lines import resource_of
 
+_LATELY_S = 3_600.0
 _AT_THE_END_S = 2.0  # the last interval is kept, unless the disk hangs
 
 
@@ -53,6 +54,7 @@ class StatsdSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
         self._task: asyncio.Task[None] | None = None
         self._address = self.listen
         self._fold: StatsdFold | None = None
+        self._lost, self._lost_at = 0, 0.0
 
     async def start(self, door: Door) -> None:
         self._door = door
@@ -88,7 +90,17 @@ class StatsdSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
             "datagram_socket": self.datagram_socket,
             "stream_socket": self.stream_socket,
             "series": len(self._fold) if self._fold else 0,
+            "lost_datagrams": self._lost,
+            "trouble": self._trouble,
         }
+
+    @property
+    def _trouble(self) -> str:
+        ago_s = time.monotonic() - self._lost_at
+        if not self._lost or ago_s > _LATELY_S:
+            return ""
+        step = "let clients sum up, sample or pack more into one, or raise net.core.rmem_max"
+        return f"datagrams were lost, the last {ago_s:.0f} s ago: they come too fast; {step}"
 
     async def _open(self, fold: StatsdFold) -> None:
         if self.listen:
@@ -130,6 +142,9 @@ class StatsdSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
     async def _flush(self, fold: StatsdFold) -> None:
         for reader in self._readers:
             reader.count_lost()
+        lost = self._door.vitals.count("datagrams_lost", source="statsd")
+        if lost != self._lost:
+            self._lost, self._lost_at = lost, time.monotonic()
         for speaker, signals in fold.drain(time.time_ns()).items():
             resource = resource_of(speaker, service=self.service, host=self._host)
             await self._sending.send(resource, signals)
