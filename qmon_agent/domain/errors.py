@@ -110,7 +110,8 @@ class StoreError(QmonError):
 def raise_all(problems: Sequence[QmonError]) -> None:
     """Raise the first problem, if there is one, which then knows of the others."""
     if problems:
-        first, *others = [one for problem in problems for one in (problem, *problem.others)]
+        found = {id(one): one for problem in problems for one in (problem, *problem.others)}
+        first, *others = found.values()  # each once, by whatever way it came here
         first.others = others
         raise first
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any, Generic, TypeVar, cast
-
-import msgspec
 
 from qmon_sdk.plugins import UnknownPlugin, found
 
-from .errors import ConfigError, UnknownPluginError, nearest_to, raise_all
+from .errors import ConfigError, UnknownPluginError, raise_all
+from .hints import fields_of
 from .tables import convert_all
 
 T = TypeVar("T")
@@ -40,22 +40,8 @@ class Registry(Generic[T]):
         """Construct it from a config table; raises ConfigError, one for each wrong option."""
         plugin = self.find(name)
         where = path or f"{self.kind}s.{name}"
-        known = options_of(plugin)
-        table = {key: value for key, value in options.items() if key in known}
-        unknown = [
-            ConfigError(f"{where}.{key}", "no such option", nearest_to(key, known))
-            for key in options
-            if key not in table
-        ]
-        try:
-            built, wrong = convert_all(table, plugin, where)
-            raise_all([*unknown, *wrong, *_negative(built, where)])
-        except ConfigError as error:
-            # The plug-in knows only its own table.
-            inside = error.path.removeprefix(where).lstrip(".")
-            told = ConfigError(f"{where}.{inside}".rstrip("."), error.reason, error.nearest)
-            told.others = error.others
-            raise told from None
+        built, wrong = convert_all(deepcopy(dict(options)), plugin, where, unknown="no such option")
+        raise_all([*wrong, *_negative(built, where)])
         return cast("T", built)
 
 
@@ -74,5 +60,4 @@ def _negative(record: Any, where: str) -> Iterator[ConfigError]:
 
 def options_of(plugin: type[Any]) -> tuple[str, ...]:
     """The keys of its config table; fields that begin with an underscore are its memory."""
-    fields = msgspec.structs.fields(plugin)
-    return tuple(each.encode_name for each in fields if not each.name.startswith("_"))
+    return tuple(fields_of(plugin))

@@ -3,50 +3,79 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
-from .errors import ConfigError
+from .errors import ConfigError, nearest_to
+from .hints import fields_of, is_record, records_in, step_into, words_of
 
 T = TypeVar("T")
+Unknown = tuple[str, str, dict[str, Any], tuple[str, ...]]
+"""Where a key is, the key, the table that has it, and the keys that it might have."""
 _AT = " - at `$"
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[(\.\.\.)\]")
 _MISSING = re.compile(r"Object missing required field `(.+)`")
+_NO_SUCH_WORD = re.compile(r"Invalid enum value (.+)")
+_OUT_OF_RANGE = re.compile(r"Expected .+ (>=?|<=?) \S+")
 
 
 def convert_all(
-    table: dict[str, Any], kind: type[T], where: str = ""
+    table: dict[str, Any], kind: type[T], where: str = "", *, unknown: str = "unknown key"
 ) -> tuple[T | None, list[ConfigError]]:
     """Convert what is right in a table, and say of all the rest what is wrong; empties the table.
 
     `None` when too little is left to make one of.
     """
-    wrong = _Wrong(table, where)
+    wrong = _Wrong(table, kind, where)
+    wrong.leave_out_unknown(unknown)
     while True:
         try:
             return msgspec.convert(table, kind), wrong.problems
         except msgspec.ValidationError as error:
             if not wrong.leave_out(error):
                 return None, wrong.problems
+        except ConfigError as error:
+            return None, [*wrong.problems, *_placed(error, where)]
+
+
+def _placed(error: ConfigError, where: str) -> Iterator[ConfigError]:
+    """What a record finds wrong with itself: it knows only its own table."""
+    for one in (error, *error.others):
+        inside = one.path.removeprefix(where).lstrip(".")
+        path = f"{where}.{inside}".strip(".")
+        yield ConfigError(path, getattr(one, "reason", str(one)), getattr(one, "nearest", ()))
 
 
 class _Wrong:
     """Leaves out of a table what is wrong, so that what comes after it is looked at as well."""
 
-    def __init__(self, table: dict[str, Any], where: str) -> None:
+    def __init__(self, table: dict[str, Any], kind: Any, where: str) -> None:
         self.problems: list[ConfigError] = []
         self._table = table
+        self._kind = kind
         self._where = where
         self._gone: set[str] = set()
         self._shifts: dict[str, int] = {}  # items left out of a list, by its path
 
+    def leave_out_unknown(self, reason: str) -> None:
+        for path, key, holder, known in [*_unknown_keys(self._table, self._kind, "")]:
+            near = nearest_to(key, known)
+            told = reason if near or not known else f"{reason}; there are {', '.join(known)}"
+            self.problems.append(ConfigError(f"{self._where}{path}".lstrip("."), told, near))
+            del holder[key]
+            # Whoever misspells what is needed is told so once.
+            self._gone.update(f"{path.removesuffix(f'.{key}')}.{each}" for each in near)
+
     def leave_out(self, error: msgspec.ValidationError) -> bool:
         message, _, at = str(error).partition(_AT)
-        holder, key, path = self._found(at.rstrip("`"))
+        holder, key, path, hint = self._found(at.rstrip("`"))
         missing = _MISSING.fullmatch(message)
         if missing is None or f"{path}.{missing[1]}" not in self._gone:
-            self.problems.append(ConfigError(f"{self._where}{path}".lstrip("."), message))
+            value = holder[key] if holder is not None else None
+            reason, near = _explained(message, hint, value)
+            self.problems.append(ConfigError(f"{self._where}{path}".lstrip("."), reason, near))
         if holder is None:
             return False
         del holder[key]
@@ -56,14 +85,47 @@ class _Wrong:
         self._gone.add(path)
         return True
 
-    def _found(self, at: str) -> tuple[Any, Any, str]:
-        """Find what a path leads to, as holder and key, and how the path was in the beginning."""
+    def _found(self, at: str) -> tuple[Any, Any, str, Any]:
+        """What a path leads to, as holder and key, how the path was in the beginning, its type."""
         inside: Any = self._table
-        holder, key, path = None, None, ""
+        holder, key, path, hint = None, None, "", self._kind
         for name, number, any_key in _STEP.findall(at):
             if any_key:  # of a table whose keys are names: msgspec does not say which
                 break
             holder, key = inside, name or int(number)
             path += f".{name}" if name else f"[{int(number) + self._shifts.get(path, 0)}]"
             inside = holder[key]
-        return holder, key, path
+            hint = step_into(hint, key)
+        return holder, key, path, hint
+
+
+def _explained(message: str, hint: Any, value: Any) -> tuple[str, tuple[str, ...]]:
+    """A reason that says what would be right, and what may have been meant."""
+    if _NO_SUCH_WORD.fullmatch(message) and (words := words_of(hint)):
+        return f"{value!r} is none of {', '.join(map(repr, words))}", nearest_to(str(value), words)
+    if _OUT_OF_RANGE.fullmatch(message):
+        return f"{message}, not {value!r}", ()
+    return message, ()
+
+
+def _unknown_keys(table: dict[str, Any], kind: Any, path: str) -> Iterator[Unknown]:
+    """Walks tables and records side by side: msgspec's own message does not tell what was meant."""
+    fields = fields_of(kind)
+    for key, value in table.items():
+        inside = f"{path}.{key}"
+        if key not in fields:
+            yield inside, key, table, tuple(fields)
+        else:
+            yield from _unknown_inside(value, fields[key], inside)
+
+
+def _unknown_inside(value: Any, hint: Any, path: str) -> Iterator[Unknown]:
+    kinds = [*records_in(hint)]
+    if len(kinds) != 1 or not is_record(kinds[0]):
+        return
+    if isinstance(value, dict):
+        yield from _unknown_keys(value, kinds[0], path)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            if isinstance(item, dict):
+                yield from _unknown_keys(item, kinds[0], f"{path}[{number}]")
