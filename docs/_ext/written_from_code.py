@@ -6,10 +6,8 @@ which a page written by hand includes. `tests/house/test_house_documented.py` re
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -102,7 +100,9 @@ def sections_of(settings_type):
 
 
 def options_table(kind):
-    meanings = sentences_below_fields(kind)
+    from qmon_agent.app.explaining import meanings_of
+
+    meanings = meanings_of(kind)
     rows = [
         (f"`{field.encode_name}`", default_of(field), meanings.get(field.name, ""))
         for field in options_of(kind)
@@ -117,18 +117,6 @@ def options_of(kind):
 
 def is_record(candidate):
     return isinstance(candidate, type) and issubclass(candidate, msgspec.Struct)
-
-
-def sentences_below_fields(kind):
-    """The string under each field, as attribute documentation is written."""
-    meanings = {}
-    for ancestor in reversed(kind.__mro__):
-        if ancestor.__module__.startswith(OURS):
-            body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(ancestor))).body[0].body
-            for field, below in pairwise(body):
-                if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
-                    meanings[field.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
-    return meanings
 
 
 def default_of(field):

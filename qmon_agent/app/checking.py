@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from qmon_agent.alerting.declaring import check_alerts_of
+from qmon_agent.app.routes import lost_routes
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import (
@@ -23,6 +24,7 @@ from qmon_agent.forward.sinks import Sink, make_sinks
 from qmon_agent.ingest.declared import Step, make_steps
 from qmon_agent.ingest.listening import address_of
 from qmon_agent.ingest.sources import Source, make_sources
+from qmon_agent.ingest.trials import make_trials
 from qmon_agent.monitoring import make_probes
 from qmon_agent.monitoring.probing import Watched
 from qmon_agent.monitoring.samplers import SAMPLERS, Sampler
@@ -81,6 +83,8 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     sinks = look.at("sinks", make_sinks, settings.sinks) or {}
     probes = look.at("probes", make_probes, settings.probes) or {}
     processors = look.at("processors", make_steps, settings.processors) or ()
+    look.problems += lost_routes(settings)
+    look.at("tests", make_trials, settings.tests)
     plugins = Plugins(
         sources=sources,
         samplers=samplers,

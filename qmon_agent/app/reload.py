@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qmon_agent.app.beating import Heart
-from qmon_agent.app.checking import Plugins, make_plugins
+from qmon_agent.app.checking import Plugins, load_plugins
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.forwarding import Forwarding
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.processing import Processing
 from qmon_agent.app.systemd import notify, notify_reloading
 from qmon_agent.app.tasks import Tasks
-from qmon_agent.domain.errors import QmonError
+from qmon_agent.domain.errors import QmonError, in_full
 from qmon_agent.ingest.sources import Source, make_sources
 from qmon_agent.monitoring import ProbeRunner
 from qmon_agent.monitoring.sampling import Pace, SamplerRunner
-from qmon_agent.settings import Settings, load_settings
+from qmon_agent.settings import Settings
 
 if TYPE_CHECKING:
     from qmon_agent.notify import AlertNotifier
+
+_STEP = "`qmon-agent check-config` tells it line by line"
 
 
 class Services:
@@ -56,7 +58,7 @@ class Services:
         self.forwarding.start(self._config.plugins.sinks, self._config.settings.sinks)
         self._start_heartbeat()
 
-    async def reload(self, load: Callable[[], Settings] | None = None) -> str:
+    async def reload(self) -> str:
         """Never raises; what was wrong with the file is in the status until it is right.
 
         The answer is what came of it, in a line.
@@ -64,8 +66,8 @@ class Services:
         notify_reloading()
         async with self._one_at_a_time:
             try:
-                settings = await asyncio.to_thread(load or self._load)
-                plugins = await asyncio.to_thread(make_plugins, settings)
+                file = self._plan.locations.config
+                settings, plugins = await asyncio.to_thread(load_plugins, file)
                 await self._switch(settings, plugins)
             except Exception as problem:  # noqa: BLE001 - a plug-in may raise anything; the agent goes on
                 self._config.refuse(_told(problem))
@@ -74,7 +76,7 @@ class Services:
                 self._parts.vitals.add("config_reloads")
         notify("READY=1")
         if self._config.error:
-            return f"not reloaded, the last good configuration stays: {self._config.error}"
+            return f"not reloaded, the last good configuration stays: {self._config.error}; {_STEP}"
         return f"reloaded: configuration generation {self._config.generation}"
 
     async def stop_sources(self) -> None:
@@ -90,9 +92,6 @@ class Services:
             yield "samplers", self._sampling.pulse.trouble
         yield from self.processing.said()
         yield from self.forwarding.said()
-
-    def _load(self) -> Settings:
-        return load_settings(self._plan.locations.config)
 
     async def _switch(self, settings: Settings, plugins: Plugins) -> None:
         before = self._config.settings
@@ -216,7 +215,7 @@ class Services:
 
 def _told(problem: Exception) -> str:
     if isinstance(problem, QmonError):
-        return "; ".join(map(str, (problem, *problem.others)))
+        return "; ".join(map(in_full, (problem, *problem.others)))
     return f"{type(problem).__name__}: {problem}"
 
 

@@ -7,36 +7,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qmon_agent.domain.errors import ConfigError, QmonError, raise_all
+from qmon_agent.domain.errors import ConfigError, QmonError
 from qmon_agent.ingest.declared import make_steps
-from qmon_agent.ingest.trials import Outcome, Trial
+from qmon_agent.ingest.trials import Outcome, make_trials
 from qmon_agent.settings import Settings
 
 
 def run_tests(settings: Settings, more: Sequence[Path] = ()) -> list[Outcome]:
     """`[[tests]]` of the configuration, and those of further files; raises ConfigError."""
-    trials = [*_trials(settings.tests)]
+    trials = [*make_trials(settings.tests)]
     for path in more:
         try:
-            trials += _trials(_tables_in(path))
+            trials += make_trials(_tables_in(path))
         except QmonError as problem:
             for one in (problem, *problem.others):
                 one.file = str(path)
             raise
     # Each through processors of its own: what they remember is of one test alone.
     return [trial.run(make_steps(settings.processors)) for trial in trials]
-
-
-def _trials(tables: Sequence[Mapping[str, Any]]) -> list[Trial]:
-    trials: list[Trial] = []
-    problems: list[QmonError] = []
-    for number, table in enumerate(tables):
-        try:
-            trials.append(Trial(table, f"tests[{number}]"))
-        except ConfigError as problem:
-            problems += [problem, *problem.others]
-    raise_all(problems)
-    return trials
 
 
 def _tables_in(path: Path) -> Sequence[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ import click
 
 from qmon_agent.cli._place import add_place_options
 from qmon_agent.cli._shown import PatientOutput, Trouble, show_troubles
-from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError
+from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError, in_full
 
 WELL, DEGRADED, UNREACHABLE, MISCONFIGURED = range(4)
 USAGE = UNREACHABLE
@@ -106,10 +106,7 @@ def _show(problem: QmonError) -> None:
 
 
 def _told(problem: QmonError) -> Trouble:
-    words, path = str(problem), problem.path
-    said = words if words.startswith(path) else f"{path}: {words}"
-    message = f"{problem.file}: {said}" if problem.file else said
-    return Trouble(type(problem).__name__, message, path)
+    return Trouble(type(problem).__name__, in_full(problem), problem.path)
 
 
 def _wants_json() -> bool:

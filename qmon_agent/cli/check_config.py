@@ -25,26 +25,60 @@ from qmon_agent.cli._tried import tried_json, tried_lines
     type=click.Path(path_type=Path),
     help="Run those of this file, too; may be said more than once.",
 )
+@click.option(
+    "--explain",
+    metavar="SECTION",
+    help="Tell the options there are: `sinks.webhook`, or a list as `sinks`; checks nothing.",
+)
 @with_place
-def command(*, show_origin: bool, test: bool, more: tuple[Path, ...], place: Place) -> int:
+def command(
+    *, show_origin: bool, test: bool, more: tuple[Path, ...], explain: str | None, place: Place
+) -> int:
     """Check the configuration without starting anything; exit code 3 names what is wrong.
 
     Exit code 1: a test of it fails.
     """
+    return (
+        _explain(explain, place)
+        if explain
+        else _check(place, show_origin=show_origin, test=test, more=more)
+    )
+
+
+def _explain(path: str, place: Place) -> int:
+    # Imported only then: it knows every plug-in.
+    from qmon_agent.app.explaining import explain
+    from qmon_agent.cli._explained import explained_lines
+
+    told = explain(path)
+    if place.json:
+        show_json({"version": 1, **msgspec.to_builtins(told)})
+        return 0
+    for line in explained_lines(told):
+        click.echo(line)
+    return 0
+
+
+def _check(place: Place, *, show_origin: bool, test: bool, more: tuple[Path, ...]) -> int:
     # Building the plug-ins is the check of their sections.
     from qmon_agent.app.checking import load_plugins
     from qmon_agent.app.origins import options_in_force
+    from qmon_agent.app.routes import doubts
 
     settings, plugins = load_plugins(place.locations.config)
     outcomes = run_tests(settings, more) if test or more else []
     failed = not all(outcome.passed for outcome in outcomes)
     file = str(place.locations.config or "")
+    doubtful = [*doubts(settings)]
     options = options_in_force(place.locations, settings, plugins) if show_origin else []
     if place.json:
         shown: dict[str, Any] = {"values": msgspec.to_builtins(options)} if show_origin else {}
         shown |= {"tests": tried_json(outcomes)} if test or more else {}
+        shown |= {"warnings": doubtful} if doubtful else {}
         show_json({"version": 1, "ok": not failed, "file": file, **shown})
         return int(failed)
+    for doubt in doubtful:
+        click.echo(f"qmon-agent: warning: {file}: {doubt}", err=True)
     click.echo(f"ok: {file or 'no file, the defaults are in force'}")
     for option in options:
         click.echo(f"{option.path} = {option.value!r}  ({option.origin})")

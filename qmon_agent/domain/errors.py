@@ -107,6 +107,13 @@ class StoreError(QmonError):
     """A store that cannot be opened, read or written."""
 
 
+def in_full(problem: QmonError) -> str:
+    """What is wrong, behind where it is: in which file, and at which path in it."""
+    words = str(problem)
+    said = words if words.startswith(problem.path) else f"{problem.path}: {words}"
+    return f"{problem.file}: {said}" if problem.file else said
+
+
 def raise_all(problems: Sequence[QmonError]) -> None:
     """Raise the first problem, if there is one, which then knows of the others."""
     if problems:

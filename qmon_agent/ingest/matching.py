@@ -14,6 +14,8 @@ from qmon_agent.domain.errors import ConfigError, nearest_to, raise_all
 from qmon_sdk.protocol.frames import Resource
 from qmon_sdk.protocol.signals import FIELDS, SIGNALS, Signal
 
+from .known_words import WORDS, is_pattern, words_for
+
 Texts = str | tuple[str, ...]
 Test = Callable[[Signal], bool]
 """Whether one signal fits."""
@@ -218,6 +220,8 @@ def _problems(match: Match, path: str) -> Iterator[ConfigError]:
     yield from _bad_kinds(match.kind, f"{path}.kind")
     for field in ("service", "environment", "host", "name", "body", "level", "status"):
         yield from _bad_patterns(getattr(match, field), f"{path}.{field}")
+    for field in WORDS:
+        yield from _strange_words(field, match, path)
     for key, wanted in match.attributes.items():
         yield from _bad_patterns(
             () if isinstance(wanted, bool) else wanted, f"{path}.attributes.{key}"
@@ -244,6 +248,16 @@ def _bad_patterns(patterns: Texts, path: str) -> Iterator[ConfigError]:
             re.compile(_expression(pattern))
         except (re.error, RecursionError, OverflowError) as problem:
             yield ConfigError(path, f"{pattern!r} is no regular expression: {problem}")
+
+
+def _strange_words(field: str, match: Match, path: str) -> Iterator[ConfigError]:
+    known = words_for(field, _listed(match.kind))
+    for word in _listed(getattr(match, field)):
+        if word not in known and not is_pattern(word):
+            reason = f"{word!r} is none of {', '.join(map(repr, known))}"
+            own = f"; one of your own is said as '~^{word}$'"
+            near = nearest_to(word, known)
+            yield ConfigError(f"{path}.{field}", reason if near else reason + own, near)
 
 
 def _bad_duration(text: str | float, path: str) -> Iterator[ConfigError]:

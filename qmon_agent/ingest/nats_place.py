@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qmon_agent.domain.bounds import Seconds
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.settings.certificates import tls_context
 
@@ -42,7 +43,7 @@ class NatsPlace(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """File of our own certificate chain, for a server that wants one."""
     key: str = ""
     """File of that certificate's private key, unless it is in the same file."""
-    timeout_s: float = 10.0
+    timeout_s: Seconds = 10.0
     """How long connecting and each acknowledgement may take."""
 
     def __post_init__(self) -> None:

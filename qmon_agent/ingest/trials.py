@@ -139,6 +139,19 @@ class Trial:
                 )
 
 
+def make_trials(tables: Sequence[Mapping[str, Any]]) -> list[Trial]:
+    """Every `[[tests]]` table; raises ConfigError with everything that is wrong in them."""
+    trials: list[Trial] = []
+    problems: list[QmonError] = []
+    for number, table in enumerate(tables):
+        try:
+            trials.append(Trial(table, f"tests[{number}]"))
+        except ConfigError as problem:
+            problems += [problem, *problem.others]
+    raise_all(problems)
+    return trials
+
+
 def _puts_of(table: Mapping[str, Any], where: str) -> Iterator[Put]:
     if "advance" in table:
         if {*table} != {"advance"}:

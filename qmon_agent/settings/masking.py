@@ -20,6 +20,8 @@ _WORDS = (
 _KEYS = re.compile(r"(^|_)(key|keys|auth|pass|pwd)$")
 # Settings that have such a word in their name, and are none.
 _PLAIN = re.compile(r"(_s|_bytes|_file|_path|_rows|_credit)$")
+# What `scrub` looks for are names, not what is under them.
+_NAMES = re.compile(r"^processors\[\d+\]\.(keys|allow|remove|hash)(\[\d+\])?$")
 _PLAIN_HEADERS = frozenset({"accept", "content-type", "user-agent", "x-scope-orgid"})
 # How a header begins before its secret.
 _SCHEMES = re.compile(r"^(Bearer|Basic|Token|ApiKey|Splunk)\s+$", re.IGNORECASE)
@@ -57,6 +59,8 @@ def without_shapes(text: str) -> str:
 
 def is_secret(path: str) -> bool:
     """Whether what is said there is a secret by its name."""
+    if _NAMES.match(path):
+        return False
     *outer, key = path.lower().replace("-", "_").split(".")
     if outer and outer[-1] == "headers":
         return key.replace("_", "-") not in _PLAIN_HEADERS

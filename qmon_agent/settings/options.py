@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+
+from qmon_agent.domain.bounds import Amount, Bytes, Rate, Seconds
 
 MIB = 1 << 20
 DAY_S = 86_400.0
@@ -27,30 +30,30 @@ class Http(Options, frozen=True, kw_only=True):
     """File of the certificate's private key, unless it is in the same file."""
     client_authority: str = ""
     """Certificates a client must be signed by (mutual TLS)."""
-    max_body_bytes: int = 16 * MIB
+    max_body_bytes: Bytes = 16 * MIB
     """The largest body that is taken."""
-    body_timeout_s: float = 10.0
+    body_timeout_s: Seconds = 10.0
     """How long a body may take to arrive."""
-    sign_in_ttl_s: float = 600.0
+    sign_in_ttl_s: Seconds = 600.0
     """How long the one-time sign-in link is valid."""
-    session_ttl_s: float = 43_200.0
+    session_ttl_s: Seconds = 43_200.0
     """How long a browser stays signed in."""
 
 
 class Admission(Options, frozen=True, kw_only=True):
     """`[admission]`: what one peer, and all of them together, may ask of the agent."""
 
-    frames_per_s: float = 50_000.0
+    frames_per_s: Rate = 50_000.0
     """Frames of one peer, each second."""
-    bytes_per_s: int = 256 * MIB
+    bytes_per_s: Bytes = 256 * MIB
     """Bytes of one peer, each second."""
-    burst_s: float = 2.0
+    burst_s: Seconds = 2.0
     """How many seconds' worth may come at once."""
-    memory_bytes: int = 32 * MIB
+    memory_bytes: Bytes = 32 * MIB
     """Bytes of all peers that may wait for the journal."""
-    peer_credit_bytes: int = 8 * MIB
+    peer_credit_bytes: Bytes = 8 * MIB
     """Bytes one peer may have on the way without an acknowledgement."""
-    process_memory_bytes: int = 640 * MIB
+    process_memory_bytes: Annotated[int, Meta(ge=32 * MIB)] = 640 * MIB
     """Resident memory of the main process; a control group that allows less counts instead.
     Near it, senders are told to come later."""
 
@@ -60,32 +63,32 @@ class Cardinality(Options, frozen=True, kw_only=True):
 
     enabled: bool = True
     """Whether series and names are counted at all."""
-    series_per_metric: int = 20_000
+    series_per_metric: Amount = 20_000
     """Of one metric of one service: sets of attributes. More go into one overflow series."""
-    series_per_service: int = 150_000
+    series_per_service: Amount = 150_000
     """Of all metrics of one service."""
-    series_per_peer: int = 200_000
+    series_per_peer: Amount = 200_000
     """That one sender has brought in, whatever services it speaks for."""
-    series: int = 500_000
+    series: Amount = 500_000
     """Of the whole agent."""
-    span_names: int = 5_000
+    span_names: Amount = 5_000
     """Different names of spans of one service; of one sender 4 times, of the agent 20 times."""
-    event_names: int = 2_000
+    event_names: Amount = 2_000
     """Different names of events, in the same way."""
-    forget_after_s: float = 1_800.0
+    forget_after_s: Seconds = 1_800.0
     """A series or name that was not seen for so long makes room for another."""
 
 
 class JournalSection(Options, frozen=True, kw_only=True):
     """`[journal]`: how much is kept for readers that are behind."""
 
-    max_bytes: int = 4_096 * MIB
+    max_bytes: Bytes = 4_096 * MIB
     """Beyond this the oldest segments are dropped, and counted, read or not."""
-    max_age_s: float = 7 * DAY_S
+    max_age_s: Seconds = 7 * DAY_S
     """The same for segments older than this."""
-    segment_bytes: int = 64 * MIB
+    segment_bytes: Annotated[int, Meta(ge=4096)] = 64 * MIB
     """Size at which a new segment is begun."""
-    trim_interval_s: float = 10.0
+    trim_interval_s: Seconds = 10.0
     """How often segments that everybody has read are deleted."""
 
 
@@ -96,9 +99,9 @@ class Store(Options, frozen=True, kw_only=True):
     """Where signals are kept, as `duckdb://DIRECTORY`."""
     state: str = ""
     """Where systems, alerts and incidents are kept, as `sqlite:///FILE`."""
-    query_timeout_s: float = 30.0
+    query_timeout_s: Seconds = 30.0
     """How long one query may run."""
-    query_rows: int = 10_000
+    query_rows: Amount = 10_000
     """The most rows one query answers."""
 
 

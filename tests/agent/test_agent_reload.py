@@ -48,6 +48,12 @@ def answers(port):
 
 
 class TestWrongFile:
+    async def test_is_told_with_all_that_is_wrong_and_what_tells_it_better(self, reloaded):
+        said = await reloaded("[http]\nlisen = 1\n[sinks.lok]\n[sources.tcp]\nlisen = 1\n")
+
+        assert all(path in said for path in ("http.lisen", "sinks.lok", "sources.tcp.lisen"))
+        assert said.endswith("; `qmon-agent check-config` tells it line by line")
+
     @pytest.mark.parametrize("name", WRONG)
     async def test_changes_nothing_and_is_told(self, agent, reloaded, name):
         text, words = WRONG[name]

@@ -24,6 +24,12 @@ WRONG = {
     "[[alerts]]\nmetric = 'a'": ("alerts[0]", "name"),
     "http = 3": ("http", "Expected `object`"),
     "not toml": ("", "not TOML"),
+    "[cardinality]\nseries = -1": ("cardinality.series", "`int` >= 1, not -1"),
+    "[journal]\nsegment_bytes = 0": ("journal.segment_bytes", ">= 4096, not 0"),
+    "[admission]\nprocess_memory_bytes = 0": ("admission.process_memory_bytes", "not 0"),
+    "[admission]\nburst_s = 0": ("admission.burst_s", "`float` > 0"),
+    "[store]\nrows = 1": ("store.rows", "'query_rows'"),
+    "[heartbeat]\nzzz = 1": ("heartbeat.zzz", "there are url, method"),
     "[http]\nlisten = '${QMON_TEST_ABSENT}'": ("http.listen", "QMON_TEST_ABSENT is not set"),
     "[http]\nlisten = 'file:/no/such'": ("http.listen", "No such file"),
 }

@@ -53,6 +53,8 @@ LINES = {
     "sources.statsd.enabled": 25,
 }
 SHOWN = {
+    ("processors[0].keys", "iban"): "iban",
+    ("processors[0].hash_key", "iban"): MASK,
     ("sinks.loki.token", "abcd"): MASK,
     ("sinks.loki.token", "${TOKEN}"): "${TOKEN}",
     ("sinks.loki.token", "file:/run/secrets/loki"): "file:/run/secrets/loki",

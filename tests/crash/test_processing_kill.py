@@ -35,7 +35,7 @@ match.name = "health"
 [[processors]]
 kind = "route"
 match.name = "audit"
-to = ["audit"]
+exclusive = true
 
 [[processors]]
 kind = "sample"

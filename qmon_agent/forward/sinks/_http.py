@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from qmon_agent.domain.bounds import Seconds
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.retry_after import seconds_of
 from qmon_agent.forward.batch import Batch
@@ -79,7 +80,7 @@ class HttpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     headers: dict[str, str] = {}
     """Further headers, for example `Authorization`."""
-    timeout_s: float = 10.0
+    timeout_s: Seconds = 10.0
     """How long the receiver may take to connect, and to answer."""
     compress: bool = True
     """Whether bodies are sent as gzip."""

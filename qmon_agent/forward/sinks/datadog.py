@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any, cast
 
+from qmon_agent.domain.bounds import Amount
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.forward.batch import Batch
 from qmon_agent.forward.sinks._documents import Document, documents_of, encode, pieces_of
@@ -31,7 +32,7 @@ class DatadogSink(HttpSink, kw_only=True, forbid_unknown_fields=True):
     """Where to instead of the site, for all three: a proxy of theirs."""
     tags: tuple[str, ...] = ()
     """Further tags, `key:value` each."""
-    max_rows: int = 500
+    max_rows: Amount = 500
     """How many series or logs go into one request."""
 
     def __post_init__(self) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount
+from qmon_agent.domain.kinds import Kind
 from qmon_agent.domain.routing import speaker_of
 from qmon_agent.forward.batch import Batch
 
@@ -28,9 +30,9 @@ class ElasticsearchSink(EndpointSink, kw_only=True, forbid_unknown_fields=True):
     """Index or data stream; `{kind}` is `span`, `log` and so on, `{day}` the day it happened."""
     api_key: str = ""
     """The encoded key; or put user and password into the endpoint."""
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
     """Which kinds of signals go there; all if none are named."""
-    max_rows: int = 1000
+    max_rows: Amount = 1000
     """How many documents go into one request."""
     _answer_bytes: int = 8 << 20
 

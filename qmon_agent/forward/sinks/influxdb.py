@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Literal, cast
 from urllib.parse import urlencode
 
+from qmon_agent.domain.bounds import Amount
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.routing import speaker_of
 from qmon_agent.forward.batch import Batch
@@ -45,7 +46,7 @@ class InfluxdbSink(EndpointSink, kw_only=True, forbid_unknown_fields=True):
     """Of `v2`: where to write; it has to be there."""
     token: str = ""
     """Of `v2`; in `v1`, put user and password into the endpoint or into `headers`."""
-    max_rows: int = 5000
+    max_rows: Amount = 5000
     """How many lines go into one request."""
 
     def __post_init__(self) -> None:

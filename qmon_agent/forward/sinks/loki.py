@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qmon_agent.domain.bounds import Amount
+from qmon_agent.domain.kinds import Kind
 from qmon_agent.forward.batch import Batch
 
 from ._documents import Document, documents_of, encode, pieces_of
@@ -21,11 +23,11 @@ class LokiSink(EndpointSink, kw_only=True, forbid_unknown_fields=True):
     """Where to, as `http://loki:3100`; `/loki/api/v1/push` is added."""
     tenant: str = ""
     """The organisation, where there are several."""
-    kinds: tuple[str, ...] = ("log", "error", "event", "session", "checkin", "finding")
+    kinds: tuple[Kind, ...] = ("log", "error", "event", "session", "checkin", "finding")
     """Which kinds of signals go there."""
     labels: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     """Further labels of every stream."""
-    max_rows: int = 2000
+    max_rows: Amount = 2000
     """How many lines go into one request."""
 
     def posts(self, batch: Batch) -> Iterator[Post]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from qmon_agent import durable
+from qmon_agent.domain.bounds import Bytes
 from qmon_agent.forward.batch import Batch
 from qmon_agent.forward.pace import Pace
 from qmon_sdk.protocol.frames import encode_frame
@@ -36,7 +37,7 @@ class ParquetSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How columns are packed."""
     wait_s: float = 60.0
     """How long a file waits for more; the journal holds it meanwhile."""
-    batch_bytes: int = 4 << 20
+    batch_bytes: Bytes = 4 << 20
     """How many bytes of the journal make a file full."""
 
     @property

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
+from qmon_agent.domain.bounds import Amount
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.forward.batch import Batch
 from qmon_agent.ingest.foreign import is_beside_original, original_of, rows_of_original
@@ -40,7 +41,7 @@ class PrometheusRemoteWriteSink(EndpointSink, kw_only=True, forbid_unknown_field
     per_process: bool = True
     """Whether each process is an instance; else each host is, and counters of its processes add up.
     """
-    max_samples: int = 2000
+    max_samples: Amount = 2000
     """How many series go into one request."""
     forget_after_s: float = 7 * 86_400.0
     """A counter that nobody spoke of for so long begins at zero again."""

@@ -6,6 +6,8 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from qmon_agent.domain.bounds import Bytes, Seconds
+from qmon_agent.domain.kinds import Kind
 from qmon_agent.forward.batch import Batch
 from qmon_agent.settings.certificates import tls_context
 
@@ -40,7 +42,7 @@ class SyslogSink(ResumingSink, kw_only=True, forbid_unknown_fields=True):
         "local7",
     ] = "user"  # fmt: skip
     """Which facility the lines have."""
-    kinds: tuple[str, ...] = ("log", "error", "event", "session", "checkin", "finding")
+    kinds: tuple[Kind, ...] = ("log", "error", "event", "session", "checkin", "finding")
     """Which kinds of signals go there."""
     ca_file: str = ""
     """Of `tls`: certificates to trust instead of the usual ones, as PEM."""
@@ -48,9 +50,9 @@ class SyslogSink(ResumingSink, kw_only=True, forbid_unknown_fields=True):
     """Of `tls`: file of our own certificate chain, for a receiver that wants one."""
     key: str = ""
     """File of that certificate's private key, unless it is in the same file."""
-    timeout_s: float = 10.0
+    timeout_s: Seconds = 10.0
     """How long the receiver may take to connect, and to take a line."""
-    max_line_bytes: int = 65_536
+    max_line_bytes: Bytes = 65_536
     """A line that is longer is cut; by UDP the most are 8192."""
     _socket: Any = None
 

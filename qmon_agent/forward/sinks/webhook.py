@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from qmon_agent.domain.bounds import Amount
+from qmon_agent.domain.kinds import Kind
 from qmon_agent.domain.routing import speaker_of
 from qmon_agent.domain.signing import key_of, signed_headers
 from qmon_agent.forward.batch import Batch
@@ -23,9 +25,9 @@ class WebhookSink(EndpointSink, kw_only=True, forbid_unknown_fields=True):
     """Where to, in full."""
     secrets: tuple[str, ...] = ()
     """Keys to sign with, `whsec_` and base64 each; all of them sign."""
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
     """Which kinds of signals go there; all if none are named."""
-    max_rows: int = 100
+    max_rows: Amount = 100
     """How many signals go into one request."""
     compress: bool = False
     """Whether bodies are sent as gzip; what is signed is the body before that."""

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, cast
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount
 from qmon_agent.ingest.lots import Lot, made_lot
 from qmon_agent.ingest.matching import EVERYTHING, Match, Matcher
 from qmon_agent.ingest.sampling.folding import OVERFLOW, Fold, Gauges, Shape, Window, Windows
@@ -51,7 +52,7 @@ class AggregateProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     """Attributes that are kept, all others being left out."""
     per: Literal["process", "host", "service"] = "process"
     """Whose points become one: of a process, of all of a service on a host, or anywhere."""
-    max_series: int = 10_000
+    max_series: Amount = 10_000
     """Series folded at the same time."""
     count: tuple[Count, ...] = ()
     """Other signals that are counted into metrics."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount, Bytes, Seconds
 from qmon_agent.ingest.lots import Lot
 from qmon_agent.ingest.sampling.keys import Keys
 from qmon_agent.ingest.sampling.repeats import Repeats
@@ -26,11 +27,11 @@ class DeduplicateProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
 
     Of a log, `body` is what stands behind the time that its line begins with.
     """
-    within_s: float = 60.0
+    within_s: Seconds = 60.0
     """The windows, cut on the clock."""
-    max_keys: int = 10_000
+    max_keys: Amount = 10_000
     """Contents remembered at the same time; beyond, the oldest window ends early."""
-    max_bytes: int = 16 << 20
+    max_bytes: Bytes = 16 << 20
     """Memory for what was repeated, about; beyond, the oldest window ends early."""
 
     def __post_init__(self) -> None:

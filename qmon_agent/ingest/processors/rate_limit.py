@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount, Rate
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.ingest.lots import Lot
 from qmon_agent.ingest.sampling.allowance import Allowance
@@ -25,13 +26,13 @@ class RateLimitProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     """Each key has a bucket of its own: however loud one is, the others get what is theirs."""
 
     kinds: ClassVar[frozenset[str]] = ALL_KINDS
-    per_s: float
+    per_s: Rate
     """Signals a second that each key may have in the long run."""
     burst: float = 0.0
     """Signals it may have at once; as many as in a second, if nothing is said."""
     by: tuple[str, ...] = ("service", "kind", "name")
     """What a key is made of: `service`, `host`, `kind`, `name`, a field, or an attribute."""
-    max_keys: int = 10_000
+    max_keys: Amount = 10_000
     """Keys that have a bucket at the same time; busy ones beyond share one."""
     excess: Literal["drop", "sample"] = "drop"
     """What becomes of the rest: nothing, or `excess_rate` of it is kept and says its weight."""

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, cast
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount, Bytes, Seconds
 from qmon_agent.ingest.lots import Lot
 from qmon_agent.ingest.sampling.consistent import randomness_of
 from qmon_agent.ingest.sampling.marks import STATE, marked
@@ -37,15 +38,15 @@ class SampleProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
     """Other shares, each with its own `match`; with `tail` it is asked of a trace's first span."""
     metrics: bool = True
     """Whether requests, errors and durations are counted from all spans, before any is dropped."""
-    metrics_every_s: float = 10.0
+    metrics_every_s: Seconds = 10.0
     """Time between two points of the same series of them."""
-    metrics_max_series: int = 2_000
+    metrics_max_series: Amount = 2_000
     """Series of them at the same time; what is beyond goes into one that says `overflow`."""
     wait_s: float = 30.0
     """With `tail`: how long a trace is waited for whose root does not come."""
     grace_s: float = 5.0
     """With `tail`: how long spans are waited for behind their root."""
-    max_bytes: int = 64 << 20
+    max_bytes: Bytes = 64 << 20
     """With `tail`: memory for waiting spans, about; beyond, the oldest is decided upon early."""
     slow_s: float = 0.0
     """With `tail`: traces that took as long as this are kept; 0: there is no such bound."""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from qmon_agent import durable
+from qmon_agent.domain.bounds import Seconds
 from qmon_agent.ingest.foreign import worst
 from qmon_agent.ingest.journal_entries import (
     Entry,
@@ -54,7 +55,7 @@ class JournaldSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
     """Where the journal is, if not at its usual place."""
     from_beginning: bool = False
     """Whether what is there at the very first start is read."""
-    interval_s: float = 0.5
+    interval_s: Seconds = 0.5
     """How long entries are gathered."""
     command: str = "journalctl"
     """The program that reads the journal."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount, Seconds
 from qmon_agent.ingest.followed import Batch, Followed, Place, key_of_path, moved, open_at
 from qmon_agent.ingest.log_lines import Origin, groups_of, signals_of
 from qmon_agent.ingest.log_places import LogPlaces
@@ -49,9 +50,9 @@ class LogFilesSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
     """What is followed: a table `[[sources.log_files.files]]` each."""
     from_beginning: bool = False
     """Whether files that are there at the very first start are read whole."""
-    interval_s: float = 0.5
+    interval_s: Seconds = 0.5
     """How often it looks whether there is more."""
-    max_files: int = 500
+    max_files: Amount = 500
     """Files followed at the same time; more are counted, and left alone."""
 
     def __post_init__(self) -> None:

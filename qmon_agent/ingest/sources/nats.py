@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from qmon_agent.domain.bounds import Seconds
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.ingest.nats_place import NatsPlace
 from qmon_agent.ingest.nats_pulling import Consumer, Puller, Subject
@@ -38,7 +39,7 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
     """Name of the stream; empty means the one that keeps the subject."""
     group: str = "qmon"
     """Agents that say the same share what comes: a durable consumer, or a queue group."""
-    ack_wait_s: float = 30.0
+    ack_wait_s: Seconds = 30.0
     """After how long an unanswered frame comes again; told when the consumer is made."""
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount
 from qmon_agent.ingest.entrance import Entrance, Headers, Receive, Scope, Send
 from qmon_agent.ingest.exchange import body_of, peer_of
 from qmon_agent.ingest.otlp.answers import number_and_text
@@ -67,7 +68,7 @@ class OtlpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=
     enabled: bool = True
     listen: str = ""
     """A further address to listen at, as `127.0.0.1:4318`; tokens are needed there as well."""
-    max_series: int = 200_000
+    max_series: Amount = 200_000
     """Cumulative series whose last value is remembered."""
     series_expire_s: float = 3_600.0
     """How long a cumulative series may be silent before it is forgotten."""

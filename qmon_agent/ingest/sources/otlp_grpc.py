@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount, Bytes
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.ingest.listening import address_of
 from qmon_agent.ingest.otlp.answers import retry_details
@@ -32,9 +33,9 @@ class OtlpGrpcSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
     enabled: bool = False
     listen: str = "127.0.0.1:4317"
     """Address to listen at; a token is needed there, as metadata `authorization`."""
-    max_body_bytes: int = 64 << 20
+    max_body_bytes: Bytes = 64 << 20
     """The largest message that is taken."""
-    max_series: int = 200_000
+    max_series: Amount = 200_000
     """Cumulative series whose last value is remembered."""
     series_expire_s: float = 3_600.0
     """How long a cumulative series may be silent before it is forgotten."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import uuid4
 
+from qmon_agent.domain.bounds import Bytes
 from qmon_agent.ingest.entrance import Entrance, Receive, Scope, Send
 from qmon_agent.ingest.exchange import Exchange
 from qmon_agent.ingest.foreign import Parcel, take_parcel
@@ -41,7 +42,7 @@ class PosthogSource(MountedSource, kw_only=True, forbid_unknown_fields=True):
 
     service: str = "posthog"
     """The service that events are of which have no property `service`."""
-    max_unpacked_bytes: int = 20 * 1024 * 1024
+    max_unpacked_bytes: Bytes = 20 * 1024 * 1024
     """What a body may unpack to that is packed without saying so, as those of browsers are."""
 
     def describe(self) -> Mapping[str, Any]:

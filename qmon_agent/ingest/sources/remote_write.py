@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from qmon_agent.domain.bounds import Amount, Bytes
 from qmon_agent.ingest.entrance import Entrance, Headers, Receive, Scope, Send
 from qmon_agent.ingest.exchange import body_of, peer_of
 from qmon_agent.ingest.foreign import Parcel, take_parcel
@@ -43,9 +44,9 @@ class RemoteWriteSource(MountedSource, kw_only=True, forbid_unknown_fields=True)
         paths=("/api/v1/write",), packings=frozenset({"snappy"}), refusal_of=refusal_of
     )
 
-    max_unpacked_bytes: int = 32 << 20
+    max_unpacked_bytes: Bytes = 32 << 20
     """Of one message, unpacked."""
-    max_series: int = 200_000
+    max_series: Amount = 200_000
     """Counters and histograms whose last value is remembered, the longest silent forgotten."""
     keep_original: bool = False
     """Whether messages are kept as they came as well, for a sink that passes them on."""

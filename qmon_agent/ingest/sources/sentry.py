@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import msgspec
 
+from qmon_agent.domain.bounds import Bytes
 from qmon_agent.ingest.entrance import Entrance, Receive, Scope, Send
 from qmon_agent.ingest.exchange import Exchange
 from qmon_agent.ingest.foreign import take_parcel
@@ -49,7 +50,7 @@ class SentrySource(MountedSource, kw_only=True, forbid_unknown_fields=True):
     """The service that a project number in a DSN stands for; otherwise it is `project-NUMBER`."""
     keep_original: bool = False
     """Whether envelopes are kept as they came as well, for a sink of the same protocol."""
-    max_unpacked_bytes: int = 200 * 1024 * 1024
+    max_unpacked_bytes: Bytes = 200 * 1024 * 1024
     """What a body packed by brotli or zstd may unpack to."""
 
     def describe(self) -> Mapping[str, Any]:

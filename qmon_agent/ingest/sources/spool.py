@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.domain.bounds import Seconds
 from qmon_agent.ingest.outcome import Fate, Peer
 from qmon_agent.ingest.sources import Door
 from qmon_sdk.protocol.spooled import taken
@@ -23,7 +24,7 @@ class SpoolSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict
     enabled: bool = True
     directories: tuple[str, ...] = ()
     """Besides the `spool` of the agent's own state directory."""
-    interval_s: float = 2.0
+    interval_s: Seconds = 2.0
     """How often it looks for files."""
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount, Seconds
 from qmon_agent.ingest.datagrams import DatagramReader, PacketStreams
 from qmon_agent.ingest.listening import listen_udp, listen_unix, remove_socket
 from qmon_agent.ingest.sending import Sending
@@ -37,11 +38,11 @@ class StatsdSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
     """Permissions of the unix sockets: who may write to them."""
     service: str = "statsd"
     """Who speaks where no tag `service` says it."""
-    interval_s: float = 1.0
+    interval_s: Seconds = 1.0
     """How long values are added up before they are kept."""
-    max_series: int = 20_000
+    max_series: Amount = 20_000
     """Series at the same time; what is beyond is added up in one overflow series per metric."""
-    max_connections: int = 1_024
+    max_connections: Amount = 1_024
     """Connections to the stream socket; more are turned away."""
     signed_gauges: SignedGauges = "by_line"
     """What `+1` and `-1` are to a gauge: `differences` as in StatsD, `values` as in DogStatsD, or

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount
 from qmon_agent.ingest.listening import listen_tcp
 from qmon_agent.ingest.sources import Door
 from qmon_agent.ingest.streams import StreamConnections
@@ -32,7 +33,7 @@ class TcpSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=T
     """File of the certificate's private key."""
     client_authority: str = ""
     """Certificates a client must be signed by (mutual TLS)."""
-    max_connections: int = 4_096
+    max_connections: Amount = 4_096
     """More are turned away."""
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from qmon_agent.domain.bounds import Amount
 from qmon_agent.ingest.listening import listen_unix, remove_socket
 from qmon_agent.ingest.packets import PacketConnection, PacketReader
 from qmon_agent.ingest.sources import Door
@@ -26,7 +27,7 @@ class UnixSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=
     """Permissions of the socket: who may write to it."""
     kind: Literal["auto", "packets", "stream"] = "auto"
     """Packets where the platform has them, else a stream."""
-    max_connections: int = 4_096
+    max_connections: Amount = 4_096
     """More are turned away."""
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 
+from qmon_agent.domain.bounds import Bytes
 from qmon_agent.domain.errors import ConfigError
 
 from ._link import Stopwatch, connected, days_left, secured
@@ -26,7 +27,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "GET"
     headers: Mapping[str, str] = {}
     body: bytes = b""
-    max_body_bytes: int = 1 << 20
+    max_body_bytes: Bytes = 1 << 20
     follow: bool = False
     context: ssl.SSLContext | None = None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from qmon_agent.domain.bounds import Port
 from qmon_agent.domain.errors import ConfigError, nearest_to
 
 from . import Checked, Number, UnknownError
@@ -33,7 +34,7 @@ class DnsProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The type of record."""
     server: str = ""
     """The server's address; empty means the first that this machine uses."""
-    port: int = 53
+    port: Port = 53
     """The server's port."""
     expect: tuple[str, ...] = ()
     """Addresses of which at least one has to be in the answer."""

@@ -7,6 +7,7 @@ import ssl
 
 import msgspec
 
+from qmon_agent.domain.bounds import Bytes
 from qmon_agent.domain.errors import ConfigError
 
 from . import Checked, Number
@@ -43,7 +44,7 @@ class HttpProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Whether the certificate has to be one that is trusted."""
     ca: str = ""
     """A file of authorities to trust instead of the system's."""
-    max_body_bytes: int = 1 << 20
+    max_body_bytes: Bytes = 1 << 20
     """How much of the body is read."""
     _context: ssl.SSLContext | None = None
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from qmon_agent.domain.bounds import Port
+
 from . import Checked, UnknownError
 
 _LISTEN, _UNCONNECTED = "0A", "07"
@@ -15,7 +17,7 @@ _LISTEN, _UNCONNECTED = "0A", "07"
 class PortProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Looks into the kernel's table of sockets."""
 
-    port: int
+    port: Port
     """Which port."""
     protocol: Literal["tcp", "udp"] = "tcp"
     """Of which protocol."""

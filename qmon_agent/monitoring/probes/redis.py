@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from qmon_agent.domain.bounds import Port
+
 from . import Checked
 from ._link import Stopwatch, connected, heard_on
 
@@ -13,7 +15,7 @@ class RedisProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     """Where it is."""
-    port: int = 6379
+    port: Port = 6379
     """Which port."""
     user: str = ""
     """Who asks."""

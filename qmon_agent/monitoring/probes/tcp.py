@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from qmon_agent.domain.bounds import Port
+
 from . import Checked
 from ._link import Stopwatch, connected, heard_on
 
@@ -13,7 +15,7 @@ class TcpProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     host: str
     """Where to."""
-    port: int
+    port: Port
     """Which port."""
     send: str = ""
     """What is said first."""

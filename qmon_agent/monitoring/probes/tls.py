@@ -6,6 +6,8 @@ import ssl
 
 import msgspec
 
+from qmon_agent.domain.bounds import Port
+
 from . import Checked
 from ._link import Stopwatch, connected, days_left, expiry, secured, trusting
 
@@ -15,7 +17,7 @@ class TlsProbe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     host: str
     """Whom to connect to."""
-    port: int = 443
+    port: Port = 443
     """Which port."""
     server_name: str = ""
     """The name to ask for, where it is not the host's."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from qmon_agent.domain.bounds import Seconds
 from qmon_sdk.protocol.signals import Point
 
 from ._asking import Asking
@@ -36,7 +37,7 @@ class FilesystemSampler(Kernel, kw_only=True, forbid_unknown_fields=True):
     """Types of file system that are left out."""
     max_mounts: int = 64
     """The most mount points that are told apart."""
-    timeout_s: float = 1.0
+    timeout_s: Seconds = 1.0
     """After how long one that does not answer is said to hang."""
     _asking: Asking = msgspec.field(default_factory=Asking)
 

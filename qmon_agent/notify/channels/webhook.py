@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from qmon_agent.domain.bounds import Seconds
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.retry_after import seconds_of
@@ -34,7 +35,7 @@ class WebhookChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Keys to sign with, `whsec_` and base64 each; all of them sign."""
     headers: dict[str, str] = {}
     """Further headers, for example `Authorization`."""
-    timeout_s: float = 10.0
+    timeout_s: Seconds = 10.0
     """How long the receiver may take to answer."""
     proxy_from_environment: bool = False
     """Whether `HTTPS_PROXY` and its like are followed."""
