@@ -10,6 +10,8 @@ import sys
 import msgspec
 import pytest
 
+from qmon_agent.app.explaining import meanings_of
+
 WORD = re.compile(r"`([^`\n]+)`")
 
 
@@ -128,7 +130,7 @@ def keys_of(kind):
 
 def mute_options(written, kind):
     """Options without a sentence below their field."""
-    meanings = written.sentences_below_fields(kind)
+    meanings = meanings_of(kind)
     return [
         field.encode_name
         for field in written.options_of(kind)

@@ -48,7 +48,7 @@ rule = "thresold"
 """
 MUCH_WRONG_FIELDS = [
     *("http.lisen", "channels.pager", "channels.hook.ur", "channels.hook.timeout_s"),
-    *("channels.hook", "alerts.a.channels[1]", "alerts.a.severity", "alerts.a.threshold"),
+    *("alerts.a.channels[1]", "alerts.a.severity", "alerts.a.threshold"),
     *("alerts.b.rule", "retention.spam", "retention.log", "samplers.interval_s", "http.listen"),
     *("samplers.only[1]", "samplers.only[2]"),
 ]
