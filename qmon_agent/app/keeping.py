@@ -38,6 +38,11 @@ class JournalKeeper:
             return True
         return self._front is not None and self._front[0].seen(process, sequence)
 
+    def is_coming(self, process: bytes, sequence: int) -> bool:
+        if self._committer.is_coming(process, sequence):
+            return True
+        return self._front is not None and self._front[1].is_coming(process, sequence)
+
     def submit(self, payload: bytes, *, process: bytes, sequence: int) -> asyncio.Future[Kept]:
         committer = self._front[1] if self._front and self._is_diverted else self._committer
         kept: asyncio.Future[Kept] = committer.submit(payload, process, sequence)  # type: ignore[assignment]  # futures are invariant

@@ -220,7 +220,7 @@ class _Naming:
         self._count = 0
 
     def next(self) -> Head:
-        """The name of the next frame: the one it was stored under, if it was."""
+        """The name of the next frame: the one it was stored under, or is about to be."""
         sequence = _sequence(self._digest, self._count)
         self._count += 1
         for process in self._processes:

@@ -38,6 +38,9 @@ class Keeper(Protocol):
 
     def seen(self, process: bytes, sequence: int) -> bool: ...
 
+    def is_coming(self, process: bytes, sequence: int) -> bool:
+        """Whether it was submitted, and is not on disk yet."""
+
     def submit(self, payload: bytes, *, process: bytes, sequence: int) -> asyncio.Future[Kept]:
         """Resolves when the frame is on disk, also for one that is on its way already."""
 
@@ -97,8 +100,9 @@ class Intake:
         self.talkers.refused(peer.name)
 
     def knows(self, process: bytes, sequence: int) -> bool:
-        """Whether a frame of this name is stored already."""
-        return self._keeper.seen(process, sequence)
+        """Whether a frame of this name is stored already, or on its way to the disk."""
+        keeper = self._keeper
+        return keeper.seen(process, sequence) or keeper.is_coming(process, sequence)
 
     def take_made(self, frame: bytes, head: Head, *, peer: Peer) -> Answer:
         """Takes a frame that a source has made itself, of what this peer has sent."""

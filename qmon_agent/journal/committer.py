@@ -97,6 +97,10 @@ class GroupCommitter:
                 self._wake.notify()
         return future
 
+    def is_coming(self, process: bytes, sequence: int) -> bool:
+        """Whether somebody waits for it, on the loop."""
+        return (process, sequence) in self._waiting
+
     @property
     def is_idle(self) -> bool:
         """Whether nobody waits for anything."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from qmon_agent.domain.routing import speaker_of
@@ -69,6 +71,19 @@ class TestTakeParcel:
 
         assert 1 == len({speaker_of(frame) for frame in taking.frames()})
         assert 2 == len({frame.process for frame in taking.frames()})
+
+    async def test_knows_a_repetition_while_the_first_is_on_its_way(self, taking):
+        """Also where ten minutes end between the two."""
+        parcel = a_parcel([Span(name="a")])
+
+        answers = await asyncio.gather(
+            *(
+                take_parcel(taking.intake, parcel, taking.peer, now=lambda at=at: at)
+                for at in (599.9, 600.1)
+            )
+        )
+
+        assert [Fate.STORED, Fate.DUPLICATE] == [answer.fate for answer in answers]
 
     async def test_keeps_another_message_of_the_same_time(self, taking):
         for original in (b"one", b"two"):

@@ -60,7 +60,13 @@ class Agent:
     def ask(self, *words: str):
         """Run one of its commands; returns what that says as JSON."""
         command = [sys.executable, "-m", "qmon_agent.cli", *words, "--json"]
-        done = subprocess.run(command, env=self.environment(), check=True, capture_output=True)
+        done = subprocess.run(
+            command,
+            env=self.environment(),
+            check=True,
+            capture_output=True,
+            timeout=2 * PATIENCE_S,
+        )
         return json.loads(done.stdout)
 
     def command(self, *words: str):

@@ -24,7 +24,9 @@ def _module(name, place=Path(__file__).parent):
 
 _module("prompb", Path(__file__).parents[2])
 _module("peers", Path(__file__).parents[2])
-for each in (*("storms", "producers", "foreign_producers", "local_producers", "proxies", "sides"),):
+for each in (
+    *("storms", "producers", "judges", "foreign_producers", "local_producers", "proxies", "sides"),
+):
     _module(each)
 
 

@@ -50,7 +50,8 @@ class SpoolProducer(FrameProducer):
             raise
         made.rename(path)
         while path.exists():
-            time.sleep(0.02)
+            if self.given_up.wait(0.02):
+                return False
         return True
 
 
@@ -86,8 +87,9 @@ class NatsProducer(FrameProducer):
         return True
 
     def finish(self):
-        if self._runner:
+        if self._client:
             self._runner.run(self._client.close())
+        if self._runner:
             self._runner.close()
 
     def close(self):

@@ -111,21 +111,18 @@ class Counting(Producer):
         self.count()
         return True
 
-    def judge(self, fault):
-        deadline, expected = time.monotonic() + 10, len(self.sent)
-        while (stored := self._stored()) < expected and time.monotonic() < deadline:
-            time.sleep(0.5)
-        counted = self._counted()
+    def verdict(self, fault):
+        stored, expected, counted = self._stored(), len(self.sent), self._counted()
         may_lack = fault in self.lost_by or counted
-        lacking = [] if stored >= expected or may_lack else [f"{expected - stored:.0f}"]
-        too_much = [f"{stored - expected:.0f}"] if stored > expected else []
+        lacking = round(expected - stored)
         return Verdict(
             sent=expected,
             acknowledged=0,
             stored=round(stored),
-            lost=lacking,
-            doubled=too_much,
+            lost=[] if may_lack else [self.metric] * lacking,
+            doubled=[self.metric] * -lacking,
             counted=counted,
+            what=self.metric,
         )
 
     def _stored(self):

@@ -33,7 +33,7 @@ class Producer(threading.Thread):
         self.stage, self.agent = stage, stage.agent
         self.sent, self.acknowledged = [], set()
         self.trouble = None
-        self.stopping = threading.Event()
+        self.stopping, self.given_up = threading.Event(), threading.Event()
         self._numbers = count(1)
         self.make_ready()
 
@@ -55,10 +55,11 @@ class Producer(threading.Thread):
             items = [f"{self.name_of_source}_{next(self._numbers)}" for _ in range(self.at_once)]
             self.sent += items
             while not self.is_delivered(items):
-                time.sleep(0.1)
+                if self.given_up.wait(0.1):
+                    return self.finish()
             self.acknowledged |= {*items}
             time.sleep(self.pause_s)
-        self.finish()
+        return self.finish()
 
     def finish(self):
         """What is left to do when nothing more is made."""
@@ -85,32 +86,22 @@ class Producer(threading.Thread):
             refused.close()
             raise
 
-    def end(self):
-        self.stopping.set()
-        self.join(PATIENCE_S)
-        assert not self.is_alive(), (self.name, self.trouble)
-
     def close(self):
         """Let go of everything, whatever happened."""
         self.stopping.set()
+        self.given_up.set()
 
-    def judge(self, fault):
-        """What it was promised, and what became of it."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            kept = self._kept()
-            missing = self.acknowledged - kept.keys()
-            if not missing or time.monotonic() > deadline:
-                break
-            time.sleep(0.3)
+    def verdict(self, _fault):
+        """What it was promised, and what has become of it by now."""
+        kept = self._kept()
         assert kept.keys() <= {*self.sent}, kept.keys() - {*self.sent}
-        doubled = {item: n for item, n in kept.items() if n > 1}
         return Verdict(
             sent=len(self.sent),
             acknowledged=len(self.acknowledged),
             stored=len(kept),
-            lost=sorted(missing),
-            doubled=sorted(doubled),
+            lost=sorted(self.acknowledged - kept.keys(), key=number_of),
+            doubled=sorted(item for item, n in kept.items() if n > 1),
+            what=self.table,
         )
 
     def _kept(self):
@@ -118,16 +109,28 @@ class Producer(threading.Thread):
             f"SELECT {self.column} AS item, count(*) AS n FROM {self.table} WHERE "
             f"regexp_full_match({self.column}, '{self.name_of_source}_[0-9]+') GROUP BY 1"
         )
-        rows = self.agent.ask("query", sql, "--limit", "10000")["rows"]
+        rows = self.agent.ask("query", sql, "--limit", "100000")["rows"]
         return {row["item"]: row["n"] for row in rows}
+
+
+def number_of(item):
+    return int(item.rpartition("_")[2])
 
 
 class Verdict:
     """Of one plug-in under one fault."""
 
-    def __init__(self, *, sent, acknowledged, stored, lost=(), doubled=(), counted=""):
-        self.sent, self.acknowledged, self.stored = sent, acknowledged, stored
-        self.lost, self.doubled, self.counted = [*lost], [*doubled], counted
+    def __init__(self, **told):
+        self.sent, self.acknowledged, self.stored = (
+            told[key] for key in ("sent", "acknowledged", "stored")
+        )
+        self.lost, self.doubled = [*told.get("lost", ())], [*told.get("doubled", ())]
+        self.counted, self.what = told.get("counted", ""), told.get("what", "items")
+
+    @property
+    def is_complete(self):
+        """Whether nothing more is to come."""
+        return not self.lost and self.stored >= (self.acknowledged or self.sent)
 
     @property
     def is_well(self):
@@ -168,14 +171,15 @@ class FrameProducer(Producer):
     def is_delivered(self, items):
         """The same bytes each time: a frame has its number for good."""
         message, sequence = pack_length(self.frame_of(items)), self._sequence
-        while True:
+        while not self.given_up.is_set():
             try:
                 if self._is_acknowledged(message, sequence):
                     return True
             except Exception as trouble:  # noqa: BLE001 - as above
                 self.trouble = trouble
                 self._hang_up()
-            time.sleep(0.05)
+            self.given_up.wait(0.05)
+        return False
 
     def _is_acknowledged(self, message, sequence):
         link = self._link = self._link or self.connected()

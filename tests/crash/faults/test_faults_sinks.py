@@ -7,6 +7,7 @@ import time
 from collections import Counter, defaultdict
 from itertools import count
 
+import judges
 import proxies
 import pytest
 import sides
@@ -90,7 +91,7 @@ def lines(make_agent, behind, stage_for):
 
 
 def config_of(behind):
-    text = "[samplers]\nenabled = false\n"
+    text = f"[samplers]\nenabled = false\n{storms.BUDGETS}"
     for each in behind:
         text += f"[sinks.{each.name}]\n"
         text += "".join(f"{key} = {json.dumps(value)}\n" for key, value in each.options.items())
@@ -107,8 +108,7 @@ def test_all_that_was_acknowledged_arrives(fault, lines, results):
     time.sleep(CALM_S)
     befall(fault, lines)
     time.sleep(CALM_S)
-    for _, producer, _ in lines:
-        producer.end()
+    judges.all_ended([producer for _, producer, _ in lines])
 
     verdicts = {}
     for stage, producer, its in lines:
@@ -118,7 +118,7 @@ def test_all_that_was_acknowledged_arrives(fault, lines, results):
             verdicts[each.name] = verdict(each, producer, fault=fault, counted=told)
 
     results(fault, verdicts)
-    assert not {name: each for name, each in verdicts.items() if not each.is_well}
+    assert not judges.complaints(verdicts)
 
 
 def befall(fault, lines):

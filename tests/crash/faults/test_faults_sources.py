@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import foreign_producers
+import judges
 import local_producers
 import producers
 import pytest
@@ -21,7 +22,7 @@ PRODUCERS = {
     for made in vars(module).values()
     if isinstance(made, type) and issubclass(made, producers.Producer) and made.name_of_source
 }
-CONFIG = "[samplers]\nenabled = false\n"
+CONFIG = f"[samplers]\nenabled = false\n{storms.BUDGETS}"
 IN_TURN = "all in turn"
 
 
@@ -63,13 +64,12 @@ def test_nothing_acknowledged_is_lost_or_doubled(fault, stage, crowd, results):
     time.sleep(CALM_S)
     FAULTS[fault](stage)
     time.sleep(CALM_S)
-    for producer in crowd:
-        producer.end()
+    judges.all_ended(crowd)
 
-    verdicts = {each.name_of_source: each.judge(fault) for each in crowd}
+    verdicts = judges.verdicts_of(crowd, fault)
 
     results(fault, verdicts)
-    assert not {name: each for name, each in verdicts.items() if not each.is_well}
+    assert not judges.complaints(verdicts)
     assert stage.books()["adds_up"]
 
 
@@ -87,6 +87,6 @@ def test_what_is_sent_again_after_the_clock_stepped_is_known(stage):
         stage.step_clock(hours * storms.HOUR_S)
         assert all(producer.deliver(producer.sent) for producer in repeating)
 
-    verdicts = {each.name_of_source: each.judge("") for each in repeating}
+    verdicts = judges.verdicts_of(repeating, "")
 
-    assert not {name: each for name, each in verdicts.items() if not each.is_well}
+    assert not judges.complaints(verdicts)
