@@ -90,6 +90,24 @@ class TestWrongConfiguration:
             "did you mean" in line for line in (said[0], said[2], said[-1])
         ]
 
+    def test_that_is_only_doubtful_is_warned_of(self, home):
+        file = home.directory / "doubtful.toml"
+        file.write_text('[[processors]]\nkind = "drop"\n')
+
+        said = home.command("check-config", "--config", str(file))
+        told = home.ask("check-config", "--config", str(file))
+
+        doubt = "processors.drop: without `match` it drops everything"
+        assert (0, f"qmon-agent: warning: {file}: {doubt}\n") == (said.returncode, said.stderr)
+        assert (True, [doubt]) == (told["ok"], told["warnings"])
+
+    def test_is_helped_by_what_options_there_are(self, home):
+        said = home.command("check-config", "--explain", "sinks.webhook").stdout
+        told = home.ask("check-config", "--explain", "sinks.webhook")
+
+        assert "  max_rows  (int >= 1, default 100)\n" in said
+        assert {"endpoint", "routes"} < {option["key"] for option in told["options"]}
+
     def test_names_the_file_that_says_a_value_for_alerts_too(self, home):
         file = home.directory / "right.toml"
         file.write_text('[[alerts]]\nname = "a"\nmetric = "m"\nthreshold = "> 1"\n')
