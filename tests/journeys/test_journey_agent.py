@@ -221,10 +221,8 @@ class TestHangup:
         until(lambda: host.ask("status")["config"]["error"], what="reading")
 
         status = host.ask("status")
-        assert (1, "htp: unknown key; did you mean 'http'?") == (
-            status["config"]["generation"],
-            status["config"]["error"],
-        )
+        wrong = f"{host.config}: htp: unknown key; did you mean 'http'?"
+        assert (1, wrong) == (status["config"]["generation"], status["config"]["error"])
         assert 1 == host.command("status").returncode
 
     def test_is_forgiven_once_the_file_is_right_again(self, host):
@@ -240,7 +238,10 @@ class TestHangup:
         code, said = host.stop()
         first, second, *_ = said.splitlines()
         assert (0, "qmon-agent reloaded: configuration generation 2") == (code, second)
-        assert "qmon-agent not reloaded, the last good configuration stays: not TOML" in first
+        kept = (
+            f"qmon-agent not reloaded, the last good configuration stays: {host.config}: not TOML"
+        )
+        assert kept in first
 
 
 class TestSystemd:

@@ -115,7 +115,7 @@ class TestWrongConfiguration:
         shown = home.command("check-config", "--config", str(file), "--show-origin").stdout
 
         assert f"alerts[0].metric = 'm'  ({file}:3)" in shown
-        assert "alerts[0].severity = 'warning'  (default)" in shown
+        assert "alerts[0].rule = 'threshold'  (default)" in shown
         assert "\nalerts = " not in shown
 
 
