@@ -153,3 +153,7 @@ class Body:
             raise
         finally:
             self._exchange.leave()
+
+    def __del__(self) -> None:
+        """End what a server has let go of unclosed, as werkzeug's does of one who hung up."""
+        self._exchange.leave()
