@@ -79,6 +79,14 @@ def streaming(stream):
 
 
 class TestRequests:
+    def test_end_with_a_body_that_its_server_never_closes(self, told):
+        body = wsgi(streaming(Stream(b"a")))(an_environ(), Heard())
+        assert b"a" == b"".join(body)
+        assert [] == told.spans
+
+        del body
+        assert "200" == told.span("GET").attributes["http.response.status_code"]
+
     def test_become_server_spans_with_the_words_of_http(self, told):
         assert b"hello" == ask(wsgi(hello, route=lambda environ: "/orders/{id}"))
 
