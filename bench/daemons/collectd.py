@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-
-from . import Daemon, free_port
-from .netdata import listens
+from .statsd_taker import StatsdTaker
 
 SETTINGS = """
 BaseDir "{folder}"
@@ -24,24 +21,13 @@ LoadPlugin csv
 """
 
 
-class Collectd(Daemon):
+class Collectd(StatsdTaker):
     """It knows no tags."""
 
     name = "collectd"
     program = "collectd"
 
     def command(self):
-        self.udp = free_port(socket.SOCK_DGRAM)
         place = self.folder / "collectd.conf"
         place.write_text(SETTINGS.format(folder=self.folder, udp=self.udp))
         return [self.program, "-f", "-C", place, "-P", self.folder / "pid"]
-
-    def ready(self):
-        return listens(self.udp)
-
-    def address(self, _):
-        return {"port": self.udp, "tagged": False}
-
-    def settled(self, _, told):
-        if told["lost"]:
-            raise AssertionError(f"{told['lost']} datagrams found no room")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-
-from . import Daemon, free_port
+from .statsd_taker import StatsdTaker
 
 SETTINGS = """
 [global]
@@ -40,14 +38,14 @@ SETTINGS = """
 """
 
 
-class Netdata(Daemon):
+class Netdata(StatsdTaker):
     """What it takes by StatsD it keeps in memory."""
 
     name = "netdata"
     program = "netdata"
+    tagged = True
 
     def command(self):
-        self.udp = free_port(socket.SOCK_DGRAM)
         for name in ("cache", "lib", "log"):
             (self.folder / name).mkdir()
         place = self.folder / "netdata.conf"
@@ -55,21 +53,4 @@ class Netdata(Daemon):
         return [self.program, "-D", "-c", place, "-P", self.folder / "pid"]
 
     def ready(self):
-        return bool(self.get("/api/v1/info")) and listens(self.udp)
-
-    def address(self, _):
-        return {"port": self.udp, "tagged": True}
-
-    def settled(self, _, told):
-        if told["lost"]:
-            raise AssertionError(f"{told['lost']} datagrams found no room")
-
-
-def listens(port):
-    """Whether somebody has the UDP port: it cannot be had."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
+        return bool(self.get("/api/v1/info")) and super().ready()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from pathlib import Path
 
-from . import NODE_MODULES, Daemon, free_port
-from .netdata import listens
+from . import NODE_MODULES
+from .statsd_taker import StatsdTaker
 
 SETTINGS = """{{
   port: {udp}, address: "127.0.0.1", mgmt_port: {port}, flushInterval: 1000,
@@ -17,7 +16,7 @@ SETTINGS = """{{
 """
 
 
-class Statsd(Daemon):
+class Statsd(StatsdTaker):
     """It knows no tags; what it adds up, it prints."""
 
     name = "statsd"
@@ -32,17 +31,6 @@ class Statsd(Daemon):
         return shutil.which(cls.program) is not None and cls.script().exists()
 
     def command(self):
-        self.udp = free_port(socket.SOCK_DGRAM)
         place = self.folder / "settings.js"
         place.write_text(SETTINGS.format(udp=self.udp, port=self.port))
         return [self.program, self.script().absolute(), place]
-
-    def ready(self):
-        return listens(self.udp)
-
-    def address(self, _):
-        return {"port": self.udp, "tagged": False}
-
-    def settled(self, _, told):
-        if told["lost"]:
-            raise AssertionError(f"{told['lost']} datagrams found no room")
