@@ -185,8 +185,7 @@ class Recorder:
             self._help_at += self._settings.max_buffer_bytes // 16  # not again at every call
             return
         try:
-            self._gather(_NOTHING_OPEN)
-            self._outgoing.finish()
+            self._flush(metrics=False)
         finally:
             self._gate.release()
 
