@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from qmon_sdk.plugins import UnknownPlugin, found
 
-from .errors import ConfigError, UnknownPluginError, raise_all
+from .errors import ConfigError, QmonError, UnknownPluginError, raise_all
 from .hints import fields_of
 from .tables import convert_all
 
 T = TypeVar("T")
+
+
+class Named(Protocol):
+    """What a table of an array stands for."""
+
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
 # How the names of options end that are sizes, times or limits.
 _SIZES = ("_s", "_bytes", "_rows", "files")
 
@@ -61,3 +71,35 @@ def _negative(record: Any, where: str) -> Iterator[ConfigError]:
 def options_of(plugin: type[Any]) -> tuple[str, ...]:
     """The keys of its config table; fields that begin with an underscore are its memory."""
     return tuple(fields_of(plugin))
+
+
+def make_each(
+    section: str,
+    tables: Sequence[Mapping[str, Any]],
+    make: Callable[[Mapping[str, Any], str], N],
+    *,
+    called: tuple[str, ...],
+    twice: str,
+) -> dict[str, N]:
+    """What the tables of `[[section]]` stand for, by name, in order.
+
+    `make` is given a table and its path, which says the first of the keys `called` that it has.
+    Raises ConfigError or UnknownPluginError with everything that is wrong; `twice` is what is told
+    of a name that comes again.
+    """
+    problems: list[QmonError] = []
+    made: dict[str, N] = {}
+    for number, table in enumerate(tables):
+        name = next((table[key] for key in called if table.get(key)), None)
+        where = f"{section}.{name}" if name else f"{section}[{number}]"
+        try:
+            one = make(table, where)
+        except (ConfigError, UnknownPluginError) as problem:
+            problem.path = problem.path or f"{where}.kind"
+            problems += [problem, *problem.others]
+            continue
+        if one.name in made:
+            problems.append(ConfigError(where, twice))
+        made[one.name] = one
+    raise_all(problems)
+    return made

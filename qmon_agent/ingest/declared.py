@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError, raise_all
-from qmon_agent.domain.plugins import options_of
+from qmon_agent.domain.plugins import make_each, options_of
 from qmon_agent.settings import convert_table
 
 from .matching import EVERYTHING, Match, Matcher
@@ -47,21 +46,8 @@ class ProcessorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 def make_steps(tables: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
     """In their order; raises ConfigError or UnknownPluginError with everything that is wrong."""
-    problems: list[QmonError] = []
-    made: dict[str, Step] = {}
-    for number, table in enumerate(tables):
-        name = table.get("name") or table.get("kind")
-        where = f"processors.{name}" if name else f"processors[{number}]"
-        try:
-            step = _made(table, where)
-        except (ConfigError, UnknownPluginError) as problem:
-            problem.path = problem.path or f"{where}.kind"
-            problems += [problem, *problem.others]
-            continue
-        if step.name in made:
-            problems.append(ConfigError(where, "there is more than one of this name: say a `name`"))
-        made[step.name] = step
-    raise_all(problems)
+    twice = "there is more than one of this name: say a `name`"
+    made = make_each("processors", tables, _made, called=("name", "kind"), twice=twice)
     return tuple(made.values())
 
 

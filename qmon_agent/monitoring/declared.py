@@ -9,7 +9,8 @@ import msgspec
 
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
-from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError, raise_all
+from qmon_agent.domain.errors import ConfigError, raise_all
+from qmon_agent.domain.plugins import make_each
 from qmon_agent.domain.tables import convert_all
 
 from .probes import PROBES
@@ -35,21 +36,8 @@ class ProbeOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 def make_probes(tables: Sequence[Mapping[str, Any]]) -> dict[str, Watched]:
     """Each by its name; raises ConfigError or UnknownPluginError with everything that is wrong."""
-    problems: list[QmonError] = []
-    made: dict[str, Watched] = {}
-    for number, table in enumerate(tables):
-        where = f"probes.{table['name']}" if table.get("name") else f"probes[{number}]"
-        try:
-            watched = _made(table, where)
-        except (ConfigError, UnknownPluginError) as problem:
-            problem.path = problem.path or f"{where}.kind"
-            problems += [problem, *problem.others]
-            continue
-        if watched.name in made:
-            problems.append(ConfigError(where, "there is more than one probe of this name"))
-        made[watched.name] = watched
-    raise_all(problems)
-    return made
+    twice = "there is more than one probe of this name"
+    return make_each("probes", tables, _made, called=("name",), twice=twice)
 
 
 def _made(table: Mapping[str, Any], where: str) -> Watched:
