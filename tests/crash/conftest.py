@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import pytest
 from qmon_agent.journal import JournalReader
 from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.flight import agent_of, folder_of
-from qmon_sdk.protocol.frames import decode_frame
+from qmon_sdk.protocol.frames import decode_ack, decode_frame, encode_frame, pack_length
 
 SERVICE = "watched"
 READY = "qmon-agent ready"
@@ -85,6 +86,17 @@ class Agent:
         """What a program needs to find this agent."""
         places = {"QMON_SOCKET": str(self.socket), "QMON_STATE_DIR": str(self.state)}
         return {**environment(), **places, "QMON_SERVICE": SERVICE}
+
+    def acknowledge(self, frames) -> None:
+        """Hand over frames of one process, each until it is acknowledged."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.settimeout(2 * PATIENCE_S)
+            connection.connect(str(self.socket))
+            for frame in frames:
+                connection.sendall(pack_length(encode_frame(frame)))
+                acknowledged = ()
+                while frame.sequence not in acknowledged:
+                    acknowledged = decode_ack(connection.recv(1 << 20)[4:]).sequences
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -191,6 +203,58 @@ class Program:
         return json.loads(lines[-1]) if lines else None
 
 
+class Producer(threading.Thread):
+    """Sends frames without end, again after every break, and knows which were acknowledged.
+
+    `frame_of` makes the frame of a sequence number; `under_way` is how many may be open.
+    """
+
+    def __init__(self, path: Path, frame_of, *, under_way: int, pause_s: float = 0.0) -> None:
+        super().__init__(daemon=True)
+        self.acknowledged = 0
+        self.sent = 0
+        self.stopping = threading.Event()
+        self._path = path
+        self._frame_of = frame_of
+        self._under_way = under_way
+        self._pause_s = pause_s
+        self._open: OrderedDict[int, bytes] = OrderedDict()
+
+    def run(self) -> None:
+        while not (self.stopping.is_set() and not self._open):
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+                    connection.settimeout(5)
+                    connection.connect(str(self._path))
+                    self._converse(connection)
+            except OSError:
+                time.sleep(0.01)
+
+    def _converse(self, connection: socket.socket) -> None:
+        """All that is open once more, byte for byte; then new ones, as many as may be open."""
+        for message in self._open.values():
+            connection.sendall(message)
+        while self._open or not self.stopping.is_set():
+            while len(self._open) < self._under_way and not self.stopping.is_set():
+                connection.sendall(self._next())
+                if self._pause_s:
+                    time.sleep(self._pause_s)
+            self._settle(connection.recv(1 << 20))
+
+    def _next(self) -> bytes:
+        self.sent += 1
+        self._open[self.sent] = pack_length(encode_frame(self._frame_of(self.sent)))
+        return self._open[self.sent]
+
+    def _settle(self, message: bytes) -> None:
+        if not message:
+            raise ConnectionResetError
+        answer = decode_ack(message[4:])
+        assert not answer.rejected
+        for sequence in answer.sequences:
+            self.acknowledged += self._open.pop(sequence, None) is not None
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         return free.getsockname()[1]
@@ -242,6 +306,21 @@ def absent_agent(tmp_path):
 def agent(absent_agent):
     """An agent that listens."""
     return absent_agent.start()
+
+
+@pytest.fixture
+def producers():
+    """Start producers: `producers(path, frame_of, under_way=64)`; they stop with the test."""
+    started = []
+
+    def start(*arguments, **options) -> Producer:
+        started.append(Producer(*arguments, **options))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for producer in started:
+        producer.stopping.set()
 
 
 @pytest.fixture

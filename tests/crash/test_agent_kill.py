@@ -9,16 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections import OrderedDict
 from pathlib import Path
 from statistics import median
 
 import pytest
 
 from qmon_sdk.protocol.columns import blocks_of
-from qmon_sdk.protocol.frames import Frame, Ledger, Resource, decode_ack, encode_frame, pack_length
+from qmon_sdk.protocol.frames import Frame, Ledger, Resource
 from qmon_sdk.protocol.signals import Span
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,61 +35,19 @@ pytestmark = [
 ]
 
 
-class Producer(threading.Thread):
-    """Sends frames without end, again after every break, and knows which were acknowledged."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(daemon=True)
-        self.acknowledged = 0
-        self.sent = 0
-        self.stopping = threading.Event()
-        self._path = path
-        self._process = bytes(range(16))
-        self._open: OrderedDict[int, bytes] = OrderedDict()
-
-    def run(self) -> None:
-        while not (self.stopping.is_set() and not self._open):
-            try:
-                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-                    connection.settimeout(5)
-                    connection.connect(str(self._path))
-                    self._converse(connection)
-            except OSError:
-                time.sleep(0.01)
-
-    def _converse(self, connection: socket.socket) -> None:
-        """All that is open once more, byte for byte; then new ones, as many as may be open."""
-        for message in self._open.values():
-            connection.sendall(message)
-        while self._open or not self.stopping.is_set():
-            while len(self._open) < UNDER_WAY and not self.stopping.is_set():
-                connection.sendall(self._next())
-            self._settle(connection.recv(1 << 20))
-
-    def _next(self) -> bytes:
-        self.sent += 1
-        first = self.sent * SPANS_PER_FRAME
-        spans = [
-            Span(time=time.time_ns(), name="work", span_id=f"{first + n:016x}")
-            for n in range(SPANS_PER_FRAME)
-        ]
-        frame = Frame(
-            process=self._process,
-            sequence=self.sent,
-            resource=Resource(service="crashed"),
-            blocks=blocks_of(spans),
-            ledger=Ledger(captured={"span": self.sent * SPANS_PER_FRAME}),
-        )
-        self._open[self.sent] = pack_length(encode_frame(frame))
-        return self._open[self.sent]
-
-    def _settle(self, message: bytes) -> None:
-        if not message:
-            raise ConnectionResetError
-        answer = decode_ack(message[4:])
-        assert not answer.rejected
-        for sequence in answer.sequences:
-            self.acknowledged += self._open.pop(sequence, None) is not None
+def a_frame(sequence: int) -> Frame:
+    first = sequence * SPANS_PER_FRAME
+    spans = [
+        Span(time=time.time_ns(), name="work", span_id=f"{first + n:016x}")
+        for n in range(SPANS_PER_FRAME)
+    ]
+    return Frame(
+        process=bytes(range(16)),
+        sequence=sequence,
+        resource=Resource(service="crashed"),
+        blocks=blocks_of(spans),
+        ledger=Ledger(captured={"span": sequence * SPANS_PER_FRAME}),
+    )
 
 
 class KilledAgent:
@@ -148,11 +104,8 @@ def agent(tmp_path):
 
 
 @pytest.fixture
-def producer(agent):
-    producer = Producer(agent.socket)
-    producer.start()
-    yield producer
-    producer.stopping.set()
+def producer(agent, producers):
+    return producers(agent.socket, a_frame, under_way=UNDER_WAY)
 
 
 def test_nothing_acknowledged_is_lost_or_doubled(agent, producer, measured):

@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from qmon_sdk.protocol.columns import blocks_of
-from qmon_sdk.protocol.frames import Frame, Resource, decode_ack, encode_frame, pack_length
+from qmon_sdk.protocol.frames import Frame, Resource
 from qmon_sdk.protocol.signals import Span
 
 SEED = 20_261_126
@@ -96,12 +96,12 @@ async def test_every_span_arrives_once(server, make_agent, measured):
     for each in (sender, taker):
         each.start()
     for victim in (taker, server, sender, taker, server):
-        send(sender, number)
+        sender.acknowledge(frames_of(number))
         number += 1
         time.sleep(chance.uniform(0.0, 0.6))
         victim.stop(signal.SIGKILL)
         victim.start(sender.until) if victim is server else victim.start()
-    send(sender, number)
+    sender.acknowledge(frames_of(number))
 
     arrived = taker.wait_for("span", (number + 1) * FRAMES * SPANS, is_of_ours)
 
@@ -115,27 +115,18 @@ def is_of_ours(span):
     return span.name == "work"
 
 
-def send(agent, number):
-    """Frames of one process, until each is acknowledged."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-        connection.settimeout(60)
-        connection.connect(str(agent.socket))
-        for sequence in range(number * FRAMES + 1, (number + 1) * FRAMES + 1):
-            connection.sendall(pack_length(a_frame(sequence)))
-            acknowledged = ()
-            while sequence not in acknowledged:
-                acknowledged = decode_ack(connection.recv(1 << 20)[4:]).sequences
+def frames_of(number):
+    """The frames of one round."""
+    return map(a_frame, range(number * FRAMES + 1, (number + 1) * FRAMES + 1))
 
 
 def a_frame(sequence):
     first = (sequence - 1) * SPANS + 1
     ids = range(first, first + SPANS)
     spans = [Span(time=n, name="work", trace_id="ab" * 16, span_id=f"{n:016x}") for n in ids]
-    return encode_frame(
-        Frame(
-            process=bytes(range(16)),
-            sequence=sequence,
-            resource=Resource(service="watched"),
-            blocks=blocks_of(spans),
-        )
+    return Frame(
+        process=bytes(range(16)),
+        sequence=sequence,
+        resource=Resource(service="watched"),
+        blocks=blocks_of(spans),
     )

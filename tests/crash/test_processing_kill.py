@@ -6,15 +6,14 @@ import os
 import random
 import signal
 import socket
-import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 
 import pytest
 
 from qmon_agent.ingest.foreign import dropped_of
 from qmon_sdk.protocol.columns import blocks_of
-from qmon_sdk.protocol.frames import Frame, Ledger, Resource, decode_ack, encode_frame, pack_length
+from qmon_sdk.protocol.frames import Frame, Ledger, Resource
 from qmon_sdk.protocol.signals import Log, Span
 
 ROUNDS = int(os.environ.get("QMON_CRASH_ROUNDS", "3"))
@@ -52,49 +51,15 @@ pytestmark = [
 ]
 
 
-class Producer(threading.Thread):
-    """Sends frames, again after every break, until it is told to stop and all are acknowledged."""
-
-    def __init__(self, path):
-        super().__init__(daemon=True)
-        self.sent = 0
-        self.stopping = threading.Event()
-        self._path = path
-        self._open = OrderedDict()
-
-    def run(self):
-        while not (self.stopping.is_set() and not self._open):
-            try:
-                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-                    connection.settimeout(5)
-                    connection.connect(str(self._path))
-                    self._converse(connection)
-            except OSError:
-                time.sleep(0.01)
-
-    def _converse(self, connection):
-        for message in self._open.values():
-            connection.sendall(message)
-        while self._open or not self.stopping.is_set():
-            while len(self._open) < UNDER_WAY and not self.stopping.is_set():
-                connection.sendall(self._next())
-                time.sleep(0.002)
-            for sequence in decode_ack(connection.recv(1 << 20)[4:]).sequences:
-                self._open.pop(sequence, None)
-
-    def _next(self):
-        self.sent += 1
-        frame = Frame(
-            process=bytes(range(16)),
-            sequence=self.sent,
-            resource=Resource(service=SERVICE),
-            blocks=blocks_of(
-                [*spans_of(self.sent), Log(body=f"password=x{self.sent} {self.sent}")]
-            ),
-            ledger=Ledger(captured={"span": self.sent * SPANS, "log": self.sent}),
-        )
-        self._open[self.sent] = pack_length(encode_frame(frame))
-        return self._open[self.sent]
+def a_frame(number):
+    logs = [Log(body=f"password=x{number} {number}")]
+    return Frame(
+        process=bytes(range(16)),
+        sequence=number,
+        resource=Resource(service=SERVICE),
+        blocks=blocks_of([*spans_of(number), *logs]),
+        ledger=Ledger(captured={"span": number * SPANS, "log": number}),
+    )
 
 
 def spans_of(number):
@@ -113,12 +78,11 @@ def spans_of(number):
     ]
 
 
-def test_nothing_is_lost_or_doubled_between_two_journals(absent_agent):
+def test_nothing_is_lost_or_doubled_between_two_journals(absent_agent, producers):
     agent = absent_agent
     agent.configure(CONFIG)
     agent.start()
-    producer = Producer(agent.socket)
-    producer.start()
+    producer = producers(agent.socket, a_frame, under_way=UNDER_WAY, pause_s=0.002)
     chance = random.Random(5)
     for _ in range(ROUNDS):
         time.sleep(chance.uniform(0.2, 0.8))

@@ -12,14 +12,7 @@ from collections import Counter
 import pytest
 
 from qmon_sdk.protocol.columns import blocks_of
-from qmon_sdk.protocol.frames import (
-    Frame,
-    Ledger,
-    Resource,
-    decode_ack,
-    encode_frame,
-    pack_length,
-)
+from qmon_sdk.protocol.frames import Frame, Ledger, Resource
 from qmon_sdk.protocol.signals import Span
 
 ROUNDS = 3
@@ -53,7 +46,7 @@ def test_every_span_is_stored_once_or_counted(absent_agent, measured):
     agent.configure(CONFIG)
     for number in range(ROUNDS):
         agent.start()
-        send(agent, number)
+        agent.acknowledge(frames_of(number))
         time.sleep(chance.uniform(0.2, 1.5))
         agent.stop(signal.SIGKILL)
     agent.start()
@@ -106,29 +99,20 @@ def spans_in(sequence):
             )  # fmt: skip
 
 
-def send(agent, number):
-    """Frames of one process, until each is acknowledged."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-        connection.settimeout(PATIENCE_S)
-        connection.connect(str(agent.socket))
-        for sequence in range(number * FRAMES + 1, (number + 1) * FRAMES + 1):
-            connection.sendall(pack_length(a_frame(sequence)))
-            acknowledged = ()
-            while sequence not in acknowledged:
-                acknowledged = decode_ack(connection.recv(1 << 20)[4:]).sequences
+def frames_of(number):
+    """The frames of one round."""
+    return map(a_frame, range(number * FRAMES + 1, (number + 1) * FRAMES + 1))
 
 
 def a_frame(sequence):
     spans = [*spans_in(sequence)]
     captured = sequence * TRACES * SPANS - (0 if sequence == ROUNDS * FRAMES else TRACES)
-    return encode_frame(
-        Frame(
-            process=bytes(range(16)),
-            sequence=sequence,
-            resource=Resource(service="sampled"),
-            blocks=blocks_of(spans),
-            ledger=Ledger(captured={"span": captured}),
-        )
+    return Frame(
+        process=bytes(range(16)),
+        sequence=sequence,
+        resource=Resource(service="sampled"),
+        blocks=blocks_of(spans),
+        ledger=Ledger(captured={"span": captured}),
     )
 
 

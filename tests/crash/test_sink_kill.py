@@ -17,7 +17,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from qmon_sdk.protocol.columns import blocks_of
-from qmon_sdk.protocol.frames import Frame, Resource, decode_ack, encode_frame, pack_length
+from qmon_sdk.protocol.frames import Frame, Resource
 from qmon_sdk.protocol.signals import Span
 
 ROUNDS = 4
@@ -98,7 +98,7 @@ def test_everything_arrives_and_doubles_have_the_same_id(
     agent.configure(CONFIG.format(url=url, path=path))
     for number in range(ROUNDS):
         agent.start()
-        send(agent, number)
+        agent.acknowledge(frames_of(number))
         time.sleep(chance.uniform(0.8, 2.0))
         agent.stop(signal.SIGKILL)
     agent.start()
@@ -118,16 +118,9 @@ def test_everything_arrives_and_doubles_have_the_same_id(
     measured(lines=len(lines), doubled_lines=doubled)
 
 
-def send(agent, number):
-    """Frames of one process, until each is acknowledged."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-        connection.settimeout(PATIENCE_S)
-        connection.connect(str(agent.socket))
-        for sequence in range(number * FRAMES + 1, (number + 1) * FRAMES + 1):
-            connection.sendall(pack_length(a_frame(sequence)))
-            acknowledged = ()
-            while sequence not in acknowledged:
-                acknowledged = decode_ack(connection.recv(1 << 20)[4:]).sequences
+def frames_of(number):
+    """The frames of one round."""
+    return map(a_frame, range(number * FRAMES + 1, (number + 1) * FRAMES + 1))
 
 
 def a_frame(sequence):
@@ -136,13 +129,11 @@ def a_frame(sequence):
         Span(time=n, name="work", trace_id="ab" * 16, span_id=f"{n:016x}")
         for n in range(first, first + SPANS)
     ]
-    return encode_frame(
-        Frame(
-            process=bytes(range(16)),
-            sequence=sequence,
-            resource=Resource(service="forwarded"),
-            blocks=blocks_of(spans),
-        )
+    return Frame(
+        process=bytes(range(16)),
+        sequence=sequence,
+        resource=Resource(service="forwarded"),
+        blocks=blocks_of(spans),
     )
 
 
