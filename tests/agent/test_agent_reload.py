@@ -24,13 +24,6 @@ WRONG = {
 
 
 @pytest.fixture
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
 async def reloaded(agent):
     """Writes the file anew, and answers what a reload says to it."""
 

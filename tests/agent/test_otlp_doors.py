@@ -13,13 +13,6 @@ from qmon_sdk.protocol.frames import decode_frame
 
 
 @pytest.fixture
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
 async def shown(agent):
     made = await agent.desk.create_token("ingest", name="test", ttl_s=60)
     return {"authorization": f"Bearer {made['token']}"}

@@ -290,9 +290,7 @@ class TestEverySink:
         mend = side.broken()
         line.take(*names(3))
         forwarder = line.start(name, sink)
-        async with asyncio.timeout(30):
-            while not line.vitals.count("sink_retries", sink=name):
-                await asyncio.sleep(0.01)
+        await until(lambda: line.vitals.count("sink_retries", sink=name))
         if mend:  # else what is broken mends itself by being tried
             await asyncio.to_thread(mend)
         await delivered(forwarder)
