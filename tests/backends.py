@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
-from servers import Asking, Server, _program, free_port
+from servers import Asking, Server, free_port, program_here
 
 RSYSLOG = """
 global(workDirectory="{room}")
@@ -46,7 +46,7 @@ def room(name):
 
 
 def prometheus():
-    program, port, place = _program("prometheus", "prometheus"), free_port(), room("prometheus")
+    program, port, place = program_here("prometheus", "prometheus"), free_port(), room("prometheus")
     config = place / "prometheus.yml"
     config.write_text("global: {scrape_interval: 1s}\n")
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={place / 'data'}"]
@@ -56,7 +56,7 @@ def prometheus():
 
 
 def victoria():
-    program = _program("victoria-metrics", "victoria-metrics")
+    program = program_here("victoria-metrics", "victoria-metrics")
     port, place = free_port(), room("victoria")
     command = [program, f"-storageDataPath={place}", f"-httpListenAddr=127.0.0.1:{port}"]
     command += ["-search.latencyOffset=0s", "-retentionPeriod=100y"]
@@ -64,7 +64,7 @@ def victoria():
 
 
 def influxdb():
-    program, port, place = _program("influxd", "influxdb"), free_port(), room("influxdb")
+    program, port, place = program_here("influxd", "influxdb"), free_port(), room("influxdb")
     config = place / "influxdb.conf"
     config.write_text(
         f'reporting-disabled = true\nbind-address = "127.0.0.1:{free_port()}"\n'
@@ -78,7 +78,7 @@ def influxdb():
 
 
 def nats():
-    program, port, place = _program("nats-server", "nats-server"), free_port(), room("nats")
+    program, port, place = program_here("nats-server", "nats-server"), free_port(), room("nats")
     command = [program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(place)]
     server = Server(command, port=port)
     server.directory, server.url = place, f"nats://127.0.0.1:{port}"
@@ -86,7 +86,7 @@ def nats():
 
 
 def rsyslog():
-    program, port, place = _program("rsyslogd", "rsyslog"), free_port(), room("rsyslog")
+    program, port, place = program_here("rsyslogd", "rsyslog"), free_port(), room("rsyslog")
     config = place / "rsyslog.conf"
     config.write_text(RSYSLOG.format(room=place, port=port))
     server = Server([program, "-n", "-f", str(config), "-i", str(place / "pid")], port=port)

@@ -96,7 +96,7 @@ class Postgres(Server):
 
 
 def redis_server(*more):
-    program, port = _program("redis-server", package="redis-server"), free_port()
+    program, port = program_here("redis-server", package="redis-server"), free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     return Server([program, *options, *more], port=port).wait()
 
@@ -124,7 +124,7 @@ def redis_cluster():
 
 
 def memcached_server():
-    program, port = _program("memcached", package="memcached"), free_port()
+    program, port = program_here("memcached", package="memcached"), free_port()
     command = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0"]
     user = _unprivileged("nobody")
     return Server([*command, *(["-u", user] if user else [])], port=port).wait()
@@ -229,7 +229,7 @@ def free_port():
         return listening.getsockname()[1]
 
 
-def _program(name, package):
+def program_here(name, package):
     found = shutil.which(name)
     if found is None:
         raise NotInstalledError(f"{name} (apt-get install {package})")
@@ -239,7 +239,7 @@ def _program(name, package):
 def _programs(name, places, package):
     """Where a program and its siblings are, behind whatever link to one of them is on the path."""
     in_place = sorted(Path("/").glob(f"{places.lstrip('/')}/{name}"))
-    return Path(os.path.realpath(in_place[-1] if in_place else _program(name, package))).parent
+    return Path(os.path.realpath(in_place[-1] if in_place else program_here(name, package))).parent
 
 
 def _unprivileged(user):

@@ -9,15 +9,14 @@ import httpx
 import pytest
 
 from qmon_agent.ingest.shares import Level
-from tests.servers import free_port
 
 
 @pytest.fixture
-async def prometheus(agent, tmp_path, missing):
+async def prometheus(agent, tmp_path, missing, free_port):
     """One that watches itself, and writes to the agent what it sees."""
     program = shutil.which("prometheus") or missing("prometheus (Debian: prometheus)")
     token = await agent.desk.create_token("ingest", name="prometheus", ttl_s=600)
-    config, port = tmp_path / "prometheus.yml", free_port()
+    config, port = tmp_path / "prometheus.yml", free_port
     config.write_text(
         "global: {scrape_interval: 1s}\nremote_write:\n"
         f"- url: {agent.ready['url']}/api/v1/write\n"

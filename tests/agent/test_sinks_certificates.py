@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 import trustme
-from servers import Server, _program, free_port
+from servers import Server, free_port, program_here
 
 from qmon_agent.forward.batch import Batch
 from qmon_agent.forward.sinks import SINKS
@@ -196,7 +196,7 @@ class TestNats:
         files = [f"--tlscert={tmp_path}/server.pem", f"--tlskey={tmp_path}/server.key"]
         files += [f"--tlscacert={told('ca_file')['ca_file']}", "--tlsverify", "--auth=secret"]
         try:
-            program = _program("nats-server", "nats-server")
+            program = program_here("nats-server", "nats-server")
         except Exception as error:  # noqa: BLE001 - it says how to get it
             missing(str(error))
         port = free_port()
