@@ -69,12 +69,12 @@ class SlowCallbacks:
     def _timed(self, run: Callable[[Any], None]) -> Callable[[Any], None]:
         slow_ns, now = self._slow_ns, perf_counter_ns
 
-        def _run(self: Any) -> None:
+        def _run(handle: Any) -> None:
             began = now()
-            run(self)
+            run(handle)
             took = now() - began
-            if took > slow_ns:
-                _tell(self, began, took)
+            if took > slow_ns and self._close is not None:
+                _tell(handle, began, took)
 
         return _run
 
