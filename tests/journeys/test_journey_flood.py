@@ -159,4 +159,4 @@ class TestFlood:
         assert said["acknowledged"]["native"]
         assert said["acknowledged"]["otlp"]
         assert 0 == said["answers"].get("without retry-after", 0)
-        assert "full" != control["memory"]["level"]  # which series of the flood are still kept says
+        assert "full" != control["memory"]["level"]  # crowded: series of the flood are still known
