@@ -21,7 +21,7 @@ from qmon_agent.app.reload import Services
 from qmon_agent.forward.places import SENDING
 from qmon_agent.journal import JournalStatus
 from qmon_agent.store.telemetry import StoreStatus
-from qmon_agent.store.telemetry.schema import BY_NAME
+from qmon_agent.store.telemetry.schema import TABLES
 
 Document = dict[str, Any]
 _READINGS = 3
@@ -103,7 +103,7 @@ class StatusReport:
         # The two readers of the journal are compared only where both have read the same.
         same = store.stored.record_id == judged.conservation.record_id
         stock = Stock(
-            rows={BY_NAME[table].kind: n for table, n in store.rows.items()},
+            rows={table.kind: store.rows.get(table.name, 0) for table in TABLES.values()},
             dead=judged.conservation.dead_rows,
             aging=frozenset(self._plan.settings.retention),
             exact=same and store.state == "running",

@@ -211,7 +211,7 @@ class TestManifest:
             engine.close()
 
     def test_made_anew_sets_a_damaged_segment_aside(self, directory):
-        (segment,) = (directory / "telemetry" / "segments").rglob("*.parquet")
+        (segment,) = (directory / "telemetry" / "segments" / "spans").rglob("*.parquet")
         segment.write_bytes(segment.read_bytes()[:-9])
         (directory / "telemetry" / "manifest.json").write_bytes(b"")
 
@@ -232,6 +232,7 @@ class TestManifest:
 def lasting(manifest):
     """What the segments themselves tell; when they were written is told by the disk."""
     segments = [msgspec.structs.replace(each, written=0) for each in manifest.segments]
+    segments.sort(key=lambda each: each.file)
     return msgspec.structs.replace(manifest, segments=tuple(segments))
 
 

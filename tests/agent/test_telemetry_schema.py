@@ -17,7 +17,7 @@ class TestTables:
     def test_are_named_as_the_contract_names_them(self):
         assert set(BY_NAME) == {
             "spans", "errors", "events", "sessions", "points", "logs", "checkins", "snapshots",
-            "findings",
+            "findings", "resources",
         }  # fmt: skip
 
     @pytest.mark.parametrize("kind", sorted(TABLES))

@@ -156,3 +156,16 @@ CREATE TABLE hot."findings" (
   "message" VARCHAR DEFAULT '',
   "attributes" MAP(VARCHAR, VARCHAR) DEFAULT CAST(MAP {} AS MAP(VARCHAR, VARCHAR))
 );
+
+CREATE TABLE hot."resources" (
+  "time" TIMESTAMP_NS DEFAULT make_timestamp_ns(0),
+  "service" VARCHAR DEFAULT '',
+  "release" VARCHAR DEFAULT '',
+  "environment" VARCHAR DEFAULT '',
+  "host" VARCHAR DEFAULT '',
+  "process" VARCHAR DEFAULT '',
+  "pid" BIGINT DEFAULT CAST(0 AS BIGINT),
+  "started" TIMESTAMP_NS DEFAULT make_timestamp_ns(0),
+  "sdk" VARCHAR DEFAULT '',
+  "attributes" MAP(VARCHAR, VARCHAR) DEFAULT CAST(MAP {} AS MAP(VARCHAR, VARCHAR))
+);

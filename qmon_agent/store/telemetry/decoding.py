@@ -16,6 +16,7 @@ from qmon_sdk.protocol.signals import FIELDS
 
 from .arrays import TYPES, array_of, constant
 from .schema import PROCESS, RESOURCE, TABLES, Table
+from .speakers import Speaker, speaker_in
 
 SCHEMAS: dict[str, pa.Schema] = {
     kind: pa.schema([(column.name, TYPES[column.role]) for column in table.columns])
@@ -26,17 +27,25 @@ SCHEMAS: dict[str, pa.Schema] = {
 MISSING = object()
 
 
+class Rows(msgspec.Struct, frozen=True):
+    """The rows of one frame, by kind, and who speaks in it."""
+
+    kinds: dict[str, pa.RecordBatch]
+    speaker: Speaker | None = None
+
+
 class Batch(msgspec.Struct, frozen=True):
-    """Rows to be stored together, by kind."""
+    """Rows to be stored together, by kind, and the last word of each process in them."""
 
     tables: dict[str, pa.Table]
+    speakers: dict[str, Speaker] = {}
 
     @property
     def rows(self) -> int:
         return sum(table.num_rows for table in self.tables.values())
 
 
-def decode(payload: bytes, tally: Counter[str]) -> dict[str, pa.RecordBatch]:
+def decode(payload: bytes, tally: Counter[str]) -> Rows:
     """Read one frame; raises `ValueError` with the reason if any part of it cannot be read.
 
     Kinds and trailing columns of a newer writer are counted and skipped: the journal keeps them.
@@ -53,17 +62,19 @@ def decode(payload: bytes, tally: Counter[str]) -> dict[str, pa.RecordBatch]:
         elif block.rows:
             found[block.kind] = _join(found.get(block.kind), _batch(frame, block, table))
             tally["newer_columns"] += max(0, len(block.columns) - len(FIELDS[block.kind]))
-    return found
+    return Rows(found, speaker_in(frame) if found else None)
 
 
-def together(frames: Sequence[dict[str, pa.RecordBatch]]) -> Batch:
+def together(frames: Sequence[Rows]) -> Batch:
     """Many frames as one table per kind."""
-    kinds = dict.fromkeys(kind for frame in frames for kind in frame)
+    every = [frame.kinds for frame in frames]
+    kinds = dict.fromkeys(kind for each in every for kind in each)
     return Batch(
         {
-            kind: pa.Table.from_batches([frame[kind] for frame in frames if kind in frame])
+            kind: pa.Table.from_batches([each[kind] for each in every if kind in each])
             for kind in kinds
-        }
+        },
+        {frame.speaker.process: frame.speaker for frame in frames if frame.speaker},
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from qmon_agent.journal import JournalReader, Position, Record
 
-from .decoding import decode, together
+from .decoding import Rows, decode, together
 from .engine import Engine, RefusedError
 from .repeats import without_repeats
 from .suspect import Suspect
@@ -23,7 +23,7 @@ class Taken(msgspec.Struct, frozen=True):
     """A record and its rows."""
 
     record: Record
-    rows: dict[str, pa.RecordBatch]
+    rows: Rows
 
 
 class Follower:
@@ -94,12 +94,15 @@ class Follower:
 
     def _mended(self, taken: Sequence[Taken]) -> Sequence[Taken] | None:
         """The same without what can be mended; none if there is nothing to mend."""
-        pairs = [without_repeats(each.rows) for each in taken]
+        pairs = [without_repeats(each.rows.kinds) for each in taken]
         left_out = sum(count for _, count in pairs)
         if not left_out:
             return None
         self.counts["repeated_keys"] += left_out
-        return [Taken(each.record, rows) for each, (rows, _) in zip(taken, pairs, strict=True)]
+        return [
+            Taken(each.record, Rows(kinds, each.rows.speaker))
+            for each, (kinds, _) in zip(taken, pairs, strict=True)
+        ]
 
     def _by_halves(self, taken: Sequence[Taken], records: Sequence[Record]) -> None:
         middle = (len(records) + 1) // 2

@@ -1,4 +1,4 @@
-"""The tables, derived from the signals: one per kind, the resource's columns after the time."""
+"""The tables: one per kind of signal, the resource's columns after the time; and who spoke."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from qmon_sdk.protocol.signals import FIELDS, table_of
+from qmon_sdk.protocol.signals import FIELDS, NO_LABELS, table_of
 
 
 class TableColumn(msgspec.Struct, frozen=True):
@@ -45,5 +45,21 @@ def _table(kind: str) -> Table:
 TABLES: dict[str, Table] = {kind: _table(kind) for kind in FIELDS}
 """Kind → its table."""
 
-BY_NAME: dict[str, Table] = {table.name: table for table in TABLES.values()}
+RESOURCES = Table(
+    name="resources",
+    kind="resource",
+    columns=(
+        TableColumn("time", "Time", 0),
+        *RESOURCE,
+        PROCESS,
+        TableColumn("pid", "Whole", 0),
+        TableColumn("started", "Time", 0),
+        TableColumn("sdk", "Word", ""),
+        TableColumn("attributes", "Labels", NO_LABELS),
+    ),
+)
+"""What is known of each process that spoke, once: its rows are no signals, and in no books."""
+
+EVERY_TABLE: tuple[Table, ...] = (*TABLES.values(), RESOURCES)
+BY_NAME: dict[str, Table] = {table.name: table for table in EVERY_TABLE}
 """Table name → table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qmon_agent.store.telemetry.schema import TABLES, Table, TableColumn
+from qmon_agent.store.telemetry.schema import EVERY_TABLE, Table, TableColumn
 
 TYPES = {
     "Time": "TIMESTAMP_NS",
@@ -61,7 +61,7 @@ def literal(column: TableColumn) -> str:
 
 def script(schema: str = "hot") -> str:
     """Every table, as the golden file keeps it."""
-    return "\n\n".join(create(table, schema) for table in TABLES.values()) + "\n"
+    return "\n\n".join(create(table, schema) for table in EVERY_TABLE) + "\n"
 
 
 def _column(column: TableColumn) -> str:

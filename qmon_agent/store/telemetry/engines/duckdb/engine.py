@@ -134,7 +134,7 @@ class DuckEngine:
         )
 
     def counts(self) -> Mapping[str, int]:
-        return self._counts
+        return {**self._counts, **self._hot.counts()}
 
     def close(self) -> None:
         self._mover.wait()

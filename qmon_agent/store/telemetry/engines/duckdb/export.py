@@ -13,7 +13,7 @@ from qmon_agent import durable
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.manifest import Segment
-from qmon_agent.store.telemetry.schema import TABLES, Table
+from qmon_agent.store.telemetry.schema import EVERY_TABLE, Table
 
 from . import ddl
 from .hot import Generation
@@ -68,7 +68,7 @@ def export(
 ) -> tuple[Segment, ...]:
     """Write a generation into segments: on the disk, whole and counted when this returns."""
     pieces = [
-        piece for table in TABLES.values() for piece in _slices(connection, generation, table=table)
+        piece for table in EVERY_TABLE for piece in _slices(connection, generation, table=table)
     ]
     return tuple(
         _write(connection, generation, piece=piece, parts=len(pieces), directory=directory)

@@ -8,7 +8,8 @@ here is precious: what a lost file held is read from the journal again.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import duckdb
@@ -18,7 +19,8 @@ from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.decoding import Batch
 from qmon_agent.store.telemetry.engine import RefusedError
-from qmon_agent.store.telemetry.schema import TABLES
+from qmon_agent.store.telemetry.schema import EVERY_TABLE, RESOURCES, TABLES
+from qmon_agent.store.telemetry.speakers import Roll, Speaker
 
 from . import ddl
 
@@ -33,6 +35,8 @@ CREATE TABLE qmon.generations (
 """
 GENERATIONS = "FROM qmon.generations ORDER BY number"
 ADVANCE = 'UPDATE qmon.generations SET record = ?, segment = ?, "offset" = ? WHERE number = ?'
+
+INCOMING = "incoming_resources"
 
 WRONG_ROWS = (
     duckdb.DataError,
@@ -62,6 +66,8 @@ class Hot:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self.generations = generations(connection)
+        self._counts: Counter[str] = Counter()
+        self._roll = self._roll_of(self._written() if self.generations else {})
 
     @property
     def live(self) -> Generation:
@@ -86,9 +92,11 @@ class Hot:
             for kind in batch.tables:
                 target = f"{live.schema}.{ddl.quoted(TABLES[kind].name)}"
                 self._connection.execute(f"INSERT INTO {target} BY NAME FROM incoming_{kind}")
+            self._write_down(news := self._roll.news(batch.speakers))
             self._connection.execute(
                 ADVANCE, [place.record_id, place.segment, place.offset, live.number]
             )
+        self._roll.write(news)
         moved = msgspec.structs.replace(live, reached=place)
         self.generations = (*self.generations[:-1], moved)
 
@@ -97,6 +105,7 @@ class Hot:
         with transaction(self._connection):
             _begin(self._connection, self.live.number + 1, self.live.reached)
         self.generations = generations(self._connection)
+        self._roll = self._roll_of({})
 
     def drop(self, gone: Generation) -> None:
         """Forget a generation whose rows are safe elsewhere."""
@@ -105,12 +114,43 @@ class Hot:
             self._connection.execute("DELETE FROM qmon.generations WHERE number = ?", [gone.number])
         self.generations = generations(self._connection)
 
+    def counts(self) -> Mapping[str, int]:
+        """Of resources: those there was no room for, and those that were too long."""
+        return self._counts
+
+    def _roll_of(self, processes: Mapping[str, None]) -> Roll:
+        return Roll(processes, self._counts)
+
+    def _write_down(self, news: list[Speaker]) -> None:
+        """In place of what was known of the same processes, if anything was."""
+        if not news:
+            return
+        target = f"{self.live.schema}.{RESOURCES.name}"
+        self._connection.register(INCOMING, self._roll.rows(news))
+        try:
+            self._connection.execute(
+                f"DELETE FROM {target} WHERE process IN (SELECT process FROM {INCOMING})"  # noqa: S608 - our names
+            )
+            self._connection.execute(f"INSERT INTO {target} BY NAME FROM {INCOMING}")
+        finally:
+            self._connection.unregister(INCOMING)
+
+    def _written(self) -> dict[str, None]:
+        """Whom the live generation has; an older one, that lacks the table, has nobody."""
+        try:
+            found = self._connection.execute(
+                f"SELECT process FROM {self.live.schema}.{RESOURCES.name}"  # noqa: S608 - our names
+            ).fetchall()
+        except duckdb.CatalogException:
+            return {}
+        return {process: None for (process,) in found}
+
 
 def count_rows(connection: duckdb.DuckDBPyConnection, generation: Generation) -> dict[str, int]:
     """Table → rows, of one generation."""
     return {
         table.name: _count(connection, f"{generation.schema}.{ddl.quoted(table.name)}")
-        for table in TABLES.values()
+        for table in EVERY_TABLE
     }
 
 

@@ -11,7 +11,7 @@ from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.manifest import Manifest
 from qmon_agent.store.telemetry.options import TelemetryOptions
-from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
+from qmon_agent.store.telemetry.schema import BY_NAME, EVERY_TABLE
 
 from . import ddl, limits
 from .hot import LAYOUT, Hot, transaction
@@ -116,14 +116,14 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, schema: str) -> Non
     ).fetchall():
         known.setdefault(table, {})[column] = kind
     with transaction(connection):
-        for table in TABLES.values():
+        for table in EVERY_TABLE:
             present = known.get(table.name)
             if present is None:
                 connection.execute(ddl.create(table, schema))
                 continue
             for statement in ddl.add(table, schema, present):
                 connection.execute(statement)
-    for table in TABLES.values():
+    for table in EVERY_TABLE:
         _check_types(table.name, known.get(table.name, {}))
 
 
@@ -136,7 +136,7 @@ def _check_types(name: str, present: dict[str, str]) -> None:
 
 def _read_everything(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
     """DuckDB checks a block when it reads it, so read all: a flipped byte shows now, not later."""
-    for table in TABLES.values():
+    for table in EVERY_TABLE:
         source = f"{schema}.{ddl.quoted(table.name)}"
         query = f"SELECT bit_xor(hash(COLUMNS(*))) FROM {source}"  # noqa: S608 - our names
         connection.execute(query).fetchall()

@@ -11,13 +11,16 @@ import pyarrow as pa
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.store.telemetry.answers import StateTable
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
-from qmon_agent.store.telemetry.schema import BY_NAME, Table
+from qmon_agent.store.telemetry.schema import BY_NAME, RESOURCES, Table
 
 from . import ddl
 from .hot import Generation, generations
 
 NOW = ("now", "get_current_timestamp")
 """Made to have the type of our times, which DuckDB will not compare with one that has a zone."""
+
+LAST_WORD = "SELECT DISTINCT ON (process) * FROM ({every}) ORDER BY process, time DESC"
+"""Each generation says anew who spoke in it, so that it may be given up without the others."""
 
 STATE_TYPES = {
     "text": pa.string(),
@@ -46,6 +49,8 @@ def create(
     for name in tables:
         segments = [each for each in manifest.segments if each.table == name]
         query = _union(BY_NAME[name], recent, segments=segments, directory=directory)
+        if name == RESOURCES.name:
+            query = LAST_WORD.format(every=query)
         connection.execute(f"CREATE TEMP VIEW {ddl.quoted(name)} AS {query}")
 
 
