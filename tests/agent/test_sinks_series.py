@@ -25,7 +25,7 @@ def page(sink_with):
             for who, point in told
         ]
         sink._add(Batch(id="b", frames=tuple(frames)))
-        text = "".join(text_of(sink._totals.since(0), sink.bounds))
+        text = "".join(text_of(sink._totals.heard_within(60_000), sink.bounds))
         return [line for line in text.splitlines() if not line.startswith("#")]
 
     return write

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -68,8 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", CONTENT_TYPE)
         self.send_header("connection", "close")
         self.end_headers()
-        since_ms = int((time.time() - rules.keep_s) * 1000)
-        for piece in pieces(text_of(self.server.totals.since(since_ms), rules.bounds)):
+        lately = self.server.totals.heard_within(int(rules.keep_s * 1000))
+        for piece in pieces(text_of(lately, rules.bounds)):
             self.wfile.write(piece)
 
     def log_message(self, *_: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -17,9 +18,12 @@ from qmon_sdk.protocol.signals import Buckets, Point
 # Beyond so many a distribution is no measurement: somebody wrote it by hand.
 MOST_BUCKETS = 4096
 _TABLES = """
-CREATE TABLE IF NOT EXISTS totals (key BLOB PRIMARY KEY, last_ms INTEGER, total BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS totals (
+  key BLOB PRIMARY KEY, last_ms INTEGER, total BLOB, heard_ms INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS arrived (one INTEGER PRIMARY KEY, batch TEXT);
 """
+_HEARD = "ALTER TABLE totals ADD COLUMN heard_ms INTEGER NOT NULL DEFAULT 0"
 _PAGE = 500
 # Looking for what is old reads the whole table.
 _SELDOM = 256
@@ -60,8 +64,12 @@ class Totals:
     A batch is added up once: its id is kept in the same transaction.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(
+        self, path: Path | None = None, *, steady_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._path = path
+        self._steady_s = steady_s
+        self._since_ms = 0
         self._changed: dict[bytes, Total] = {}
         self._connection: Any = None
         self._lock = RLock()
@@ -92,14 +100,22 @@ class Totals:
     def put(self, key: bytes, total: Total) -> None:
         self._changed[key] = total
 
-    def keep(self, batch: str, *, older_than_ms: int = 0) -> None:
-        """Durably; what nobody has spoken of for long is let go and would begin at zero again."""
-        rows = [(key, total.last_ms, _encode(total)) for key, total in self._changed.items()]
+    def keep(self, batch: str, *, older_than_ms: int = 0, unheard_ms: int | None = None) -> None:
+        """Durably; what nobody has spoken of for long is let go and would begin at zero again.
+
+        How long: by the times of the points, or by our own time of hearing.
+        """
         with self._lock, self._transaction() as link:
-            link.executemany("INSERT OR REPLACE INTO totals VALUES (?, ?, ?)", rows)
+            now_ms = self._now_ms()
+            link.executemany(
+                "INSERT OR REPLACE INTO totals VALUES (?, ?, ?, ?)",
+                [(key, each.last_ms, _encode(each), now_ms) for key, each in self._changed.items()],
+            )
             link.execute("INSERT OR REPLACE INTO arrived VALUES (1, ?)", (batch,))
             if self._kept % _SELDOM == 0:
                 link.execute("DELETE FROM totals WHERE last_ms < ?", (older_than_ms,))
+                if unheard_ms is not None:
+                    link.execute("DELETE FROM totals WHERE heard_ms < ?", (now_ms - unheard_ms,))
         self._kept += 1
         self._changed = {}
 
@@ -110,15 +126,18 @@ class Totals:
             forget(self._path)
         return f"the totals cannot be kept: {error}"
 
-    def since(self, last_ms: int) -> Iterator[tuple[bytes, Total]]:
-        """Those heard of since, in the order of their keys, some at a time."""
+    def heard_within(self, ago_ms: int) -> Iterator[tuple[bytes, Total]]:
+        """Those heard of so lately, in the order of their keys, some at a time.
+
+        No clock that can be set is asked, and while nobody is here to hear no time passes.
+        """
         after = b""
         while True:
             with self._lock:
                 rows = self._open().execute(
-                    "SELECT key, total FROM totals WHERE key > ? AND last_ms >= ? "
+                    "SELECT key, total FROM totals WHERE key > ? AND heard_ms >= ? "
                     "ORDER BY key LIMIT ?",
-                    (after, last_ms, _PAGE),
+                    (after, self._now_ms() - ago_ms, _PAGE),
                 ).fetchall()  # fmt: skip
             yield from ((key, _decode(total)) for key, total in rows)
             if len(rows) < _PAGE:
@@ -142,9 +161,15 @@ class Totals:
             raise
         link.execute("COMMIT")
 
+    def _now_ms(self) -> int:
+        """Goes on where it was when the file was last written to."""
+        return self._since_ms + int(self._steady_s() * 1000)
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = self._connected()
+            (last_ms,) = self._connection.execute("SELECT max(heard_ms) FROM totals").fetchone()
+            self._since_ms = (last_ms or 0) - int(self._steady_s() * 1000)
         link: sqlite3.Connection = self._connection
         return link
 
@@ -167,6 +192,10 @@ class Totals:
             link.execute("PRAGMA journal_mode = WAL")
             link.execute("PRAGMA synchronous = FULL")
             link.executescript(_TABLES)
+            if "heard_ms" not in {
+                column[1] for column in link.execute("PRAGMA table_info(totals)")
+            }:
+                link.execute(_HEARD)
         except sqlite3.Error:
             link.close()
             raise

@@ -82,8 +82,7 @@ class PrometheusExpositionSink(msgspec.Struct, kw_only=True, forbid_unknown_fiel
         for step in steps_of(batch, self._totals, per_process=self.per_process):
             added += not step.problem
             problems += [step.problem] if step.problem else []
-        newest_ms = max((frame.sent for frame in batch.frames), default=0) // 1_000_000
-        self._totals.keep(batch.id, older_than_ms=max(0, newest_ms - _WEEK_MS))
+        self._totals.keep(batch.id, unheard_ms=_WEEK_MS)
         return Delivery(
             outcome="delivered",
             rejected=len(problems),

@@ -23,8 +23,6 @@ LASTS_S = 3.0
 PATIENCE_S = 90.0
 MIXED = "backend mixed"
 BACKEND = {f"backend {fault}": fault for fault in proxies.FAULTS}
-# What was not heard of for an hour is not on the page until it is heard of again.
-FORGET = (("prometheus_exposition", "clock +1 h"),)
 COUNTED = ("retries", "rejected", "passed_over", "unanswered")
 KINDS = ("span", "point", "log")
 # Between two agents, these cannot say which batch it was: after a kill a part may come again.
@@ -160,8 +158,6 @@ def verdict(behind, producer, *, fault, counted):
     lost = sorted(promised - batches.keys())
     if behind.name in UNANSWERED and fault not in storms.FAULTS:
         lost, counted = [], {**counted, "unanswered": len(lost)}
-    if (behind.name, fault) in FORGET:
-        lost = []
     told = {name: counted.get(name) for name in COUNTED}
     return Verdict(
         sent=len(producer.sent),
