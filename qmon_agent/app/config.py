@@ -31,6 +31,8 @@ class LiveConfig:
         self.generation = 1
         self.error = ""
         self.needs_restart: tuple[str, ...] = ()
+        self.changed: tuple[str, ...] = ()
+        """What the last reload found other than it was: sections, and names in them."""
         self.heartbeat: HeartbeatRunner | None = None
         self._locations = locations
         self._read = self._stamp()
@@ -40,6 +42,7 @@ class LiveConfig:
         self.needs_restart = tuple(
             name for name in FIXED if getattr(settings, name) != getattr(self.settings, name)
         )
+        self.changed = tuple(_changes(self.settings, settings))
         kept = {name: getattr(self.settings, name) for name in self.needs_restart}
         self.settings = _replaced(settings, kept)
         self.plugins = plugins
@@ -50,7 +53,18 @@ class LiveConfig:
     def refuse(self, error: str) -> None:
         """The file was read, and is wrong."""
         self.error = error
+        self.changed = ()
         self._read = self._stamp()
+
+    def outcome(self) -> dict[str, Any]:
+        """What came of the last reload."""
+        return {
+            "reloaded": not self.error,
+            "generation": self.generation,
+            "changed": list(self.changed),
+            "needs_restart": list(self.needs_restart),
+            "problem": self.error,
+        }
 
     def problems(self) -> Iterator[str]:
         if self.error:
@@ -86,6 +100,19 @@ class LiveConfig:
 
 def _kind_of(channel: Channel) -> str:
     return type(channel).__name__.removesuffix("Channel").lower()
+
+
+def _changes(before: Settings, after: Settings) -> Iterator[str]:
+    """Sections that are not what they were; of those with named tables, which of these."""
+    for section in Settings.__struct_fields__:
+        was, now = getattr(before, section), getattr(after, section)
+        if was == now:
+            continue
+        if not isinstance(now, dict):
+            yield section
+            continue
+        names = sorted({*was, *now})
+        yield from (f"{section}.{name}" for name in names if was.get(name) != now.get(name))
 
 
 def _replaced(settings: Settings, kept: Mapping[str, Any]) -> Settings:

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -59,15 +58,15 @@ def make_plan(locations: Locations, *, http: str | None = None, with_store: bool
     settings, plugins = load_plugins(locations.config)
     if http is not None:
         address_of(http, path="--http")
-        options = _replaced(settings.http, listen=http)
-        settings = _replaced(settings, http=options)
-    return Plan(
+    plan = Plan(
         locations=locations,
         settings=settings,
         plugins=plugins,
         clock=SystemClock(),
         with_store=with_store,
+        http=http,
     )
+    return msgspec.structs.replace(plan, settings=plan.as_said(settings))
 
 
 async def _live(plan: Plan, voice: Voice) -> None:
@@ -114,9 +113,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
-
-
-def _replaced(options: Any, **changes: Any) -> Any:
-    from msgspec.structs import replace
-
-    return replace(options, **changes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -40,7 +40,10 @@ class AgentDesk:
         self.log = log.lines
         self.passing: Callable[[str, int], dict[str, Any]] = _nothing_passes
         """What passes a place of the stream, from a number on."""
+        self.reloading: Callable[[], Awaitable[dict[str, Any]]] = _nothing_to_reload
+        """Reads the configuration again, and tells what came of it."""
         self.intake = parts.taking.intake
+        self._say = log
         self._parts = parts
         self._report = report
         self._busy = busy
@@ -53,6 +56,11 @@ class AgentDesk:
 
     async def busiest(self) -> dict[str, Any]:
         return await self._busy.make()
+
+    async def reload(self) -> dict[str, Any]:
+        answer = await self.reloading()
+        self._say(answer["said"])
+        return answer
 
     async def query(
         self, sql: str, *, limit: int | None = None, timeout_s: float | None = None
@@ -91,6 +99,11 @@ class AgentDesk:
             {"alert_name": names.get(found.alert, ""), **msgspec.to_builtins(found)}
             for found in state.incidents.find(states=states, limit=limit)
         ]
+
+
+async def _nothing_to_reload() -> dict[str, Any]:
+    """Before the services are there."""
+    raise StoreError("the agent is just starting")
 
 
 def _nothing_passes(*_: object) -> dict[str, Any]:

@@ -41,6 +41,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     plugins: Plugins
     clock: Clock
     with_store: bool = True
+    http: str | None = None
+    """Where it answers HTTP, whatever the file says."""
+
+    def as_said(self, settings: Settings) -> Settings:
+        """What a file says, but for what was said otherwise when the agent was started."""
+        if self.http is None:
+            return settings
+        http = msgspec.structs.replace(settings.http, listen=self.http)
+        return msgspec.structs.replace(settings, http=http)
 
 
 class Hears(msgspec.Struct, frozen=True, kw_only=True):

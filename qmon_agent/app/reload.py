@@ -1,10 +1,10 @@
-"""SIGHUP: the file as it is now, or, where it is wrong, everything as it was."""
+"""Read again: the file as it is now, or, where it is wrong, everything as it was."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -68,7 +68,7 @@ class Services:
             try:
                 file = self._plan.locations.config
                 settings, plugins = await asyncio.to_thread(load_plugins, file)
-                await self._switch(settings, plugins)
+                await self._switch(self._plan.as_said(settings), plugins)
             except Exception as problem:  # noqa: BLE001 - a plug-in may raise anything; the agent goes on
                 self._config.refuse(_told(problem))
                 self._parts.vitals.add("config_reload_failures")
@@ -78,6 +78,11 @@ class Services:
         if self._config.error:
             return f"not reloaded, the last good configuration stays: {self._config.error}; {_STEP}"
         return f"reloaded: configuration generation {self._config.generation}"
+
+    async def reload_and_tell(self) -> dict[str, Any]:
+        """For who asked: the line, and what it says as figures and names."""
+        said = await self.reload()
+        return {"said": said, **self._config.outcome()}
 
     async def stop_sources(self) -> None:
         for source in self._config.plugins.sources.values():

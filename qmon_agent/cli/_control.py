@@ -14,6 +14,7 @@ from qmon_agent.settings.claim import is_claimed
 
 _TIMEOUT_S = 5.0
 """For an answer to anything but a query; a query may take its own time besides."""
+_RELOAD_S = 60.0
 _START = "start it with: qmon-agent run"
 # Errors the agent answers with, by their name; any other is shown as it came.
 _KINDS = {"QueryError": QueryError, "StoreError": StoreError}
@@ -51,6 +52,10 @@ class Control:
         """As long as the agent itself gives a query, and a moment."""
         patience_s = self._query_timeout_s + _TIMEOUT_S
         return self._ask("POST", "/api/query", body=body, timeout_s=patience_s)
+
+    def reload(self) -> dict[str, Any]:
+        """Sources are closed and opened for it, which may take a while."""
+        return self._ask("POST", "/api/reload", timeout_s=_RELOAD_S)
 
     def _ask(
         self, method: str, route: str, *, body: object = None, timeout_s: float = _TIMEOUT_S

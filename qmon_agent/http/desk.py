@@ -49,6 +49,9 @@ class Desk(Protocol):
 
     async def busiest(self) -> Mapping[str, Any]: ...
 
+    async def reload(self) -> Mapping[str, Any]:
+        """Reads the configuration again: `reloaded` says whether it is in force."""
+
     async def query(
         self, sql: str, *, limit: int | None = None, timeout_s: float | None = None
     ) -> Answer:
