@@ -11,7 +11,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to say about one incident; all times in nanoseconds UTC."""
 
     incident: str
-    status: Literal["firing", "resolved"]
+    status: Literal["firing", "acknowledged", "resolved"]
     reason: str
     alert: str
     description: str = ""

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.domain.notices import Notice
+
 from .message import Message, moment
 
 STILL_FIRING = "0001-01-01T00:00:00Z"
@@ -24,7 +26,7 @@ def body_of(message: Message) -> bytes:
             "version": "4",
             "groupKey": f"qmon:{notice.incident}",
             "truncatedAlerts": 0,
-            "status": notice.status,
+            "status": _status(notice),
             "receiver": message.channel,
             "groupLabels": {"alertname": notice.alert},
             "commonLabels": labels,
@@ -39,7 +41,7 @@ def body_of(message: Message) -> bytes:
 def _alert(message: Message, labels: dict[str, str], annotations: dict[str, str]) -> dict[str, Any]:
     notice = message.notice
     return {
-        "status": notice.status,
+        "status": _status(notice),
         "labels": labels,
         "annotations": annotations,
         "startsAt": moment(notice.fired_at),
@@ -48,6 +50,11 @@ def _alert(message: Message, labels: dict[str, str], annotations: dict[str, str]
         # As in Alertmanager: of the labels, so that all messages about one thing share it.
         "fingerprint": sha256(msgspec.json.encode(labels, order="sorted")).hexdigest()[:16],
     }
+
+
+def _status(notice: Notice) -> str:
+    """Alertmanager knows of two: what somebody has acknowledged still fires."""
+    return "resolved" if notice.status == "resolved" else "firing"
 
 
 def _extension(message: Message) -> dict[str, Any]:

@@ -12,10 +12,23 @@ from qmon_agent.domain.notices import Notice
 
 MAX_FIELD = 1_000
 MAX_LABELS = 50
+MANY = 1_000
+"""So many other instances are counted, and no more."""
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person may do about it with one tap: a link and what it says."""
+
+    name: str
+    link: str
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A notice on its way: `key` is the same however often it is sent."""
+    """A notice on its way: `key` is the same however often it is sent.
+
+    `reference` is what the service called an earlier message about the incident; `others` counts
+    the further instances of the alert that fire; `chart` is a PNG.
+    """
 
     key: str
     channel: str
@@ -25,6 +38,16 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     link: str = ""
     attempt: int = 1
     sent_at: int = 0
+    reference: str = ""
+    others: int = 0
+    actions: tuple[Action, ...] = ()
+    chart: bytes | None = None
+
+    @property
+    def buttons(self) -> tuple[Action, ...]:
+        """The actions, and before them the way to the incident, where there is one."""
+        look = (Action(name="Show", link=self.link),) if self.link else ()
+        return look + self.actions
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +58,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     link_base: str = ""
     attempt: int = 1
     sent_at: int = 0
+    reference: str = ""
+    others: int = 0
 
 
 def compose(notice: Notice, address: Address) -> Message:
@@ -46,10 +71,12 @@ def compose(notice: Notice, address: Address) -> Message:
         channel=address.channel,
         notice=safe,
         title=_title(safe),
-        text="\n".join(_lines(safe, link)),
+        text="\n".join(_lines(safe, link, address.others)),
         link=link,
         attempt=address.attempt,
         sent_at=address.sent_at,
+        reference=address.reference,
+        others=address.others,
     )
 
 
@@ -98,7 +125,7 @@ def _measured(notice: Notice) -> str:
     return f": {notice.metric} = {notice.value:g}{against}"
 
 
-def _lines(notice: Notice, link: str) -> list[str]:
+def _lines(notice: Notice, link: str, others: int) -> list[str]:
     labels = ", ".join(f"{name}={value}" for name, value in sorted(notice.labels.items()))
     said = {
         "": notice.description,
@@ -108,6 +135,7 @@ def _lines(notice: Notice, link: str) -> list[str]:
         "value": "" if notice.value is None else f"{notice.value:g}",
         "threshold": notice.threshold,
         "labels": labels,
+        "others firing": f"{others}{'+' if others >= MANY else ''}" if others else "",
         "reason": notice.reason,
         "incident": link or notice.incident,
     }

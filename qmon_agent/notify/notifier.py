@@ -168,6 +168,8 @@ class AlertNotifier:
             link_base=self._sending.link_base,
             attempt=leased.attempts,
             sent_at=self._clock.now(),
+            reference=leased.reference,
+            others=leased.others,
         )
         try:
             async with asyncio.timeout(self._sending.timeout_s):

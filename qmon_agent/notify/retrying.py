@@ -36,7 +36,7 @@ def settle_as(
 ) -> Settled:
     """What becomes of a message after an attempt."""
     if delivery.outcome == "delivered":
-        return Settled(status="sent", at=now, detail=delivery.detail)
+        return Settled(status="sent", at=now, detail=delivery.detail, reference=delivery.reference)
     if delivery.outcome == "refused":
         return Settled(status="dead", at=now, detail=delivery.detail)
     due_at = now + round(

@@ -7,6 +7,7 @@ import json
 import unicodedata
 from pathlib import Path
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +97,8 @@ class TestSignature:
         first, second = headers["webhook-signature"].split(" ")
         assert "v1," + base64.b64encode(digest).decode() == first
         assert first != second
+
+    def test_knows_two_states_as_alertmanager_does(self):
+        acknowledged = msgspec.structs.replace(FIRING, status="acknowledged")
+
+        assert "firing" == json.loads(body_of(compose(acknowledged, ADDRESS)))["status"]

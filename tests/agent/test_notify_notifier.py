@@ -144,6 +144,74 @@ class TestOrder:
         assert ["firing", "firing", "resolved"] == [each.notice.status for each in channel.heard]
 
 
+class TestReference:
+    """What a channel calls its message comes back with the next one about the same incident."""
+
+    async def test_comes_along_with_later_messages_also_after_a_restart(self, store, clock):
+        post(store)
+        post(store, status="resolved")
+        named = Delivery(outcome="delivered", reference="C1/17.5")
+
+        for channel in (first := Listening(named), second := Listening()):
+            await AlertNotifier(store.outbox, {"pager": channel}, clock=clock).send_due()
+
+        assert [("firing", "")] == [(m.notice.status, m.reference) for m in first.heard]
+        assert [("resolved", "C1/17.5")] == [(m.notice.status, m.reference) for m in second.heard]
+
+    async def test_is_the_channels_own_and_the_newest(self, store, clock):
+        for status in ("firing", "acknowledged", "resolved"):
+            post(store, status=status)
+        post(store, channel="mail")
+        answers = [Delivery(outcome="delivered", reference=each) for each in ("a", "b", "")]
+        pager, mail = Listening(*answers), Listening()
+        notifier = AlertNotifier(store.outbox, {"pager": pager, "mail": mail}, clock=clock)
+
+        for _ in range(3):
+            await notifier.send_due()
+
+        assert ["", "a", "b"] == [each.reference for each in pager.heard]
+        assert [""] == [each.reference for each in mail.heard]
+
+    async def test_of_what_did_not_arrive_is_not_kept(self, store, clock):
+        post(store)
+        channel = Listening(Delivery(outcome="retry", reference="x"))
+        notifier = AlertNotifier(store.outbox, {"pager": channel}, clock=clock)
+
+        await notifier.send_due()
+        clock.turn(2)
+        await notifier.send_due()
+
+        assert ["", ""] == [each.reference for each in channel.heard]
+
+    async def test_is_forgotten_with_its_incident(self, store, clock):
+        channel = Listening(Delivery(outcome="delivered", reference="x"))
+        post(store)
+        end(store)
+        await AlertNotifier(store.outbox, {"pager": channel}, clock=clock).send_due()
+        clock.turn(60)
+
+        assert {"notifications": 1, "incidents": 1, "analytics": 0} == store.forget(clock.now())
+
+
+def end(store):
+    """Its incident is over."""
+    [row] = store.incidents.find()
+    ended = msgspec.structs.replace(row, state="inactive")
+    store.incidents.write(Entry(incidents={row.id: ended}))
+
+
+class TestOthers:
+    async def test_are_counted_that_fire_of_the_same_alert(self, store, clock):
+        for number in range(3):
+            post(store, incident=f"i{number}")
+        channel = Listening()
+
+        await AlertNotifier(store.outbox, {"pager": channel}, clock=clock).send_due()
+
+        assert [2, 2, 2] == [each.others for each in channel.heard]
+        assert "others firing: 2" in channel.heard[0].text
+
+
 class TestLeases:
     def test_are_exclusive_and_end(self, store, clock):
         post(store)

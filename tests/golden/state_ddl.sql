@@ -130,6 +130,14 @@ CREATE TABLE outbox (
 CREATE INDEX ix_outbox_created_at ON outbox (created_at);
 CREATE INDEX ix_outbox_incident ON outbox (incident);
 CREATE INDEX ix_outbox_status_channel_due_at ON outbox (status, channel, due_at);
+CREATE TABLE threads (
+    incident VARCHAR(32) NOT NULL,
+    channel VARCHAR(64) NOT NULL,
+    reference TEXT DEFAULT '' NOT NULL,
+    updated_at BIGINT NOT NULL,
+    CONSTRAINT pk_threads PRIMARY KEY (incident, channel),
+    CONSTRAINT fk_threads_incident FOREIGN KEY(incident) REFERENCES incidents (id)
+);
 CREATE TABLE transitions (
     id INTEGER NOT NULL,
     incident VARCHAR(32) NOT NULL,

@@ -11,11 +11,16 @@ from qmon_agent.notify.message import Message
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """How a sending went: `delivered`, `retry` (may be tried again), or `refused` (never will)."""
+    """How a sending went: `delivered`, `retry` (may be tried again), or `refused` (never will).
+
+    `detail` is shown to people and kept: no secrets. `reference` is what the service calls the
+    message; it is kept with the incident, and later messages about it bring it along.
+    """
 
     outcome: Literal["delivered", "retry", "refused"]
     detail: str = ""
     retry_after_s: float = 0.0
+    reference: str = ""
 
 
 DELIVERED = Delivery(outcome="delivered")
@@ -26,7 +31,8 @@ class Channel(Protocol):
 
     Called by one task per channel, never twice at once, with a deadline around it. The same
     message may come again after a crash: `message.key` is the same then, and the receiver shall be
-    given it. Anything raised, and the deadline, count as `retry`.
+    given it. Anything raised, and the deadline, count as `retry`. What is in a message is one line
+    without control characters each, and else whatever somebody wrote: it is never markup.
     """
 
     async def send(self, message: Message) -> Delivery:

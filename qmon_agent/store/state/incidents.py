@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, delete, exists, insert, or_, select
 from .database import Database, record
 from .dialects import insert_new, upsert
 from .ledger import Entry, IncidentRecord, StateRecord, TransitionRecord
-from .tables import CHECKPOINTS, INCIDENTS, OUTBOX, RULE_STATE, TRANSITIONS
+from .tables import CHECKPOINTS, INCIDENTS, OUTBOX, RULE_STATE, THREADS, TRANSITIONS
 
 RULES_CURSOR = "rules"
 FORGET_AT_ONCE = 400
@@ -77,6 +77,7 @@ class Incidents:
         old = select(INCIDENTS.c.id).where(over, ~told)
         with self._database.writing() as connection:
             connection.execute(delete(TRANSITIONS).where(TRANSITIONS.c.incident.in_(old)))
+            connection.execute(delete(THREADS).where(THREADS.c.incident.in_(old)))
             return connection.execute(delete(INCIDENTS).where(over, ~told)).rowcount
 
 

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from qmon_agent.domain.incidents import ACTIVE
 
 from .database import Database, record
-from .tables import DELIVERIES, OUTBOX
+from .dialects import upsert
+from .tables import DELIVERIES, INCIDENTS, OUTBOX, THREADS
 
 OPEN = ("waiting", "leased")
+OTHERS_COUNTED = 1_000
 
 
 class Leased(msgspec.Struct, frozen=True, kw_only=True):
-    """One message that is ours to send until the lease ends; `attempts` counts this one."""
+    """One message that is ours to send until the lease ends; `attempts` counts this one.
+
+    `reference` is what the channel called an earlier message about the same incident; `others`
+    counts what else of its alert fires now, up to 1,000.
+    """
 
     id: int
     key: str
@@ -24,6 +43,8 @@ class Leased(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     deadline: int
     attempts: int
+    reference: str = ""
+    others: int = 0
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +55,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     duration_ns: int = 0
     detail: str = ""
     due_at: int = 0
+    reference: str = ""
 
 
 class Outbox:
@@ -60,11 +82,11 @@ class Outbox:
                 leased_until=until,
                 attempts=OUTBOX.c.attempts + 1,
             )
-            .returning(*(OUTBOX.c[name] for name in Leased.__struct_fields__))
+            .returning(*_OF_MESSAGE)
         )
         with self._database.writing() as connection:
-            rows = connection.execute(taken).all()
-        return sorted((record(Leased, row) for row in rows), key=lambda each: each.id)
+            found = [record(Leased, row) for row in connection.execute(taken)]
+            return _with_surroundings(connection, sorted(found, key=lambda each: each.id))
 
     def settle(self, leased: Leased, became: Settled) -> bool:
         """Write down an attempt; no when somebody else has leased the message since."""
@@ -93,6 +115,8 @@ class Outbox:
             settled = connection.execute(update(OUTBOX).where(ours).values(values)).rowcount == 1
             if settled:
                 connection.execute(insert(DELIVERIES).values(attempt))
+            if settled and became.reference:
+                _remember(connection, leased, became)
         return settled
 
     def release(self, owner: str) -> int:
@@ -132,6 +156,59 @@ class Outbox:
             of_old = DELIVERIES.c.outbox.in_(select(OUTBOX.c.id).where(old))
             connection.execute(delete(DELIVERIES).where(of_old))
             return connection.execute(delete(OUTBOX).where(old)).rowcount
+
+
+_OF_MESSAGE = [
+    OUTBOX.c[name] for name in Leased.__struct_fields__ if name not in {"reference", "others"}
+]
+
+
+def _remember(connection: Connection, leased: Leased, became: Settled) -> None:
+    thread = {
+        "incident": leased.incident,
+        "channel": leased.channel,
+        "reference": became.reference,
+        "updated_at": became.at,
+    }
+    upsert(connection, THREADS, [thread], keys=["incident", "channel"])
+
+
+def _with_surroundings(connection: Connection, leased: list[Leased]) -> list[Leased]:
+    """What is known of their incidents: earlier messages, and others that fire."""
+    if not leased:
+        return []
+    incidents = [each.incident for each in leased]
+    threads = select(THREADS.c.incident, THREADS.c.reference).where(
+        THREADS.c.channel == leased[0].channel, THREADS.c.incident.in_(incidents)
+    )
+    references = {row[0]: row[1] for row in connection.execute(threads)}
+    own = select(INCIDENTS.c.id, INCIDENTS.c.alert, INCIDENTS.c.state.in_(ACTIVE)).where(
+        INCIDENTS.c.id.in_(incidents)
+    )
+    alerts = {row[0]: (row[1], bool(row[2])) for row in connection.execute(own)}
+    firing = {alert: _firing(connection, alert) for alert in {a for a, _ in alerts.values()}}
+    return [
+        msgspec.structs.replace(
+            each,
+            reference=references.get(each.incident, ""),
+            others=_others(firing, alerts.get(each.incident)),
+        )
+        for each in leased
+    ]
+
+
+def _firing(connection: Connection, alert: int) -> int:
+    active = and_(INCIDENTS.c.alert == alert, INCIDENTS.c.state.in_(ACTIVE))
+    # One more than is told: the one that is asked for may be among them.
+    few = select(INCIDENTS.c.id).where(active).limit(OTHERS_COUNTED + 1).subquery()
+    return connection.execute(select(func.count()).select_from(few)).scalar_one()
+
+
+def _others(firing: Mapping[int, int], own: tuple[int, bool] | None) -> int:
+    if own is None:
+        return 0
+    alert, is_active = own
+    return min(firing[alert] - is_active, OTHERS_COUNTED)
 
 
 def _takeable(now: int) -> ColumnElement[bool]:

@@ -175,6 +175,15 @@ DELIVERIES = Table(
     _text("detail"),
 )
 
+THREADS = Table(
+    "threads",
+    METADATA,
+    Column("incident", ForeignKey("incidents.id"), primary_key=True),
+    Column("channel", String(64), primary_key=True),
+    _text("reference"),
+    _time("updated_at"),
+)
+
 TOKENS = Table(
     "tokens",
     METADATA,
