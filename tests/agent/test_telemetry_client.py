@@ -89,6 +89,14 @@ class TestStore:
         assert await walk.stored()
         assert time.monotonic() - began < 0.5
 
+    async def test_answers_with_what_came_while_it_rested(self, walk):
+        walk.write()
+        await walk.stored()
+        await asyncio.sleep(0.5)
+        walk.write()
+
+        assert (await walk.store.query(COUNT)).rows == [[20, 20]]
+
     async def test_says_how_it_is(self, walk):
         walk.write()
         await walk.stored()

@@ -14,13 +14,13 @@ from qmon_agent.domain.errors import QueryError, StoreError
 from qmon_agent.journal import Position
 
 from . import link
+from .announcing import Announcer
 from .answers import QueryResult, StateTable, StoreStatus
 from .lives import Lives
 from .options import TelemetryOptions
 from .process import WorkerProcess
 
 HEALTHY_S = 10.0
-NOTICE_S = 0.02
 STOP_S = 2.0
 PATIENCE_S = 2.0
 STATUS_S = 2.0
@@ -60,7 +60,7 @@ class TelemetryStore:
         self._vitals = vitals
         self._worker: WorkerProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._committed = Position()
+        self._announcer = Announcer(self._announce)
         self._journal_end: Position | None = None
         self._told: StoreStatus | None = None
         self._progress = link.Progress(stored=Position(), exported=Position(), counts={})
@@ -68,8 +68,6 @@ class TelemetryStore:
         self._spawned = asyncio.Event()
         self._waiting: dict[int, asyncio.Future[link.Answer]] = {}
         self._numbers = 0
-        self._notice: asyncio.TimerHandle | None = None
-        self._announced = 0.0
         self._lives = Lives(options.restart_waits_s)
         self._heard_at = 0.0
         self._state = "stopped"
@@ -87,14 +85,13 @@ class TelemetryStore:
         self._state = "stopped"
         worker = self._worker
         if worker is not None:
-            self._announce()
+            self._announcer.announce()
             worker.say(link.Stop())
             await worker.gone(STOP_S)
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        if self._notice is not None:
-            self._notice.cancel()
+        self._announcer.stop()
         self._give_up_waiting()
 
     def committed(self, position: Position) -> None:
@@ -102,16 +99,8 @@ class TelemetryStore:
 
         The first time, as the agent starts, it tells where the journal ends.
         """
-        self._committed = position
         self._journal_end = self._journal_end or position
-        if self._notice is not None:
-            return
-        loop = asyncio.get_running_loop()
-        due = self._announced + NOTICE_S
-        if loop.time() >= due:
-            self._announce()
-        else:
-            self._notice = loop.call_at(due, self._announce)
+        self._announcer.move(position)
 
     async def query(
         self,
@@ -150,7 +139,7 @@ class TelemetryStore:
             self._told or self._untold(),
             # Before it has told anything, nobody knows how many rows there are.
             state="starting" if self._told is None and self._state == "running" else self._state,
-            committed=self._committed,
+            committed=self._announcer.committed,
             restarts=self._lives.restarts,
         )
 
@@ -162,7 +151,7 @@ class TelemetryStore:
         if self._keeper is not None and self._keeper.done():
             return "nobody keeps the worker alive any more"
         silent_s = time.monotonic() - self._heard_at
-        is_behind = self._progress.stored.record_id < self._committed.record_id
+        is_behind = self._progress.stored.record_id < self._announcer.committed.record_id
         if self._worker is None or not is_behind or silent_s < SILENCE_S:
             return ""
         return f"the worker has stored nothing for {silent_s:.0f} s"
@@ -179,10 +168,11 @@ class TelemetryStore:
     async def caught_up(self, record_id: int, *, timeout_s: float = 10.0) -> bool:
         """Wait until queries see this record of the journal; False when they do not in time."""
         try:
-            async with asyncio.timeout(timeout_s):
-                while self._progress.stored.record_id < record_id:
-                    self._moved.clear()
-                    await self._moved.wait()
+            with self._announcer.hurrying():
+                async with asyncio.timeout(timeout_s):
+                    while self._progress.stored.record_id < record_id:
+                        self._moved.clear()
+                        await self._moved.wait()
         except TimeoutError:
             return False
         return True
@@ -216,7 +206,7 @@ class TelemetryStore:
                     careful=self._lives.careful,
                 )
             )
-            worker.say(link.Committed(place=self._committed))
+            self._announcer.announce()
             async for message in worker.messages():
                 self._hear(message)
         finally:
@@ -225,11 +215,9 @@ class TelemetryStore:
             await worker.end()
             self._give_up_waiting()
 
-    def _announce(self) -> None:
-        self._notice = None
-        self._announced = asyncio.get_running_loop().time()
+    def _announce(self, committed: Position) -> None:
         if self._worker is not None:
-            self._worker.say(link.Committed(place=self._committed))
+            self._worker.say(link.Committed(place=committed))
 
     # Questions and answers
 
@@ -241,6 +229,7 @@ class TelemetryStore:
         worker = await self._somebody()
         future: asyncio.Future[link.Answer] = asyncio.get_running_loop().create_future()
         self._waiting[question.number] = future
+        self._announcer.hurry()
         worker.say(question)
         try:
             return await future

@@ -19,10 +19,12 @@ Fail = Callable[[BaseException], None]
 class Desk:
     """Takes queries and cancellations from the link; says answers over it."""
 
-    def __init__(self, engine: Engine, *, say: Say, fail: Fail) -> None:
+    def __init__(self, engine: Engine, *, say: Say, fail: Fail, ready: Callable[[], None]) -> None:
+        """`ready` is called before each question, in its thread, and may wait a moment."""
         self._engine = engine
         self._say = say
         self._fail = fail
+        self._ready = ready
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="query")
         self._open: dict[int, Watch] = {}
 
@@ -47,6 +49,7 @@ class Desk:
             sql=asked.sql, limit=asked.limit, timeout_s=asked.timeout_s, state=asked.state
         )
         try:
+            self._ready()
             if not watch.cancelled:
                 result = self._engine.ask(question, watch)
                 self._say(link.Answer(number=asked.number, result=result))

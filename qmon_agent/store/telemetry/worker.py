@@ -28,6 +28,9 @@ from .options import TelemetryOptions
 from .suspect import Suspect
 
 TEND_S = 0.25
+TEND_AT_REST_S = 2.0
+FRESH_S = 0.25
+"""For so long a question waits for what was told of when nobody stored anything."""
 LINGER_S = 1.0
 """For so long it goes on storing when told to stop; the rest waits in the journal."""
 FAILED = 3
@@ -43,6 +46,8 @@ class Worker:
         self._saying = threading.Lock()
         self._news = threading.Condition()
         self._committed = Position()
+        self._is_resting = False
+        self._awaited = 0
         self._baseline = begin.journal_end
         self._replaced = False
         self._stopping = False
@@ -58,7 +63,7 @@ class Worker:
             bury=self._bury,
             suspect=Suspect(Path(begin.options.directory), careful=begin.careful),
         )
-        self._desk = Desk(self._engine, say=self.say, fail=self._fail)
+        self._desk = Desk(self._engine, say=self.say, fail=self._fail, ready=self._until_fresh)
 
     def run(self) -> None:
         """Work until told to stop; raises what makes going on pointless."""
@@ -72,6 +77,9 @@ class Worker:
             moved = self._follower.follow(
                 self._committed, max_bytes=self._options.batching.max_bytes
             )
+            if moved:
+                with self._news:
+                    self._news.notify_all()
             self._answer_exports()
             self._engine.tend(now=time.time_ns(), everything=bool(self._exports))
             self._tell()
@@ -104,9 +112,23 @@ class Worker:
         with self._news:
             if gather > 0 and not self._stopping:
                 self._news.wait_for(lambda: self._stopping, timeout=gather)
-            self._news.wait_for(self._has_work, timeout=TEND_S)
+            self._is_resting = True
+            self._news.wait_for(self._has_work, timeout=self._patience_s())
+            self._is_resting = False
         if not self._behind():
             spare()
+
+    def _patience_s(self) -> float:
+        """Segments that are being written want to be looked after."""
+        return TEND_S if self._exports or self._engine.busy() else TEND_AT_REST_S
+
+    def _until_fresh(self) -> None:
+        """Who asks at rest is answered with what had come by then: it is on its way this moment."""
+        with self._news:
+            self._news.wait_for(self._is_fresh, timeout=FRESH_S)
+
+    def _is_fresh(self) -> bool:
+        return self._stopping or self._engine.stored.record_id >= self._awaited
 
     def _behind(self) -> bool:
         return self._engine.stored.record_id < self._committed.record_id
@@ -184,6 +206,8 @@ class Worker:
             grown = place.record_id > self._baseline.record_id
             self._replaced |= grown and place.record_id < self._engine.stored.record_id
         self._baseline = self._committed = place
+        if self._is_resting:
+            self._awaited = place.record_id
 
     def _fail(self, error: BaseException) -> None:
         with self._news:
