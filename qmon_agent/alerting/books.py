@@ -47,10 +47,13 @@ class Books:
             self._vitals.add("alert_transitions", after=transition.after)
 
     def write_due(self, now: int) -> None:
-        """Write at once what happened, and every few seconds what is merely remembered."""
+        """Write at once what happened, and every few seconds what is merely remembered.
+
+        How far it has read is written by the agent's own checkpoint, where that is all.
+        """
         if now < self._not_before:
             return
-        if self._entry.transitions or now >= self._checkpoint_due:
+        if self._entry.transitions or (self._cells and now >= self._checkpoint_due):
             self.write(now)
 
     def write(self, now: int) -> bool:

@@ -11,6 +11,7 @@ from qmon_agent.app.journals import RULES, save_conservation, save_cursor
 from qmon_agent.app.judging import position_of
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.ticks import until_tick
 from qmon_agent.journal import Journal
 from qmon_agent.vitals import Vitals
 
@@ -86,7 +87,7 @@ class Housekeeping:
         self, name: str, interval_s: float, turn: Callable[[], Awaitable[object]]
     ) -> None:
         while True:
-            await asyncio.sleep(interval_s)
+            await asyncio.sleep(until_tick(asyncio.get_running_loop().time(), interval_s))
             try:
                 await turn()
             except Exception as problem:  # noqa: BLE001 - a full disk now is no reason to stop for ever

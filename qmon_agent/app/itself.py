@@ -10,6 +10,7 @@ from qmon_agent.app.health import Health
 from qmon_agent.app.host import AGENT, OwnProcess
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.status import StatusReport
+from qmon_agent.domain.ticks import until_tick
 from qmon_agent.vitals import Labels, Sample
 from qmon_sdk.protocol.signals import Point
 
@@ -37,7 +38,7 @@ class Itself:
             self._write_down(await self._report.make())
             if points := [*self._points(self._clock.now())]:
                 self._process.submit(points)
-            await asyncio.sleep(self.interval_s)
+            await asyncio.sleep(until_tick(asyncio.get_running_loop().time(), self.interval_s))
 
     def _write_down(self, status: Mapping[str, Any]) -> None:
         """What is worked out, beside what is counted where it happens."""

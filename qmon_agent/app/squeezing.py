@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from qmon_agent.app.memory import give_back, resident_bytes
+from qmon_agent.domain.ticks import until_tick
 from qmon_agent.ingest.admission import Admission
 from qmon_agent.ingest.shares import Level
 from qmon_agent.settings import Admission as Options
@@ -102,7 +103,8 @@ class MemoryWatch:
             self.look()
             if self.level is not Level.FREE:
                 await self._give_back()
-            await asyncio.sleep(_CHECK_S if self.level is Level.FREE else _HURRIED_S)
+            pause_s = _CHECK_S if self.level is Level.FREE else _HURRIED_S
+            await asyncio.sleep(until_tick(asyncio.get_running_loop().time(), pause_s))
 
     def look(self) -> None:
         """Slows or stops senders, or lets them go on."""

@@ -13,6 +13,7 @@ import msgspec
 from qmon_agent.domain.clock import Clock, SystemClock
 from qmon_agent.domain.errors import NotHereError
 from qmon_agent.domain.pulses import Pulse
+from qmon_agent.domain.ticks import until_tick
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.signals import Point
 
@@ -77,14 +78,12 @@ class SamplerRunner:
         """Sample until cancelled, or until every sampler is switched off."""
         threads = ThreadPoolExecutor(max(1, len(self._samplers)), "qmon-sampler")
         loop = asyncio.get_running_loop()
-        due = loop.time()
         try:
             while not all(health.disabled for health in self.health.values()):
                 await self._round(threads)
                 self.pulse.rest()
                 # What was missed is left out, not made up for.
-                due = max(due + self._pace.interval_s, loop.time())
-                await asyncio.sleep(due - loop.time())
+                await asyncio.sleep(until_tick(loop.time(), self._pace.interval_s))
         finally:
             self.pulse.rest()
             threads.shutdown(wait=False, cancel_futures=True)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from qmon_agent.domain.bounds import Seconds
+from qmon_agent.domain.ticks import until_tick
 from qmon_agent.ingest.company import Connection
 from qmon_agent.ingest.flight.cgroups import Cgroups
 from qmon_agent.ingest.flight.claim import Claim, claim
@@ -117,7 +118,8 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
             except OSError as problem:
                 door.vitals.add("flight_failures", reason=type(problem).__name__)
             self._forget()
-            pause_s = _SOON_S if seen.is_unsure else self.interval_s
+            now = asyncio.get_running_loop().time()
+            pause_s = _SOON_S if seen.is_unsure else until_tick(now, self.interval_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._wake.wait()

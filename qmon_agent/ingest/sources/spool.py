@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from qmon_agent.domain.bounds import Seconds
+from qmon_agent.domain.ticks import until_tick
 from qmon_agent.ingest.outcome import Fate, Peer
 from qmon_agent.ingest.sources import Door
 from qmon_sdk.protocol.spooled import taken
@@ -53,7 +54,7 @@ class SpoolSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict
                     await self._take_directory(door, directory)
                 except OSError as problem:
                     door.vitals.add("spool_failures", reason=type(problem).__name__)
-            await asyncio.sleep(self.interval_s)
+            await asyncio.sleep(until_tick(asyncio.get_running_loop().time(), self.interval_s))
 
     async def _take_directory(self, door: Door, directory: Path) -> None:
         loop = asyncio.get_running_loop()

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ._kernel import whole
 from ._sheet import Sheet
 
 _CHUNK = 4096
@@ -75,27 +74,25 @@ def write_details(sheet: Sheet, stat: Stat, *, proc: str, of: dict[str, str]) ->
         sheet.gauge("process.unix.file_descriptor.count", files, unit="{file_descriptor}", of=of)
     except OSError:
         pass
-    done = _pairs(_read(f"{folder}/io"))
+    done = _read(f"{folder}/io")
     for way in ("read", "write"):
-        if (size := done.get(f"{way}_bytes")) is not None:
+        if (size := _number(done, f"\n{way}_bytes:")) is not None:
             told = of | {"disk.io.direction": way}
             sheet.total("process.disk.io", size, unit="By", of=told)
-    status = _pairs(_read(f"{folder}/status"))
+    status = _read(f"{folder}/status")
     for kind in ("voluntary", "nonvoluntary"):
-        if (count := status.get(f"{kind}_ctxt_switches")) is not None:
+        if (count := _number(status, f"\n{kind}_ctxt_switches:")) is not None:
             told = of | {"process.context_switch.type": kind.replace("non", "in")}
             sheet.total("process.context_switches", count, unit="{context_switch}", of=told)
 
 
-def _pairs(text: bytes) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for line in text.decode("utf-8", "replace").splitlines():
-        key, _, rest = line.partition(":")
-        words = rest.split()
-        value = whole(words[0]) if words else None
-        if value is not None:
-            found[key] = value
-    return found
+def _number(text: bytes, key: str) -> int | None:
+    """One line of sixty: to look for it is cheaper than to read them all."""
+    _, found, rest = text.partition(key.encode())
+    try:
+        return int(rest[: rest.find(b"\n")]) if found else None
+    except ValueError:
+        return None
 
 
 def _read(path: str) -> bytes:

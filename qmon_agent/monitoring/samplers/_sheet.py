@@ -9,37 +9,43 @@ Series = tuple[str, tuple[tuple[str, str], ...]]
 QUIET_NS = 60_000_000_000
 
 
-class Totals:
-    """Running totals of the system, remembered from one sheet to the next."""
+class Total:
+    """One running total of the system: what it was, and on which sheet."""
 
-    def __init__(self) -> None:
-        self._before: dict[Series, float] = {}
-        self._quiet: dict[Series, int] = {}
+    __slots__ = ("before", "quiet_since", "sheet")
 
-    def growth(self, series: Series, total: float) -> float | None:
-        """How much it grew since the last look; none at the first; a smaller one began anew."""
-        before = self._before.get(series)
-        self._before[series] = total
-        if before is None:
-            return None
-        return total - before if total >= before else total
+    def __init__(self, value: float, sheet: int) -> None:
+        self.before = value
+        self.sheet = sheet
+        self.quiet_since: int | None = None
 
-    def is_news(self, series: Series, growth: float, now: int) -> bool:
+    def growth(self, value: float) -> float:
+        """How much it grew since the last look; a smaller one began anew."""
+        before, self.before = self.before, value
+        return value - before if value >= before else value
+
+    def is_news(self, growth: float, now: int) -> bool:
         """Whether to write it: all growth, the first rest after it, and one rest in a minute."""
+        since = self.quiet_since
         if growth:
-            self._quiet.pop(series, None)
+            self.quiet_since = None
             return True
-        since = self._quiet.get(series)
         if since is not None and 0 <= now - since < QUIET_NS:
             return False
-        self._quiet[series] = now
+        self.quiet_since = now
         return True
 
-    def keep_only(self, seen: set[Series]) -> None:
+
+class Totals(dict[Series, Total]):
+    """Running totals of the system, remembered from one sheet to the next."""
+
+    sheets = 0
+
+    def keep_only(self, sheet: int, *, count: int) -> None:
         """Forget what is no longer there, so that unplugged devices cost nothing."""
-        for gone in self._before.keys() - seen:
-            del self._before[gone]
-            self._quiet.pop(gone, None)
+        if count < len(self):
+            for gone in [series for series, total in self.items() if total.sheet != sheet]:
+                del self[gone]
 
 
 class Sheet:
@@ -49,7 +55,8 @@ class Sheet:
         self.points: list[Point] = []
         self._now = now
         self._totals = totals
-        self._seen: set[Series] = set()
+        self._number = totals.sheets = totals.sheets + 1
+        self._seen = 0
 
     def gauge(
         self, metric: str, value: float, *, unit: str = "1", of: dict[str, str] | None = None
@@ -68,9 +75,16 @@ class Sheet:
         """
         attributes = of or {}
         series = (metric, tuple(attributes.items()))
-        self._seen.add(series)
-        growth = self._totals.growth(series, float(value))
-        if growth is not None and self._totals.is_news(series, growth, self._now):
+        known = self._totals.get(series)
+        if known is None:
+            self._totals[series] = Total(float(value), self._number)
+            self._seen += 1
+            return None
+        if known.sheet != self._number:
+            known.sheet = self._number
+            self._seen += 1
+        growth = known.growth(float(value))
+        if known.is_news(growth, self._now):
             self.points.append(
                 Point(
                     time=self._now,
@@ -90,5 +104,5 @@ class Sheet:
 
     def finish(self) -> list[Point]:
         """The points; totals that were not on this sheet are forgotten."""
-        self._totals.keep_only(self._seen)
+        self._totals.keep_only(self._number, count=self._seen)
         return self.points
