@@ -20,6 +20,7 @@ from qmon_agent.forward.places import sink_cursor
 from qmon_agent.ingest.admission import Admission
 from qmon_agent.ingest.cardinality import Cardinality
 from qmon_agent.ingest.pipeline import Intake
+from qmon_agent.ingest.recollection import Recollections, budget_of
 from qmon_agent.ingest.sources import Door
 from qmon_agent.journal import GroupCommitter, Journal
 from qmon_agent.settings import Locations, Settings
@@ -141,6 +142,7 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
         vitals=vitals,
         cardinality=Cardinality(plan.settings.cardinality, vitals=vitals),
     )
+    memory = MemoryWatch(options, admission=admission, vitals=vitals, others=of_others())
     passed_on: set[str] = set()
     door = Door(
         intake=intake,
@@ -149,6 +151,7 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
         spool=plan.locations.spool,
         may_enter=tokens.may_enter,
         passes_on=passed_on.__contains__,
+        recollections=_recollections(options.process_memory_bytes, memory),
     )
     taking = Taking(
         journal=journal,
@@ -159,10 +162,16 @@ def _taking(plan: Plan, tokens: TokenMemory, vitals: Vitals) -> Taking:
         host=OwnProcess(intake, clock=plan.clock),
         found=FoundKeeper(intake, clock=plan.clock),
         passed_on=passed_on,
-        memory=MemoryWatch(options, admission=admission, vitals=vitals, others=of_others()),
+        memory=memory,
     )
     taking.pass_on(plan.settings.sinks)
     return taking
+
+
+def _recollections(process_bytes: int, memory: MemoryWatch) -> Recollections:
+    made = Recollections(budget_of(process_bytes))
+    memory.tell(made.squeeze)
+    return made
 
 
 def _store(plan: Plan, hears: Hears, vitals: Vitals) -> TelemetryStore:

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from qmon_agent.ingest.growth import Change, Growth
+from qmon_agent.ingest.exposition_text import Line
+from qmon_agent.ingest.growth import Change, Growth, series_key
 from qmon_agent.ingest.heaps import Heap, heap_below
-from qmon_sdk.protocol.signals import Point
+from qmon_sdk.protocol.signals import NO_BUCKETS, Point
 
 _SECOND = 1_000_000_000
 _LATEST_S = 1 << 33  # beyond this a time is no time
@@ -20,6 +21,7 @@ _HEAPS = {"histogram", "gaugehistogram"}
 _ENDINGS = ("_bucket", "_gcount", "_gsum", "_count", "_sum")
 
 Key = tuple[Any, ...]
+_made = tuple.__new__  # by place, as `columns.rows_of` does: names would cost as much as the rest
 
 
 class TooManySamplesError(ValueError):
@@ -42,7 +44,9 @@ class Exposition:
         """Of the last scrape."""
 
     def points(self, families: Iterable[Any], now: int) -> list[Point]:
-        """Of families as `prometheus_client` parses them; raises TooManySamplesError."""
+        """Of families as `prometheus_client` or `TextReader` parse them; raises
+        TooManySamplesError.
+        """
         self.undo()
         self.order = max(now, self.order + 1)
         self.samples = 0
@@ -67,9 +71,10 @@ class Exposition:
         if self.samples > self._max:
             raise TooManySamplesError(f"more than {self._max} samples")
         created = {
-            _key(sample): sample.value * _SECOND
+            _key(sample.labels): sample.value * _SECOND
             for sample in family.samples
-            if sample.name.endswith("_created")
+            if type(sample) is not tuple
+            and sample.name.endswith("_created")
             and family.type != "gauge"
             and 0 < sample.value < _LATEST_S
         }
@@ -79,10 +84,16 @@ class Exposition:
         else:
             yield from telling.numbers()
 
-    def grown(self, key: Key, value: float, **told: int) -> float | None:
+    def grown(self, key: bytes, value: float, *, time: int, start: int) -> float | None:
         """Of a counter; one that was not there when the target was asked before is new."""
-        new = self._asked_before
-        return self._growth.of_number(key, value, changes=self._changes, is_new=new, **told)
+        return self._growth.of_number(
+            key,
+            value,
+            changes=self._changes,
+            time=time,
+            start=start,
+            is_new=self._asked_before,
+        )
 
     def heap_grown(self, key: Key, heap: Heap, **told: int) -> Heap | None:
         """The same of a histogram."""
@@ -109,16 +120,32 @@ class _Telling:
         self._created = created
 
     def numbers(self) -> Iterator[Point]:
+        counting = self._family.type in _TO_COUNT
         for sample in self._family.samples:
-            if sample.name.endswith("_created") and self._family.type in _TO_COUNT:
-                continue
-            yield from self._number(sample)
+            if type(sample) is tuple:
+                yield from self._told(*sample, counts=counting)
+            elif not (counting and sample.name.endswith("_created")):
+                yield from self._number(sample)
+
+    def _told(self, line: Line, value: float, *, counts: bool) -> Iterator[Point]:
+        """A sample that says no time, of a family that says nothing of when it began."""
+        counts = counts and "quantile" not in line.labels
+        if counts:
+            grown = self._exposition.grown(line.key, value, time=self._exposition.order, start=0)
+            value = inf if grown is None else grown
+        if isfinite(value):
+            kind = "counter" if counts else "gauge"
+            row = (
+                self._now, line.name, kind, value, self._family.unit, 1, 0.0, 0.0, NO_BUCKETS,
+                line.attributes,
+            )  # fmt: skip
+            yield _made(Point, row)  # type: ignore[type-var]
 
     def _number(self, sample: Any) -> Iterator[Point]:
         counts = self._family.type in _TO_COUNT and "quantile" not in sample.labels
         time, value = self._time(sample), float(sample.value)
         if counts:
-            key = (sample.name, *sorted(sample.labels.items()))
+            key = series_key({**sample.labels, "__name__": sample.name})
             start = self._created_of(sample)
             order = self._order(sample)
             grown = self._exposition.grown(key, value, time=order, start=start)
@@ -137,8 +164,11 @@ class _Telling:
         """One point for each set of labels, `le` apart."""
         gathered: dict[Key, _Gathered] = {}
         for sample in self._family.samples:
+            if type(sample) is tuple:
+                line, value = sample
+                sample = _Sample(line.name, line.labels, value)  # noqa: PLW2901 - as theirs
             if sample.name.endswith(_ENDINGS):
-                gathered.setdefault(_key(sample), _Gathered()).add(sample)
+                gathered.setdefault(_key(sample.labels), _Gathered()).add(sample)
         for key, one in gathered.items():
             yield from self._heap(key, one)
 
@@ -159,7 +189,7 @@ class _Telling:
             )
 
     def _created_of(self, sample: Any) -> int:
-        return int(self._created.get(_key(sample), 0))
+        return int(self._created.get(_key(sample.labels), 0))
 
     def _time(self, sample: Any) -> int:
         return _told_time(sample) or self._now
@@ -167,6 +197,15 @@ class _Telling:
     def _order(self, sample: Any) -> int:
         """A sample that tells no time is newer than those of the scrapes before."""
         return _told_time(sample) or self._exposition.order
+
+
+class _Sample(msgspec.Struct):
+    """As those of `prometheus_client`."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+    timestamp: float | None = None
 
 
 class _Gathered(msgspec.Struct):
@@ -208,5 +247,5 @@ def _told_time(sample: Any) -> int:
     return int(float(told) * _SECOND)
 
 
-def _key(sample: Any) -> Key:
-    return tuple(sorted((k, v) for k, v in sample.labels.items() if k != "le"))
+def _key(labels: Mapping[str, str]) -> Key:
+    return tuple(sorted((k, v) for k, v in labels.items() if k != "le"))

@@ -19,7 +19,8 @@ from __future__ import annotations
 import threading
 import time as clocks
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from hashlib import blake2b
 from math import inf, isfinite
 
 import msgspec
@@ -27,7 +28,7 @@ import msgspec
 from qmon_agent.ingest.heaps import Heap
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """The last that is known of a series."""
 
     start: int
@@ -36,7 +37,7 @@ class Told(msgspec.Struct, frozen=True):
     seen: float
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One step of a series, to be taken back."""
 
     key: Hashable
@@ -68,7 +69,14 @@ class Growth:
         return len(self._known)
 
     def of_number(
-        self, key: Hashable, value: float, *, changes: list[Change], **told: int
+        self,
+        key: Hashable,
+        value: float,
+        *,
+        changes: list[Change],
+        time: int,
+        start: int = 0,
+        is_new: bool = False,
     ) -> float | None:
         """What a counter grew by; None if nobody knows, or it was known already.
 
@@ -77,7 +85,7 @@ class Growth:
         """
         if not isfinite(value):
             return None
-        is_news, before = self._advance(key, value, changes, **told)
+        is_news, before = self._advance(key, value, changes, time, start, is_new)
         if not is_news:
             return None
         return value - before if isinstance(before, float) and before <= value else value
@@ -86,33 +94,35 @@ class Growth:
         self, key: Hashable, heap: Heap, *, changes: list[Change], **told: int
     ) -> Heap | None:
         """What a histogram grew by; the rest as above."""
-        is_news, before = self._advance(key, heap, changes, **told)
+        when = (told["time"], told.get("start", 0), bool(told.get("is_new")))
+        is_news, before = self._advance(key, heap, changes, *when)
         if not is_news:
             return None
         return (heap.since(before) if isinstance(before, Heap) else None) or heap
 
-    def _advance(
+    def _advance(  # noqa: PLR0917 - the same
         self,
         key: Hashable,
         value: float | Heap,
         changes: list[Change],
-        *,
         time: int,
-        start: int = 0,
-        is_new: int = False,
+        start: int,
+        is_new: bool,  # noqa: FBT001
     ) -> tuple[bool, float | Heap | None]:
         """Whether this is news, and what to compare it with: nothing if it counts in full."""
-        before = self._known.get(key)
-        if before is not None and time <= before.time:
-            return False, None
-        since = start or (before.start if before else 0)
-        after = Told(since, time, value, self._clock())
-        changes.append(Change(key, before, after))
-        self._known[key] = after
-        self._known.move_to_end(key)
+        known = self._known
+        before = known.get(key)
         if before is None:
+            after = Told(start, time, value, self._clock())
+            known[key] = after  # at the end, where the youngest are
+            changes.append(Change(key, before, after))
             # Said to begin when it was read first, it began nobody knows when.
-            return bool(is_new) or max(1, self._began) <= start < time, None
+            return is_new or max(1, self._began) <= start < time, None
+        if time <= before.time:
+            return False, None
+        known[key] = after = Told(start or before.start, time, value, self._clock())
+        known.move_to_end(key)
+        changes.append(Change(key, before, after))
         began_again = start > before.start and start >= before.time
         return True, None if began_again else before.value
 
@@ -142,3 +152,9 @@ class Growth:
                 del self._known[key]
                 self._began = max(self._began, told.time + 1)
                 self.forgotten += 1
+
+
+def series_key(labels: Mapping[str, str]) -> bytes:
+    """A digest of all labels, in any order: what is remembered of a series is small."""
+    told = "\0".join([text for pair in sorted(labels.items()) for text in pair])
+    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).digest()

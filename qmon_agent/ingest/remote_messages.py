@@ -6,16 +6,11 @@ message comes: nothing is generated at build time, and nobody's schema is copied
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
-import msgspec
-
-_MOST_LABELS = 8192  # are remembered, of which each is some 300 bytes
 V1 = "prometheus.WriteRequest"
 V2 = "io.prometheus.write.v2.Request"
-TYPES = ("", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset")
 
 _SPAN = "BucketSpan", ("1 offset sint32", "2 length uint32")
 _HISTOGRAM = (
@@ -79,12 +74,18 @@ _MESSAGES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("Request", ("4 symbols string*", "5 timeseries TimeSeries*")),
     ),
 }
-# The same, but for labels, which stay bytes: most have come before, and are known by them.
-_BARE = "prometheus.bare.WriteRequest"
-_MESSAGES[_BARE] = tuple(
-    (name, tuple(field.replace("labels Label*", "labels bytes*") for field in fields))
-    for name, fields in _MESSAGES[V1]
-)
+# The same, but for what most often has come before, and is known by its bytes then.
+BARE = "prometheus.bare.WriteRequest"
+_LEFT_AS_BYTES = ("labels Label*", "labels bytes*"), ("timeseries TimeSeries*", "timeseries bytes*")
+
+
+def _bare(field: str) -> str:
+    for told, left in _LEFT_AS_BYTES:
+        field = field.replace(told, left)
+    return field
+
+
+_MESSAGES[BARE] = tuple((name, tuple(map(_bare, fields))) for name, fields in _MESSAGES[V1])
 
 
 class MessageError(ValueError):
@@ -93,28 +94,6 @@ class MessageError(ValueError):
     def __init__(self, reason: str, *, status: int = 400) -> None:
         super().__init__(reason)
         self.status = status
-
-
-class Series(msgspec.Struct, kw_only=True):
-    """One series of a message, the same whichever version it came by."""
-
-    labels: dict[str, str]
-    samples: Sequence[Any]
-    histograms: Sequence[Any]
-    exemplars: int = 0
-    type: str = ""
-    unit: str = ""
-    created: int = 0
-    """Milliseconds; what samples say of themselves goes first."""
-
-
-class Message(msgspec.Struct, kw_only=True):
-    """All that is said, and how much of it nobody can make sense of."""
-
-    series: list[Series] = []
-    types: dict[str, str] = {}
-    """Metric → type, where a message says that apart from the series."""
-    problems: list[str] = []
 
 
 def unpacked(body: bytes, *, most: int) -> bytes:
@@ -134,16 +113,6 @@ def declared_size(body: bytes, *, most: int) -> int:
     if declared > most:
         raise MessageError(f"a message has at most {most} bytes", status=413)
     return declared
-
-
-def read_message(data: bytes, kind: str) -> Message:
-    """Of `V1` or `V2`; raises MessageError for what is no such message."""
-    request = message_class(_BARE if kind == V1 else kind)()
-    try:
-        request.ParseFromString(data)
-    except Exception:  # noqa: BLE001 - whatever it raises, the bytes are at fault
-        raise MessageError(f"this is no {kind}") from None
-    return _read_v1(request) if kind == V1 else _read_v2(request)
 
 
 @cache
@@ -192,77 +161,3 @@ def _declared(body: bytes) -> int:
         if byte < 0x80:  # noqa: PLR2004 - no more follow
             return length
     raise MessageError("this is no block of snappy")
-
-
-def _read_v1(request: Any) -> Message:
-    message = Message(series=[], types={}, problems=[])
-    for told in request.metadata:
-        message.types[told.metric_family_name] = _type(told.type)
-    for one in request.timeseries:
-        labels = _labels([*map(_label, one.labels)], message)
-        if labels is not None:
-            message.series.append(
-                Series(
-                    labels=labels,
-                    samples=one.samples,
-                    histograms=one.histograms,
-                    exemplars=len(one.exemplars),
-                )
-            )
-    return message
-
-
-@lru_cache(_MOST_LABELS)
-def _label(data: bytes) -> tuple[str, str]:
-    """Name and value of a label; raises MessageError."""
-    label = message_class(V1, "Label")()
-    try:
-        label.ParseFromString(data)
-    except Exception:  # noqa: BLE001 - whatever it raises, the bytes are at fault
-        raise MessageError(f"this is no {V1}") from None
-    return label.name, label.value
-
-
-def _read_v2(request: Any) -> Message:
-    message = Message(series=[], types={}, problems=[])
-    symbols = request.symbols
-    for one in request.timeseries:
-        try:
-            labels = _labels([*_pairs(one.labels_refs, symbols)], message)
-            unit = symbols[one.metadata.unit_ref] if one.metadata.unit_ref else ""
-        except IndexError:
-            message.problems.append("a reference to a symbol that is not there")
-            continue
-        if labels is not None:
-            message.series.append(
-                Series(
-                    labels=labels,
-                    samples=one.samples,
-                    histograms=one.histograms,
-                    exemplars=len(one.exemplars),
-                    type=_type(one.metadata.type),
-                    unit=unit,
-                    created=one.created_timestamp,
-                )
-            )
-    return message
-
-
-def _pairs(references: Sequence[int], symbols: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for place in range(0, len(references), 2):
-        yield symbols[references[place]], symbols[references[place + 1]]
-
-
-def _labels(pairs: list[tuple[str, str]], message: Message) -> dict[str, str] | None:
-    labels = dict(pairs)
-    if len(labels) != len(pairs):
-        message.problems.append("a series with the same label twice")
-        return None
-    if not labels.get("__name__"):
-        message.problems.append("a series without a name")
-        return None
-    return {name: value for name, value in labels.items() if value}
-
-
-def _type(number: int) -> str:
-    return TYPES[number] if 0 <= number < len(TYPES) else ""

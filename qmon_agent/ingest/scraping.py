@@ -13,6 +13,8 @@ import msgspec
 
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.ingest.exposition_points import Exposition
+from qmon_agent.ingest.exposition_text import TextReader
+from qmon_agent.ingest.recollection import Recollections
 from qmon_sdk.protocol.signals import Point
 
 ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
@@ -94,11 +96,13 @@ def _why(problem: Exception) -> str:
 class Scraper:
     """Asks one target; called on one thread at a time."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, budget: Recollections | None = None) -> None:
+        """`budget`: of what is remembered of the target's lines."""
         self.target = target
         self.exposition = Exposition(
             {"instance": target.instance, **target.labels}, max_samples=target.max_samples
         )
+        self.text = TextReader(budget or Recollections(), self.exposition.labelled)
         self._session: Any = None
 
     def scrape(self) -> Scrape:
@@ -109,7 +113,7 @@ class Scraper:
         points: list[Point] = []
         try:
             text, content_type = self._asked(started + self.target.timeout_s)
-            points = self.exposition.points(_families(text, content_type), now)
+            points = self.exposition.points(self._families(text, content_type), now)
         except ScrapeError as problem:
             trouble, reason = str(problem), problem.reason
         except Exception as problem:  # noqa: BLE001 - a parser of somebody else's text may raise anything
@@ -123,8 +127,17 @@ class Scraper:
         return Scrape(points=points, samples=samples, trouble=trouble, reason=reason)
 
     def close(self) -> None:
+        self.text.forget()
         if self._session is not None:
             self._session.close()
+
+    def _families(self, text: str, content_type: str) -> Iterable[Any]:
+        if "openmetrics" not in content_type:
+            return self.text.families(text, most=self.target.max_samples)
+        from prometheus_client.openmetrics import parser
+
+        families: Iterable[Any] = parser.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # theirs
+        return families
 
     def _about(self, now: int, up: bool, took_s: float, samples: int) -> list[Point]:  # noqa: FBT001, PLR0917 - what there is to say, in the order it is said
         told = {
@@ -183,14 +196,3 @@ class Scraper:
                 session.cert = (target.certificate, target.key or target.certificate)
             self._session = session
         return self._session
-
-
-def _families(text: str, content_type: str) -> Iterable[Any]:
-    if "openmetrics" in content_type:
-        from prometheus_client.openmetrics import parser as open_parser
-
-        families: Iterable[Any] = open_parser.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # theirs
-        return families
-    from prometheus_client import parser
-
-    return parser.text_string_to_metric_families(text)

@@ -16,10 +16,10 @@ from qmon_agent.ingest.remote_messages import (
     V2,
     MessageError,
     message_class,
-    read_message,
     unpacked,
 )
 from qmon_agent.ingest.remote_points import RemotePoints
+from qmon_agent.ingest.remote_series import read_message
 from qmon_agent.ingest.sources import SOURCES
 from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.frames import decode_frame

@@ -10,8 +10,9 @@ import sys
 import atheris
 
 with atheris.instrument_imports():
-    from qmon_agent.ingest.remote_messages import V1, V2, MessageError, read_message, unpacked
+    from qmon_agent.ingest.remote_messages import V1, V2, MessageError, unpacked
     from qmon_agent.ingest.remote_points import RemotePoints
+    from qmon_agent.ingest.remote_series import MessageReader
     from qmon_sdk.protocol.columns import blocks_of
     from qmon_sdk.protocol.frames import pack_block
 
@@ -23,10 +24,10 @@ def one_input(data: bytes) -> None:
     except MessageError:
         pass
     for kind in (V1, V2):
-        points = RemotePoints(100)
+        points, reader = RemotePoints(100), MessageReader()
         for half in (data, data[: len(data) // 2], data):
             try:
-                told = points.translate(read_message(half, kind))
+                told = points.translate(reader.read(half, kind))
             except MessageError:
                 continue
             points.commit()

@@ -17,8 +17,9 @@ from qmon_agent.ingest.growth import Growth
 from qmon_agent.ingest.heaps import add_power, heap_below, heap_between, heap_of_parts
 from qmon_agent.ingest.otlp.json_encoding import JsonEncoding
 from qmon_agent.ingest.otlp.translation import Translator
-from qmon_agent.ingest.remote_messages import V1, message_class, read_message
+from qmon_agent.ingest.remote_messages import V1, message_class
 from qmon_agent.ingest.remote_points import RemotePoints
+from qmon_agent.ingest.remote_series import read_message
 from qmon_sdk.protocol.buckets import ACCURACY, quantile
 
 BOUNDS = (0.1, 1.0, 10.0)

@@ -120,7 +120,8 @@ class _Metrics:
         self, metric: Any, point: Any, *, value: float, suffix: str = ""
     ) -> Iterator[Point]:
         key, told = self._series_of(metric, point, what=suffix or _COUNTER)
-        grown = self._series.of_number(key, value, changes=self.changes, **told)
+        time, start = told["time"], told["start"]
+        grown = self._series.of_number(key, value, changes=self.changes, time=time, start=start)
         if grown is not None:
             yield from self._point(metric, point, kind=_COUNTER, value=grown, suffix=suffix)
 

@@ -15,6 +15,7 @@ from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError,
 from qmon_agent.domain.plugins import Registry
 from qmon_agent.ingest.company import Company
 from qmon_agent.ingest.pipeline import Intake
+from qmon_agent.ingest.recollection import Recollections
 from qmon_agent.vitals import Vitals
 
 
@@ -31,6 +32,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     """Whether messages of this protocol are passed on as they came, so that they are to be kept."""
     company: Company = msgspec.field(default_factory=Company)
     """Who is connected: sources that accept tell it, others may watch."""
+    recollections: Recollections = msgspec.field(default_factory=Recollections)
+    """The budget of what is remembered of bytes that come again and again."""
 
 
 class Source(Protocol):

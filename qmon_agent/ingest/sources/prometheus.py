@@ -35,7 +35,7 @@ class PrometheusSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True,
         if not self.targets:
             return
         self._sending = Sending(door.intake, name="prometheus")
-        self._scrapers = [Scraper(target) for target in self.targets]
+        self._scrapers = [Scraper(target, door.recollections) for target in self.targets]
         # A thread for each: who waits for a slow target, waits alone.
         most = min(_MOST_AT_ONCE, len(self.targets))
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="qmon-scrape")
@@ -49,6 +49,8 @@ class PrometheusSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True,
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
+        for scraper in self._scrapers:
+            scraper.text.forget()
 
     def describe(self) -> Mapping[str, Any]:
         return {

@@ -16,10 +16,10 @@ from qmon_agent.ingest.remote_messages import (
     V2,
     MessageError,
     declared_size,
-    read_message,
     unpacked,
 )
 from qmon_agent.ingest.remote_points import RemotePoints, Told
+from qmon_agent.ingest.remote_series import MessageReader
 from qmon_agent.ingest.sources import Door
 from qmon_agent.ingest.sources._mounted import MountedSource
 
@@ -54,7 +54,16 @@ class RemoteWriteSource(MountedSource, kw_only=True, forbid_unknown_fields=True)
     def __post_init__(self) -> None:
         super().__post_init__()
         self._points = RemotePoints(self.max_series)
+        self._reader = MessageReader()
         self._turn = asyncio.Lock()
+
+    async def start(self, door: Door) -> None:
+        self._reader = MessageReader(door.recollections)
+        await super().start(door)
+
+    async def stop(self) -> None:
+        await super().stop()
+        self._reader.forget()
 
     def describe(self) -> Mapping[str, Any]:
         return {"paths": [*self.entrance.paths], "series": len(self._points)}
@@ -112,7 +121,7 @@ class RemoteWriteSource(MountedSource, kw_only=True, forbid_unknown_fields=True)
 
     def _read(self, body: bytes, kind: str) -> tuple[bytes, Told]:
         data = unpacked(body, most=self.max_unpacked_bytes)
-        return data, self._points.translate(read_message(data, kind))
+        return data, self._points.translate(self._reader.read(data, kind))
 
 
 def _kind(scope: Scope) -> str:
