@@ -27,7 +27,7 @@ _ENDINGS = {
     "summary": ("_count", "_sum", ""),
     "histogram": ("_count", "_sum", "_bucket"),
 }
-_LINE_BYTES = 700  # what is remembered of a line, beside its text, which is there twice
+_LINE_BYTES = 800  # what is remembered of a line, beside its text, which is there twice
 _MOST_DIGITS = 40
 
 Labels = dict[str, str]

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from qmon_agent.ingest.shares import Level
 
-MOST_BYTES = 64 << 20
+MOST_BYTES = 128 << 20
 _PART = 8  # of what the process may have, at most
 _LEAST_BYTES = 1 << 20
 
