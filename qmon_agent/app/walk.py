@@ -17,6 +17,8 @@ from qmon_agent.vitals import Vitals
 _HELD_BYTES = 8 << 20
 _HELD_TIGHT_BYTES = 1 << 20
 _BATCH_BYTES = 2 << 20
+_BREATH_S = 0.02
+"""Between two looks at what is new: what comes one by one, and often, is judged together."""
 
 T = TypeVar("T")
 
@@ -62,6 +64,7 @@ class Walk:
         self._fresh: deque[Record] = deque()
         self._fresh_bytes = 0
         self._held_most = _HELD_BYTES
+        self._looked_at = 0.0
         self._moved = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"qmon-{name}")
         self._task: asyncio.Task[None] | None = None
@@ -128,11 +131,19 @@ class Walk:
         while True:
             await self._moved.wait()
             self._moved.clear()
+            await self._breathe()
             while self.lag:
                 if self._continues():
                     await self._judge_batch(self._take_fresh())
                 else:
                     await self._catch_up()
+
+    async def _breathe(self) -> None:
+        """Whatever comes after a pause is looked at without one."""
+        rest = self._looked_at + _BREATH_S - time.monotonic()
+        if rest > 0:
+            await asyncio.sleep(rest)
+        self._looked_at = time.monotonic()
 
     def _continues(self) -> bool:
         """Whether memory holds the very next record."""

@@ -11,6 +11,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import Server
 
+from qmon_agent.http.joining import Joining
 from qmon_agent.http.refusals import AsgiApp
 from qmon_agent.ingest.listening import peer_of
 
@@ -32,7 +33,8 @@ class FairProtocol(HttpToolsProtocol):
             transport.write(_LATER)
             transport.close()
             return
-        super().connection_made(transport)
+        joining: Any = Joining(transport, self.loop)
+        super().connection_made(joining)
         self.loop.call_later(_SILENT_S, self._end_silence)
 
     def data_received(self, data: bytes) -> None:

@@ -35,6 +35,8 @@ Columns = dict[tuple[int, int], Any]
 
 _METRIC, _LABELS = place_of("point", "metric"), place_of("point", "attributes")
 _NAMES = {kind: place_of(kind, "name") for kind in ("span", "event")}
+LOOKED_INTO = frozenset({"point", *_NAMES})
+"""Kinds of signals whose columns are read here; of others nothing is."""
 _MOST_LAYOUTS = 4_096
 # Labels are looked into from so many series on; what came before is not in their counts.
 _CROWDED, _MOST_LABELS = 8, 32

@@ -13,7 +13,7 @@ import msgspec
 
 from qmon_sdk.protocol.grouping import hashed, key_of_way, template_of
 
-from .loose import as_json, mapping, mappings, name, sequence, text, whole
+from .loose import as_json, mapping, name, sequence, text, whole
 
 # As many as the SDK keeps of its own.
 MAX_CHAIN, MAX_MEMBERS = 10, 10
@@ -46,20 +46,45 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     handled: bool = True
 
 
+class Placed(msgspec.Struct, frozen=True):
+    """What is kept of a frame, as it is written or already written, and what it is known by."""
+
+    written: dict[str, Any] | msgspec.Raw
+    function: str
+    name: str
+    """Module and function."""
+    in_app: bool
+
+
+class Shaped(msgspec.Struct):
+    """A frame that somebody has read in its shape, and places by himself."""
+
+    def placed(self) -> Placed:
+        raise NotImplementedError
+
+
+class _Stack(msgspec.Struct, frozen=True):
+    """The frames of an exception that are kept, outermost first."""
+
+    frames: Sequence[Placed]
+    omitted: int = 0
+
+
 def told_of(exceptions: Sequence[Exception_]) -> Told:
     """Describe an error by its exceptions, the error itself first, then what led to it."""
     root, links, members = _related(exceptions)
     message = text(root.get("value"))
     types = [_full_name(each) for each in (root, *(link for _, link in links))]
     inside = sorted({_full_name(each) for each in members})
-    chain = [_link(root, members=members), *(_link(link, relation) for relation, link in links)]
-    frames = chain[0]["frames"]
+    stack = _stack_of(root)
+    first = _link(root, stack, members=members)
+    chain = [first, *(_link(link, _stack_of(link), relation=of) for of, link in links)]
     return Told(
         type=name(root.get("type")) or "Error",
         message=message,
-        culprit=_culprit_of(frames),
+        culprit=_culprit_of(stack.frames),
         stack=as_json({"chain": chain}),
-        grouping=key_of_way((*types, *inside), _way_of(frames), message),
+        grouping=key_of_way((*types, *inside), _way_of(stack.frames), message),
         handled=mapping(root.get("mechanism")).get("handled") is not False,
     )
 
@@ -69,9 +94,10 @@ def told_of_message(message: str, frames: Sequence[Mapping[str, Any]], said: str
 
     `said` is the message before its values were put into it.
     """
-    named = [_frame(frame) for frame in frames]
-    function = named[-1]["function"] if named else MESSAGE
-    link = {"type": MESSAGE, "module": "", "value": message, "frames": named}
+    named = [frame_of(frame) for frame in frames]
+    function = named[-1].function if named else MESSAGE
+    written = [frame.written for frame in named]
+    link = {"type": MESSAGE, "module": "", "value": message, "frames": written}
     return Told(
         type=MESSAGE,
         message=message,
@@ -124,34 +150,42 @@ _RELATIONS = {
 }
 
 
-def _link(
-    told: Exception_, relation: str = "", *, members: Sequence[Exception_] = ()
-) -> dict[str, Any]:
-    """One exception, as `qmon_sdk.stacktrace` writes it."""
-    frames = [*mappings(mapping(told.get("stacktrace")).get("frames"))]
+def _stack_of(told: Exception_) -> _Stack:
+    said = sequence(mapping(told.get("stacktrace")).get("frames"))
+    frames = [each for each in said if isinstance(each, Shaped | dict)]
     omitted = max(0, len(frames) - HEAD - TAIL)
     if omitted:
         frames = [*frames[:HEAD], *frames[-TAIL:]]
+    placed = [each.placed() if isinstance(each, Shaped) else frame_of(each) for each in frames]
+    return _Stack(placed, omitted)
+
+
+def _link(
+    told: Exception_, stack: _Stack, *, relation: str = "", members: Sequence[Exception_] = ()
+) -> dict[str, Any]:
+    """One exception, as `qmon_sdk.stacktrace` writes it."""
     link: dict[str, Any] = {
         "type": name(told.get("type")),
         "module": name(told.get("module")),
         "value": text(told.get("value"), 2048),
-        "frames": [_frame(frame) for frame in frames],
+        "frames": [frame.written for frame in stack.frames],
     }
     more = {
         "relation": relation,
-        "omitted": omitted,
-        "group": [_link(member) for member in members],
+        "omitted": stack.omitted,
+        "group": [_link(member, _stack_of(member)) for member in members],
     }
     return link | {key: value for key, value in more.items() if value}
 
 
-def _frame(frame: Mapping[str, Any]) -> dict[str, Any]:
+def frame_of(frame: Mapping[str, Any]) -> Placed:
+    """What is kept of a frame."""
     file = text(frame.get("abs_path") or frame.get("filename"))[-MAX_PATH:]
+    module, function = name(frame.get("module")), name(frame.get("function")) or "<unknown>"
     written: dict[str, Any] = {
         "file": file,
-        "function": name(frame.get("function")) or "<unknown>",
-        "module": name(frame.get("module")),
+        "function": function,
+        "module": module,
         "line": whole(frame.get("lineno")),
         "in_app": _is_in_app(frame.get("in_app"), file),
     }
@@ -161,11 +195,24 @@ def _frame(frame: Mapping[str, Any]) -> dict[str, Any]:
             "code": text(frame["context_line"], MAX_LINE),
             "post": _lines(frame.get("post_context")),
         }
-    if variables := [*mapping(frame.get("vars") or frame.get("code_variables")).items()]:
-        written["locals"] = {
-            name(key): text(value, MAX_LOCAL) for key, value in variables[:MOST_LOCALS]
-        }
-    return written
+    if variables := locals_of(frame.get("vars") or frame.get("code_variables")):
+        written["locals"] = variables
+    # A file stands for a module that is not named.
+    known_by = f"{module or file.rpartition('/')[2]}.{function}".lstrip(".")
+    return Placed(written, function, known_by, written["in_app"])
+
+
+def locals_of(said: Any) -> dict[str, str]:
+    """The variables of a frame, as many as are kept."""
+    variables = mapping(said)
+    if len(variables) > MOST_LOCALS:
+        variables = dict([*variables.items()][:MOST_LOCALS])
+    return {
+        name(key): value
+        if type(value) is str and len(value) <= MAX_LOCAL and value.isascii()
+        else text(value, MAX_LOCAL)
+        for key, value in variables.items()
+    }
 
 
 def _lines(said: Any) -> list[str]:
@@ -184,20 +231,13 @@ def _is_in_app(said: Any, file: str) -> bool:
     return not any(folder in file for folder in _LIBRARIES)
 
 
-def _way_of(frames: Sequence[Mapping[str, Any]]) -> list[str]:
-    names = [_name_of(frame) for frame in frames if frame["in_app"]]
-    return names or [_name_of(frame) for frame in frames]
+def _way_of(frames: Sequence[Placed]) -> list[str]:
+    return [frame.name for frame in frames if frame.in_app] or [frame.name for frame in frames]
 
 
-def _culprit_of(frames: Sequence[Mapping[str, Any]]) -> str:
+def _culprit_of(frames: Sequence[Placed]) -> str:
     way = _way_of(frames)
     return way[-1] if way else ""
-
-
-def _name_of(frame: Mapping[str, Any]) -> str:
-    """Module and function; a file stands for a module that is not named."""
-    module = frame["module"] or frame["file"].rpartition("/")[2]
-    return f"{module}.{frame['function']}".lstrip(".")
 
 
 def _full_name(told: Exception_) -> str:

@@ -58,8 +58,9 @@ class Exchange:
 
     async def answer(self, status: int, document: object, **headers: str) -> None:
         """Answer in JSON; `retry_after="1"` is the header `retry-after`."""
-        told = {"content-type": "application/json"}
+        body = msgspec.json.encode(document)
+        told = {"content-type": "application/json", "content-length": str(len(body))}
         told |= {name.replace("_", "-"): value for name, value in headers.items()}
         pairs = [(name.encode(), value.encode("latin-1")) for name, value in told.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
-        await self._send({"type": "http.response.body", "body": msgspec.json.encode(document)})
+        await self._send({"type": "http.response.body", "body": body})

@@ -16,7 +16,7 @@ from qmon_agent.settings import Cardinality as CardinalityOptions
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.amending import amend
 from qmon_sdk.protocol.errors import WireError
-from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, Head, decode_frame, peek
+from qmon_sdk.protocol.frames import MAX_FRAME_BYTES, Frame, Head, decode_frame, peek
 
 # A dead letter shows what came; keeping the whole of an oversize one would be its success.
 _BURIED_BYTES = 64 * 1024
@@ -104,13 +104,18 @@ class Intake:
         keeper = self._keeper
         return keeper.seen(process, sequence) or keeper.is_coming(process, sequence)
 
-    def take_made(self, frame: bytes, head: Head, *, peer: Peer) -> Answer:
-        """Takes a frame that a source has made itself, of what this peer has sent."""
+    def take_made(
+        self, frame: bytes, head: Head, *, peer: Peer, made_of: Frame | None = None
+    ) -> Answer:
+        """Takes a frame that a source has made itself, of what this peer has sent.
+
+        `made_of` is what is in it, as far as it is looked at, and saves reading it.
+        """
         self._vitals.add("frames_received")
         self._vitals.add("bytes_received", len(frame))
         if self._keeper.seen(head.process, head.sequence):
             return self._answered(Outcome(fate=Fate.DUPLICATE, sequence=head.sequence))
-        return self._take_read(frame, head, peer)
+        return self._take_read(frame, head, peer, made_of=made_of)
 
     def reject_made(self, head: Head, reason: str, peer: Peer) -> Answer:
         """Counts what a source has made and no frame can carry."""
@@ -121,9 +126,11 @@ class Intake:
         """Keep the beginning of what no source can make frames of, for a person to look at."""
         await self._keeper.bury(data[:_BURIED_BYTES], reason)
 
-    def _take_read(self, frame: bytes, head: Head, peer: Peer) -> Answer:
+    def _take_read(
+        self, frame: bytes, head: Head, peer: Peer, *, made_of: Frame | None = None
+    ) -> Answer:
         try:
-            read = decode_frame(frame)
+            read = made_of or decode_frame(frame)
             service = read.resource.service
             self.talkers.heard(peer.name, service, size=len(frame), blocks=read.blocks)
             if over := self.cardinality.over_in(read, peer):

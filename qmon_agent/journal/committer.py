@@ -66,6 +66,7 @@ class GroupCommitter:
         # Touched by the loop only.
         self._waiting: dict[Key, _Waiting] = {}
         self._waiting_bytes = 0
+        self._gathered: list[tuple[Key, bytes]] = []
         # Touched under the condition.
         self._wake = threading.Condition()
         self._queue: list[tuple[Key, bytes]] = []
@@ -92,10 +93,18 @@ class GroupCommitter:
         else:
             self._waiting[key] = _Waiting(payload, future)
             self._waiting_bytes += HEAD_BYTES + len(payload)
-            with self._wake:
-                self._queue.append((key, payload))
-                self._wake.notify()
+            self._gathered.append((key, payload))
+            if len(self._gathered) == 1:
+                self._loop.call_soon(self._hand_over)
         return future
+
+    def _hand_over(self) -> None:
+        """All that one turn of the loop has submitted: waking the thread for each is what costs."""
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            with self._wake:
+                self._queue += gathered
+                self._wake.notify()
 
     def is_coming(self, process: bytes, sequence: int) -> bool:
         """Whether somebody waits for it, on the loop."""
@@ -108,6 +117,7 @@ class GroupCommitter:
 
     async def close(self) -> None:
         """Commit what the disk takes, refuse the rest, stop the thread."""
+        self._hand_over()
         with self._wake:
             self._closing = True
             self._wake.notify()

@@ -42,6 +42,18 @@ class TestGroupCommitter:
         assert 200 == journal.vitals["records"]
         assert journal.vitals["commits"] < 20
 
+    async def test_commits_at_once_what_came_in_one_turn_of_the_loop(self, committer, journal):
+        for turn in range(1, 11):
+            came = [committer.submit(b"frame", SENDER, turn * 100 + n) for n in range(4)]
+            await asyncio.gather(*came)
+        assert (40, 10) == (journal.vitals["records"], journal.vitals["commits"])
+
+    async def test_stores_what_came_in_the_turn_it_is_closed_in(self, journal):
+        committer = GroupCommitter(journal)
+        came = committer.submit(b"frame", SENDER, 1)
+        await committer.close()
+        assert "stored" == (await came).outcome
+
     async def test_stores_a_repeated_record_once(self, committer, tmp_path):
         futures = [committer.submit(b"frame", SENDER, 1) for _ in range(3)]
         outcomes = [(await future).outcome for future in futures]

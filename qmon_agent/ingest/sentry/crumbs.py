@@ -32,8 +32,9 @@ def crumbs_of(said: Mapping[str, Any]) -> str:
     raws = _raws(said) if isinstance(said, Peeled) else None
     if raws is None:
         return _read(said.get("breadcrumbs"))
-    objects = [raw for raw in map(bytes, raws) if raw[:1] == b"{"]
-    return _joined([_anew(raw) for raw in objects[-MOST_CRUMBS:]])
+    objects = [raw for raw in map(bytes, raws) if raw[:1] == b"{"][-MOST_CRUMBS:]
+    are_short = max(map(len, objects), default=0) <= _KNOWN_BYTES
+    return _joined([*map(_known if are_short else _anew, objects)])
 
 
 def _raws(said: Peeled) -> list[msgspec.Raw] | None:

@@ -10,7 +10,9 @@ from qmon_agent.ingest.loose import identity, labels, mapping, mappings, moment,
 from qmon_sdk.protocol.signals import Error, Event
 
 from .gathered import Gathered
+from .peeled import Peeled
 from .scope import attributes_of, trace_of, user_id_of
+from .stacks import exceptions_of
 
 Said = Mapping[str, Any]
 
@@ -63,7 +65,7 @@ _OLD_FEEDBACK = {
 
 
 def _told(said: Said) -> Told:
-    values = _values(said.get("exception"))
+    values = _exceptions(said)
     if values and values[-1].get("type"):
         return told_of(values[::-1])  # Sentry's last is the one that was caught
     entry = mapping(said.get("logentry") or said.get("message"))
@@ -72,6 +74,12 @@ def _told(said: Said) -> Told:
     message = text(entry.get("formatted")) or template or text(plain if _is_text(plain) else "")
     message = message or text(values[-1].get("value") if values else "")
     return told_of_message(message, _frames(said), said=template)
+
+
+def _exceptions(said: Said) -> Sequence[Said]:
+    raw = said.raw("exception") if isinstance(said, Peeled) else None
+    found = None if raw is None else exceptions_of(raw)
+    return _values(said.get("exception")) if found is None else found
 
 
 def _frames(said: Said) -> Sequence[Said]:
