@@ -22,6 +22,7 @@ from qmon_agent.ingest.journal_entries import (
     signals_of_entry,
     told_together,
 )
+from qmon_agent.ingest.offspring import bound_to_us
 from qmon_agent.ingest.order import Order, told_apart
 from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.sources import Door
@@ -114,7 +115,7 @@ class JournaldSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, d
         if self.directory:
             usual.append(f"--directory={self.directory}")
         return await asyncio.create_subprocess_exec(
-            self.command,
+            *bound_to_us(self.command),
             "--output=json",
             "--no-pager",
             "--all",
