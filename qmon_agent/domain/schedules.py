@@ -26,7 +26,7 @@ def next_run(schedule: str, after: int, timezone: str = "UTC") -> int:
     when = _parsed(schedule)
     if isinstance(when, Every):
         return after + round(when.seconds * SECOND)
-    place = _zone(timezone)
+    place = zone_of(timezone)
     moment = datetime.fromtimestamp(after // SECOND, place)
     return round(_next(when, moment).timestamp()) * SECOND
 
@@ -39,14 +39,14 @@ def period_of(schedule: str) -> float | None:
 
 def wall_clock(moment: int, timezone: str) -> str:
     """A moment as the clocks of a place show it, to the second."""
-    shown = datetime.fromtimestamp(moment // SECOND, _zone(timezone))
+    shown = datetime.fromtimestamp(moment // SECOND, zone_of(timezone))
     return f"{shown:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def is_known_zone(timezone: str) -> bool:
     """Whether this machine knows the clocks of a place."""
     try:
-        _zone(timezone)
+        zone_of(timezone)
     except ScheduleError:
         return False
     return True
@@ -58,7 +58,8 @@ def _parsed(schedule: str) -> Crontab | Every:
 
 
 @lru_cache(_PLACES)
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
+    """The clocks of a place; raises ScheduleError where this machine does not know it."""
     if name in {"", "UTC"}:
         return UTC
     try:

@@ -1,0 +1,218 @@
+"""Groups of alerts and when they are told: first, news, all over, or once more.
+
+What Alertmanager does, as a function of values: a new group waits for others to join; from then
+on it is looked at every so often; each look tells a channel what it has not heard, or repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from .matchers import Labels
+from .route_tree import Route, routes_for, walk
+
+Reason = Literal["first", "new_alerts", "new_resolved", "all_resolved", "repeat"]
+Key = tuple[str, tuple[tuple[str, str], ...]]
+"""The route's name, and the labels of the group."""
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One alert that fires, or that is over; times in nanoseconds UTC."""
+
+    id: str
+    labels: Labels = {}
+    starts_at: int = 0
+    resolved_at: int = 0
+    """Zero: not yet."""
+
+    @property
+    def fires(self) -> bool:
+        return not self.resolved_at
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel of a receiver, and whether it hears that something is over."""
+
+    channel: str
+    send_resolved: bool = True
+
+
+Receivers = Mapping[str, tuple[Endpoint, ...]]
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel heard last of a group."""
+
+    firing: frozenset[str] = frozenset()
+    resolved: frozenset[str] = frozenset()
+    at: int = 0
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Alerts that are told together."""
+
+    alarms: Mapping[str, Alarm] = {}
+    due_at: int = 0
+    was_due: bool = False
+    """Whether it was looked at before: nobody waits for others any more."""
+    told: Mapping[str, Told] = {}
+    messages: int = 0
+    """How many there were of it, over all channels."""
+
+
+Groups = Mapping[Key, Group]
+
+
+class GroupMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One message to one channel about one group."""
+
+    key: Key
+    receiver: str
+    channel: str
+    reason: Reason
+    alarms: tuple[Alarm, ...]
+    number: int
+    """Which of the group's messages it is."""
+
+    @property
+    def status(self) -> Literal["firing", "resolved"]:
+        """Firing as long as one of its alerts is."""
+        return "firing" if any(each.fires for each in self.alarms) else "resolved"
+
+
+class Quiet(msgspec.Struct, frozen=True, kw_only=True):
+    """Who hears nothing now."""
+
+    alarms: Collection[str] = ()
+    """Alerts that are silenced or inhibited."""
+    routes: Collection[str] = ()
+    """Routes that are muted, or not active, at this time."""
+
+
+QUIET_ABOUT_NOTHING = Quiet()
+
+
+def dispatch(
+    groups: Groups,
+    news: Iterable[Alarm],
+    now: int,
+    *,
+    root: Route,
+    receivers: Receivers,
+    quiet: Quiet = QUIET_ABOUT_NOTHING,
+) -> tuple[Groups, tuple[GroupMessage, ...]]:
+    """The groups after some alerts have begun or ended and all that is due was told."""
+    routes = {route.name: route for route in walk(root)}
+    after: dict[Key, Group] = {}
+    messages: list[GroupMessage] = []
+    for key, group in join(groups, news, now, root=root).items():
+        route = routes.get(key[0])
+        if route is None or group.due_at > now:
+            after[key] = group
+            continue
+        told, said = _look(key, group, now, route=route, receivers=receivers, quiet=quiet)
+        messages += said
+        if told.alarms:
+            after[key] = told
+    return after, tuple(messages)
+
+
+def join(groups: Groups, news: Iterable[Alarm], now: int, *, root: Route) -> Groups:
+    """The groups after some alerts have begun, changed or ended."""
+    joined = dict(groups)
+    for alarm in news:
+        for route in routes_for(root, alarm.labels):
+            key = (route.name, tuple(sorted(route.group_labels(alarm.labels).items())))
+            group = joined.get(key)
+            if group is not None or alarm.fires:
+                joined[key] = _with(group, alarm, now, route=route)
+    return joined
+
+
+def next_due(groups: Groups) -> int | None:
+    """When `dispatch` has something to do, whether or not anything happens before."""
+    return min((group.due_at for group in groups.values()), default=None)
+
+
+def _with(group: Group | None, alarm: Alarm, now: int, *, route: Route) -> Group:
+    if group is None:
+        group = Group(due_at=now + route.group_wait_ns)
+    # Who has waited long enough elsewhere, as before a restart, waits no more.
+    waited = not group.was_due and alarm.starts_at + route.group_wait_ns < now
+    due_at = min(group.due_at, now) if waited else group.due_at
+    return replace(group, alarms={**group.alarms, alarm.id: alarm}, due_at=due_at)
+
+
+def _look(
+    key: Key, group: Group, now: int, *, route: Route, receivers: Receivers, quiet: Quiet
+) -> tuple[Group, list[GroupMessage]]:
+    """The group after its turn, and what was said."""
+    again = replace(group, due_at=now + route.group_interval_ns, was_due=True)
+    announced = frozenset[str]().union(*(told.firing for told in group.told.values()))
+    if route.name in quiet.routes:
+        # Who heard that it began hears that it is over, later.
+        return replace(again, alarms=_left(group, announced)), []
+    heard = [each for each in group.alarms.values() if _is_heard(each, quiet, announced)]
+    told, messages = dict(group.told), []
+    number = group.messages
+    for endpoint in receivers.get(route.receiver, ()):
+        before = told.get(endpoint.channel)
+        reason = reason_to_tell(before, heard, now, route=route, endpoint=endpoint)
+        if reason is None:
+            continue
+        told[endpoint.channel] = _what_is_told(heard, now)
+        alarms = tuple(each for each in heard if each.fires or endpoint.send_resolved)
+        if alarms:
+            number += 1
+            messages.append(
+                GroupMessage(
+                    key=key,
+                    receiver=route.receiver,
+                    channel=endpoint.channel,
+                    reason=reason,
+                    alarms=alarms,
+                    number=number,
+                )
+            )
+    left = _left(group, frozenset())
+    return replace(again, alarms=left, told=told, messages=number), messages
+
+
+def reason_to_tell(
+    before: Told | None, heard: Collection[Alarm], now: int, *, route: Route, endpoint: Endpoint
+) -> Reason | None:
+    """Why a channel is to hear of a group now; `None` when it is not."""
+    firing = {each.id for each in heard if each.fires}
+    resolved = {each.id for each in heard if not each.fires}
+    if before is None or not firing <= before.firing:
+        if not firing:
+            return None
+        return "new_alerts" if before is not None and before.firing else "first"
+    if not firing:
+        return "all_resolved" if before.firing and resolved else None
+    if endpoint.send_resolved and not resolved <= before.resolved:
+        return "new_resolved"
+    return "repeat" if now - before.at >= route.repeat_interval_ns else None
+
+
+def _is_heard(alarm: Alarm, quiet: Quiet, announced: frozenset[str]) -> bool:
+    if alarm.id not in quiet.alarms:
+        return True
+    return not alarm.fires and alarm.id in announced
+
+
+def _left(group: Group, announced: frozenset[str]) -> dict[str, Alarm]:
+    """Those that are not over, and those whose end is still to be told."""
+    return {each.id: each for each in group.alarms.values() if each.fires or each.id in announced}
+
+
+def _what_is_told(heard: Collection[Alarm], now: int) -> Told:
+    return Told(
+        firing=frozenset(each.id for each in heard if each.fires),
+        resolved=frozenset(each.id for each in heard if not each.fires),
+        at=now,
+    )
