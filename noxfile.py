@@ -215,6 +215,14 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", "-p", "no:randomly", *what, env={"QMON_FAULTS": "all"})
 
 
+@nox.session(name="alerts-differential", python=NEWEST)
+def alerts_differential(session: nox.Session) -> None:
+    """Alerting beside the real tools that it is to be equal to; `tests` has a quick part of it."""
+    _install(session, "test")
+    what = session.posargs or ["tests/differential"]
+    session.run("pytest", "-p", "no:randomly", *what, env={"QMON_DIFFERENTIAL": "all"})
+
+
 @nox.session(python=NEWEST)
 def soak(session: nox.Session) -> None:
     """An agent under steady load for an hour, held to budgets; `-- --minutes 8`, `-- --json`."""
