@@ -18,6 +18,7 @@ SELECT r.attributes['team'] AS team, count(*) FROM spans JOIN resources r USING 
 GROUP BY team ORDER BY team
 """
 OTHER = bytes(16)
+PAIRS = [("team", "till"), ("pod", "web-1")]
 
 
 @pytest.fixture
@@ -93,6 +94,13 @@ class TestResources:
 
         assert [known] == speakers.Roll(many, counts).news({"new": new, "7": known})
         assert {"resources_left_out": 1} == counts
+
+    def test_with_the_same_attributes_in_another_order_are_the_same(self):
+        roll = speakers.Roll({}, Counter())
+        first, second = (Resource(attributes=dict(pairs)) for pairs in (PAIRS, PAIRS[::-1]))
+        roll.write([speakers.Speaker("7", 0, first)])
+
+        assert [] == roll.news({"7": speakers.Speaker("7", 0, second)})
 
     def test_too_long_are_cut_and_counted(self, bench):
         tell(bench, team="till", story="x" * speakers.MOST_BYTES)

@@ -16,6 +16,8 @@ from qmon_sdk.protocol.frames import Frame, encode_frame
 from qmon_sdk.protocol.signals import Span
 
 KILLS, ROWS = 50, 200
+# Each frame is of a process of its own, which is told of once, and not by every generation.
+SPOKE = "select count(*), count(distinct process) from resources"
 COUNT = "select count(*), count(distinct hash(process, span_id)) from spans"
 RANGE = "select min(n), max(n), count(distinct n) from (select duration_ns as n from spans)"
 
@@ -87,6 +89,8 @@ async def test_nothing_is_lost_or_doubled(tmp_path, seed):
     rows = load.sequence * ROWS
     assert (await load.store.query(COUNT)).rows == [[rows, rows]]
     assert (await load.store.query(RANGE)).rows == [[1, load.sequence, load.sequence]]
+    assert (await load.store.query(SPOKE)).rows == [[load.sequence, load.sequence]]
+    assert (await load.store.status()).rows["resources"] == load.sequence
     assert load.exported > 0
     await load.store.stop()
     load.journal.close()

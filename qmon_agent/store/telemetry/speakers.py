@@ -33,7 +33,8 @@ class Roll:
     """Which processes of a generation are written down, and what as."""
 
     def __init__(self, processes: Mapping[str, None], counts: Counter[str]) -> None:
-        self._written: dict[str, Resource | None] = dict(processes)
+        # A digest, not what was said: attributes of many processes are many megabytes.
+        self._written: dict[str, int | None] = dict(processes)
         self._counts = counts
 
     def news(self, speakers: Mapping[str, Speaker]) -> list[Speaker]:
@@ -41,7 +42,7 @@ class Roll:
         found = []
         for process, speaker in speakers.items():
             if process in self._written:
-                if self._written[process] != speaker.resource:
+                if self._written[process] != _digest(speaker.resource):
                     found.append(speaker)
             elif len(self._written) + len(found) < MOST_PROCESSES:
                 found.append(speaker)
@@ -51,7 +52,7 @@ class Roll:
 
     def write(self, news: list[Speaker]) -> None:
         """They are, from now on."""
-        self._written.update((each.process, each.resource) for each in news)
+        self._written.update((each.process, _digest(each.resource)) for each in news)
 
     def rows(self, news: list[Speaker]) -> pa.Table:
         """As rows of the table."""
@@ -84,6 +85,11 @@ class Roll:
 def speaker_in(frame: Frame) -> Speaker:
     """Whose signals a frame has."""
     return Speaker(speaker_of(frame).hex(), frame.sent, frame.resource)
+
+
+def _digest(resource: Resource) -> int:
+    *fields, attributes = resource
+    return hash((*fields, frozenset(attributes.items())))
 
 
 def _bounded(number: int) -> int:
