@@ -74,7 +74,7 @@ class Load:
         return 0
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [20261123])
 async def test_nothing_is_lost_or_doubled(tmp_path, seed):
     load, chance, stop, kills = Load(tmp_path), random.Random(seed), asyncio.Event(), 0
@@ -85,7 +85,7 @@ async def test_nothing_is_lost_or_doubled(tmp_path, seed):
     stop.set()
     await writing
 
-    assert await load.store.caught_up(load.sequence, timeout_s=60)
+    assert await load.store.caught_up(load.sequence, timeout_s=150)
     rows = load.sequence * ROWS
     assert (await load.store.query(COUNT)).rows == [[rows, rows]]
     assert (await load.store.query(RANGE)).rows == [[1, load.sequence, load.sequence]]
