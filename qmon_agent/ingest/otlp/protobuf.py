@@ -40,6 +40,7 @@ _ATTRIBUTE = ".opentelemetry.proto.common.v1.KeyValue"
 _LEFT_AS_BYTES = {_ATTRIBUTE, ".opentelemetry.proto.common.v1.AnyValue"}
 _FIRST, _SECOND = 0x0A, 0x12  # the first and the second field of a message, each with a length
 _SHORT = 0x80  # lengths below that are one byte
+_NONE = bytes(16)
 _WHOLE = {"KeyValue", "KeyValueList", "ArrayValue", "AnyValue"}
 
 
@@ -55,13 +56,13 @@ class ProtobufEncoding:
         return _parsed(self._requests[lane], body)
 
     def pairs(self) -> Pairs:
-        return Pairs(_pair)
+        return _Attributes(_pair)
 
     def text(self, raw: bytes) -> str:
         return _text(_parsed(common_pb2.AnyValue, raw))
 
     def identify(self, raw: bytes, width: int) -> str:
-        return raw.hex() if len(raw) == width and any(raw) else ""
+        return raw.hex() if len(raw) == width and raw != _NONE[:width] else ""
 
     def success(self, lane: Lane, rejected: int, message: str) -> bytes:  # noqa: ARG002 - all alike
         # A response has one field, which is a message of a number and a text.
@@ -69,6 +70,13 @@ class ProtobufEncoding:
 
     def status(self, code: int, message: str) -> bytes:
         return number_and_text(code, message)
+
+
+class _Attributes(Pairs):
+    """Taken all at once: protobuf takes twice as long to hand them out one by one."""
+
+    def labels(self, raws: Any) -> dict[str, str]:
+        return dict(map(self.__getitem__, raws[:])) if raws else {}
 
 
 def _pair(raw: bytes) -> Pair:

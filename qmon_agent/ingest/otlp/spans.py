@@ -41,6 +41,7 @@ class _Spans:
         self._signals = signals
         self._scope = scope
         self._identify = reading.encoding.identify
+        self._read_labels = reading.labels
 
     def take(self, span: Any) -> None:
         identify, signals = self._identify, self._signals
@@ -53,7 +54,8 @@ class _Spans:
         if not 0 <= start <= LAST_TIME or end > LAST_TIME:
             self._reading.reject("spans of a time beyond the year 2262")
             return
-        labels = self._labels(span)
+        status = span.status
+        labels = self._labels(span, status.message)
         user_id, session_id = _whose(labels)
         events = links = ""
         if span.events:
@@ -69,16 +71,16 @@ class _Spans:
             links = self._links(span.links)
         row = (
             start, trace_id, span_id, identify(span.parent_span_id, _SPAN), span.name or "",
-            _KINDS.get(span.kind, "internal"), max(0, end - start),
-            _STATUSES.get(span.status.code, "unset"), user_id, session_id, labels or NO_LABELS,
+            _KINDS.get(span.kind, "internal"), end - start if end > start else 0,
+            _STATUSES.get(status.code, "unset"), user_id, session_id, labels or NO_LABELS,
             events, links,
         )  # fmt: skip
         signals.append(_made(Span, row))  # type: ignore[type-var]
 
-    def _labels(self, span: Any) -> Labels:
-        labels = self._reading.labels(span.attributes)
+    def _labels(self, span: Any, message: str) -> Labels:
+        labels = self._read_labels(span.attributes)
         labels.update(self._scope)
-        if message := span.status.message:
+        if message:
             labels["otel.status_description"] = message
         if state := span.trace_state:
             labels["otel.trace_state"] = state
