@@ -83,9 +83,9 @@ def shown(message):
 
 def family_of(one):
     samples = [
-        (told[0].name, told[0].labels, repr(told[1]), None)
+        (told[0].name, told[0].labels, repr(told[1]), "None")
         if isinstance(told[0], Line)
-        else (told.name, told.labels, repr(float(told.value)), told.timestamp)
+        else (told.name, told.labels, repr(float(told.value)), repr(told.timestamp))
         for told in one.samples
     ]
     kind = "unknown" if one.type == "untyped" else one.type
