@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-_MOST_HELD = 64 * 1024
+_HEAD, _GO_ON = b"HTTP/1.1 ", b"HTTP/1.1 100 "
 
 
 class Joining:
-    """A transport that writes at the end of a turn of its loop what came in that turn.
+    """A transport that keeps the head of an answer until the first of its body is written.
 
-    A write to a socket costs as much as reading a small request; nothing is held any longer.
+    A write to a socket costs as much as translating half a small request.
     """
 
-    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: Any) -> None:
         self._transport = transport
-        self._loop = loop
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._head = b""
         self.is_closing = transport.is_closing
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        if not self._parts:
-            self._loop.call_soon(self._flush)
-        self._parts.append(data)
-        self._size += len(data)
-        if self._size > _MOST_HELD:
-            self._flush()
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        elif data.startswith(_HEAD) and not data.startswith(_GO_ON):
+            self._head = data
+        else:
+            self._transport.write(data)
 
     def close(self) -> None:
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
-        parts, self._parts, self._size = self._parts, [], 0
-        if parts and not self.is_closing():
-            self._transport.write(b"".join(parts))
+    def flush(self) -> None:
+        """Write the head of an answer that has nothing else."""
+        if self._head:
+            self.write(b"")

@@ -33,7 +33,8 @@ class FairProtocol(HttpToolsProtocol):
             transport.write(_LATER)
             transport.close()
             return
-        joining: Any = Joining(transport, self.loop)
+        joining: Any = Joining(transport)
+        self._joining = joining
         super().connection_made(joining)
         self.loop.call_later(_SILENT_S, self._end_silence)
 
@@ -45,6 +46,10 @@ class FairProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self in self.connections:
             super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self._joining.flush()
+        super().on_response_complete()
 
     def _end_silence(self) -> None:
         asked: object = self.cycle
