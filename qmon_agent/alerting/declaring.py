@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
+
+import msgspec
 
 from qmon_agent.domain.catalog import SEVERITIES, Alert, Metric, MonitoringSystem
 from qmon_agent.domain.clock import SECOND
@@ -15,10 +17,11 @@ from qmon_agent.domain.errors import (
     nearest_to,
     raise_all,
 )
+from qmon_agent.domain.plugins import options_of
 from qmon_agent.settings import AlertOptions
 
 from .rules import RULES
-from .watch import build_rule
+from .watch import LIFE, Life, build_rule, policy_of
 
 CREATED_BY = "config"
 
@@ -28,7 +31,7 @@ class Catalog(Protocol):
 
     def add_system(self, name: str, *, created_by: str = "") -> MonitoringSystem: ...
     def add_metric(self, metric: Metric) -> Metric: ...
-    def put_alert(self, alert: Alert) -> Alert: ...
+    def put_alerts(self, alerts: Iterable[Alert]) -> None: ...
     def alerts(self) -> list[Alert]: ...
     def set_alert_status(self, names: Sequence[str], status: str) -> None: ...
 
@@ -50,7 +53,9 @@ def _problems_of(options: AlertOptions) -> Iterator[QmonError]:
         known = nearest_to(options.severity, SEVERITIES) or SEVERITIES
         yield ConfigError(f"{where}.severity", f"no severity {options.severity!r}", known)
     try:
-        build_rule(_alert(options), system=options.system, metric=options.metric)
+        alert = _alert(options)
+        rule = build_rule(alert, system=options.system, metric=options.metric)
+        policy_of(alert, rule.about().policy)
     except UnknownPluginError as problem:
         problem.path = f"{where}.rule"
         yield problem
@@ -61,8 +66,7 @@ def _problems_of(options: AlertOptions) -> Iterator[QmonError]:
 def declare(catalog: Catalog, options: Sequence[AlertOptions]) -> None:
     """Add or change the declared alerts, and switch those off that are declared no more."""
     check_alerts_of(options)
-    for each in options:
-        catalog.put_alert(_alert(each, metric=_metric(catalog, each)))
+    catalog.put_alerts([_alert(each, metric=_metric(catalog, each)) for each in options])
     declared = {each.name for each in options}
     gone = [
         alert.name
@@ -93,15 +97,26 @@ def _alert(options: AlertOptions, metric: int | None = None) -> Alert:
         rule=options.rule,
         for_s=_seconds(options, options.for_, key="for"),
         keep_firing_for_s=_seconds(options, options.keep_firing_for, key="keep_firing_for"),
-        options=kept | _ruled(options) | options.options,
+        options=kept | _ruled(options) | options.options | _life(options),
         created_by=CREATED_BY,
     )
 
 
 def _ruled(options: AlertOptions) -> dict[str, Any]:
     """A severity that is said is that of every incident, whatever the rule is told."""
-    knows = "severities" in RULES.find(options.rule).__annotations__
+    knows = "severities" in options_of(RULES.find(options.rule))
     return {"severities": {}} if options.severity and knows else {}
+
+
+def _life(options: AlertOptions) -> dict[str, Any]:
+    said = Life(
+        on_unknown=options.on_unknown,
+        unknown_for=options.unknown_for,
+        votes=options.votes,
+        may_miss=options.may_miss,
+        priority=options.priority,
+    )
+    return {LIFE: msgspec.to_builtins(said)} if said != Life() else {}
 
 
 def _seconds(options: AlertOptions, text: str | float, *, key: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from qmon_agent.domain.incidents import Episode, Policy, Transition, due_at, step
+from qmon_agent.domain.incidents import Episode, Opinion, Policy, Transition, due_at, follow
 
 from .rules import Fact, Found, Judgement, Rule
 
@@ -45,9 +45,14 @@ def evaluate(
 ) -> Evaluated:
     """Judge and step; `name` is the alert's and the instance's, of which incidents get their id."""
     judged, failed = _judge(rule, cell.memory, fact=fact, now=now)
-    episode, transitions = step(
-        cell.episode, judged.verdict, now, policy=policy, reason=judged.reason
+    severity = judged.severity or (fact.severity if fact else cell.severity)
+    opinion = Opinion(
+        verdict=judged.verdict,
+        severity=severity,
+        reason=judged.reason,
+        is_vote=judged.is_news or fact is not None,
     )
+    episode, transitions = follow(cell.episode, opinion, now, policy=policy)
     began = bool(transitions) and transitions[0].before == "inactive"
     episodes = cell.episodes + began
     after = Cell(
@@ -56,8 +61,8 @@ def evaluate(
         incident=incident_id(name, now, episodes) if began else cell.incident,
         episodes=episodes,
         labels=fact.labels if fact else cell.labels,
-        severity=fact.severity if fact else cell.severity,
-        value=fact.value if fact else cell.value,
+        severity=severity or (cell.severity if judged.verdict != "breach" else ""),
+        value=_value(judged, fact, cell),
         event_time=_event_time(fact, now) if began else cell.event_time,
         text=judged.text or (fact.text if fact else "") or cell.text,
         told=() if began else cell.told,
@@ -67,6 +72,13 @@ def evaluate(
     return Evaluated(
         cell=after, transitions=transitions, wake=wake, failed=failed, found=judged.found
     )
+
+
+def _value(judged: Judgement, fact: Fact | None, cell: Cell) -> float | None:
+    """What a rule has worked out, or else what it was told."""
+    if judged.value is not None:
+        return judged.value
+    return fact.value if fact else cell.value
 
 
 def _event_time(fact: Fact | None, now: int) -> int:

@@ -9,11 +9,12 @@ import msgspec
 
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import SECOND
-from qmon_agent.domain.incidents import ACTIVE, Transition
+from qmon_agent.domain.incidents import ACTIVE, RAISED, Transition
 from qmon_agent.domain.notices import Notice
 from qmon_agent.store.state.ledger import Entry, IncidentRecord, Posting, TransitionRecord
 
 from .evaluation import Cell
+from .watch import LIFE
 
 Status = Literal["firing", "resolved"]
 
@@ -39,6 +40,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def severity(self) -> str:
         return self.after.severity or self.alert.severity
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Those of the instance, and the alert's priority, so that it can be routed by."""
+        priority = self.alert.options.get(LIFE, {}).get("priority", "")
+        return dict(self.after.labels) | ({"priority": priority} if priority else {})
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +78,7 @@ def _incident(change: Change) -> IncidentRecord:
         id=change.after.incident,
         alert=change.alert.id,
         instance=change.instance,
-        labels=dict(change.after.labels),
+        labels=change.labels,
         state=change.after.episode.state,
         unknown=change.after.episode.unknown,
         severity=change.severity,
@@ -101,10 +108,12 @@ def _postings(
     status = _worth_telling(transition, telling)
     if status is None:
         return
+    # An incident that gets worse is told again, once for each step up.
+    worse = f".{incident.severity}" if _is_worse(transition) else ""
     notice = msgspec.json.encode(_notice(change, incident, transition, status=status)).decode()
     for channel in telling.channels:
         yield Posting(
-            key=f"{incident.id}.{status}.{channel}",
+            key=f"{incident.id}.{status}.{channel}{worse}",
             incident=incident.id,
             channel=channel,
             notice=notice,
@@ -116,10 +125,14 @@ def _postings(
 
 def _worth_telling(transition: Transition, telling: Telling) -> Status | None:
     before, after = transition.before in ACTIVE, transition.after in ACTIVE
-    if begins(transition) or transition.reason == NEWCOMER:
+    if begins(transition) or transition.reason == NEWCOMER or _is_worse(transition):
         return "firing"
     ended = before and not after
     return "resolved" if ended and telling.ends_too and transition.reason != REMOVED else None
+
+
+def _is_worse(transition: Transition) -> bool:
+    return transition.reason.startswith(f"{RAISED}:")
 
 
 def _notice(

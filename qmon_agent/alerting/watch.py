@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from qmon_agent.domain.catalog import Alert, Metric, MonitoringSystem
 from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError, InvalidThresholdError
 from qmon_agent.domain.incidents import Policy
+from qmon_agent.domain.plugins import options_of
+from qmon_agent.domain.votes import Ballot, parse_share
 
 from .evaluation import Cell
 from .rules import RULES, About, Rule
 
 MAX_INSTANCES = 10_000
+LIFE = "life"
+"""Among the options of an alert those that are no rule's, but the life of its incidents."""
+
+
+class Life(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an alert says of the life of its incidents, beside `for` and `keep_firing_for`."""
+
+    on_unknown: Literal["", "keep", "fire", "resolve"] = ""
+    unknown_for: str | float = ""
+    votes: str = ""
+    may_miss: str = ""
+    priority: str = ""
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +49,7 @@ class Watch:
         self.metric = subject.metric.name if subject.metric else ""
         self.rule = build_rule(alert, system=self.system, metric=self.metric)
         self.about: About = self.rule.about()
-        self.policy = _policy(alert, self.about.policy)
+        self.policy = policy_of(alert, self.about.policy)
         self.cells: dict[str, Cell] = {}
         self._limit = limit
 
@@ -64,17 +79,31 @@ def build_rule(alert: Alert, *, system: str, metric: str) -> Rule:
     """The alert's rule with its options; raises ConfigError or UnknownPluginError."""
     where = f"alerts.{alert.name}"
     said: dict[str, Any] = {"system": system, "metric": metric, "threshold": alert.threshold}
-    known = RULES.find(alert.rule).__annotations__
+    known = options_of(RULES.find(alert.rule))
     options = {name: value for name, value in said.items() if value and name in known}
+    own = {name: value for name, value in alert.options.items() if name != LIFE}
     try:
-        return RULES.build(alert.rule, options | alert.options, path=where)
+        return RULES.build(alert.rule, options | own, path=where)
     except InvalidThresholdError as error:
         raise ConfigError(f"{where}.threshold", str(error)) from None
 
 
-def _policy(alert: Alert, words: Policy) -> Policy:
+def policy_of(alert: Alert, words: Policy) -> Policy:
+    """How its incidents live; raises ConfigError for a vote that makes no sense."""
     # What the alert says beside its threshold is said on purpose, and wins.
+    life = msgspec.convert(alert.options.get(LIFE, {}), Life)
     return Policy(
         for_ns=round(alert.for_s * SECOND) or words.for_ns,
         keep_firing_ns=round(alert.keep_firing_for_s * SECOND) or words.keep_firing_ns,
+        on_unknown=life.on_unknown or words.on_unknown,
+        unknown_for_ns=parse_duration(life.unknown_for) or words.unknown_for_ns,
+        ballot=_ballot(life, f"alerts.{alert.name}") or words.ballot,
     )
+
+
+def _ballot(life: Life, where: str) -> Ballot | None:
+    if not (life.votes or life.may_miss):
+        return None
+    need, of = parse_share(life.votes or "1 of 1", least=1, where=f"{where}.votes")
+    spare, within = parse_share(life.may_miss or "0 of 1", least=0, where=f"{where}.may_miss")
+    return Ballot(need=need, of=of, spare=spare, within=within)

@@ -34,6 +34,7 @@ class Watches:
         self._catalog = catalog
         self._by_alert: dict[int, Watch] = {}
         self._by_metric: dict[str, list[Watch]] = {}
+        self._by_signals: dict[tuple[str, ...], list[Watch]] = {}
 
     def __iter__(self) -> Iterator[Watch]:
         return iter(list(self._by_alert.values()))
@@ -47,7 +48,11 @@ class Watches:
         found = [
             watch for metric in self._metrics_in(batch) for watch in self._by_metric.get(metric, ())
         ]
-        return found + self._by_metric.get("", [])
+        for signals, watches in self._by_signals.items():
+            if any(getattr(batch, name) for name in signals):
+                found += watches
+        # One that looks at two metrics is found by both.
+        return list(dict.fromkeys(found)) + self._by_metric.get("", [])
 
     def _metrics_in(self, batch: Observed) -> Iterable[str]:
         """Of a batch; nothing while no watch looks at a metric, which is how it mostly is."""
@@ -60,9 +65,14 @@ class Watches:
         for alert in self._catalog.alerts():
             if alert.status == "active":
                 self._take_up(alert, before.pop(alert.id, None))
-        self._by_metric = defaultdict(list)
+        self._by_metric, self._by_signals = defaultdict(list), defaultdict(list)
         for watch in self:
-            self._by_metric[watch.about.metric].append(watch)
+            about = watch.about
+            if about.signals:
+                self._by_signals[about.signals].append(watch)
+                continue
+            for metric in dict.fromkeys((about.metric, *about.also)):
+                self._by_metric[metric].append(watch)
         return list(before.values())
 
     def restore(self, states: Iterable[StateRecord]) -> Iterator[tuple[Alert, str, Cell]]:

@@ -2,7 +2,7 @@
 
 inactive → pending → firing → recovering → inactive, and a flag `unknown` beside it. The durations
 mean what Prometheus means by `for` and `keep_firing_for`; unlike there, missing data is *unknown*,
-which keeps every state as it is and so never resolves anything.
+which keeps every state as it is and so never resolves anything, unless the policy says otherwise.
 """
 
 from __future__ import annotations
@@ -12,10 +12,15 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from .catalog import SEVERITIES
+from .votes import SINGLE, Ballot, Verdict, cast, tally
+
 State = Literal["inactive", "pending", "firing", "recovering"]
-Verdict = Literal["breach", "clear", "unknown"]
+OnUnknown = Literal["keep", "fire", "resolve"]
 
 ACTIVE: frozenset[State] = frozenset({"firing", "recovering"})
+ON_UNKNOWN: tuple[OnUnknown, ...] = ("keep", "fire", "resolve")
+RAISED = "severity_raised"
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +28,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     for_ns: int = 0
     keep_firing_ns: int = 0
+    on_unknown: OnUnknown = "keep"
+    """What becomes of it when nobody has known for `unknown_for_ns`."""
+    unknown_for_ns: int = 0
+    ballot: Ballot = SINGLE
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,6 +42,11 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fired_at: int = 0
     clear_since: int = 0
     unknown: str = ""
+    unknown_since: int = 0
+    severity: str = ""
+    """As it was last told to be; empty: as bad as the alert."""
+    marks: str = ""
+    """The verdicts that are still to be voted by, where there is a vote."""
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +58,16 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
+class Opinion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule says: a verdict, how bad, and why it does not know."""
+
+    verdict: Verdict
+    severity: str = ""
+    reason: str = "no_data"
+    is_vote: bool = True
+    """Whether something was measured, not merely looked at again."""
+
+
 Step = tuple[Episode, tuple[Transition, ...]]
 INACTIVE = Episode()
 
@@ -53,10 +77,22 @@ def step(
 ) -> Step:
     """The next episode and what changed; `reason` says why a verdict is unknown."""
     if verdict == "unknown":
-        return _doubt(episode, now, reason)
+        return _doubt(episode, now, policy=policy, reason=reason)
     known, regained = _know(episode, now)
     after, moved = _BY_VERDICT[verdict](known, now, policy)
     return after, regained + moved
+
+
+def follow(episode: Episode, opinion: Opinion, now: int, *, policy: Policy) -> Step:
+    """The same by an opinion, which is put to the vote and may say how bad it is."""
+    verdict = opinion.verdict
+    if policy.ballot != SINGLE:
+        episode, verdict = _vote(episode, opinion, policy.ballot)
+    after, moved = step(episode, verdict, now, policy=policy, reason=opinion.reason)
+    if verdict != "breach" or opinion.severity in {"", after.severity}:
+        return after, moved
+    graded = replace(after, severity=opinion.severity)
+    return graded, moved + _regraded(after, opinion.severity, now)
 
 
 def close(episode: Episode, now: int, reason: str) -> Step:
@@ -67,7 +103,9 @@ def close(episode: Episode, now: int, reason: str) -> Step:
 def due_at(episode: Episode, policy: Policy) -> int | None:
     """The moment from which the same verdict as before would change the state."""
     if episode.unknown:
-        return None
+        awaited = _UNSETTLED[policy.on_unknown]
+        is_due = episode.state in awaited
+        return episode.unknown_since + policy.unknown_for_ns if is_due else None
     if episode.state == "pending":
         return episode.since + policy.for_ns
     if episode.state == "recovering":
@@ -75,17 +113,71 @@ def due_at(episode: Episode, policy: Policy) -> int | None:
     return None
 
 
-def _doubt(episode: Episode, now: int, reason: str) -> Step:
-    if episode.unknown == reason:
-        return episode, ()
-    doubted = replace(episode, unknown=reason)
-    return doubted, _noted(episode, now, f"unknown:{reason}")
+def _vote(episode: Episode, opinion: Opinion, ballot: Ballot) -> tuple[Episode, Verdict]:
+    if not opinion.is_vote:
+        silent = opinion.verdict == "unknown" or not episode.marks
+        return episode, opinion.verdict if silent else tally(episode.marks, ballot)
+    marks = cast(episode.marks, opinion.verdict, ballot)
+    return replace(episode, marks=marks), tally(marks, ballot)
+
+
+def _regraded(episode: Episode, severity: str, now: int) -> tuple[Transition, ...]:
+    if episode.state not in ACTIVE or not episode.severity:
+        return ()
+    is_worse = _rank(severity) > _rank(episode.severity)
+    return _noted(episode, now, f"{RAISED if is_worse else 'severity_lowered'}:{severity}")
+
+
+def _rank(severity: str) -> int:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else -1
+
+
+_UNSETTLED: dict[OnUnknown, frozenset[State]] = {
+    "keep": frozenset(),
+    "fire": frozenset({"inactive", "pending"}),
+    "resolve": frozenset({"pending", "firing", "recovering"}),
+}
+"""In which states the policy for the unknown still has something to do."""
+
+
+def _doubt(episode: Episode, now: int, *, policy: Policy, reason: str) -> Step:
+    doubted = episode
+    noted: tuple[Transition, ...] = ()
+    # What was kept by an older agent does not say since when.
+    if not episode.unknown_since:
+        doubted = replace(doubted, unknown_since=now)
+    if episode.unknown != reason:
+        doubted = replace(doubted, unknown=reason)
+        noted = _noted(episode, now, f"unknown:{reason}")
+    if doubted.state not in _UNSETTLED[policy.on_unknown]:
+        return doubted, noted
+    if now - doubted.unknown_since < policy.unknown_for_ns:
+        return doubted, noted
+    after, moved = _settle(doubted, now, policy)
+    return after, noted + moved
+
+
+def _settle(episode: Episode, now: int, policy: Policy) -> Step:
+    """Do what the policy says when nobody has known for long enough."""
+    why = f"unknown_{'fired' if policy.on_unknown == 'fire' else 'resolved'}:{episode.unknown}"
+    if policy.on_unknown == "fire":
+        since = episode.since or episode.unknown_since
+        after = replace(episode, state="firing", since=since, fired_at=now, clear_since=0)
+    else:
+        after = replace(
+            INACTIVE,
+            unknown=episode.unknown,
+            unknown_since=episode.unknown_since,
+            marks=episode.marks,
+        )
+    return _become(after, before=episode, now=now, reason=why)
 
 
 def _know(episode: Episode, now: int) -> Step:
     if not episode.unknown:
         return episode, ()
-    return replace(episode, unknown=""), _noted(episode, now, "known")
+    known = replace(episode, unknown="", unknown_since=0)
+    return known, _noted(episode, now, "known")
 
 
 def _noted(episode: Episode, now: int, reason: str) -> tuple[Transition, ...]:
@@ -103,20 +195,22 @@ def _breach(episode: Episode, now: int, policy: Policy) -> Step:
     waited = episode.state == "pending"
     since = episode.since if waited else now
     if now - since >= policy.for_ns:
-        after = Episode(state="firing", since=since, fired_at=now)
+        after = replace(episode, state="firing", since=since, fired_at=now)
         reason = "breach_held" if waited else "breach"
         return _become(after, before=episode, now=now, reason=reason)
-    return _become(Episode(state="pending", since=since), before=episode, now=now, reason="breach")
+    after = replace(episode, state="pending", since=since)
+    return _become(after, before=episode, now=now, reason="breach")
 
 
 def _clear(episode: Episode, now: int, policy: Policy) -> Step:
+    over = replace(INACTIVE, marks=episode.marks) if episode.marks else INACTIVE
     if episode.state == "pending":
-        return _become(INACTIVE, before=episode, now=now, reason="cleared_before_firing")
+        return _become(over, before=episode, now=now, reason="cleared_before_firing")
     if episode.state == "inactive":
         return episode, ()
     clear_since = episode.clear_since if episode.state == "recovering" else now
     if now - clear_since >= policy.keep_firing_ns:
-        return _become(INACTIVE, before=episode, now=now, reason="cleared")
+        return _become(over, before=episode, now=now, reason="cleared")
     after = replace(episode, state="recovering", clear_since=clear_since)
     return _become(after, before=episode, now=now, reason="clear")
 

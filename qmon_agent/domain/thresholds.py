@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -50,6 +50,27 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
         hold = f" for {print_duration(self.for_ns)}" if self.for_ns else ""
         keep = f" keep {print_duration(self.keep_firing_ns)}" if self.keep_firing_ns else ""
         return f"{self.operator} {bound}{hold}{keep}"
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """A line, and another that has to be crossed before it is over: hysteresis."""
+
+    line: Threshold
+    clear: Threshold | None = None
+    severity: str = ""
+
+    def holds(self, value: float, *, held: bool) -> bool:
+        """Whether it is breached, given whether it was; NaN changes nothing."""
+        if self.line.crossed_by(value):
+            return True
+        return held and self.clear is not None and not self.clear.crossed_by(value)
+
+
+def worst_of(levels: Sequence[Level], value: float, *, held: int) -> int:
+    """How many of the levels, the mildest first, are breached now; `held` is how many were."""
+    return max(
+        (n for n, level in enumerate(levels, 1) if level.holds(value, held=n <= held)), default=0
+    )
 
 
 def parse_threshold(text: str | float) -> Threshold:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -156,6 +156,17 @@ class AlertOptions(Options, frozen=True, kw_only=True):
     """How long the condition must hold before it fires."""
     keep_firing_for: str = ""
     """How long it goes on firing after the condition has ended."""
+    on_unknown: Literal["", "keep", "fire", "resolve"] = ""
+    """What becomes of it when nothing is known: `keep` (as if nothing was said), `fire` or
+    `resolve`."""
+    unknown_for: str = ""
+    """How long nothing has to be known before that is done."""
+    votes: str = ""
+    """How many of the last evaluations have to say so: `3 of 5`."""
+    may_miss: str = ""
+    """How many of the last evaluations may know nothing before it is unknown: `2 of 5`."""
+    priority: Literal["", "P1", "P2", "P3", "P4", "P5"] = ""
+    """How soon somebody should look, beside how bad it is; `P1` is at once."""
     severity: str = ""
     """How bad it is: `info`, `warning`, `error`, `critical`; if nothing is said, as bad as the rule
     is told, or `warning`."""

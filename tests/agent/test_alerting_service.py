@@ -84,6 +84,45 @@ class TestSeverity:
         assert severity == self.told(desk, label, severity="info", options=options)
 
 
+class TestLives:
+    def test_tell_again_when_it_gets_worse_and_once_only(self, desk):
+        worse = AlertOptions(name="hot", metric="temp", threshold=5, options={"critical": 9})
+        desk.service.declare([worse])
+
+        for value in (6.0, 9.0, 6.0, 9.0, 1.0):
+            desk.point(value)
+
+        assert ["firing", "firing", "resolved"] == desk.told()
+
+    def test_fire_for_want_of_data_when_they_are_told_to(self, desk):
+        silent = AlertOptions(
+            name="silent", metric="temp", threshold=5, on_unknown="fire", unknown_for="10s"
+        )
+        desk.service.declare([silent])
+        desk.point(1.0)
+
+        desk.tick(300)
+        before = desk.told()
+        desk.restart()
+        desk.tick(10)
+
+        assert [[], ["firing"]] == [before, desk.told()]
+
+    def test_take_a_vote_and_are_labelled_with_their_priority(self, desk):
+        voted = AlertOptions(name="v", metric="temp", threshold=5, votes="2 of 3", priority="P1")
+        desk.service.declare([voted])
+
+        told = [desk.point(value) or desk.told() for value in (6.0, 1.0, 6.0)]
+
+        assert [[], [], ["firing"]] == told
+        assert "P1" in str(desk.store.view("incidents"))
+
+    @pytest.mark.parametrize("wrong", [{"votes": "5 of 3"}, {"may_miss": "often"}])
+    def test_that_cannot_be_are_refused(self, desk, wrong):
+        with pytest.raises(ConfigError, match=f"alerts.v.{next(iter(wrong))}"):
+            desk.service.declare([AlertOptions(name="v", metric="temp", threshold=5, **wrong)])
+
+
 class TestThresholds:
     def test_fire_when_held_long_enough_and_not_before(self, desk):
         desk.service.declare([HOT])

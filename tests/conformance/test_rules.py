@@ -13,21 +13,67 @@ from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.incidents import Policy
-from qmon_sdk.protocol.signals import CheckIn, Error, Point
+from qmon_sdk.protocol.signals import CheckIn, Error, Point, Session
 
+BAD, ALL = {"metric": "temp", "where": {"room": "b*"}}, {"metric": "temp"}
 OPTIONS = {
-    "threshold": {"metric": "temp", "threshold": "> 5", "system": "shop"},
+    "threshold": {"metric": "temp", "threshold": "> 5", "system": "shop", "clear": "< 3"},
     "absence": {"metric": "temp", "system": "shop", "after": "3s"},
+    "burn_rate": {"system": "shop", "bad": BAD, "events": ALL, "objective": 0.9, "min_events": 2},
+    "certificate_expiry": {"metric": "temp", "system": "shop"},
+    "crashed_sessions": {"system": "shop", "window": "10s", "min_events": 1},
+    "forecast": {
+        "metric": "temp",
+        "system": "shop",
+        "threshold": "> 9",
+        "window": "6s",
+        "min_samples": 3,
+        "min_fit": 0.1,
+        "stale_after": "3s",
+    },
     "missed_checkin": {"system": "shop", "margin": "2s", "max_runtime": "3s"},
     "new_error": {"system": "shop", "lasts": "3s"},
+    "percentile": {
+        "metric": "temp",
+        "system": "shop",
+        "threshold": "> 5",
+        "clear": "< 3",
+        "critical": "> 8",
+        "window": "10s",
+        "min_events": 2,
+        "per": ["room"],
+    },
+    "probe_down": {"system": "shop", "stale_after": "3s"},
+    "rate_of_change": {"metric": "temp", "system": "shop", "threshold": "> 5", "window": "4s"},
+    "ratio": {
+        "system": "shop",
+        "part": BAD,
+        "whole": ALL,
+        "threshold": "> 0.5",
+        "window": "8s",
+        "min_events": 2,
+    },
     "received": {"system": "shop"},
+    "users_affected": {"system": "shop", "threshold": "> 2", "window": "8s"},
 }
 VALUES = st.floats(0, 10) | st.just(float("nan"))
 POINTS = st.lists(
-    st.builds(Point, metric=st.sampled_from(["temp", "other", "alert.firing"]), value=VALUES),
+    st.builds(
+        Point,
+        metric=st.sampled_from(["temp", "other", "alert.firing", "probe.up"]),
+        kind=st.sampled_from(["gauge", "counter", "distribution"]),
+        value=VALUES,
+        attributes=st.fixed_dictionaries({}, optional={"room": st.sampled_from(["a", "bed"])}),
+    ),
     max_size=3,
 )
-ERRORS = st.lists(st.builds(Error, type=st.just("E"), grouping=st.sampled_from("abc")), max_size=3)
+ERRORS = st.lists(
+    st.builds(
+        Error, type=st.just("E"), grouping=st.sampled_from("abc"), user_id=st.sampled_from("uvw")
+    ),
+    max_size=3,
+)
+SESSIONS = st.lists(st.builds(Session, status=st.sampled_from(["healthy", "crashed"])), max_size=3)
 CHECKINS = st.lists(
     st.builds(
         CheckIn,
@@ -46,14 +92,21 @@ CHECKINS = st.lists(
     ),
     max_size=3,
 )
-SIGNALS = st.fixed_dictionaries({"points": POINTS, "errors": ERRORS, "checkins": CHECKINS})
+SIGNALS = st.fixed_dictionaries(
+    {"points": POINTS, "errors": ERRORS, "checkins": CHECKINS, "sessions": SESSIONS}
+)
 STEPS = st.lists(
     st.tuples(st.integers(0, 5), st.none() | st.tuples(st.sampled_from(["shop", "away"]), SIGNALS)),
     max_size=15,
 )
 ONE_OF_EACH = {
-    "points": [Point(metric="temp", value=9.0), Point(metric="alert.firing", value=1.0)],
-    "errors": [Error(type="E")],
+    "points": [
+        Point(metric="temp", value=9.0),
+        Point(metric="alert.firing", value=1.0),
+        Point(metric="probe.up", value=0.0),
+    ],
+    "errors": [Error(type="E", user_id="u")],
+    "sessions": [Session(status="crashed")],
     "checkins": [CheckIn(monitor="a")],
 }
 

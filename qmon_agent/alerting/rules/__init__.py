@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import msgspec
 
 from qmon_agent.alerting.observed import Observed
-from qmon_agent.domain.incidents import Policy, Verdict
+from qmon_agent.domain.incidents import Policy
 from qmon_agent.domain.plugins import Registry
+from qmon_agent.domain.votes import Verdict
 from qmon_sdk.protocol.signals import CheckIn
 
 
@@ -46,6 +47,12 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     wake: int | None = None
     text: str = ""
     """What there is to say of it, where a fact does not say it."""
+    value: float | None = None
+    """What was worked out and compared, where it is not what the fact says."""
+    severity: str = ""
+    """How bad it is; empty: as bad as the fact says, or else the alert."""
+    is_news: bool = False
+    """Whether something was measured although there is no fact: it counts where there is a vote."""
     found: tuple[Found, ...] = ()
     """To be kept beside what was sent; after a crash perhaps again."""
 
@@ -55,6 +62,10 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
     metric: str = ""
     """Only batches with points of this metric are of interest; empty: every batch."""
+    also: tuple[str, ...] = ()
+    """Further metrics, where there is one."""
+    signals: tuple[str, ...] = ()
+    """Only batches with any of these are of interest, by their names in `Observed`."""
     expected: tuple[Fact, ...] = ()
     """Instances that are judged from the start on."""
     policy: Policy = Policy()

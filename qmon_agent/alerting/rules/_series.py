@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from math import isfinite
 
 import msgspec
 
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.domain.point_columns import points_of
 from qmon_sdk.protocol.signals import Point
+
+from . import Fact
+from ._measures import MEASURES
 
 
 class Selector(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +31,46 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
             if self.where.items() <= point.attributes.items():
                 yield point
 
+    def facts(self, batch: Observed, measure: str) -> Iterator[Fact]:
+        """Each point as a fact about the series it belongs to."""
+        measured = MEASURES[measure]
+        for point in self.points(batch):
+            name, labels = series(batch.service, point.attributes)
+            yield Fact(instance=name, value=measured(point), event_time=point.time, labels=labels)
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is counted: a counter's growth, how many a distribution holds, or a gauge's value."""
+
+    metric: str
+    """The metric that is counted."""
+    where: dict[str, str] = {}
+    """Only points with these attributes; `*` and `?` stand for anything, as in `5*`."""
+
+    def amount(self, point: Point) -> float:
+        """How much of it a point is; nothing, if it is another metric or does not fit."""
+        if point.metric != self.metric or not self._fits(point.attributes):
+            return 0.0
+        amount = float(point.count) if point.kind == "distribution" else point.value
+        return amount if isfinite(amount) else 0.0
+
+    def _fits(self, attributes: Mapping[str, str]) -> bool:
+        return all(
+            fnmatchcase(attributes.get(name, ""), wanted) for name, wanted in self.where.items()
+        )
+
 
 def series(service: str, attributes: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The stable name of a series, and its labels."""
     labels = {"service": service, **attributes}
     return msgspec.json.encode(labels, order="sorted").decode(), labels
+
+
+def group(service: str, per: Iterable[str], attributes: Mapping[str, str]) -> dict[str, str]:
+    """The labels of the instance that something belongs to: the service, and those of `per`."""
+    return {"service": service, **{name: attributes.get(name, "") for name in per}}
+
+
+def name_of(labels: Mapping[str, str]) -> str:
+    """The stable name of an instance."""
+    return msgspec.json.encode(labels, order="sorted").decode()

@@ -75,9 +75,11 @@ class MissedCheckinRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     def about(self) -> About:
         is_expected = self.system and self.monitor and self.schedule
         if not is_expected:
-            return About()
+            return About(signals=("checkins",))
         place = self.environment or USUAL
-        return About(expected=(self._fact((self.system, place), self.monitor),))
+        return About(
+            signals=("checkins",), expected=(self._fact((self.system, place), self.monitor),)
+        )
 
     def notice(self, batch: Observed) -> Iterator[Fact]:
         if self.system not in {"", batch.service}:

@@ -32,7 +32,7 @@ class NewErrorRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         self._lasts_ns = parse_duration(self.lasts)
 
     def about(self) -> About:
-        return About(resolves_quietly=True)
+        return About(signals=("errors",), resolves_quietly=True)
 
     def notice(self, batch: Observed) -> Iterator[Fact]:
         if self.system and batch.service != self.system:

@@ -97,9 +97,14 @@ class Catalog:
 
     def put_alert(self, alert: Alert) -> Alert:
         """Add the alert, or give the one of the same name these values."""
-        with self._database.writing() as connection:
-            upsert(connection, ALERTS, [self._dated(alert)], keys=["name"])
+        self.put_alerts([alert])
         return next(each for each in self.alerts() if each.name == alert.name)
+
+    def put_alerts(self, alerts: Iterable[Alert]) -> None:
+        """Add the alerts, or give those of the same names these values, in one transaction."""
+        rows = [self._dated(each) for each in alerts]
+        with self._database.writing() as connection:
+            upsert(connection, ALERTS, rows, keys=["name"])
 
     def alerts(self, *, metric: int | None = None) -> list[Alert]:
         """All, or those on one metric, by name."""

@@ -1,0 +1,92 @@
+"""What most rules end with: a number, and the lines it must not cross."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.incidents import Policy
+from qmon_agent.domain.thresholds import Level, parse_threshold, worst_of
+
+from . import Judgement
+
+HELD = "held"
+
+
+class Lined(msgspec.Struct, kw_only=True):
+    """Options of a rule that compares a number, and the comparison."""
+
+    threshold: str | float
+    """The line, as `> 0.5 for 10s`; a bare number means at least."""
+    clear: str | float = ""
+    """The line that has to be crossed before it is over, as `< 0.4`; empty: the same line."""
+    critical: str | float = ""
+    """A further line, beyond which it is `critical`, however bad the alert is otherwise."""
+    critical_clear: str | float = ""
+    """The line that has to be crossed before it is no longer `critical`."""
+    _levels: tuple[Level, ...] = ()
+
+    def prepare(self) -> None:
+        """Read the lines; raises ConfigError or InvalidThresholdError."""
+        levels = [_level(self.threshold, self.clear, "clear")]
+        if self.critical != "":
+            levels.append(
+                _level(self.critical, self.critical_clear, "critical_clear", severity="critical")
+            )
+        self._levels = tuple(levels)
+
+    @property
+    def policy(self) -> Policy:
+        """How long it has to hold, as the line says."""
+        line = self._levels[0].line
+        return Policy(for_ns=line.for_ns, keep_firing_ns=line.keep_firing_ns)
+
+    def compared(
+        self, value: float | None, memory: Mapping[str, Any], *, text: str = "", wake: int | None
+    ) -> Judgement:
+        """The verdict on a number; of none, and of NaN, nothing is known."""
+        # NaN comes back from JSON as nothing.
+        if value is None or math.isnan(value):
+            return Judgement(
+                verdict="unknown", memory=memory, reason="not_a_number", wake=wake, text=text
+            )
+        held = memory.get(HELD, 0)
+        worst = worst_of(self._levels, value, held=held)
+        if worst != held:
+            memory = {**memory, HELD: worst}
+        return Judgement(
+            verdict="breach" if worst else "clear",
+            memory=memory,
+            wake=wake,
+            text=text,
+            value=value,
+            severity=self._levels[worst - 1].severity if worst else "",
+        )
+
+
+def _level(line: str | float, clear: str | float, option: str, *, severity: str = "") -> Level:
+    level = Level(
+        line=parse_threshold(line),
+        clear=parse_threshold(clear) if clear != "" else None,
+        severity=severity,
+    )
+    _refuse_crossed(level, option)
+    return level
+
+
+def _refuse_crossed(level: Level, option: str) -> None:
+    """A line that is over before it has begun would let it flap."""
+    clear = level.clear
+    if clear is None:
+        return
+    if clear.crossed_by(level.line.bound) and level.line.crossed_by(level.line.bound):
+        raise ConfigError(option, f"{clear} is already so at {level.line}")
+
+
+def unknown(memory: Mapping[str, Any], reason: str, wake: int | None = None) -> Judgement:
+    """Nothing is known, for this reason."""
+    return Judgement(verdict="unknown", memory=memory, reason=reason, wake=wake)

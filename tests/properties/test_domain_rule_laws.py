@@ -1,0 +1,223 @@
+"""The laws of what rules reckon with: votes, levels, windows, lines, sketches."""
+
+from itertools import pairwise
+from math import inf, isclose
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmon_agent.domain.burning import burn_rate, exhausted_after
+from qmon_agent.domain.changes import Samples, change_of, grown_of, percent_of
+from qmon_agent.domain.distinct import K, estimate, mark_of, smallest
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.fitting import fitted, time_until
+from qmon_agent.domain.incidents import ACTIVE, Episode, Opinion, Policy, due_at, follow
+from qmon_agent.domain.sketches import MOST, added, joined, pairs_of
+from qmon_agent.domain.thresholds import Level, parse_threshold, worst_of
+from qmon_agent.domain.votes import Ballot, parse_share
+from qmon_agent.domain.windows import add, put, total, within
+from qmon_sdk.protocol.buckets import bucket_of, fold, quantile
+
+VERDICTS = st.lists(st.sampled_from(["breach", "clear", "unknown"]), max_size=20)
+COUNTS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=40)
+
+
+def live(verdicts, policy, *, each=1):
+    """Episodes and reasons, one verdict a time."""
+    episode, reasons = Episode(), []
+    for now, verdict in enumerate(verdicts, 1):
+        episode, moved = follow(episode, Opinion(verdict=verdict), now * each, policy=policy)
+        reasons += [move.reason for move in moved]
+    return episode, reasons
+
+
+class TestVotes:
+    @given(VERDICTS)
+    def test_of_one_are_the_verdict_itself(self, verdicts):
+        alone, voted = Policy(), Policy(ballot=Ballot(need=1, of=1, spare=0, within=2))
+
+        assert live(verdicts, alone)[0].state == live(verdicts, voted)[0].state or (
+            "unknown" in verdicts
+        )
+
+    def test_need_n_of_m_and_pass_over_what_is_missing(self):
+        policy = Policy(ballot=Ballot(need=2, of=3, spare=1, within=3))
+        told = ["breach", "unknown", "clear", "breach"]
+
+        episode, reasons = live(told, policy)
+
+        assert ("firing", ["breach"]) == (episode.state, reasons)
+
+    def test_do_not_count_what_was_only_looked_at_again(self):
+        policy = Policy(ballot=Ballot(need=2, of=3))
+        episode, _ = live(["breach"], policy)
+
+        for now in range(2, 9):
+            again = Opinion(verdict="breach", is_vote=False)
+            episode, _ = follow(episode, again, now, policy=policy)
+
+        assert "inactive" == episode.state
+
+    @pytest.mark.parametrize("text", ["", "3", "4 of 3", "0 of 3", "1 of 100000", "-1 of 2"])
+    def test_that_make_no_sense_are_refused(self, text):
+        with pytest.raises(ConfigError, match="votes"):
+            parse_share(text, least=1, where="votes")
+
+
+class TestUnknown:
+    def test_fires_after_its_own_time_with_a_reason(self):
+        policy = Policy(on_unknown="fire", unknown_for_ns=2, for_ns=100)
+
+        _, reasons = live(["clear", "unknown", "unknown", "unknown"], policy)
+
+        assert ["unknown_fired:no_data"] == reasons
+
+    def test_resolves_after_its_own_time_with_a_reason(self):
+        policy = Policy(on_unknown="resolve", unknown_for_ns=1)
+
+        _, reasons = live(["breach", "unknown", "unknown", "unknown"], policy)
+
+        assert ["breach", "unknown:no_data", "unknown_resolved:no_data"] == reasons
+
+    @given(VERDICTS, st.sampled_from(["keep", "fire", "resolve"]), st.integers(0, 3))
+    def test_foretells_when_it_acts(self, verdicts, action, patience):
+        policy = Policy(on_unknown=action, unknown_for_ns=patience)
+        episode, _ = live([*verdicts, "unknown"], policy)
+        due, unknown = due_at(episode, policy), Opinion(verdict="unknown")
+
+        assert episode == follow(episode, unknown, (due or 100) - 1, policy=policy)[0]
+        if due is not None:
+            assert episode.state != follow(episode, unknown, due, policy=policy)[0].state
+
+    def test_of_a_cell_of_an_older_agent_begins_when_it_is_read(self):
+        kept = msgspec.json.decode(
+            b'{"state":"firing","fired_at":1,"unknown":"no_data"}', type=Episode
+        )
+        policy = Policy(on_unknown="resolve", unknown_for_ns=10)
+
+        after, _ = follow(kept, Opinion(verdict="unknown"), 50, policy=policy)
+
+        assert ("firing", 60) == (after.state, due_at(after, policy))
+
+
+class TestSeverity:
+    def test_that_rises_while_it_fires_is_a_transition(self):
+        episode, reasons = Episode(), []
+        for now, said in enumerate(["warning", "critical", "critical", "warning"]):
+            opinion = Opinion(verdict="breach", severity=said)
+            episode, moved = follow(episode, opinion, now, policy=Policy())
+            reasons += [move.reason for move in moved]
+
+        assert ["breach", "severity_raised:critical", "severity_lowered:warning"] == reasons
+
+
+class TestLevels:
+    @given(st.lists(st.floats(0, 100)))
+    def test_are_left_only_over_the_line_that_clears(self, values):
+        level = Level(line=parse_threshold("> 80"), clear=parse_threshold("< 60"))
+        held = 0
+        for value in values:
+            before, held = held, worst_of((level,), value, held=held)
+            assert held == (value > 80 or (bool(before) and value >= 60))
+
+    def test_are_as_bad_as_the_worst(self):
+        levels = [Level(line=parse_threshold(line)) for line in ("> 80", "> 95")]
+
+        assert [0, 1, 2] == [worst_of(levels, value, held=0) for value in (80, 90, 96)]
+
+
+class TestWindows:
+    @given(COUNTS, st.integers(1, 10))
+    def test_hold_what_came_in_their_bins_and_no_more(self, counts, bins):
+        counts = sorted(counts)
+        rows, at = [], 0
+        for at, amount in counts:
+            rows = add(rows, at, [amount], keep=bins)
+
+        assert total(rows, at, bins) == sum(n for when, n in counts if when > at - bins)
+        assert len(within(rows, at, bins)) <= bins
+
+    def test_take_what_a_clock_set_back_sends_for_now(self):
+        assert [[9, 3]] == add([[9, 1]], 4, [2])
+        assert [[9, 2]] == put([[9, 1]], 4, [2])
+
+
+class TestLines:
+    @given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
+    def test_are_found_again(self, slope, start):
+        times = [float(n) for n in range(20)]
+
+        trend = fitted(times, [start + slope * time for time in times])
+
+        assert isclose(trend.slope, slope, rel_tol=1e-6, abs_tol=1e-6)
+        assert isclose(trend.value, start + slope * 19, rel_tol=1e-6, abs_tol=1e-6)
+
+    def test_reach_what_is_before_them_and_nothing_behind(self):
+        trend = fitted([0, 1, 2], [0.0, 1.0, 2.0])
+
+        assert [3.0, inf, 0.0] == [time_until(trend, bound) for bound in (5, 1, 2)]
+
+
+class TestChanges:
+    @given(st.lists(st.floats(0, 1e6), min_size=2, max_size=20))
+    def test_of_totals_are_what_they_grew_through_every_reset(self, growths):
+        rows, totals = [], []
+        for n, growth in enumerate(growths):
+            totals.append(growth if n % 5 == 4 or not n else totals[-1] + growth)
+            rows = grown_of(rows, (n, n, totals[-1]), told="totals", keep=99)
+        span = len(growths) - 1
+        grown = sum(new - old if new >= old else new for old, new in pairwise(totals))
+
+        samples = Samples(rows=rows, told="totals", span=span)
+        assert isclose(change_of(samples, span), grown, abs_tol=1e-3)
+
+    def test_in_percent_are_of_what_was_before(self):
+        gauge = grown_of(
+            grown_of([], (0, 0, 10.0), told="value", keep=9), (1, 4, 15.0), told="value", keep=9
+        )
+
+        assert 50 == percent_of(Samples(rows=gauge, told="value", span=4))
+
+
+class TestBudgets:
+    def test_last_their_period_at_a_rate_of_one(self):
+        rate = burn_rate(1, 1000, 0.999)
+
+        assert isclose(1, rate)
+        assert isclose(30, exhausted_after(rate, 30))
+        assert inf == exhausted_after(burn_rate(0, 0, 0.999))
+
+
+class TestSketches:
+    @given(st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=50), st.floats(0, 1))
+    def test_of_parts_are_the_sketch_of_the_whole(self, values, q):
+        rows = []
+        for n, value in enumerate(values):
+            rows = added(rows, n // 7, [bucket_of(value), 1], keep=99)
+        whole = fold([{bucket_of(value): 1} for value in values])
+
+        assert quantile(whole, q) == quantile(joined(rows), q)
+
+    def test_are_bounded_and_lose_only_the_low_end(self):
+        sketch = dict.fromkeys(range(MOST + 50), 1)
+
+        kept = pairs_of(sketch)
+
+        assert (2 * MOST, MOST + 50) == (len(kept), sum(kept[1::2]))
+
+
+class TestDistinct:
+    def test_are_counted_exactly_while_few_and_nearly_when_many(self):
+        few, many = ([mark_of(f"user {n}") for n in range(size)] for size in (K - 1, 5_000))
+
+        assert K - 1 == estimate(smallest(few + few))
+        assert isclose(5_000, estimate(smallest(many)), rel_tol=0.25)
+
+
+def test_a_fired_incident_knows_when_it_fired():
+    episode, _ = live(["unknown"], Policy(on_unknown="fire"))
+
+    assert episode.state in ACTIVE
+    assert episode.fired_at
