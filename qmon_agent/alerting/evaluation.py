@@ -52,7 +52,7 @@ def evaluate(
         reason=judged.reason,
         is_vote=judged.is_news or fact is not None,
     )
-    episode, transitions = follow(cell.episode, opinion, now, policy=policy)
+    episode, transitions = follow(_graded(cell), opinion, now, policy=policy)
     began = bool(transitions) and transitions[0].before == "inactive"
     episodes = cell.episodes + began
     after = Cell(
@@ -72,6 +72,14 @@ def evaluate(
     return Evaluated(
         cell=after, transitions=transitions, wake=wake, failed=failed, found=judged.found
     )
+
+
+def _graded(cell: Cell) -> Episode:
+    """The episode as it stands; an older agent kept how bad it is beside it only."""
+    episode = cell.episode
+    if episode.severity == cell.severity or episode.state == "inactive":
+        return episode
+    return msgspec.structs.replace(episode, severity=cell.severity)
 
 
 def _value(judged: Judgement, fact: Fact | None, cell: Cell) -> float | None:

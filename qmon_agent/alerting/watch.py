@@ -95,6 +95,7 @@ def policy_of(alert: Alert, words: Policy) -> Policy:
     return Policy(
         for_ns=round(alert.for_s * SECOND) or words.for_ns,
         keep_firing_ns=round(alert.keep_firing_for_s * SECOND) or words.keep_firing_ns,
+        severity=alert.severity,
         on_unknown=life.on_unknown or words.on_unknown,
         unknown_for_ns=parse_duration(life.unknown_for) or words.unknown_for_ns,
         ballot=_ballot(life, f"alerts.{alert.name}") or words.ballot,

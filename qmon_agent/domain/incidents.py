@@ -20,7 +20,7 @@ OnUnknown = Literal["keep", "fire", "resolve"]
 
 ACTIVE: frozenset[State] = frozenset({"firing", "recovering"})
 ON_UNKNOWN: tuple[OnUnknown, ...] = ("keep", "fire", "resolve")
-RAISED = "severity_raised"
+RAISED, LOWERED = "severity_raised", "severity_lowered"
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +32,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of it when nobody has known for `unknown_for_ns`."""
     unknown_for_ns: int = 0
     ballot: Ballot = SINGLE
+    severity: str = ""
+    """How bad it is where nothing is said of that."""
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,10 +91,12 @@ def follow(episode: Episode, opinion: Opinion, now: int, *, policy: Policy) -> S
     if policy.ballot != SINGLE:
         episode, verdict = _vote(episode, opinion, policy.ballot)
     after, moved = step(episode, verdict, now, policy=policy, reason=opinion.reason)
-    if verdict != "breach" or opinion.severity in {"", after.severity}:
+    if verdict != "breach" or opinion.severity == after.severity:
         return after, moved
     graded = replace(after, severity=opinion.severity)
-    return graded, moved + _regraded(after, opinion.severity, now)
+    if episode.state not in ACTIVE:
+        return graded, moved
+    return graded, moved + _regraded(after, opinion.severity or policy.severity, now, policy=policy)
 
 
 def close(episode: Episode, now: int, reason: str) -> Step:
@@ -121,11 +125,13 @@ def _vote(episode: Episode, opinion: Opinion, ballot: Ballot) -> tuple[Episode, 
     return replace(episode, marks=marks), tally(marks, ballot)
 
 
-def _regraded(episode: Episode, severity: str, now: int) -> tuple[Transition, ...]:
-    if episode.state not in ACTIVE or not episode.severity:
+def _regraded(
+    episode: Episode, severity: str, now: int, *, policy: Policy
+) -> tuple[Transition, ...]:
+    worse_by = _rank(severity) - _rank(episode.severity or policy.severity)
+    if not worse_by:
         return ()
-    is_worse = _rank(severity) > _rank(episode.severity)
-    return _noted(episode, now, f"{RAISED if is_worse else 'severity_lowered'}:{severity}")
+    return _noted(episode, now, f"{RAISED if worse_by > 0 else LOWERED}:{severity}")
 
 
 def _rank(severity: str) -> int:
