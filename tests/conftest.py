@@ -70,6 +70,28 @@ def peers():
 
 
 @pytest.fixture(scope="session")
+def services():
+    """Services that judge the messages of channels as the real ones do."""
+    return _module("services")
+
+
+@pytest.fixture
+def postbox():
+    """A real SMTP server with STARTTLS, and what it has taken."""
+    postbox = _module("postbox").Postbox()
+    yield postbox
+    postbox.close()
+
+
+@pytest.fixture
+def log_taker():
+    """Whoever takes lines of syslog by TCP, with their lengths before them."""
+    taker = _module("postbox").LogTaker()
+    yield taker
+    taker.close()
+
+
+@pytest.fixture(scope="session")
 def sifting():
     """Processors driven by hand, and traces to put into them."""
     return _module("sifting")

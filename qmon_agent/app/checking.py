@@ -30,6 +30,7 @@ from qmon_agent.monitoring.probing import Watched
 from qmon_agent.monitoring.samplers import SAMPLERS, Sampler
 from qmon_agent.notify.channels import CHANNELS, Channel
 from qmon_agent.notify.heartbeat import check_heartbeat
+from qmon_agent.notify.wording import with_words
 from qmon_agent.settings import Settings, check_settings
 from qmon_agent.store.telemetry import directory_of
 from qmon_sdk.protocol.signals import SIGNALS
@@ -153,8 +154,14 @@ def _check_address(listen: str, path: str) -> None:
 
 def make_channel(name: str, table: Mapping[str, Any]) -> Channel:
     """`[channels.pager] kind = "webhook"`; the kind is the name where it is not said."""
-    options = {key: value for key, value in table.items() if key != "kind"}
-    return CHANNELS.build(str(table.get("kind", name)), options, path=f"channels.{name}")
+    options = {key: value for key, value in table.items() if key not in {"kind", "templates"}}
+    channel = CHANNELS.build(str(table.get("kind", name)), options, path=f"channels.{name}")
+    if "templates" not in table:
+        return channel
+    path = f"channels.{name}.templates"
+    if not isinstance(table["templates"], dict):
+        raise ConfigError(path, "is a table with `title` and `text`")
+    return with_words(channel, table["templates"], path)
 
 
 def _check_telemetry(dsn: str) -> None:

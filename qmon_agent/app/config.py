@@ -14,6 +14,7 @@ from qmon_agent.monitoring.probing import ProbeHealth
 from qmon_agent.monitoring.sampling import SamplerHealth
 from qmon_agent.notify.channels import Channel
 from qmon_agent.notify.heartbeat import HeartbeatRunner
+from qmon_agent.notify.wording import plain
 from qmon_agent.settings import Locations, Settings
 
 # What the agent stands on: read when it starts, and not again.
@@ -99,7 +100,7 @@ class LiveConfig:
 
 
 def _kind_of(channel: Channel) -> str:
-    return type(channel).__name__.removesuffix("Channel").lower()
+    return type(plain(channel)).__name__.removesuffix("Channel").lower()
 
 
 def _changes(before: Settings, after: Settings) -> Iterator[str]:

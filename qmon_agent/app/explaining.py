@@ -73,7 +73,14 @@ _ROUTES = Key(
     default=[],
     meaning="Marks of what it gets, given by `route` processors; without the key it gets all.",
 )
-_BESIDE = {"sinks": (_KIND, _ROUTES), "channels": (_KIND,)}
+_TEMPLATES = Key(
+    key="templates",
+    type="table",
+    required=False,
+    default={},
+    meaning="Jinja2 templates of what its messages say: `title` and `text`.",
+)
+_BESIDE = {"sinks": (_KIND, _ROUTES), "channels": (_KIND, _TEMPLATES)}
 """What is read from the table before the plug-in sees it."""
 
 

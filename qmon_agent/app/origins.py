@@ -11,6 +11,7 @@ import msgspec
 
 from qmon_agent.app.checking import Plugins
 from qmon_agent.domain.plugins import options_of
+from qmon_agent.notify.wording import plain
 from qmon_agent.settings import Locations, Settings
 from qmon_agent.settings.lines import flat, lines_of
 from qmon_agent.settings.masking import masked
@@ -76,7 +77,7 @@ def _of_plugins(plugins: Plugins) -> Iterator[tuple[str, Any]]:
     kinds: dict[str, Mapping[str, Any]] = {
         "sources": plugins.sources,
         "sinks": plugins.sinks,
-        "channels": plugins.channels,
+        "channels": {name: plain(each) for name, each in plugins.channels.items()},
         "samplers.options": plugins.samplers,
     }
     for kind, made in kinds.items():

@@ -33,7 +33,7 @@ def body_of(message: Message) -> bytes:
             "commonAnnotations": annotations,
             "externalURL": message.link,
             "alerts": [_alert(message, labels, annotations)],
-            "qmon": _extension(message),
+            "qmon": extension_of(message),
         }
     )
 
@@ -57,7 +57,8 @@ def _status(notice: Notice) -> str:
     return "resolved" if notice.status == "resolved" else "firing"
 
 
-def _extension(message: Message) -> dict[str, Any]:
+def extension_of(message: Message) -> dict[str, Any]:
+    """What only qmon knows."""
     notice = message.notice
     return {
         "version": 1,

@@ -31,6 +31,8 @@ _SHAPES = re.compile(
 )
 # Where the path of an address is the secret.
 _HIDING = ("channels.", "heartbeat.")
+# In the addresses of Apprise, anything may be.
+_USUAL_SCHEMES = frozenset({"http", "https"})
 _LONG_WORD = 16
 _NOT_SECRET = frozenset({"PWD", "OLDPWD"})
 _WORDS_OF_NO_SECRET = frozenset({"true", "false", "none", "null", "auto", "default"})
@@ -110,6 +112,8 @@ def _parts(path: str, text: str) -> Iterator[str]:
             yield from (each for each in parts.path.split("/") if len(each) >= _LONG_WORD)
             if path.startswith(_HIDING):
                 yield parts.path
+                if parts.scheme not in _USUAL_SCHEMES:
+                    yield from (parts.netloc, *parts.path.split("/"))
     yield from _SHAPES.findall(text)
 
 
@@ -127,6 +131,8 @@ def _without_secrets(path: str, text: str) -> str:
     parts = _split(text)
     if parts is None:
         return MASK
+    if path.startswith(_HIDING) and parts.scheme not in _USUAL_SCHEMES:
+        return f"{parts.scheme}://{MASK}"
     host = parts.netloc.rpartition("@")
     netloc = f"{_references_of(host[0])}@{host[2]}" if host[1] else parts.netloc
     all_hidden = path.startswith(_HIDING)

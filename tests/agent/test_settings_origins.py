@@ -66,6 +66,7 @@ SHOWN = {
     ("sinks.loki.endpoint", "https://loki/?token=abc"): f"https://loki/?{MASK}",
     ("sinks.loki.endpoint", "https://loki:3100/prefix"): "https://loki:3100/prefix",
     ("channels.a.url", "https://h/T02/B3"): f"https://h/{MASK}/{MASK}",
+    ("channels.a.url", "slack://tokenA/tokenB?x=y"): f"slack://{MASK}",
     ("heartbeat.url", "https://hc/ping"): f"https://hc/{MASK}",
     ("probes[0].url", "postgresql://a:b@db/shop"): f"postgresql://{MASK}@db/shop",
     ("channels.a.secrets", ("whsec_abcdefgh",)): [MASK],

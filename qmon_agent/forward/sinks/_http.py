@@ -211,7 +211,7 @@ class HttpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         import requests
 
         if self._session is None:
-            from ._patience import PatientAdapter
+            from qmon_agent.patience import PatientAdapter
 
             self._session, self._adapter = requests.Session(), PatientAdapter()
             self._session.mount("http://", self._adapter)

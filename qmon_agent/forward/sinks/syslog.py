@@ -8,23 +8,13 @@ from typing import Any, Literal
 
 from qmon_agent.domain.bounds import Bytes, Seconds
 from qmon_agent.domain.kinds import Kind
+from qmon_agent.domain.syslog import UDP_BYTES, Facility, Line, framed, name_of, written
 from qmon_agent.forward.batch import Batch
 from qmon_agent.settings.certificates import tls_context
 
 from ._documents import Document, documents_of, told_time
 from ._places import host_and_port
 from ._resuming import Message, ResumingSink
-
-_SEVERITY = {
-    "fatal": 2, "critical": 2, "error": 3, "warning": 4, "warn": 4, "notice": 5, "info": 6,
-    "debug": 7, "trace": 7,
-}  # fmt: skip
-_FACILITIES = {"user": 1, "daemon": 3, **{f"local{number}": 16 + number for number in range(8)}}
-_QUOTED = str.maketrans({"\\": r"\\", '"': r"\"", "]": r"\]"})
-_NOT_IN_NAMES = str.maketrans(dict.fromkeys('="] ', "_"))
-# The number that RFC 5612 keeps for what has none of its own.
-_ELEMENT = "qmon@32473"
-_UDP_BYTES = 8192
 
 
 class SyslogSink(ResumingSink, kw_only=True, forbid_unknown_fields=True):
@@ -37,10 +27,7 @@ class SyslogSink(ResumingSink, kw_only=True, forbid_unknown_fields=True):
     """Where to, `host:port`."""
     transport: Literal["udp", "tcp", "tls"] = "tcp"
     """How; with `tcp` and `tls` each line is preceded by its length (RFC 6587)."""
-    facility: Literal[
-        "user", "daemon", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
-        "local7",
-    ] = "user"  # fmt: skip
+    facility: Facility = "user"
     """Which facility the lines have."""
     kinds: tuple[Kind, ...] = ("log", "error", "event", "session", "checkin", "finding")
     """Which kinds of signals go there."""
@@ -63,11 +50,10 @@ class SyslogSink(ResumingSink, kw_only=True, forbid_unknown_fields=True):
         return {"address": self.address, "transport": self.transport}
 
     def messages(self, batch: Batch) -> Iterator[Message]:
-        most = _UDP_BYTES if self.transport == "udp" else self.max_line_bytes
+        most = UDP_BYTES if self.transport == "udp" else self.max_line_bytes
         for document in documents_of(batch, self.kinds):
-            line = self._line(batch.id, document).encode("utf-8", "replace")[:most]
-            framed = line if self.transport == "udp" else b"%d %s" % (len(line), line)
-            yield Message(data=framed)
+            line = written(self._line(batch.id, document), most_bytes=most)
+            yield Message(data=line if self.transport == "udp" else framed(line))
 
     def give(self, message: Message) -> None:
         """A connection that broke may have lost what the kernel had: all of it comes again."""
@@ -119,21 +105,20 @@ class SyslogSink(ResumingSink, kw_only=True, forbid_unknown_fields=True):
         context = tls_context(self.ca_file, self.certificate, self.key)
         return context.wrap_socket(link, server_hostname=place[0])
 
-    def _line(self, batch: str, document: Document) -> str:
+    def _line(self, batch: str, document: Document) -> Line:
         who = document.frame.resource
-        priority = _FACILITIES[self.facility] * 8 + _SEVERITY.get(document.level, 6)
-        name = f"{_word(who.host, 255)} {_word(who.service, 48)} {who.pid or '-'} {document.kind}"
-        told = {"batch": batch, "line": str(document.line), **_ids(document)}
-        data = "".join(f' {key}="{value.translate(_QUOTED)}"' for key, value in told.items())
-        text = " ".join(document.sentence.splitlines())
-        time = told_time(document.row.time)
-        # Six digits of a second are what the RFC has room for.
-        return f"<{priority}>1 {time[:-4]}Z {name} [{_ELEMENT}{data}] \ufeff{text}"
-
-
-def _word(text: str, most: int) -> str:
-    """A field of the head: printable, without spaces, and `-` for none."""
-    return "".join(letter for letter in text if "!" <= letter <= "~")[:most] or "-"
+        return Line(
+            facility=self.facility,
+            level=document.level,
+            # Six digits of a second are what the RFC has room for.
+            time=f"{told_time(document.row.time)[:-4]}Z",
+            host=who.host,
+            program=who.service,
+            process=str(who.pid or ""),
+            kind=document.kind,
+            data={"batch": batch, "line": str(document.line), **_ids(document)},
+            text=document.sentence,
+        )
 
 
 def _ids(document: Document) -> dict[str, str]:
@@ -141,5 +126,5 @@ def _ids(document: Document) -> dict[str, str]:
     ids = ("trace_id", "span_id", "user_id", "session_id", "error_id", "culprit", "logger")
     told = {key: str(fields[key]) for key in ids if fields.get(key)}
     for key, value in document.row.attributes.items():
-        told.setdefault(_word(key.translate(_NOT_IN_NAMES), 32), value)
+        told.setdefault(name_of(key), value)
     return told

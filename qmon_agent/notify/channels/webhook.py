@@ -1,92 +1,76 @@
-"""A POST to a URL: Alertmanager's body, which hundreds of receivers read, signed if asked for."""
+"""A POST to a URL: Alertmanager's body, which hundreds of receivers read, or Standard Webhooks'."""
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
+from string import punctuation
+from typing import Any, Literal
+from urllib.parse import quote
 
 import msgspec
 
-from qmon_agent.domain.bounds import Seconds
 from qmon_agent.domain.clock import SECOND
-from qmon_agent.domain.errors import ConfigError
-from qmon_agent.domain.retry_after import seconds_of
 from qmon_agent.domain.signing import key_of, signed_headers
-from qmon_agent.notify.alertmanager import body_of
-from qmon_agent.notify.message import Message
+from qmon_agent.notify.alertmanager import body_of, extension_of
+from qmon_agent.notify.message import Message, moment
 
 from . import DELIVERED, Delivery
+from ._fitting import cut
+from ._http import Call, HttpChannel, check_address
 
-TRY_AGAIN = frozenset({408, 425, 429})
-
-
-def _threads() -> ThreadPoolExecutor:
-    # Two: a receiver that hangs past the deadline must not keep the next attempt waiting.
-    return ThreadPoolExecutor(2, "qmon-webhook")
+# Standard Webhooks asks for less than 20 kB.
+_TEXT, _LABELS = 4_000, 20
 
 
-class WebhookChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class WebhookChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
     """`secrets` sign by Standard Webhooks, each with one signature so that they can be rotated."""
 
     url: str
     """Where to."""
+    format: Literal["alertmanager", "standard"] = "alertmanager"
+    """The body: Alertmanager's, version 4, or the one of Standard Webhooks (`type`, `data`)."""
     secrets: tuple[str, ...] = ()
     """Keys to sign with, `whsec_` and base64 each; all of them sign."""
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     """Further headers, for example `Authorization`."""
-    timeout_s: Seconds = 10.0
-    """How long the receiver may take to answer."""
-    proxy_from_environment: bool = False
-    """Whether `HTTPS_PROXY` and its like are followed."""
     _keys: tuple[bytes, ...] = ()
-    _pool: ThreadPoolExecutor = msgspec.field(default_factory=_threads)
 
     def __post_init__(self) -> None:
-        if urlsplit(self.url).scheme not in {"http", "https"}:
-            raise ConfigError("url", f"{self.url!r} is no http or https address")
+        check_address("url", self.url)
         self._keys = tuple(key_of(secret) for secret in self.secrets)
 
-    async def send(self, message: Message) -> Delivery:
-        """Redirects are not followed: nobody moves our messages without being asked to."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._post, message)
-
-    def _post(self, message: Message) -> Delivery:
-        # Here, since it brings 15 MB that an agent without webhooks need not carry.
-        import requests
-
-        body = body_of(message)
-        with requests.Session() as session:
-            session.trust_env = self.proxy_from_environment
-            try:
-                answer = session.post(
-                    self.url,
-                    data=body,
-                    headers=self.headers | self._signed(message, body),
-                    timeout=self.timeout_s,
-                    allow_redirects=False,
-                    stream=True,
-                )
-            except requests.RequestException as error:
-                return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
-            return _delivery(answer.status_code, answer.headers.get("retry-after", ""), message)
-
-    def _signed(self, message: Message, body: bytes) -> dict[str, str]:
-        stamp = str(message.sent_at // SECOND)
-        headers = {
-            "content-type": "application/json",
-            "user-agent": "qmon-agent",
-            "idempotency-key": message.key,
-        }
-        return headers | signed_headers(self._keys, name=message.key, stamp=stamp, body=body)
-
-
-def _delivery(status: int, retry_after: str, message: Message) -> Delivery:
-    detail = f"HTTP {status}"
-    if 200 <= status < 300:  # noqa: PLR2004 - that is what success means in HTTP
+    def tell(self, message: Message) -> Delivery:
+        body = body_of(message) if self.format == "alertmanager" else standard_body_of(message)
+        self.ask(Call(url=self.url, body=body, headers=self._headers(message, body)), message)
         return DELIVERED
-    if status in TRY_AGAIN or status >= 500:  # noqa: PLR2004 - the receiver's fault, so it may pass
-        wait_s = seconds_of(retry_after, message.sent_at / SECOND)
-        return Delivery(outcome="retry", detail=detail, retry_after_s=wait_s)
-    return Delivery(outcome="refused", detail=detail)
+
+    def _headers(self, message: Message, body: bytes) -> dict[str, str]:
+        stamp = str(message.sent_at // SECOND)
+        # Headers know few letters, and the names of channels more.
+        name = quote(message.key, safe=punctuation)
+        signed = signed_headers(self._keys, name=name, stamp=stamp, body=body)
+        return {
+            "content-type": "application/json",
+            "idempotency-key": name,
+            **self.headers,
+            **signed,
+        }
+
+
+def standard_body_of(message: Message) -> bytes:
+    """The document as Standard Webhooks has it; times under `data` are nanoseconds UTC."""
+    notice = message.notice
+    data: dict[str, Any] = {
+        **extension_of(message),
+        "alert": notice.alert,
+        "severity": notice.severity,
+        "status": notice.status,
+        "title": cut(message.title, _TEXT),
+        "text": cut(message.text, _TEXT),
+        "labels": {name: cut(notice.labels[name], 200) for name in [*notice.labels][:_LABELS]},
+        "link": message.link,
+        "actions": msgspec.to_builtins(message.actions),
+        "others": message.others,
+    }
+    happened = notice.resolved_at or notice.fired_at or message.sent_at
+    document = {"type": f"alert.{notice.status}", "timestamp": moment(happened), "data": data}
+    return msgspec.json.encode(document)

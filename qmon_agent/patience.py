@@ -1,6 +1,6 @@
 """A request as a whole has an end, however slowly the other side says what it says.
 
-The timeouts of sockets begin anew with every byte; who drips would hold its sink for days.
+The timeouts of sockets begin anew with every byte; who drips would hold whoever asked for days.
 """
 
 from __future__ import annotations

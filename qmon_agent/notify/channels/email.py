@@ -1,0 +1,180 @@
+"""E-mail by SMTP: one thread per incident, as text and as HTML, with the chart in it."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from html import escape
+from smtplib import (
+    SMTP,
+    SMTP_SSL,
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+)
+from typing import Literal
+from urllib.parse import quote
+
+import msgspec
+
+from qmon_agent.domain.bounds import Port, Seconds
+from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.notify.message import Message, clean
+from qmon_agent.settings.certificates import tls_context
+
+from . import Delivery
+from ._fitting import colour_of, cut
+
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+_SUBJECT = 250
+_FOR_EVER = 500
+
+
+def _threads() -> ThreadPoolExecutor:
+    # Two: a server that hangs past the deadline must not keep the next attempt waiting.
+    return ThreadPoolExecutor(2, "qmon-email")
+
+
+class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A message has the same `Message-ID` however often it is sent, so that doubles are seen.
+
+    What a server refuses for good (5xx) is a dead letter; what it refuses for now (4xx), and
+    trouble with signing in, is tried again.
+    """
+
+    host: str
+    """The SMTP server."""
+    sender: str
+    """From whom: an address."""
+    to: tuple[str, ...]
+    """To whom: addresses."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """How: STARTTLS, which the server has to offer; TLS from the start; or in the clear."""
+    port: Port | None = None
+    """Where, if not at the usual port: 587, 465 or 25."""
+    user: str = ""
+    """Who we are there, where one has to sign in."""
+    password: str = ""
+    """The user's password."""
+    ca_file: str = ""
+    """Certificates to trust instead of the usual ones, as PEM."""
+    timeout_s: Seconds = 10.0
+    """How long the server may take to connect, and for each of its answers."""
+    _pool: ThreadPoolExecutor = msgspec.field(default_factory=_threads)
+
+    def __post_init__(self) -> None:
+        if not self.to:
+            raise ConfigError("to", "names nobody")
+        for option, address in [("sender", self.sender), *(("to", each) for each in self.to)]:
+            _checked(option, address)
+        if self.user and self.security == "none":
+            raise ConfigError("security", "a password would be sent in the clear")
+
+    async def send(self, message: Message) -> Delivery:
+        """From a thread: a conversation is a dozen answers."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._sent, message)
+
+    def _sent(self, message: Message) -> Delivery:
+        mail = self._mail(message)
+        try:
+            with self._connected() as server:
+                refused = server.send_message(mail)
+        except SMTPRecipientsRefused as error:
+            codes = [code for code, _ in error.recipients.values()]
+            return self._no(min(codes), *next(iter(error.recipients.values()))[1:])
+        except SMTPAuthenticationError as error:
+            detail = f"{self.host}: {error.smtp_code}; look at `user` and `password`"
+            return Delivery(outcome="retry", detail=detail)
+        except SMTPResponseException as error:
+            return self._no(error.smtp_code, error.smtp_error)
+        except (SMTPException, OSError) as error:
+            return Delivery(outcome="retry", detail=f"{self.host}: {_words(error)}")
+        detail = f"not to {', '.join(refused)}" if refused else ""
+        reference = message.reference or str(mail["message-id"])
+        return Delivery(outcome="delivered", detail=detail, reference=reference)
+
+    def _no(self, code: int, said: bytes | str) -> Delivery:
+        words = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        detail = f"{self.host}: {code} {clean(words, 200)}"
+        return Delivery(outcome="refused" if code >= _FOR_EVER else "retry", detail=detail)
+
+    def _connected(self) -> SMTP:
+        port = self.port or _PORTS[self.security]
+        context = tls_context(self.ca_file, "", "")
+        if self.security == "tls":
+            server: SMTP = SMTP_SSL(self.host, port, timeout=self.timeout_s, context=context)
+        else:
+            server = SMTP(self.host, port, timeout=self.timeout_s)
+        try:
+            if self.security == "starttls":
+                server.starttls(context=context)
+            if self.user:
+                server.login(self.user, self.password)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _mail(self, message: Message) -> EmailMessage:
+        mail, domain = EmailMessage(), self.sender.rpartition("@")[2]
+        own = f"<{quote(message.key, safe='')}@{domain}>"
+        root = f"<{quote(message.notice.incident, safe='')}@{domain}>"
+        mail["From"], mail["To"] = self.sender, ", ".join(self.to)
+        mail["Subject"] = cut(message.title, _SUBJECT)
+        mail["Date"] = format_datetime(datetime.fromtimestamp(message.sent_at // SECOND, UTC))
+        mail["Message-ID"] = own
+        if message.reference and message.reference != own:
+            mail["In-Reply-To"] = message.reference
+            mail["References"] = f"{root} {message.reference}"
+        else:
+            # There is no such mail: what has it among its references is one thread all the same.
+            mail["References"] = root
+        mail["Auto-Submitted"] = "auto-generated"
+        mail["X-Auto-Response-Suppress"] = "All"
+        mail.set_content(plain_of(message))
+        mail.add_alternative(html_of(message), subtype="html")
+        if message.chart is not None:
+            _, page = mail.iter_parts()
+            page.add_related(message.chart, "image", "png", cid="<chart>", filename="chart.png")
+        return mail
+
+
+def plain_of(message: Message) -> str:
+    links = "".join(f"\n{each.name}: {each.link}" for each in message.actions)
+    return f"{message.title}\n\n{message.text}{links}\n"
+
+
+def html_of(message: Message) -> str:
+    """The same for readers of HTML; nothing that was written by somebody else is mark-up."""
+    lines = "<br>\n".join(escape(line) for line in message.text.splitlines())
+    links = " &middot; ".join(
+        f'<a href="{escape(each.link)}">{escape(each.name)}</a>' for each in message.buttons
+    )
+    chart = '<p><img src="cid:chart" alt="the last values"></p>\n' if message.chart else ""
+    return (
+        "<!doctype html>\n<html><body>\n"
+        f'<h3 style="border-left: 6px solid #{colour_of(message):06x}; padding-left: 8px">'
+        f"{escape(message.title)}</h3>\n<p>{lines}</p>\n{chart}"
+        f"{f'<p>{links}</p>' if links else ''}\n</body></html>\n"
+    )
+
+
+def _checked(option: str, address: str) -> None:
+    try:
+        found = Address(addr_spec=address)
+    except (ValueError, IndexError, AttributeError):
+        found = Address()
+    if not found.username or not found.domain or not address.isascii():
+        raise ConfigError(option, f"{address!r} is no address as name@example.org")
+
+
+def _words(error: Exception) -> str:
+    """What the library says of it, without what was sent."""
+    return f"{type(error).__name__}: {clean(str(error), 200)}"
