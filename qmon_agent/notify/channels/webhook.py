@@ -40,10 +40,10 @@ class WebhookChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
 
     def tell(self, message: Message) -> Delivery:
         body = body_of(message) if self.format == "alertmanager" else standard_body_of(message)
-        self.ask(Call(url=self.url, body=body, headers=self._headers(message, body)), message)
+        self.ask(Call(url=self.url, body=body, headers=self._signed(message, body)), message)
         return DELIVERED
 
-    def _headers(self, message: Message, body: bytes) -> dict[str, str]:
+    def _signed(self, message: Message, body: bytes) -> dict[str, str]:
         stamp = str(message.sent_at // SECOND)
         # Headers know few letters, and the names of channels more.
         name = quote(message.key, safe=punctuation)
