@@ -24,9 +24,13 @@ class PointColumns(Sequence[Point]):
         self._blocks = tuple(blocks)
         self._rows: list[Point] | None = None
         self._of: dict[str, list[Point]] = {}
+        self._columns: dict[str, list[Any]] = {}
 
     def column(self, name: str) -> list[Any]:
-        """One field of every point."""
+        """One field of every point; not to be changed by who asks."""
+        known = self._columns.get(name)
+        if known is not None:
+            return known
         place, field = _FIELDS[name]
         found: list[Any] = []
         for block in self._blocks:
@@ -34,6 +38,7 @@ class PointColumns(Sequence[Point]):
                 found += decode_column(block.columns[place], field.role, block.rows)
             else:
                 found += [field.default] * block.rows
+        self._columns[name] = found
         return found
 
     def of(self, metric: str) -> list[Point]:

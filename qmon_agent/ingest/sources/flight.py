@@ -46,7 +46,7 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
     enabled: bool = True
     folders: tuple[str, ...] = ()
     """Besides the usual ones, for containers: here the rings of any agent's processes are taken."""
-    interval_s: Seconds = 1.0
+    interval_s: Seconds = 2.0
     """How often it looks when nothing tells it to."""
     making_s: float = 10.0
     """How long a file may take to become a ring; then it is one that its maker died over."""
