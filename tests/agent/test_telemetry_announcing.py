@@ -17,7 +17,7 @@ async def told():
     """What was told, of an agent at rest: its last word was just now."""
     said = []
     announcer = Announcer(said.append)
-    announcer.move(place(1))
+    announcer.committed = place(1)
     announcer.announce()
     said.clear()
     yield announcer, said
@@ -49,6 +49,14 @@ class TestAnnouncer:
         announcer.move(place(2))
         announcer.hurry()
         announcer.hurry()
+
+        assert [place(2)] == said
+
+    async def test_is_not_at_rest_for_a_while_after_somebody_asked(self, told):
+        announcer, said = told
+        announcer.hurry()
+        announcer.move(place(2))
+        await asyncio.sleep(5 * NOTICE_S)
 
         assert [place(2)] == said
 

@@ -12,6 +12,8 @@ NOTICE_S = 0.02
 # To store one frame costs as much as to store some: few of them wait so long for others, or for
 # somebody who asks.
 REST_S = 5.0
+# For so long it is not at rest, after somebody has asked or much has come.
+PROMPT_S = 1.0
 FEW_RECORDS = 16
 FEW_BYTES = 256 << 10
 
@@ -26,14 +28,18 @@ class Announcer:
         self._told_at = 0.0
         self._notice: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._prompt_until = 0.0
         self._asking = 0
 
     def move(self, position: Position) -> None:
         """So far now; cheap enough for every group commit."""
         self.committed = position
         loop = asyncio.get_running_loop()
-        due = self._told_at + (REST_S if self._may_wait() else NOTICE_S)
-        if loop.time() >= due:
+        now = loop.time()
+        if self._asking or self._is_much():
+            self._prompt_until = now + PROMPT_S
+        due = self._told_at + (NOTICE_S if now < self._prompt_until else REST_S)
+        if now >= due:
             self.announce()
         elif self._notice is None or due < self._due:
             self.stop()
@@ -47,6 +53,7 @@ class Announcer:
 
     def hurry(self) -> None:
         """Somebody asks: nothing waits any longer."""
+        self._prompt_until = asyncio.get_running_loop().time() + PROMPT_S
         if self._told != self.committed:
             self.announce()
 
@@ -66,12 +73,11 @@ class Announcer:
         if notice is not None:
             notice.cancel()
 
-    def _may_wait(self) -> bool:
-        """Whether it is little that was not told yet, and nobody wants it."""
+    def _is_much(self) -> bool:
+        """Whether it is more than a few frames that was not told yet."""
         now, told = self.committed, self._told
         return (
-            not self._asking
-            and now.segment == told.segment
-            and now.record_id - told.record_id <= FEW_RECORDS
-            and now.offset - told.offset <= FEW_BYTES
+            now.segment != told.segment
+            or now.record_id - told.record_id > FEW_RECORDS
+            or now.offset - told.offset > FEW_BYTES
         )

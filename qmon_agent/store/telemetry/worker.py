@@ -6,6 +6,7 @@ the link is closed, whatever the reason: a worker without its agent would hold t
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -29,8 +30,9 @@ from .suspect import Suspect
 
 TEND_S = 0.25
 TEND_AT_REST_S = 2.0
+RESTED_S = 0.3
 FRESH_S = 0.25
-"""For so long a question waits for what was told of when nobody stored anything."""
+"""For so long a question waits for what was told of when nobody had stored anything for a while."""
 LINGER_S = 1.0
 """For so long it goes on storing when told to stop; the rest waits in the journal."""
 FAILED = 3
@@ -46,7 +48,7 @@ class Worker:
         self._saying = threading.Lock()
         self._news = threading.Condition()
         self._committed = Position()
-        self._is_resting = False
+        self._rests_since = math.inf
         self._awaited = 0
         self._baseline = begin.journal_end
         self._replaced = False
@@ -112,9 +114,9 @@ class Worker:
         with self._news:
             if gather > 0 and not self._stopping:
                 self._news.wait_for(lambda: self._stopping, timeout=gather)
-            self._is_resting = True
+            self._rests_since = time.monotonic()
             self._news.wait_for(self._has_work, timeout=self._patience_s())
-            self._is_resting = False
+            self._rests_since = math.inf
         if not self._behind():
             spare()
 
@@ -206,7 +208,7 @@ class Worker:
             grown = place.record_id > self._baseline.record_id
             self._replaced |= grown and place.record_id < self._engine.stored.record_id
         self._baseline = self._committed = place
-        if self._is_resting:
+        if time.monotonic() - self._rests_since > RESTED_S:
             self._awaited = place.record_id
 
     def _fail(self, error: BaseException) -> None:
