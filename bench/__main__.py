@@ -27,6 +27,7 @@ from . import (
     host,
     living,
     processors,
+    rules,
     sdk,
     series,
     ways,
@@ -38,6 +39,7 @@ GROUPS = {
     "guests": [guest],
     "agent": [agent, ways, processors, chain, living, series, absence, host],
     "hosts": [host],
+    "alerts": [rules],
 }
 TITLES = {
     guest: "A program that uses nothing of it",
@@ -49,6 +51,7 @@ TITLES = {
     series: "Many series",
     absence: "After a long absence",
     host: "Watching the host",
+    rules: "Judging",
 }
 SDK_TITLE = "The SDK beside its peers"
 PEERS = ("opentelemetry-sdk", "sentry-sdk", "ddtrace", "elastic-apm", "posthog")

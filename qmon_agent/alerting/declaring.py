@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -39,7 +40,7 @@ class Catalog(Protocol):
 def check_alerts_of(options: Sequence[AlertOptions]) -> None:
     """Raise what is wrong with tables that cannot work; touches nothing."""
     names = [each.name for each in options]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     reason = "there is more than one alert of this name"
     problems: list[QmonError] = [ConfigError(f"alerts.{name}", reason) for name in twice]
     for each in options:

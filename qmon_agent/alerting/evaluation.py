@@ -67,8 +67,9 @@ def evaluate(
         text=judged.text or (fact.text if fact else "") or cell.text,
         told=() if began else cell.told,
     )
-    wakes = [moment for moment in (judged.wake, due_at(episode, policy)) if moment is not None]
-    wake = min(wakes, default=None)
+    wake, due = judged.wake, due_at(episode, policy)
+    if due is not None and (wake is None or due < wake):
+        wake = due
     return Evaluated(
         cell=after, transitions=transitions, wake=wake, failed=failed, found=judged.found
     )

@@ -26,3 +26,5 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = ""
     record_id: int = 0
     position: str = ""
+    names: dict[int, tuple[str, dict[str, str]]] = msgspec.field(default_factory=dict)
+    """What the series of a point is called, by the point's id: many rules ask for the same."""

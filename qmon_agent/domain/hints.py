@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -13,11 +14,17 @@ _UNIONS = (Union, types.UnionType)
 
 def fields_of(kind: Any) -> dict[str, Any]:
     """Key → type of each field that may be set; what begins with `_` is a record's own memory."""
-    return {
-        field.encode_name: field.type
+    return dict(_fields_of(kind))
+
+
+@cache
+def _fields_of(kind: Any) -> tuple[tuple[str, Any], ...]:
+    # Reading annotations compiles them, each time: ten thousand alerts would take a minute.
+    return tuple(
+        (field.encode_name, field.type)
         for field in msgspec.structs.fields(kind)
         if not field.name.startswith("_")
-    }
+    )
 
 
 def records_in(hint: Any) -> Iterator[Any]:

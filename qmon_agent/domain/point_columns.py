@@ -12,6 +12,8 @@ from qmon_sdk.protocol.columns import Block, decode_column, rows_at, rows_of
 from qmon_sdk.protocol.signals import FIELDS, Point
 
 _FIELDS = {field.name: (place, field) for place, field in enumerate(FIELDS["point"])}
+FEW = 8
+"""Of so many metrics the rows are picked one by one; each time all columns are read for it."""
 Fact = tuple[str, str, float, int, int]
 """Of a point: metric, kind, value, count and time."""
 
@@ -25,6 +27,7 @@ class PointColumns(Sequence[Point]):
         self._rows: list[Point] | None = None
         self._of: dict[str, list[Point]] = {}
         self._columns: dict[str, list[Any]] = {}
+        self._is_sorted = False
 
     def column(self, name: str) -> list[Any]:
         """One field of every point; not to be changed by who asks."""
@@ -44,11 +47,23 @@ class PointColumns(Sequence[Point]):
     def of(self, metric: str) -> list[Point]:
         """The points of one metric, in order; rows are made of no other."""
         found = self._of.get(metric)
-        if found is None:
-            found = self._of[metric] = [
-                point for block in self._blocks for point in _points(block, metric)
-            ]
-        return found
+        if found is None and not self._is_sorted:
+            if len(self._of) < FEW:
+                found = [point for block in self._blocks for point in _points(block, metric)]
+                self._of[metric] = found
+            else:
+                self._sort()
+                found = self._of.get(metric)
+        return found or []
+
+    def _sort(self) -> None:
+        """Many metrics are asked for: all rows are made, once, and put together by theirs."""
+        found: dict[str, list[Point]] = {}
+        for point in self._made():
+            found.setdefault(point.metric, []).append(point)
+        # What was given away stays what it is: somebody may know a point by its id.
+        self._of = found | self._of
+        self._is_sorted = True
 
     def __len__(self) -> int:
         return sum(block.rows for block in self._blocks)

@@ -32,6 +32,17 @@ class TestPointColumns:
         assert [POINTS[0], POINTS[2]] == [*points_of(columns, "a")] == [*points_of(POINTS, "a")]
         assert [] == [*points_of(columns, "c")]
 
+    def test_of_many_metrics_stay_the_same_points(self):
+        points = [Point(time=n, metric=f"m{n % 20}") for n in range(40)]
+        columns = PointColumns([block_of("point", points)])
+        first = columns.of("m0")
+
+        found = [[*columns.of(f"m{n}")] for n in range(20)]
+
+        assert found == [[points[n], points[n + 20]] for n in range(20)]
+        assert first is columns.of("m0")
+        assert [] == columns.of("none")
+
     def test_name_each_metric_once(self, columns):
         assert ["a", "b"] == [*metrics_of(columns)] == [*metrics_of(POINTS)]
 

@@ -35,7 +35,11 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
         """Each point as a fact about the series it belongs to."""
         measured = MEASURES[measure]
         for point in self.points(batch):
-            name, labels = series(batch.service, point.attributes)
+            named = batch.names.get(id(point))
+            if named is None:
+                # By its id, as attributes are no key; the batch keeps the point as long as that.
+                named = batch.names[id(point)] = series(batch.service, point.attributes)
+            name, labels = named
             yield Fact(instance=name, value=measured(point), event_time=point.time, labels=labels)
 
 
