@@ -41,6 +41,7 @@ class StatusReport:
         self._config = config
         self._forwarding = services.forwarding
         self._processing = services.processing
+        self._services = services
         self._health = health
         self._began = time.monotonic()
 
@@ -149,6 +150,8 @@ class StatusReport:
         yield from self._processing.problems()
         yield from self._forwarding.problems()
         yield from self._config.problems()
+        if self._services.notifier is not None:
+            yield from self._services.notifier.problems()
 
     def _journal_problems(self, journal: JournalStatus) -> Iterator[str]:
         if journal.trouble:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from random import Random
 from typing import Any, Protocol, TypeVar
 
@@ -64,6 +64,12 @@ class AlertNotifier:
         longest_s = self._sending.timeout_s + _PATIENCE_S
         self.pulses = {name: Pulse(longest_s) for name in channels}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._troubles: dict[str, str] = {}
+
+    def problems(self) -> Iterator[str]:
+        """The channels whose last message did not arrive, and why."""
+        for name, trouble in self._troubles.items():
+            yield f"channel {name}: {trouble}"
 
     async def run(self) -> None:
         """Send until cancelled; what is leased then is given back."""
@@ -148,6 +154,7 @@ class AlertNotifier:
     async def _send(self, leased: Leased) -> None:
         started = time.perf_counter_ns()
         delivery = await self._attempt(leased)
+        self._note(leased.channel, delivery)
         became = settle_as(
             leased, delivery, self._clock.now(), sending=self._sending, chance=self._chance
         )
@@ -156,6 +163,13 @@ class AlertNotifier:
         if not await surely(asyncio.to_thread(self._outbox.settle, leased, became)):
             self._vitals.add("notify_leases_lost", channel=leased.channel)
         self._vitals.add(f"notify_{became.status}", channel=leased.channel)
+
+    def _note(self, channel: str, delivery: Delivery) -> None:
+        if delivery.outcome == "delivered":
+            self._troubles.pop(channel, None)
+        else:
+            became = "waits" if delivery.outcome == "retry" else "will not arrive"
+            self._troubles[channel] = f"a message {became}: {delivery.detail}"
 
     async def _attempt(self, leased: Leased) -> Delivery:
         try:

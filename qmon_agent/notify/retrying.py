@@ -12,6 +12,7 @@ from qmon_agent.store.state.outbox import Leased, Settled
 from .channels import Delivery
 
 MOST_RETRY_AFTER_S = 3_600.0
+MOST_REFERENCE = 1_000
 
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +37,12 @@ def settle_as(
 ) -> Settled:
     """What becomes of a message after an attempt."""
     if delivery.outcome == "delivered":
-        return Settled(status="sent", at=now, detail=delivery.detail, reference=delivery.reference)
+        return Settled(
+            status="sent",
+            at=now,
+            detail=delivery.detail,
+            reference=delivery.reference[:MOST_REFERENCE],
+        )
     if delivery.outcome == "refused":
         return Settled(status="dead", at=now, detail=delivery.detail)
     due_at = now + round(

@@ -2,12 +2,14 @@
 
 import json
 import os
+import ssl
 import sys
 import time
 from pathlib import Path
 
 import msgspec
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,6 +104,33 @@ class TestSlackBot:
         delivery = await CHANNELS.build("slack", slack.bot()).send(a_message())
 
         assert (outcome, f"chat.postMessage: {error}") == (delivery.outcome, delivery.detail)
+
+    async def test_has_told_where_the_answer_names_no_message(self, started):
+        slack = started("slack")
+        slack.answers += [(200, {}, {"ok": True})]
+
+        delivery = await CHANNELS.build("slack", slack.bot()).send(a_message())
+
+        assert ("delivered", "") == (delivery.outcome, delivery.reference)
+
+
+class TestHttps:
+    async def test_speaks_only_to_who_can_show_a_certificate(self, started, tmp_path):
+        service, authority, ca_file = started("webhook"), trustme.CA(), tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(str(ca_file))
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("localhost").configure_cert(context)
+        service.socket = context.wrap_socket(service.socket, server_side=True)
+        options = {"url": f"https://localhost:{service.server_port}/hook"}
+        known = {"ca_file": str(ca_file)}
+
+        said = [
+            await CHANNELS.build("webhook", options | more).send(a_message())
+            for more in (known, {}, known)
+        ]
+
+        assert ["delivered", "retry", "delivered"] == [each.outcome for each in said]
+        assert "localhost: SSLError" == said[1].detail
 
 
 class TestDiscord:

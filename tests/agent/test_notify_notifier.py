@@ -130,6 +130,24 @@ class TestOneMessage:
         assert {key: "dead"} == became(store)
 
 
+class TestTrouble:
+    @pytest.mark.parametrize(
+        ("outcome", "told"), [("retry", "waits: busy"), ("refused", "will not arrive: busy")]
+    )
+    async def test_is_told_until_something_arrives(self, store, clock, outcome, told):
+        channel = Listening(Delivery(outcome=outcome, detail="busy"))
+        notifier = AlertNotifier(store.outbox, {"pager": channel}, clock=clock)
+        post(store)
+        await notifier.send_due()
+        before = [*notifier.problems()]
+        post(store, incident="i2")
+
+        await notifier.send_due()
+
+        assert [f"channel pager: a message {told}"] == before
+        assert [] == [*notifier.problems()]
+
+
 class TestOrder:
     async def test_nobody_hears_of_the_end_before_the_beginning(self, store, clock):
         post(store)

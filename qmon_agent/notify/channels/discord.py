@@ -30,7 +30,7 @@ class DiscordChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
     def tell(self, message: Message) -> Delivery:
         document = content_of(message) | ({"username": self.username} if self.username else {})
         place = self.url.rstrip("/")
-        if message.reference:
+        if message.reference.isdecimal():
             edit = _call(f"{place}/messages/{message.reference}", document, message, method="PATCH")
             if self.ask(edit, message, expects=_GONE).is_well:
                 return DELIVERED

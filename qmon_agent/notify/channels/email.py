@@ -44,8 +44,8 @@ def _threads() -> ThreadPoolExecutor:
 class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A message has the same `Message-ID` however often it is sent, so that doubles are seen.
 
-    What a server refuses for good (5xx) is a dead letter; what it refuses for now (4xx), and
-    trouble with signing in, is tried again.
+    What a server refuses for good (5xx) will not arrive; what it refuses for now (4xx), and trouble
+    with signing in, is tried again.
     """
 
     host: str

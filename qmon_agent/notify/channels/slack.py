@@ -61,7 +61,9 @@ class SlackChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
             return DELIVERED
         answer = self._method("chat.postMessage", {"channel": self.channel}, message)
         said = answer.document()
-        return Delivery(outcome="delivered", reference=f"{said['channel']}/{said['ts']}")
+        # One that names neither has taken it all the same: it is not told twice for that.
+        place = f"{said.get('channel', '')}/{said.get('ts', '')}".strip("/")
+        return Delivery(outcome="delivered", reference=place if "/" in place else "")
 
     def _update(self, message: Message, channel: str, stamp: str) -> bool:
         """The message as it is now, and the news in its thread; no if there is no such message."""
