@@ -76,19 +76,43 @@ def services():
 
 
 @pytest.fixture
-def postbox():
-    """A real SMTP server with STARTTLS, and what it has taken."""
-    postbox = _module("postbox").Postbox()
-    yield postbox
-    postbox.close()
+def make_postbox():
+    """Makes real SMTP servers that keep what they take."""
+    made = []
+
+    def make(**how):
+        made.append(_module("postbox").Postbox(**how))
+        return made[-1]
+
+    yield make
+    for postbox in made:
+        postbox.close()
 
 
 @pytest.fixture
-def log_taker():
-    """Whoever takes lines of syslog by TCP, with their lengths before them."""
-    taker = _module("postbox").LogTaker()
-    yield taker
-    taker.close()
+def postbox(make_postbox):
+    """One with STARTTLS."""
+    return make_postbox()
+
+
+@pytest.fixture
+def make_log_taker():
+    """Makes who takes lines of syslog by TCP or TLS, with their lengths before them."""
+    made = []
+
+    def make(context=None):
+        made.append(_module("postbox").LogTaker(context))
+        return made[-1]
+
+    yield make
+    for taker in made:
+        taker.close()
+
+
+@pytest.fixture
+def log_taker(make_log_taker):
+    """One by TCP."""
+    return make_log_taker()
 
 
 @pytest.fixture(scope="session")

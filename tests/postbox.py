@@ -92,11 +92,13 @@ class Postbox:
 
 
 class LogTaker:
-    """Reads lines as RFC 6587 frames them."""
+    """Reads lines as RFC 6587 frames them, by TLS where there is a context for it."""
 
-    def __init__(self):
+    def __init__(self, context=None):
+        self.context = context
         self.socket = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        self.port = self.socket.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
         self.lines = Queue()
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
@@ -112,8 +114,16 @@ class LogTaker:
                 link, _ = self.socket.accept()
             except OSError:
                 return
-            with link:
-                heard = b"".join(iter(lambda: link.recv(1 << 16), b""))  # noqa: B023 - read at once
+            heard = self._heard(link)
             size, _, line = heard.partition(b" ")
             assert int(size) == len(line)
             self.lines.put(line.decode())
+
+    def _heard(self, link):
+        if self.context:
+            try:
+                link = self.context.wrap_socket(link, server_side=True)
+            except ssl.SSLError:
+                return b"0 "  # who does not know us hangs up
+        with link:
+            return b"".join(iter(lambda: link.recv(1 << 16), b""))

@@ -92,6 +92,9 @@ class Handler(BaseHTTPRequestHandler):
         call = Call(self)
         self.server.open.wait(10)
         status, headers, said = self.server.answer(call)
+        if not status:  # hangs up without a word
+            self.close_connection = True
+            return
         self.send_response(status)
         for name, value in {"content-length": len(said), **headers}.items():
             self.send_header(name, str(value))

@@ -114,15 +114,22 @@ class TestSlackBot:
         assert ("delivered", "") == (delivery.outcome, delivery.reference)
 
 
+@pytest.fixture
+def certified(tmp_path):
+    """A context for a server called `localhost`, and the file of who vouches for it."""
+    authority, ca_file = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context, str(ca_file)
+
+
 class TestHttps:
-    async def test_speaks_only_to_who_can_show_a_certificate(self, started, tmp_path):
-        service, authority, ca_file = started("webhook"), trustme.CA(), tmp_path / "ca.pem"
-        authority.cert_pem.write_to_path(str(ca_file))
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert("localhost").configure_cert(context)
+    async def test_speaks_only_to_who_can_show_a_certificate(self, started, certified):
+        service, (context, ca_file) = started("webhook"), certified
         service.socket = context.wrap_socket(service.socket, server_side=True)
         options = {"url": f"https://localhost:{service.server_port}/hook"}
-        known = {"ca_file": str(ca_file)}
+        known = {"ca_file": ca_file}
 
         said = [
             await CHANNELS.build("webhook", options | more).send(a_message())
@@ -304,6 +311,37 @@ class TestEmail:
 
         assert ("delivered", ["qmon"]) == (delivery.outcome, postbox.signed_in)
 
+    @pytest.mark.parametrize(
+        ("security", "how"), [("tls", {"tls": True}), ("none", {"starttls": False})]
+    )
+    async def test_speaks_as_it_is_told_to(self, make_postbox, security, how):
+        postbox = make_postbox(**how)
+
+        delivery = await CHANNELS.build("email", postbox.options() | {"security": security}).send(
+            a_message()
+        )
+
+        assert ("delivered", 1) == (delivery.outcome, len(postbox.taken)), delivery
+
+    async def test_sends_nothing_where_no_starttls_is_offered(self, make_postbox):
+        postbox = make_postbox(starttls=False)
+
+        delivery = await CHANNELS.build("email", postbox.options()).send(a_message())
+
+        assert ("retry", []) == (delivery.outcome, postbox.taken)
+        assert "STARTTLS" in delivery.detail
+
+    async def test_is_not_held_up_for_longer_than_it_says(self, peers):
+        faulty, began = peers.Faulty("dripping"), time.monotonic()
+        options = {"host": "127.0.0.1", "sender": "a@b.org", "to": ["c@d.org"], "timeout_s": 0.4}
+        port = int(faulty.url.rpartition(":")[2])
+
+        delivery = await CHANNELS.build("email", options | {"port": port}).send(a_message())
+
+        faulty.close()
+        assert "retry" == delivery.outcome
+        assert time.monotonic() - began < 5
+
     async def test_waits_when_it_may_not_sign_in_and_tells_no_password(self, postbox):
         who = {"user": postbox.USER, "password": "wrong-secret"}
 
@@ -461,6 +499,19 @@ class TestSyslog:
         assert rf'key="\"\]{how}\\"' in data
         assert "[FIRING] warning: hot" == text.strip("\ufeff ")
 
+    async def test_speaks_tls_to_who_can_show_a_certificate(self, make_log_taker, certified):
+        context, ca_file = certified
+        taker = make_log_taker(context)
+        options = {"address": f"localhost:{taker.port}", "transport": "tls"}
+
+        said = [
+            await CHANNELS.build("syslog", options | more).send(a_message())
+            for more in ({}, {"ca_file": ca_file})
+        ]
+
+        assert ["retry", "delivered"] == [each.outcome for each in said]
+        assert "[FIRING]" in taker.lines.get(timeout=10) + taker.lines.get(timeout=10)
+
     async def test_waits_where_nobody_listens(self, free_port):
         channel = CHANNELS.build("syslog", {"address": f"127.0.0.1:{free_port}"})
 
@@ -471,11 +522,12 @@ def waited_for(log, word):
     """The line with this word in it, once the server has written it."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        found = [line for line in log.read_text().splitlines() if word in line]
-        if found:
-            return found[-1]
+        written = log.read_text() if log.exists() else ""
+        found = [line for line in written.splitlines(keepends=True) if word in line]
+        if found and found[-1].endswith("\n"):
+            return found[-1].removesuffix("\n")
         time.sleep(0.02)
-    raise AssertionError(f"no {word} in {log.read_text()!r}")
+    raise AssertionError(f"no {word} in {log}")
 
 
 class TestApprise:
@@ -489,10 +541,11 @@ class TestApprise:
         assert 3 == len(service.got)
         assert time.monotonic() - began < 5  # its own pause would be five seconds each
 
-    async def test_tries_again_what_it_is_denied(self, started):
+    async def test_tries_again_what_it_is_denied_and_says_nothing_aloud(self, started, capfd):
         service = started("apprise")
         service.answers += [(400, {}, b"")]
 
         delivery = await CHANNELS.build("apprise", service.options()).send(a_message())
 
         assert ("retry", "Apprise says no") == (delivery.outcome, delivery.detail)
+        assert ("", "") == tuple(capfd.readouterr())

@@ -147,6 +147,11 @@ class TestEveryChannelThatSpeaksHttp:
 
         assert ("retry", True) == (delivery.outcome, "token" in delivery.detail)
 
+    async def test_tries_again_where_somebody_hangs_up(self, channel, service, message):
+        service.answers += [(0, {}, b"")]
+
+        assert "retry" == (await channel.send(message)).outcome
+
     async def test_tries_again_where_nobody_is(self, channel, service, message):
         service.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -44,6 +45,8 @@ class AppriseChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             from apprise import Apprise
         except ModuleNotFoundError:
             raise ConfigError("url", f"the library apprise is not installed; {HOW}") from None
+        # It says to logs what may be a secret, and nothing that the outbox does not keep.
+        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
         self._service = Apprise.instantiate(self.url, suppress_exceptions=True)
         if self._service is None:
             raise ConfigError("url", "is no address that Apprise understands")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -17,7 +18,9 @@ from smtplib import (
     SMTPRecipientsRefused,
     SMTPResponseException,
 )
-from typing import Literal
+from socket import SHUT_RDWR, gethostname
+from threading import Timer
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -34,6 +37,7 @@ from ._fitting import colour_of, cut
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _SUBJECT = 250
 _FOR_EVER = 500
+_PATIENCE = 2
 
 
 def _threads() -> ThreadPoolExecutor:
@@ -65,7 +69,7 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ca_file: str = ""
     """Certificates to trust instead of the usual ones, as PEM."""
     timeout_s: Seconds = 10.0
-    """How long the server may take to connect, and for each of its answers."""
+    """How long the server may take to connect, and for each answer; for all of it twice that."""
     _pool: ThreadPoolExecutor = msgspec.field(default_factory=_threads)
 
     def __post_init__(self) -> None:
@@ -108,10 +112,12 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def _connected(self) -> SMTP:
         port = self.port or _PORTS[self.security]
         context = tls_context(self.ca_file, "", "")
-        if self.security == "tls":
-            server: SMTP = SMTP_SSL(self.host, port, timeout=self.timeout_s, context=context)
-        else:
-            server = SMTP(self.host, port, timeout=self.timeout_s)
+        usual: Any = {"timeout": self.timeout_s, "local_hostname": _own_name()}
+        server: SMTP = (
+            _Safe(self.host, port, context=context, **usual)
+            if self.security == "tls"
+            else _Ending(self.host, port, **usual)
+        )
         try:
             if self.security == "starttls":
                 server.starttls(context=context)
@@ -144,6 +150,38 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             _, page = mail.iter_parts()
             page.add_related(message.chart, "image", "png", cid="<chart>", filename="chart.png")
         return mail
+
+
+class _Ending(SMTP):
+    """A conversation that has an end, however slowly the server says what it says."""
+
+    _timer: Timer | None = None
+
+    def connect(self, *args: Any, **options: Any) -> Any:
+        self._timer = Timer(_PATIENCE * self.timeout, self._hang_up)
+        self._timer.daemon = True
+        self._timer.start()
+        return super().connect(*args, **options)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().close()
+
+    def _hang_up(self) -> None:
+        if (link := getattr(self, "sock", None)) is not None:
+            with suppress(OSError):
+                link.shutdown(SHUT_RDWR)
+
+
+class _Safe(_Ending, SMTP_SSL):
+    """The same, with TLS from the start."""
+
+
+def _own_name() -> str:
+    """What we call ourselves; nobody is asked for it, as that may take long."""
+    name = gethostname()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
 def plain_of(message: Message) -> str:
