@@ -13,6 +13,7 @@ from qmon_agent.store.state.ledger import Entry, StateRecord
 from qmon_agent.vitals import Vitals
 
 from .evaluation import Cell
+from .hearing import Hearing
 from .papers import Change, Telling, write_up
 
 Key = tuple[int, str]
@@ -25,10 +26,16 @@ class Books:
     """One open entry, written as a whole; after a failure it stays open and grows."""
 
     def __init__(
-        self, ledger: Incidents, *, vitals: Vitals, posted: Callable[[], None] = lambda: None
+        self,
+        ledger: Incidents,
+        *,
+        hearing: Hearing,
+        vitals: Vitals,
+        posted: Callable[[], None] = lambda: None,
     ) -> None:
         self.position = self.written = ledger.position()
         self._ledger = ledger
+        self._hearing = hearing
         self._vitals = vitals
         self._posted = posted
         self._entry = Entry()
@@ -42,7 +49,8 @@ class Books:
 
     def note(self, change: Change, telling: Telling) -> None:
         """Write up what a change leads to."""
-        write_up(self._entry, change, telling)
+        notices = write_up(self._entry, change, telling)
+        self._hearing.note(change, notices)
         for transition in change.transitions:
             self._vitals.add("alert_transitions", after=transition.after)
 
@@ -53,12 +61,14 @@ class Books:
         """
         if now < self._not_before:
             return
-        if self._entry.transitions or (self._cells and now >= self._checkpoint_due):
+        self._hearing.turn(self._entry, now)
+        if self._entry.has_news or (self._cells and now >= self._checkpoint_due):
             self.write(now)
 
     def write(self, now: int) -> bool:
         """Write all there is; no when the store refuses, and it is tried again later."""
-        if not self._cells and not self._entry.transitions and self.position == self.written:
+        self._hearing.turn(self._entry, now)
+        if not self._cells and not self._entry.has_news and self.position == self.written:
             return True
         try:
             self._ledger.write(self._filled())

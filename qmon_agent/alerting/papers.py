@@ -47,12 +47,21 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         priority = self.alert.options.get(LIFE, {}).get("priority", "")
         return dict(self.after.labels) | ({"priority": priority} if priority else {})
 
+    @property
+    def matched_labels(self) -> dict[str, str]:
+        """The labels by which routes, silences and inhibition know it."""
+        labels = self.labels | {"alertname": self.alert.name, "severity": self.severity}
+        system = self.system or labels.get("service", "")
+        return labels | ({"service": system} if system else {})
+
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
     """Whom to tell, and whether also that it is over."""
 
     channels: tuple[str, ...]
     ends_too: bool = True
+    by_tree: bool = False
+    """Whether the routing tree decides who else is told."""
 
 
 def begins(transition: Transition) -> bool:
@@ -60,13 +69,18 @@ def begins(transition: Transition) -> bool:
     return transition.after in ACTIVE and transition.before not in ACTIVE
 
 
-def write_up(entry: Entry, change: Change, telling: Telling) -> None:
-    """Add to the entry all that follows from a change."""
+def write_up(entry: Entry, change: Change, telling: Telling) -> tuple[Notice, ...]:
+    """Add to the entry all that follows from a change; the answer is what the tree has to tell."""
     incident = _incident(change)
+    notices = []
     entry.incidents[incident.id] = incident
     for transition in change.transitions:
         entry.transitions.append(_transition(incident, transition))
         entry.postings += _postings(change, incident, transition, telling=telling)
+        status = _worth_telling(transition, telling)
+        if telling.by_tree and status is not None:
+            notices.append(_notice(change, incident, transition, status=status))
+    return tuple(notices)
 
 
 def _incident(change: Change) -> IncidentRecord:

@@ -9,7 +9,7 @@ import msgspec
 
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock, SystemClock
-from qmon_agent.domain.incidents import ACTIVE, Transition, close
+from qmon_agent.domain.incidents import ACTIVE, close
 from qmon_agent.settings import AlertOptions
 from qmon_agent.store.state import StateStore
 from qmon_agent.vitals import Vitals
@@ -18,8 +18,11 @@ from qmon_sdk.protocol.signals import Point
 from . import declaring
 from .books import Books, Key
 from .evaluation import Cell, evaluate
+from .hearing import Hearing
+from .newcomers import unchanged
 from .observed import Observed
-from .papers import NEWCOMER, REMOVED, Change, Telling, begins
+from .papers import REMOVED, Change, Telling, begins
+from .routing_plan import Plan
 from .rules import Fact, Found
 from .standing import Standing, standings
 from .wakes import Wakes
@@ -54,12 +57,20 @@ class AlertService:
         self._vitals = vitals or Vitals()
         self._found = found
         self._lock = RLock()
-        self._books = Books(store.incidents, vitals=self._vitals, posted=posted)
+        self._hearing = Hearing(store, self._clock)
+        self.muting = self._hearing.muting
+        self._books = Books(
+            store.incidents, hearing=self._hearing, vitals=self._vitals, posted=posted
+        )
         self._watches = Watches(store.catalog)
         self._wakes: Wakes[Key] = Wakes()
         self._watches.refresh()
         for alert, instance, cell in self._watches.restore(store.incidents.states()):
             self._retire(alert, instance, cell)
+        for watch in self._watches:
+            for instance, cell in watch.cells.items():
+                if cell.episode.state in ACTIVE:
+                    self._hearing.note(unchanged(watch, instance, now=0, cell=cell), ())
         self._start()
 
     @property
@@ -78,11 +89,13 @@ class AlertService:
         declaring.declare(self._store.catalog, options)
         self.reload()
 
-    def tell(self, channels: Sequence[str]) -> None:
-        """Let alerts that name no channel use these from now on."""
+    def tell(self, channels: Sequence[str], plan: Plan | None = None) -> None:
+        """Let alerts that name no channel use these from now on, or the tree of a plan."""
         with self._lock:
             self._channels = tuple(channels)
+            self._hearing.follow(plan, self._clock.now())
             self._tell_newcomers()
+            self._books.write_due(self._clock.now())
 
     def reload(self) -> None:
         """Take up what the catalog says now; incidents of alerts that are gone end silently."""
@@ -109,6 +122,8 @@ class AlertService:
         """Let time pass: call about once a second, whether anything arrives or not."""
         with self._lock:
             now = self._clock.now() if now is None else now
+            if self.muting.look(now):
+                self._tell_newcomers()
             for number, instance in self._wakes.due(now):
                 watch = self._watches.get(number)
                 if watch and instance in watch.cells:
@@ -180,7 +195,8 @@ class AlertService:
         key = (watch.alert.id, instance)
         after = done.cell
         if any(map(begins, done.transitions)):
-            after = msgspec.structs.replace(after, told=self._channels_of(watch.alert))
+            told = self._to_be_told(unchanged(watch, instance, now=now, cell=after), now)
+            after = msgspec.structs.replace(after, told=told)
         watch.put(instance, after)
         for found in done.found:
             self._found(found)
@@ -217,25 +233,37 @@ class AlertService:
         return True
 
     def _note(self, change: Change, *, ends_too: bool = True) -> None:
-        channels = change.after.told or self._channels_of(change.alert)
-        self._books.note(change, Telling(channels=channels, ends_too=ends_too))
+        told = change.after.told
+        by_tree = not told and self._hearing.is_by_tree(change.alert)
+        self._books.note(change, Telling(channels=told, ends_too=ends_too, by_tree=by_tree))
 
-    def _channels_of(self, alert: Alert) -> tuple[str, ...]:
-        return alert.channels or self._channels
+    def _to_be_told(self, change: Change, now: int) -> tuple[str, ...]:
+        """The channels that hear of what fires; none where the tree tells, or while silenced."""
+        if self._hearing.is_by_tree(change.alert):
+            return ()
+        silenced = self._hearing.is_silenced(change.matched_labels, now)
+        return () if silenced else change.alert.channels or self._channels
 
     def _tell_newcomers(self) -> None:
         """Who is named for what fires already hears of it as well."""
         now = self._clock.now()
         for watch in self._watches:
-            named = self._channels_of(watch.alert)
-            for instance, cell in watch.cells.items():
-                new = tuple(name for name in named if name not in cell.told)
-                if cell.episode.state not in ACTIVE or not new:
-                    continue
-                after = msgspec.structs.replace(cell, told=cell.told + new)
-                watch.cells[instance] = after
-                self._books.keep((watch.alert.id, instance), after)
-                self._books.note(_unchanged(watch, instance, now=now), Telling(channels=new))
+            for instance, cell in list(watch.cells.items()):
+                if cell.episode.state in ACTIVE:
+                    self._tell_who_is_new(watch, instance, now=now)
+
+    def _tell_who_is_new(self, watch: Watch, instance: str, *, now: int) -> None:
+        cell = watch.cells[instance]
+        change = unchanged(watch, instance, now=now, cell=cell)
+        new = tuple(name for name in self._to_be_told(change, now) if name not in cell.told)
+        by_tree = self._hearing.is_by_tree(watch.alert) and not cell.told
+        if new:
+            after = msgspec.structs.replace(cell, told=cell.told + new)
+            watch.cells[instance] = after
+            self._books.keep((watch.alert.id, instance), after)
+            self._books.note(change, Telling(channels=new))
+        elif by_tree and not self._hearing.knows(cell.incident):
+            self._books.note(change, Telling(channels=(), by_tree=True))
 
     def _retire(self, alert: Alert, instance: str, cell: Cell) -> None:
         self._close(alert, instance, cell, reason=REMOVED)
@@ -255,17 +283,3 @@ class AlertService:
                 )
             )
         return after
-
-
-def _unchanged(watch: Watch, instance: str, *, now: int) -> Change:
-    cell = watch.cells[instance]
-    state = cell.episode.state
-    return Change(
-        alert=watch.alert,
-        system=watch.system,
-        metric=watch.metric,
-        instance=instance,
-        before=cell,
-        after=cell,
-        transitions=(Transition(before=state, after=state, reason=NEWCOMER, at=now),),
-    )

@@ -9,6 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from qmon_agent.alerting.declaring import check_alerts_of
+from qmon_agent.alerting.routing_plan import Plan as RoutingPlan
+from qmon_agent.alerting.routing_plan import make_plan
 from qmon_agent.app.routes import lost_routes
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
@@ -49,6 +51,7 @@ class Plugins(msgspec.Struct, frozen=True, kw_only=True):
     sinks: dict[str, Sink]
     probes: dict[str, Watched] = {}
     processors: tuple[Step, ...] = ()
+    routing: RoutingPlan | None = None
 
 
 def make_plugins(settings: Settings) -> Plugins:
@@ -86,6 +89,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     processors = look.at("processors", make_steps, settings.processors) or ()
     look.problems += lost_routes(settings)
     look.at("tests", make_trials, settings.tests)
+    routing = look.at("routing", _routing, settings)
     plugins = Plugins(
         sources=sources,
         samplers=samplers,
@@ -93,6 +97,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
         sinks=sinks,
         probes=probes,
         processors=processors,
+        routing=routing,
     )
     return plugins, look.problems
 
@@ -141,6 +146,10 @@ def _strange_channels(settings: Settings) -> Iterator[ConfigError]:
             if name not in settings.channels:
                 path = f"alerts.{alert.name}.channels[{number}]"
                 yield ConfigError(path, f"no channel {name!r}", nearest_to(name, settings.channels))
+
+
+def _routing(settings: Settings) -> RoutingPlan | None:
+    return make_plan(settings.routing, settings.channels) if settings.routing.is_said else None
 
 
 def _check_interval(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,6 +16,9 @@ from qmon_agent.app.status import StatusReport
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.http.access import Sessions
 from qmon_agent.store.telemetry import QueryResult
+
+if TYPE_CHECKING:
+    from qmon_agent.alerting.muting import Muting
 
 
 class AgentDesk:
@@ -45,6 +48,7 @@ class AgentDesk:
         self.intake = parts.taking.intake
         self._say = log
         self._parts = parts
+        self._clock = plan.clock
         self._report = report
         self._busy = busy
 
@@ -76,6 +80,25 @@ class AgentDesk:
 
     async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
         return await asyncio.to_thread(self._incidents, states, limit)
+
+    async def silences(self) -> list[dict[str, Any]]:
+        from qmon_agent.app.management import all_silences
+
+        return await asyncio.to_thread(all_silences, self._muting, self._clock)
+
+    async def add_silence(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        from qmon_agent.app.management import add_silence
+
+        return await asyncio.to_thread(add_silence, self._muting, asked, self._clock)
+
+    async def expire_silence(self, silence: str) -> dict[str, Any] | None:
+        from qmon_agent.app.management import expire_silence
+
+        return await asyncio.to_thread(expire_silence, self._muting, silence, self._clock)
+
+    @property
+    def _muting(self) -> Muting:
+        return self._parts.judged.alerting.muting
 
     async def tokens(self) -> list[dict[str, Any]]:
         known = await asyncio.to_thread(self._parts.judged.state.tokens.all)

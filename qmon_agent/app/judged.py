@@ -61,6 +61,7 @@ def _judged(
         posted=hears.posted,
         found=taking.found.keep,
     )
+    alerting.tell(tuple(plan.plugins.channels), plan.plugins.routing)
     conservation = load_conservation(plan.locations.conservation)
     latest = LatestValues(vitals=vitals)
     judged = position_of(alerting.resume())

@@ -119,7 +119,7 @@ class Services:
         if settings.heartbeat != before.heartbeat:
             await self._tasks.cancel("heartbeat")
             self._start_heartbeat()
-        if settings.channels != before.channels:
+        if settings.channels != before.channels or settings.routing != before.routing:
             await self._switch_notifier(plugins)
 
     async def _switch_sources(
@@ -173,7 +173,7 @@ class Services:
 
     async def _switch_notifier(self, plugins: Plugins) -> None:
         await self._tasks.cancel("notifier")
-        self._parts.judged.alerting.tell(tuple(plugins.channels))
+        self._parts.judged.alerting.tell(tuple(plugins.channels), plugins.routing)
         self._start_notifier(plugins)
 
     def _start_notifier(self, plugins: Plugins) -> None:

@@ -8,7 +8,11 @@ import msgspec
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to say about one incident; all times in nanoseconds UTC."""
+    """One thing to say about one incident, or about several at once; times in nanoseconds UTC.
+
+    What is said of a group stands in `members`, one notice each; then `incident` is the group's
+    own, the same in all its messages, and the rest is what its members have in common.
+    """
 
     incident: str
     status: Literal["firing", "acknowledged", "resolved"]
@@ -27,3 +31,14 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     since: int = 0
     fired_at: int = 0
     resolved_at: int = 0
+    receiver: str = ""
+    group_labels: dict[str, str] = {}
+    members: tuple[Notice, ...] = ()
+    left_out: int = 0
+    """How many members there are besides, in a message that would be too long."""
+
+    @property
+    def matched_labels(self) -> dict[str, str]:
+        """The labels by which routes, silences and inhibition know it."""
+        labels = {**self.labels, "alertname": self.alert, "severity": self.severity}
+        return {**labels, "service": self.system} if self.system else labels

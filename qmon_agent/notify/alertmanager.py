@@ -9,7 +9,7 @@ import msgspec
 
 from qmon_agent.domain.notices import Notice
 
-from .message import Message, moment
+from .message import Message, moment, title_of
 
 STILL_FIRING = "0001-01-01T00:00:00Z"
 
@@ -17,29 +17,39 @@ STILL_FIRING = "0001-01-01T00:00:00Z"
 def body_of(message: Message) -> bytes:
     """The document; what is under `qmon` is in nanoseconds UTC."""
     notice = message.notice
-    labels = {**notice.labels, "alertname": notice.alert, "severity": notice.severity}
-    if notice.system:
-        labels["service"] = notice.system
     annotations = {"summary": message.title, "description": message.text}
+    alerts = [
+        _alert(message, each, {"summary": title_of(each), "description": each.description})
+        for each in notice.members
+    ] or [_alert(message, notice, annotations)]
     return msgspec.json.encode(
         {
             "version": "4",
             "groupKey": f"qmon:{notice.incident}",
-            "truncatedAlerts": 0,
+            "truncatedAlerts": notice.left_out,
             "status": _status(notice),
-            "receiver": message.channel,
-            "groupLabels": {"alertname": notice.alert},
-            "commonLabels": labels,
+            "receiver": notice.receiver or message.channel,
+            "groupLabels": notice.group_labels if notice.members else {"alertname": notice.alert},
+            "commonLabels": _common([each["labels"] for each in alerts]),
             "commonAnnotations": annotations,
             "externalURL": message.link,
-            "alerts": [_alert(message, labels, annotations)],
+            "alerts": alerts,
             "qmon": extension_of(message),
         }
     )
 
 
-def _alert(message: Message, labels: dict[str, str], annotations: dict[str, str]) -> dict[str, Any]:
-    notice = message.notice
+def _common(labels: list[dict[str, str]]) -> dict[str, str]:
+    first, *others = labels
+    return {
+        name: value
+        for name, value in first.items()
+        if all(each.get(name) == value for each in others)
+    }
+
+
+def _alert(message: Message, notice: Notice, annotations: dict[str, str]) -> dict[str, Any]:
+    labels = notice.matched_labels
     return {
         "status": _status(notice),
         "labels": labels,

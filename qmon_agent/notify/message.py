@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from unicodedata import category
 
@@ -12,6 +13,8 @@ from qmon_agent.domain.notices import Notice
 
 MAX_FIELD = 1_000
 MAX_LABELS = 50
+MAX_MEMBERS = 20
+"""So many incidents of a group have a line of their own."""
 MANY = 1_000
 """So many other instances are counted, and no more."""
 
@@ -70,7 +73,7 @@ def compose(notice: Notice, address: Address) -> Message:
         key=address.key,
         channel=address.channel,
         notice=safe,
-        title=_title(safe),
+        title=title_of(safe),
         text="\n".join(_lines(safe, link, address.others)),
         link=link,
         attempt=address.attempt,
@@ -106,12 +109,22 @@ def _made_safe(notice: Notice) -> Notice:
         for name, value in msgspec.structs.asdict(notice).items()
         if isinstance(value, str)
     }
-    pairs = list(notice.labels.items())[:MAX_LABELS]
-    labels = {clean(name): clean(value) for name, value in pairs}
-    return msgspec.structs.replace(notice, labels=labels, **texts)
+    return msgspec.structs.replace(
+        notice,
+        labels=_safe_labels(notice.labels),
+        group_labels=_safe_labels(notice.group_labels),
+        members=tuple(map(_made_safe, notice.members)),
+        **texts,
+    )
 
 
-def _title(notice: Notice) -> str:
+def _safe_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    pairs = list(labels.items())[:MAX_LABELS]
+    return {clean(name): clean(value) for name, value in pairs}
+
+
+def title_of(notice: Notice) -> str:
+    """One line: how it stands, how bad, what and where."""
     where = f" on {notice.system}" if notice.system else ""
     return f"[{notice.status.upper()}] {notice.severity}: {notice.alert}{where}{_measured(notice)}"
 
@@ -139,4 +152,11 @@ def _lines(notice: Notice, link: str, others: int) -> list[str]:
         "reason": notice.reason,
         "incident": link or notice.incident,
     }
-    return [f"{name}: {value}" if name else value for name, value in said.items() if value]
+    lines = [f"{name}: {value}" if name else value for name, value in said.items() if value]
+    return lines + _members(notice)
+
+
+def _members(notice: Notice) -> list[str]:
+    lines = [f"- {title_of(member)}" for member in notice.members[:MAX_MEMBERS]]
+    more = len(notice.members) - len(lines) + notice.left_out
+    return [*lines, f"- and {more} more"] if more else lines

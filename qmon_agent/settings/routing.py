@@ -83,3 +83,11 @@ class RoutingOptions(RouteOptions, frozen=True, kw_only=True, forbid_unknown_fie
     """What is not told because something else explains it."""
     time_intervals: dict[str, tuple[TimeIntervalOptions, ...]] = {}
     """Times by name, of which one of each list is enough."""
+
+    @property
+    def is_said(self) -> bool:
+        """Whether there is a tree at all."""
+        return self != _NOTHING_SAID
+
+
+_NOTHING_SAID = RoutingOptions()

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from qmon_agent.alerting.routing_plan import make_plan
-from qmon_agent.domain.alarms.inhibition import inhibitors
+from qmon_agent.domain.alarms.inhibition import inhibitors, sources_of
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
 from qmon_agent.domain.alarms.route_tree import routes_for
 from qmon_agent.domain.alarms.silences import Silence, silencers
@@ -139,13 +139,14 @@ def test_silences_and_inhibition_are_those_of_alertmanager(seed, alertmanager_wi
     silences = [silenced(server, drawn) for _ in range(12)]
     found = server.take([dict(each) for each in alerts])
     names = {each["fingerprint"]: each["labels"] for each in found.values()}
-    now = nanos(datetime.now(UTC))
+    now, rules = nanos(datetime.now(UTC)), plan_of(config).inhibit_rules
+    sources = sources_of(rules, names)
     for labels in map(dict, alerts):
         status = found[frozenset(labels.items())]["status"]
         by = silencers([each for each in silences if each], labels, now)
 
         assert sorted(status["silencedBy"]) == sorted(by), labels
-        ours = inhibitors(plan_of(config).inhibit_rules, labels, names)
+        ours = inhibitors(rules, labels, sources)
         assert bool(ours) == bool(status["inhibitedBy"]), labels
         assert set(status["inhibitedBy"]) <= set(ours), labels
 

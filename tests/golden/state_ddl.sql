@@ -4,6 +4,20 @@ CREATE TABLE checkpoints (
     updated_at BIGINT NOT NULL,
     CONSTRAINT pk_checkpoints PRIMARY KEY (name)
 );
+CREATE TABLE silences (
+    id VARCHAR(32) NOT NULL,
+    matchers TEXT DEFAULT '' NOT NULL,
+    starts_at BIGINT NOT NULL,
+    ends_at BIGINT NOT NULL,
+    author TEXT DEFAULT '' NOT NULL,
+    comment TEXT DEFAULT '' NOT NULL,
+    until_resolved BOOLEAN DEFAULT '0' NOT NULL,
+    has_muted BOOLEAN DEFAULT '0' NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    CONSTRAINT pk_silences PRIMARY KEY (id)
+);
+CREATE INDEX ix_silences_ends_at ON silences (ends_at);
 CREATE TABLE systems (
     id INTEGER NOT NULL,
     name TEXT DEFAULT '' NOT NULL,
@@ -108,6 +122,15 @@ CREATE TABLE rule_state (
     CONSTRAINT pk_rule_state PRIMARY KEY (alert, instance),
     CONSTRAINT fk_rule_state_alert FOREIGN KEY(alert) REFERENCES alerts (id)
 );
+CREATE TABLE alarm_groups (
+    id VARCHAR(64) NOT NULL,
+    anchor VARCHAR(32) NOT NULL,
+    state TEXT DEFAULT '' NOT NULL,
+    updated_at BIGINT NOT NULL,
+    CONSTRAINT pk_alarm_groups PRIMARY KEY (id),
+    CONSTRAINT fk_alarm_groups_anchor FOREIGN KEY(anchor) REFERENCES incidents (id)
+);
+CREATE INDEX ix_alarm_groups_anchor ON alarm_groups (anchor);
 CREATE TABLE outbox (
     id INTEGER NOT NULL,
     "key" VARCHAR(64) NOT NULL,
@@ -164,3 +187,13 @@ CREATE TABLE deliveries (
 );
 CREATE INDEX ix_deliveries_at ON deliveries (at);
 CREATE INDEX ix_deliveries_outbox ON deliveries (outbox);
+CREATE TABLE group_members (
+    alarm_group VARCHAR(64) NOT NULL,
+    incident VARCHAR(32) NOT NULL,
+    alarm TEXT DEFAULT '' NOT NULL,
+    notice TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_group_members PRIMARY KEY (alarm_group, incident),
+    CONSTRAINT fk_group_members_alarm_group FOREIGN KEY(alarm_group) REFERENCES alarm_groups (id),
+    CONSTRAINT fk_group_members_incident FOREIGN KEY(incident) REFERENCES incidents (id)
+);
+CREATE INDEX ix_group_members_incident ON group_members (incident);

@@ -57,6 +57,10 @@ class TestMatchers:
 
         assert matcher.holds(labels) != other.holds(labels)
 
+    def test_with_an_expression_that_is_refused_are_not_read_another_way(self):
+        with pytest.raises(ConfigError, match="not supported"):
+            parse_matchers(r'x=~"\b"')
+
     def test_fit_whole_values_only(self):
         assert not parse_matcher('x=~"a|b"').holds({"x": "ab"})
 

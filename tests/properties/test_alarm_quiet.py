@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from qmon_agent.domain.alarms import interval_text as read
 from qmon_agent.domain.alarms import windows
 from qmon_agent.domain.alarms.flapping import LOOKS, Flaps, look, percent_of
-from qmon_agent.domain.alarms.inhibition import InhibitRule, inhibitors
+from qmon_agent.domain.alarms.inhibition import InhibitRule, inhibitors, sources_of
 from qmon_agent.domain.alarms.intervals import TimeInterval, closed_by
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
 from qmon_agent.domain.alarms.silences import Silence, after_firing, expire, problems_of
@@ -67,22 +67,25 @@ class TestInhibition:
         equal=("host",),
     )
 
+    def mutes(self, labels, firing):
+        return inhibitors([self.RULE], labels, sources_of([self.RULE], firing))
+
     def test_mutes_what_something_worse_explains(self):
         firing = {"worse": {"severity": "critical", "host": "a"}}
 
-        assert ("worse",) == inhibitors([self.RULE], {"severity": "warning", "host": "a"}, firing)
-        assert () == inhibitors([self.RULE], {"severity": "warning", "host": "b"}, firing)
+        assert ("worse",) == self.mutes({"severity": "warning", "host": "a"}, firing)
+        assert () == self.mutes({"severity": "warning", "host": "b"}, firing)
 
     def test_takes_a_missing_label_for_an_empty_one(self):
         firing = {"worse": {"severity": "critical", "host": ""}}
 
-        assert ("worse",) == inhibitors([self.RULE], {"severity": "warning"}, firing)
+        assert ("worse",) == self.mutes({"severity": "warning"}, firing)
 
     @given(st.lists(st.sampled_from("ab"), max_size=4))
     def test_never_mutes_what_is_a_source_and_a_target_by_such(self, hosts):
         firing = {str(n): {"severity": "critical", "host": host} for n, host in enumerate(hosts)}
 
-        assert not any(inhibitors([self.RULE], labels, firing) for labels in firing.values())
+        assert not any(self.mutes(labels, firing) for labels in firing.values())
 
 
 class TestTimeIntervals:

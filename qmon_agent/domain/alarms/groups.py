@@ -62,6 +62,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     told: Mapping[str, Told] = {}
     messages: int = 0
     """How many there were of it, over all channels."""
+    anchor: str = ""
+    """The alert that was its first, also when it is over: the name of the group for its life."""
 
 
 Groups = Mapping[Key, Group]
@@ -75,6 +77,7 @@ class GroupMessage(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     reason: Reason
     alarms: tuple[Alarm, ...]
+    anchor: str
     number: int
     """Which of the group's messages it is."""
 
@@ -111,7 +114,7 @@ def dispatch(
     messages: list[GroupMessage] = []
     for key, group in join(groups, news, now, root=root).items():
         route = routes.get(key[0])
-        if route is None or group.due_at > now:
+        if route is None or not _is_due(group, now, route):
             after[key] = group
             continue
         told, said = _look(key, group, now, route=route, receivers=receivers, quiet=quiet)
@@ -121,16 +124,70 @@ def dispatch(
     return after, tuple(messages)
 
 
+def _is_due(group: Group, now: int, route: Route) -> bool:
+    """Also where it would wait longer than it ever does: the clock has been set back."""
+    longest = max(route.group_wait_ns, route.group_interval_ns)
+    return group.due_at <= now or group.due_at - now > longest
+
+
 def join(groups: Groups, news: Iterable[Alarm], now: int, *, root: Route) -> Groups:
     """The groups after some alerts have begun, changed or ended."""
     joined = dict(groups)
     for alarm in news:
-        for route in routes_for(root, alarm.labels):
-            key = (route.name, tuple(sorted(route.group_labels(alarm.labels).items())))
+        for key, route in _keys(alarm, root).items():
             group = joined.get(key)
             if group is not None or alarm.fires:
                 joined[key] = _with(group, alarm, now, route=route)
     return joined
+
+
+def regroup(groups: Groups, now: int, *, root: Route) -> Groups:
+    """The groups under another tree: what was told of one that is there still is known there."""
+    kept: dict[Key, Group] = {}
+    alarms: dict[str, Alarm] = {}
+    for key, group in groups.items():
+        alarms.update(group.alarms)
+        left = {each.id: each for each in group.alarms.values() if key in _keys(each, root)}
+        if left:
+            kept[key] = replace(group, alarms=left)
+    return join(kept, [each for each in alarms.values() if each.fires], now, root=root)
+
+
+def without(groups: Groups, alarm: str) -> Groups:
+    """The groups as if there had never been this alert; nobody is told that it is over."""
+    left = {
+        key: _stripped(group, alarm) if alarm in group.alarms else group
+        for key, group in groups.items()
+    }
+    return {key: group for key, group in left.items() if group.alarms}
+
+
+def relabelled(groups: Groups, alarm: Alarm, *, root: Route) -> Groups:
+    """After an alert has got other labels: it is news where it stays, and gone where it does not.
+
+    What fires still and was told otherwise is worth saying again; it is not over, so nobody hears
+    that.
+    """
+    if all(
+        alarm.labels == g.alarms[alarm.id].labels for g in groups.values() if alarm.id in g.alarms
+    ):
+        return groups
+    keys = _keys(alarm, root)
+    left = {}
+    for key, group in groups.items():
+        stripped = _stripped(group, alarm.id) if alarm.id in group.alarms else group
+        stays = key in keys and alarm.id in group.alarms
+        left[key] = replace(stripped, alarms=group.alarms) if stays else stripped
+    return {key: group for key, group in left.items() if group.alarms}
+
+
+def _stripped(group: Group, alarm: str) -> Group:
+    told = {
+        channel: replace(each, firing=each.firing - {alarm}, resolved=each.resolved - {alarm})
+        for channel, each in group.told.items()
+    }
+    alarms = {name: each for name, each in group.alarms.items() if name != alarm}
+    return replace(group, alarms=alarms, told=told)
 
 
 def next_due(groups: Groups) -> int | None:
@@ -138,9 +195,16 @@ def next_due(groups: Groups) -> int | None:
     return min((group.due_at for group in groups.values()), default=None)
 
 
+def _keys(alarm: Alarm, root: Route) -> dict[Key, Route]:
+    return {
+        (route.name, tuple(sorted(route.group_labels(alarm.labels).items()))): route
+        for route in routes_for(root, alarm.labels)
+    }
+
+
 def _with(group: Group | None, alarm: Alarm, now: int, *, route: Route) -> Group:
     if group is None:
-        group = Group(due_at=now + route.group_wait_ns)
+        group = Group(due_at=now + route.group_wait_ns, anchor=alarm.id)
     # Who has waited long enough elsewhere, as before a restart, waits no more.
     waited = not group.was_due and alarm.starts_at + route.group_wait_ns < now
     due_at = min(group.due_at, now) if waited else group.due_at
@@ -175,6 +239,7 @@ def _look(
                     channel=endpoint.channel,
                     reason=reason,
                     alarms=alarms,
+                    anchor=group.anchor,
                     number=number,
                 )
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -17,27 +17,40 @@ class InhibitRule(msgspec.Struct, frozen=True, kw_only=True):
     equal: tuple[str, ...] = ()
 
 
-def inhibitors(
-    rules: Iterable[InhibitRule], labels: Labels, firing: Mapping[str, Labels]
-) -> tuple[str, ...]:
-    """Of all that fires, by its name, what mutes an alert with these labels.
+Sources = tuple[dict[tuple[str, ...], dict[str, bool]], ...]
+"""Of each rule, by the values of its `equal` labels: names of sources, and which are targets."""
+
+
+def sources_of(rules: Iterable[InhibitRule], firing: Mapping[str, Labels]) -> Sources:
+    """All that fires and mutes something, so that each target is looked up and not compared."""
+    found: list[dict[tuple[str, ...], dict[str, bool]]] = []
+    for rule in rules:
+        by_value: dict[tuple[str, ...], dict[str, bool]] = {}
+        for name, labels in firing.items():
+            if all_hold(rule.source, labels):
+                values = by_value.setdefault(_equals(rule, labels), {})
+                values[name] = all_hold(rule.target, labels)
+        found.append(by_value)
+    return tuple(found)
+
+
+def inhibitors(rules: Sequence[InhibitRule], labels: Labels, sources: Sources) -> tuple[str, ...]:
+    """The names of what mutes an alert with these labels.
 
     An alert that a rule takes for source and target is not muted by another such; itself is one.
     """
     found: dict[str, None] = {}
-    for rule in rules:
-        if all_hold(rule.target, labels):
-            is_source = all_hold(rule.source, labels)
-            for name, other in firing.items():
-                if _mutes(rule, labels, other, is_source=is_source):
-                    found[name] = None
+    for rule, by_value in zip(rules, sources, strict=True):
+        muting = by_value.get(_equals(rule, labels))
+        if not muting or not all_hold(rule.target, labels):
+            continue
+        is_source = all_hold(rule.source, labels)
+        found.update(
+            (name, None) for name, is_target in muting.items() if not (is_source and is_target)
+        )
     return tuple(found)
 
 
-def _mutes(rule: InhibitRule, labels: Labels, other: Labels, *, is_source: bool) -> bool:
+def _equals(rule: InhibitRule, labels: Labels) -> tuple[str, ...]:
     # A label that is missing equals an empty one.
-    if any(labels.get(name, "") != other.get(name, "") for name in rule.equal):
-        return False
-    if not all_hold(rule.source, other):
-        return False
-    return not (is_source and all_hold(rule.target, other))
+    return tuple(labels.get(name, "") for name in rule.equal)

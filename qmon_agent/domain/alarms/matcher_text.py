@@ -13,6 +13,7 @@ from qmon_agent.domain.errors import ConfigError
 
 from .matchers import OPERATORS, Matcher, Matchers, Operator
 
+Raw = tuple[str, Operator, str]
 _CLASSIC = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.DOTALL)
 _SPACES = " \t\n\r\v\f"
 _RESERVED = "{}!=~,\\\"'`"
@@ -25,17 +26,18 @@ _SURROGATES = range(0xD800, 0xE000)
 def parse_matchers(text: str) -> Matchers:
     """All matchers of a text, in its order; raises ConfigError."""
     try:
-        quoted = parse_quoted(text)
+        quoted = _quoted(text)
     except ConfigError as quoted_error:
         try:
-            return parse_classic(text)
+            return _made(_classic(text))
         except ConfigError as classic_error:
             # The one that came further knows better what is wrong.
             raise (quoted_error if '"' in text[:2] else classic_error) from None
     try:
-        return parse_classic(text)
+        classic = _classic(text)
     except ConfigError:
-        return quoted
+        return _made(quoted)
+    return _made(classic)
 
 
 def parse_matcher(text: str) -> Matcher:
@@ -48,8 +50,24 @@ def parse_matcher(text: str) -> Matcher:
 
 def parse_classic(text: str) -> Matchers:
     """As Alertmanager before 0.27: names of Prometheus, values with or without quotes."""
+    return _made(_classic(text))
+
+
+def parse_quoted(text: str) -> Matchers:
+    """As Alertmanager from 0.27 on: any name and value, in quotes where they need it."""
+    return _made(_quoted(text))
+
+
+def _made(raw: list[Raw]) -> Matchers:
+    # Only then: an expression that is refused must not be taken for another way of writing.
+    return tuple(
+        Matcher(name=name, operator=operator, value=value) for name, operator, value in raw
+    )
+
+
+def _classic(text: str) -> list[Raw]:
     inside = text.removeprefix("{").removesuffix("}")
-    return tuple(_classic(part) for part in _parts(inside))
+    return [_one_classic(part) for part in _parts(inside)]
 
 
 def _parts(text: str) -> list[str]:
@@ -67,12 +85,12 @@ def _parts(text: str) -> list[str]:
     return [*parts, last] if last else parts
 
 
-def _classic(text: str) -> Matcher:
+def _one_classic(text: str) -> Raw:
     found = _CLASSIC.fullmatch(text)
     if found is None:
         raise ConfigError("", f'{text!r} is no matcher (write for example team="db")')
     name, operator, value = found.groups()
-    return _made(name, operator, _unescaped(value, text))
+    return name, _operator(operator), _unescaped(value, text)
 
 
 def _unescaped(raw: str, text: str) -> str:
@@ -102,26 +120,24 @@ def _ends_open(raw: str) -> bool:
     return body == raw or slashes % 2 == 1
 
 
-def parse_quoted(text: str) -> Matchers:
-    """As Alertmanager from 0.27 on: any name and value, in quotes where they need it."""
+def _quoted(text: str) -> list[Raw]:
     reading = _Reading(text)
     braced = reading.takes("{")
-    matchers = []
+    matchers: list[Raw] = []
     while reading.is_at_word:
         name = reading.word("a label's name")
         operator = reading.operator()
-        matchers.append(_made(name, operator, reading.word("a value")))
+        matchers.append((name, _operator(operator), reading.word("a value")))
         if not reading.takes(","):
             break
     if braced and not reading.takes("}"):
         reading.refuse("the brace is not closed")
     reading.must_end()
-    return tuple(matchers)
+    return matchers
 
 
-def _made(name: str, operator: str, value: str) -> Matcher:
-    known: Operator = next(each for each in OPERATORS if each == operator)
-    return Matcher(name=name, operator=known, value=value)
+def _operator(text: str) -> Operator:
+    return next(each for each in OPERATORS if each == text)
 
 
 class _Reading:

@@ -102,6 +102,16 @@ def routes_for(root: Route, labels: Labels) -> tuple[Route, ...]:
     return tuple(found) or (root,)
 
 
+def asked(root: Route, labels: Labels) -> Iterator[tuple[Route, bool]]:
+    """Every node that is asked about an alert, in order, and whether it matches."""
+    matches = all_hold(root.matchers, labels)
+    yield root, matches
+    for child in root.routes if matches else ():
+        yield from asked(child, labels)
+        if not child.goes_on and all_hold(child.matchers, labels):
+            return
+
+
 def walk(root: Route) -> Iterator[Route]:
     """Every node, parents first."""
     yield root

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, delete, exists, insert, or_, select
 
 from .database import Database, record
 from .dialects import insert_new, upsert
+from .groups import is_in_group, write_groups
 from .ledger import Entry, IncidentRecord, StateRecord, TransitionRecord
 from .tables import CHECKPOINTS, INCIDENTS, OUTBOX, RULE_STATE, THREADS, TRANSITIONS
 
@@ -36,6 +37,7 @@ class Incidents:
                 connection.execute(insert(TRANSITIONS), rows)
             postings = [msgspec.structs.asdict(each) for each in entry.postings]
             insert_new(connection, OUTBOX, postings, keys=["key"])
+            write_groups(connection, entry, now)
             if entry.position:
                 place = {"name": RULES_CURSOR, "position": entry.position, "updated_at": now}
                 upsert(connection, CHECKPOINTS, [place], keys=["name"])
@@ -71,14 +73,15 @@ class Incidents:
             return [record(TransitionRecord, row) for row in found]
 
     def forget(self, before: int) -> int:
-        """Delete incidents that were over before this moment and are in no letter; how many."""
+        """Delete incidents that were long over and in no letter and no group; how many."""
         over = and_(INCIDENTS.c.state == "inactive", INCIDENTS.c.updated_at < before)
         told = exists().where(OUTBOX.c.incident == INCIDENTS.c.id)
-        old = select(INCIDENTS.c.id).where(over, ~told)
+        needed = or_(told, is_in_group())
+        old = select(INCIDENTS.c.id).where(over, ~needed)
         with self._database.writing() as connection:
             connection.execute(delete(TRANSITIONS).where(TRANSITIONS.c.incident.in_(old)))
             connection.execute(delete(THREADS).where(THREADS.c.incident.in_(old)))
-            return connection.execute(delete(INCIDENTS).where(over, ~told)).rowcount
+            return connection.execute(delete(INCIDENTS).where(over, ~needed)).rowcount
 
 
 def _forget(connection: Connection, pairs: Sequence[tuple[int, str]]) -> None:

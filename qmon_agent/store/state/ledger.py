@@ -55,6 +55,24 @@ class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: int = 0
 
 
+class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One group of incidents that are told together, as JSON; `anchor` is its first incident."""
+
+    id: str
+    anchor: str
+    state: str
+    updated_at: int = 0
+
+
+class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One incident of one group, and what was to be said of it last, as JSON."""
+
+    alarm_group: str
+    incident: str
+    alarm: str
+    notice: str
+
+
 class Entry(msgspec.Struct, kw_only=True):
     """One transaction's worth; everything in it is kept, or nothing."""
 
@@ -63,4 +81,37 @@ class Entry(msgspec.Struct, kw_only=True):
     incidents: dict[str, IncidentRecord] = {}
     transitions: list[TransitionRecord] = []
     postings: list[Posting] = []
+    groups: dict[str, GroupRecord] = {}
+    groups_over: set[str] = set()
+    members: dict[tuple[str, str], MemberRecord] = {}
+    members_gone: set[tuple[str, str]] = set()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether it is worth a transaction now, and not only when there is time."""
+        changed = self.groups or self.groups_over or self.members or self.members_gone
+        return bool(self.transitions or self.postings or changed)
+
+    def keep_member(self, member: MemberRecord) -> None:
+        """It is in the group, as it stands now."""
+        key = (member.alarm_group, member.incident)
+        self.members_gone.discard(key)
+        self.members[key] = member
+
+    def drop_member(self, group: str, incident: str) -> None:
+        """It is in the group no more."""
+        self.members.pop((group, incident), None)
+        self.members_gone.add((group, incident))
+
+    def keep_group(self, group: GroupRecord) -> None:
+        """It stands so now; if it was over before, this is another one."""
+        self.groups[group.id] = group
+
+    def end_group(self, group: str) -> None:
+        """There is no such group any more."""
+        self.groups.pop(group, None)
+        for key in [key for key in self.members if key[0] == group]:
+            del self.members[key]
+        self.groups_over.add(group)
+
     position: str = ""

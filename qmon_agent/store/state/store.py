@@ -18,8 +18,10 @@ from qmon_agent.domain.errors import ConfigError, StoreError
 
 from . import schema, sqlite
 from .catalog import Catalog
+from .groups import Groups
 from .incidents import Incidents
 from .outbox import Outbox
+from .silences import Silences
 from .tokens import Tokens
 from .views import read_view
 
@@ -45,6 +47,8 @@ class StateStore:
         self.backup: Path | None = None
         self.catalog = Catalog(self)
         self.incidents = Incidents(self)
+        self.groups = Groups(self)
+        self.silences = Silences(self)
         self.outbox = Outbox(self)
         self.tokens = Tokens(self)
         self._engine = engine
@@ -112,6 +116,7 @@ class StateStore:
         return {
             "notifications": self.outbox.forget(before),
             "incidents": self.incidents.forget(before),
+            "silences": self.silences.forget(before),
             "analytics": self.catalog.forget_analytics(before),
         }
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -181,6 +182,40 @@ THREADS = Table(
     Column("incident", ForeignKey("incidents.id"), primary_key=True),
     Column("channel", String(64), primary_key=True),
     _text("reference"),
+    _time("updated_at"),
+)
+
+ALARM_GROUPS = Table(
+    "alarm_groups",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    # The incident whose name all messages of the group have.
+    _to("anchor", "incidents.id"),
+    _text("state"),
+    _time("updated_at"),
+)
+
+GROUP_MEMBERS = Table(
+    "group_members",
+    METADATA,
+    Column("alarm_group", ForeignKey("alarm_groups.id"), primary_key=True),
+    Column("incident", ForeignKey("incidents.id"), primary_key=True, index=True),
+    _text("alarm"),
+    _text("notice"),
+)
+
+SILENCES = Table(
+    "silences",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    _text("matchers"),
+    _time("starts_at"),
+    _time("ends_at", index=True),
+    _text("author"),
+    _text("comment"),
+    Column("until_resolved", Boolean, nullable=False, server_default="0"),
+    Column("has_muted", Boolean, nullable=False, server_default="0"),
+    _time("created_at"),
     _time("updated_at"),
 )
 

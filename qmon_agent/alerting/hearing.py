@@ -1,0 +1,62 @@
+"""Who hears of an incident: silences, inhibition and the routing tree, as the rules see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qmon_agent.domain.alarms.matchers import Labels
+from qmon_agent.domain.catalog import Alert
+from qmon_agent.domain.clock import Clock
+from qmon_agent.domain.incidents import ACTIVE
+from qmon_agent.domain.notices import Notice
+from qmon_agent.store.state import StateStore
+from qmon_agent.store.state.ledger import Entry
+
+from .dispatching import Dispatcher
+from .muting import Muting
+from .papers import Change
+from .routing_plan import Plan
+
+
+class Hearing:
+    """What fires and is told of; called by the one that judges, but for `muting`."""
+
+    def __init__(self, store: StateStore, clock: Clock) -> None:
+        self.muting = Muting(store.silences, clock)
+        self._dispatcher = Dispatcher(store.groups.all())
+
+    @property
+    def plan(self) -> Plan | None:
+        """The routing tree and all that belongs to it, where there is one."""
+        return self._dispatcher.plan
+
+    def follow(self, plan: Plan | None, now: int) -> None:
+        """Go by this plan from now on."""
+        self._dispatcher.follow(plan, now)
+
+    def is_by_tree(self, alert: Alert) -> bool:
+        """Whether the tree decides who is told: an alert that names channels does so itself."""
+        return self.plan is not None and not alert.channels
+
+    def knows(self, incident: str) -> bool:
+        """Whether the tree has it in a group."""
+        return self._dispatcher.knows(incident)
+
+    def is_silenced(self, labels: Labels, now: int) -> bool:
+        return self.muting.is_silenced(labels, now)
+
+    def note(self, change: Change, notices: Sequence[Notice]) -> None:
+        """After a change, with what the tree is to tell of it."""
+        name = change.after.incident
+        if change.after.episode.state in ACTIVE:
+            self.muting.begins(name, change.matched_labels)
+        else:
+            self.muting.ends(name)
+            if not notices:
+                self._dispatcher.forget(name)
+        for notice in notices:
+            self._dispatcher.hear(notice)
+
+    def turn(self, entry: Entry, now: int) -> None:
+        """Add to the entry what the tree has to tell now."""
+        self._dispatcher.turn(entry, now, self.muting.mutes)

@@ -1,0 +1,128 @@
+"""What nobody is to hear of now: silences, and what something worse explains."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from secrets import token_hex
+from threading import Lock
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from qmon_agent.domain.alarms.groups import Alarm
+from qmon_agent.domain.alarms.inhibition import inhibitors, sources_of
+from qmon_agent.domain.alarms.matchers import Labels
+from qmon_agent.domain.alarms.silences import (
+    Silence,
+    after_firing,
+    expire,
+    problems_of,
+    silencers,
+)
+from qmon_agent.domain.clock import Clock
+from qmon_agent.domain.errors import QueryError
+
+from .routing_plan import Plan
+
+
+class SilenceStore(Protocol):
+    """Where silences are kept."""
+
+    def put(self, silences: list[Silence]) -> None: ...
+    def lasting(self) -> list[Silence]: ...
+    def all(self) -> list[Silence]: ...
+
+
+class Muting:
+    """Silences from any thread; of what fires it hears from the one that judges."""
+
+    def __init__(self, store: SilenceStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = Lock()
+        self._silences: tuple[Silence, ...] = tuple(store.lasting())
+        self._firing: dict[str, Labels] = {}
+        self._active: tuple[str, ...] = ()
+
+    # From any thread.
+
+    def add(self, silence: Silence) -> Silence:
+        """Keep a silence, on disk before it holds; raises QueryError for one that may not be."""
+        if wrong := problems_of(silence):
+            raise QueryError(f"no silence: {'; '.join(wrong)}")
+        made = replace(silence, id=silence.id or token_hex(8))
+        with self._lock:
+            self._store.put([made])
+            self._silences = (*self._silences, made)
+        return made
+
+    def expire(self, name: str) -> Silence | None:
+        """End a silence now; `None` when there is none of this id that lasts."""
+        with self._lock:
+            found = next((each for each in self._silences if each.id == name), None)
+            return self._replace(found, expire(found, self._clock.now())) if found else None
+
+    def all(self) -> list[Silence]:
+        """Every silence that is not forgotten."""
+        return self._store.all()
+
+    def by(self, plan: Plan | None, labels: Labels, now: int) -> tuple[str, ...]:
+        """What mutes an alert with these labels: `silence ID`, `incident ID`."""
+        silenced = silencers(self._silences, labels, now)
+        return (*(f"silence {name}" for name in silenced), *self._inhibited(plan, labels))
+
+    def is_silenced(self, labels: Labels, now: int) -> bool:
+        return bool(self._silences and silencers(self._silences, labels, now))
+
+    # From the thread that judges.
+
+    def begins(self, incident: str, labels: Labels) -> None:
+        """It fires from now on."""
+        self._firing[incident] = labels
+
+    def ends(self, incident: str) -> None:
+        """It is over."""
+        self._firing.pop(incident, None)
+
+    def mutes(self, plan: Plan, alarms: Iterable[Alarm], now: int) -> Collection[str]:
+        """Of these alarms, those that nobody is to hear of."""
+        if not self._silences and not plan.inhibit_rules:
+            return ()
+        return frozenset(self._muted(plan, alarms, now))
+
+    def look(self, now: int) -> bool:
+        """Let time pass; whether one has begun or ended, and others may have to hear of things."""
+        if not self._silences:
+            return bool(self._settle(()))
+        with self._lock:
+            for silence in self._silences:
+                after = after_firing(silence, self._firing.values(), now)
+                if after != silence:
+                    self._replace(silence, after)
+            self._silences = tuple(each for each in self._silences if each.state(now) != "expired")
+            active = tuple(each.id for each in self._silences if each.state(now) == "active")
+            return self._settle(active)
+
+    def _settle(self, active: tuple[str, ...]) -> bool:
+        changed, self._active = active != self._active, active
+        return changed
+
+    def _muted(self, plan: Plan, alarms: Iterable[Alarm], now: int) -> Iterator[str]:
+        sources = sources_of(plan.inhibit_rules, self._firing)
+        for alarm in alarms:
+            if self.is_silenced(alarm.labels, now) or inhibitors(
+                plan.inhibit_rules, alarm.labels, sources
+            ):
+                yield alarm.id
+
+    def _inhibited(self, plan: Plan | None, labels: Labels) -> Iterator[str]:
+        if plan is not None and plan.inhibit_rules:
+            firing: Mapping[str, Labels] = dict(self._firing)
+            sources = sources_of(plan.inhibit_rules, firing)
+            for name in inhibitors(plan.inhibit_rules, labels, sources):
+                yield f"incident {name}"
+
+    def _replace(self, old: Silence, new: Silence) -> Silence:
+        self._store.put([new])
+        self._silences = tuple(new if each.id == old.id else each for each in self._silences)
+        return new

@@ -1,0 +1,62 @@
+"""A dry run of the routing tree: which way an alert would take, and what would keep it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from qmon_agent.alerting.routing_plan import Plan
+from qmon_agent.domain.alarms.intervals import closed_by
+from qmon_agent.domain.alarms.matcher_text import parse_matchers
+from qmon_agent.domain.alarms.matchers import all_hold, print_matchers
+from qmon_agent.domain.alarms.route_tree import Route, asked, routes_for
+from qmon_agent.domain.durations import print_duration
+
+
+def dry_run(plan: Plan, labels: Mapping[str, str], now: int) -> dict[str, Any]:
+    """The nodes that are asked, those that answer, and what would mute it."""
+    answers = {route.name for route in routes_for(plan.root, labels)}
+    return {
+        "labels": dict(labels),
+        "path": [
+            {"route": route.name, "matches": matches, "answers": route.name in answers}
+            for route, matches in asked(plan.root, labels)
+        ],
+        "routes": [
+            _told(plan, route, now) | {"group": route.group_labels(labels)}
+            for route in routes_for(plan.root, labels)
+        ],
+        "inhibited_while": [*_inhibited_while(plan, labels)],
+    }
+
+
+def silenced_by(silences: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:
+    """Of silences as the API tells of them, the ids of those that mute it now."""
+    return [
+        str(each["id"])
+        for each in silences
+        if each["state"] == "active" and all_hold(parse_matchers(each["matchers"]), labels)
+    ]
+
+
+def _told(plan: Plan, route: Route, now: int) -> dict[str, Any]:
+    return {
+        "route": route.name,
+        "receiver": route.receiver,
+        "channels": [each.channel for each in plan.receivers.get(route.receiver, ())],
+        "group_wait": print_duration(route.group_wait_ns),
+        "group_interval": print_duration(route.group_interval_ns),
+        "repeat_interval": print_duration(route.repeat_interval_ns),
+        "closed_by": [
+            *closed_by(
+                plan.intervals, now, mute=route.mute_intervals, active=route.active_intervals
+            )
+        ],
+    }
+
+
+def _inhibited_while(plan: Plan, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for rule in plan.inhibit_rules:
+        if all_hold(rule.target, labels):
+            equal = {name: labels.get(name, "") for name in rule.equal}
+            yield {"fires": print_matchers(rule.source), "equal": equal}

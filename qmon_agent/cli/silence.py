@@ -1,0 +1,91 @@
+"""`qmon-agent silence`: what nobody wants to hear of for a while."""
+
+from __future__ import annotations
+
+import getpass
+
+import click
+
+from qmon_agent.cli._control import find_control
+from qmon_agent.cli._place import Place, with_place
+from qmon_agent.cli._shown import show_json, show_table
+from qmon_agent.cli._times import with_moments
+from qmon_agent.domain.durations import parse_duration
+from qmon_agent.domain.errors import ConfigError
+
+_COLUMNS = ("id", "state", "matchers", "starts_at", "ends_at", "author", "comment")
+_MOMENTS = ("starts_at", "ends_at")
+
+
+@click.group
+def command() -> None:
+    """Make, list and end silences."""
+
+
+@command.command
+@click.argument("matchers", nargs=-1, required=True)
+@click.option("--for", "lasts", default="2h", show_default=True, help="How long it lasts.")
+@click.option("--in", "begins", default="0s", show_default=True, help="When it begins: in 1h.")
+@click.option("--comment", default="", help="Why.")
+@click.option("--author", default="", help="Who; else who is signed in here.")
+@click.option(
+    "--until-resolved",
+    is_flag=True,
+    help="End it as soon as nothing that it mutes is firing any more.",
+)
+@with_place
+def add(
+    *,
+    matchers: tuple[str, ...],
+    lasts: str,
+    begins: str,
+    place: Place,
+    **said: str | bool,
+) -> None:
+    """Say nothing of alerts with these labels: `service=shop`, `'severity=~"info|warning"'`."""
+    control = find_control(place.locations)
+    body = {
+        **said,
+        "matchers": ",".join(matchers),
+        "for_s": _seconds("--for", lasts),
+        "in_s": _seconds("--in", begins),
+        "author": said["author"] or getpass.getuser(),
+    }
+    made = control.post("/api/silences", body)
+    if place.json:
+        show_json(made)
+    else:
+        click.echo(made["silence"]["id"])
+
+
+@command.command(name="list")
+@click.option("--expired", is_flag=True, help="Also those that are over.")
+@with_place
+def list_(*, expired: bool, place: Place) -> None:
+    """List silences."""
+    answer = find_control(place.locations).get("/api/silences")
+    found = [each for each in answer["silences"] if expired or each["state"] != "expired"]
+    if place.json:
+        show_json({**answer, "silences": found})
+    else:
+        show_table(_COLUMNS, with_moments(found, _MOMENTS))
+
+
+@command.command
+@click.argument("silence")
+@with_place
+def expire(*, silence: str, place: Place) -> int:
+    """End a silence now."""
+    answer = find_control(place.locations).delete(f"/api/silences/{silence}")
+    if place.json:
+        show_json(answer)
+    elif not answer["expired"]:
+        click.echo(f"no silence {silence} lasts", err=True)
+    return 0 if answer["expired"] else 1
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        return parse_duration(text) / 1e9
+    except ValueError as problem:
+        raise ConfigError(option, str(problem)) from None

@@ -1,0 +1,108 @@
+"""An Alertmanager's configuration becomes ours, and what does not is told of."""
+
+import tomllib
+
+import msgspec
+import pytest
+import yaml
+
+from qmon_agent.alerting.importing import import_config, to_toml
+from qmon_agent.alerting.routing_plan import make_plan
+from qmon_agent.domain.alarms.route_tree import routes_for
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.settings.routing import RoutingOptions
+
+CONFIG = r"""
+global: {smtp_smarthost: 'mail:25'}
+templates: ['*.tmpl']
+route:
+  receiver: team
+  group_by: [alertname, job]
+  group_wait: 30s
+  repeat_interval: 1w
+  routes:
+  - match: {severity: critical}
+    match_re: {service: "db|web"}
+    receiver: pager
+    continue: true
+    mute_time_intervals: [night]
+  - matchers: ['team="a b"', 'path=~"a\\.b"']
+    receiver: nobody
+receivers:
+- name: team
+  webhook_configs: [{url: 'http://127.0.0.1:9/', send_resolved: false, max_alerts: 3}]
+- name: pager
+  pagerduty_configs: [{routing_key: k}]
+- name: nobody
+inhibit_rules:
+- source_match: {severity: critical}
+  target_matchers: ['severity="warning"']
+  equal: [service]
+mute_time_intervals:
+- name: night
+  time_intervals:
+  - times: [{start_time: '22:00', end_time: '24:00'}]
+    weekdays: ['monday:friday']
+    location: Europe/Berlin
+"""
+
+
+@pytest.fixture
+def imported():
+    return import_config(yaml.safe_load(CONFIG))
+
+
+@pytest.fixture
+def plan(imported):
+    """What a configuration file with that text makes."""
+    table = tomllib.loads(to_toml(imported))
+    options = msgspec.convert(table["routing"], RoutingOptions)
+    return make_plan(options, table["channels"])
+
+
+class TestTheText:
+    @pytest.mark.parametrize(
+        ("labels", "receivers"),
+        [
+            ({"severity": "critical", "service": "db"}, ["pager"]),
+            ({"team": "a b", "path": "a.b"}, ["nobody"]),
+            ({"severity": "critical", "service": "web", "team": "a b", "path": "a.b"}, 2),
+            ({"severity": "warning", "service": "db"}, ["team"]),
+        ],
+    )
+    def test_routes_as_it_did(self, plan, labels, receivers):
+        found = [route.receiver for route in routes_for(plan.root, labels)]
+
+        assert found == (["pager", "nobody"] if receivers == 2 else receivers)
+
+    def test_has_the_times_and_the_channels(self, plan):
+        day_ns = 86_400 * 10**9
+
+        assert 7 * day_ns == plan.root.repeat_interval_ns
+        assert [("team-webhook", False)] == [
+            (each.channel, each.send_resolved) for each in plan.receivers["team"]
+        ]
+        assert ("severity",) == tuple(each.name for each in plan.inhibit_rules[0].source)
+        assert ["night"] == [*plan.intervals]
+
+
+class TestWhatIsLeft:
+    def test_is_told_with_its_place(self, imported):
+        assert {
+            "global",
+            "templates",
+            "receivers.pager.pagerduty_configs[0]",
+            "receivers.team.webhook_configs[0].max_alerts",
+        } == {each.path for each in imported.left}
+
+    def test_has_what_we_refuse_too(self):
+        config = yaml.safe_load(CONFIG)
+        config["route"]["routes"][0]["match_re"] = {"service": r"\bdb"}
+
+        refused = [each for each in import_config(config).left if "refused" in each.reason]
+        assert ["routing.routes[0].matchers"] == [each.path for each in refused]
+
+    @pytest.mark.parametrize("config", [{}, {"route": "x"}, {"groups": []}])
+    def test_is_everything_of_another_file(self, config):
+        with pytest.raises(ConfigError, match="no configuration of Alertmanager"):
+            import_config(config)

@@ -1,0 +1,72 @@
+"""Silences over HTTP: by whoever may, and on disk before the answer."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+ASKED = {"matchers": "service=shop", "for_s": 3600, "author": "ann", "comment": "moving"}
+
+
+@pytest.fixture
+async def ask(agent):
+    """Asks with a token of a scope; answers status and document."""
+    tokens = {
+        scope: (await agent.desk.create_token(scope, name="", ttl_s=60))["token"]
+        for scope in ("read", "admin", "ingest")
+    }
+    async with httpx.AsyncClient(base_url=agent.ready["url"]) as client:
+
+        async def asked(method, path, scope="admin", **how):
+            headers = {"authorization": f"Bearer {tokens[scope]}"}
+            answer = await client.request(method, path, headers=headers, **how)
+            return answer.status_code, answer.json()
+
+        yield asked
+
+
+class TestSilences:
+    async def test_are_made_seen_and_ended(self, ask):
+        _, made = await ask("POST", "/api/silences", json=ASKED)
+        _, seen = await ask("GET", "/api/silences", "read")
+        name = made["silence"]["id"]
+        _, ended = await ask("DELETE", f"/api/silences/{name}")
+        _, after = await ask("GET", "/api/silences", "read")
+
+        assert [("active", '{service="shop"}', "ann")] == [
+            (each["state"], each["matchers"], each["author"]) for each in seen["silences"]
+        ]
+        assert ended["expired"]
+        assert ["expired"] == [each["state"] for each in after["silences"]]
+
+    async def test_are_on_disk_before_the_answer(self, ask, agent):
+        _, made = await ask("POST", "/api/silences", json=ASKED)
+        kept = agent.parts.judged.state.silences.lasting()
+
+        assert [made["silence"]["id"]] == [each.id for each in kept]
+
+    @pytest.mark.parametrize("scope", ["read", "ingest"])
+    async def test_are_made_by_administrators_only(self, ask, scope):
+        assert 403 == (await ask("POST", "/api/silences", scope, json=ASKED))[0]
+        assert 403 == (await ask("DELETE", "/api/silences/x", scope))[0]
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"matchers": "service"}, "is no matcher"),
+            ({"matchers": ""}, "at least one matcher"),
+            ({"matchers": 'a=~"("'}, "is no regular expression"),
+            ({"for_s": 0}, "for_s"),
+            ({"for_s": 1e12}, "for_s"),
+            ({"in_s": -1}, "in_s"),
+            ({"until": "tomorrow"}, "until"),
+        ],
+    )
+    async def test_say_what_is_wrong(self, ask, change, reason):
+        status, said = await ask("POST", "/api/silences", json={**ASKED, **change})
+
+        assert 400 == status
+        assert reason in said["error"]
+
+    async def test_that_are_not_there_are_not_found(self, ask):
+        assert 404 == (await ask("DELETE", "/api/silences/none"))[0]
