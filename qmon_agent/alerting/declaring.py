@@ -21,7 +21,7 @@ from qmon_agent.domain.errors import (
 from qmon_agent.domain.plugins import options_of
 from qmon_agent.settings import AlertOptions
 
-from .rules import RULES
+from .rules import RULES, About
 from .watch import LIFE, Life, build_rule, policy_of
 
 CREATED_BY = "config"
@@ -44,11 +44,11 @@ def check_alerts_of(options: Sequence[AlertOptions]) -> None:
     reason = "there is more than one alert of this name"
     problems: list[QmonError] = [ConfigError(f"alerts.{name}", reason) for name in twice]
     for each in options:
-        problems += _problems_of(each)
+        problems += _problems_of(each, names)
     raise_all(problems)
 
 
-def _problems_of(options: AlertOptions) -> Iterator[QmonError]:
+def _problems_of(options: AlertOptions, names: Sequence[str]) -> Iterator[QmonError]:
     where = f"alerts.{options.name}"
     if options.severity and options.severity not in SEVERITIES:
         known = nearest_to(options.severity, SEVERITIES) or SEVERITIES
@@ -56,12 +56,20 @@ def _problems_of(options: AlertOptions) -> Iterator[QmonError]:
     try:
         alert = _alert(options)
         rule = build_rule(alert, system=options.system, metric=options.metric)
-        policy_of(alert, rule.about().policy)
+        about = rule.about()
+        policy_of(alert, about.policy)
+        yield from _strangers(about, names, where)
     except UnknownPluginError as problem:
         problem.path = f"{where}.rule"
         yield problem
     except ConfigError as problem:
         yield problem
+
+
+def _strangers(about: About, names: Sequence[str], where: str) -> Iterator[ConfigError]:
+    for name in about.alerts:
+        if name not in names:
+            yield ConfigError(where, f"there is no alert {name!r}", nearest_to(name, names))
 
 
 def declare(catalog: Catalog, options: Sequence[AlertOptions]) -> None:

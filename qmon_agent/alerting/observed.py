@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from qmon_sdk.protocol.signals import CheckIn, Error, Point, Session
+from qmon_sdk.protocol.signals import CheckIn, Error, Log, Point, Session
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an instance of an alert stands from now on; firing or not, or nobody knows."""
+
+    alert: str
+    instance: str
+    labels: Mapping[str, str]
+    fires: bool | None
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +32,10 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     errors: list[Error] = []
     sessions: list[Session] = []
     checkins: list[CheckIn] = []
+    logs: Sequence[Log] = ()
+    """Read only when somebody looks at them, like points."""
+    changed: tuple[Changed, ...] = ()
+    """Not of the record, but what its judging has changed of other alerts."""
     environment: str = ""
     record_id: int = 0
     position: str = ""

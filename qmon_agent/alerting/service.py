@@ -18,6 +18,7 @@ from qmon_sdk.protocol.signals import Point
 from . import declaring
 from .books import Books, Key
 from .evaluation import Cell, evaluate
+from .followers import ROUNDS, Followers
 from .hearing import Hearing
 from .newcomers import unchanged
 from .observed import Observed
@@ -64,6 +65,7 @@ class AlertService:
         )
         self._watches = Watches(store.catalog)
         self._wakes: Wakes[Key] = Wakes()
+        self._followers = Followers()
         self._watches.refresh()
         for alert, instance, cell in self._watches.restore(store.incidents.states()):
             self._retire(alert, instance, cell)
@@ -115,6 +117,7 @@ class AlertService:
         with self._lock:
             for watch in self._watches.concerned_by(batch):
                 self._show(watch, batch)
+            self._follow(batch.time)
             self._books.position = batch.position or self._books.position
             self._books.write_due(batch.time)
 
@@ -128,6 +131,7 @@ class AlertService:
                 watch = self._watches.get(number)
                 if watch and instance in watch.cells:
                     self._evaluate(watch, instance, None, now=now)
+            self._follow(now)
             self._books.write_due(now)
 
     def checkpoint(self) -> bool:
@@ -177,7 +181,18 @@ class AlertService:
                 watch.cells.setdefault(fact.instance, Cell(labels=fact.labels))
             for instance in watch.cells:
                 self._wakes.wish((watch.alert.id, instance), now)
+        self._followers.refresh(self._watches)
+        self._follow(now)
         self._books.write_due(now)
+
+    def _follow(self, now: int) -> None:
+        """Show what has changed to the alerts about alerts, and to those about these."""
+        for _ in range(ROUNDS):
+            shown = self._followers.drain()
+            if not shown:
+                return
+            for watch, changed in shown:
+                self._show(watch, Observed(service="", time=now, changed=changed))
 
     def _show(self, watch: Watch, batch: Observed) -> None:
         try:
@@ -206,6 +221,7 @@ class AlertService:
             self._vitals.add("alert_rule_failures", alert=watch.alert.name)
         if after != before:
             self._books.keep(key, after)
+        self._followers.note(watch.alert.name, instance, after=after, before=before)
         if done.transitions:
             self._note(
                 Change(
@@ -272,6 +288,7 @@ class AlertService:
     def _close(self, alert: Alert, instance: str, cell: Cell, *, reason: str) -> Cell:
         episode, transitions = close(cell.episode, self._clock.now(), reason)
         after = msgspec.structs.replace(cell, episode=episode)
+        self._followers.note(alert.name, instance, after=after, before=cell)
         if transitions:
             self._note(
                 Change(

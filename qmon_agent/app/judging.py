@@ -7,6 +7,7 @@ from typing import Protocol
 
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.app.conservation import Conservation
+from qmon_agent.domain.late_rows import LateRows
 from qmon_agent.domain.point_columns import PointColumns
 from qmon_agent.journal import Position, Record
 from qmon_agent.monitoring.discovery import Discovery
@@ -75,6 +76,7 @@ def observed_of(record: Record, frame: Frame) -> Observed:
     points = [block for block in frame.blocks if block.kind == "point"]
     return Observed(
         points=PointColumns(points),
+        logs=LateRows([block for block in frame.blocks if block.kind == "log"]),
         service=frame.resource.service,
         environment=frame.resource.environment,
         time=record.time,

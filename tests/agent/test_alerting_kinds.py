@@ -7,7 +7,7 @@ from qmon_agent.alerting.observed import Observed
 from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError, InvalidThresholdError
-from qmon_sdk.protocol.signals import Error, Point, Session
+from qmon_sdk.protocol.signals import Error, Log, Point, Session
 
 BAD = {"metric": "requests", "where": {"status": "5*"}}
 ALL = {"metric": "requests"}
@@ -262,3 +262,84 @@ class TestCertificateExpiry:
         states = [judge.state, judge.wait(86_400).state, judge.cell.text]
         assert ["inactive", "firing", "the certificate ends in 14d"] == states
         assert "critical" == judge.wait(12 * 86_400).cell.severity
+
+
+class TestAnomaly:
+    def test_is_told_when_three_of_five_points_are_strange(self):
+        judge = Judge("anomaly", metric="temp", min_samples=50)
+        for n in range(200):
+            judge.see(60, points=gauge(100.0 + n % 5))
+        before = judge.state
+
+        states = [judge.see(60, points=gauge(300.0)).state for _ in range(3)]
+
+        assert ["inactive", "inactive", "inactive", "firing"] == [before, *states]
+        assert judge.cell.text.startswith("300 where 10")
+
+    def test_of_too_few_points_is_unknown(self):
+        judge = Judge("anomaly", metric="temp")
+
+        assert "too_few_points" == judge.see(points=gauge(1.0)).see(points=gauge(9e9)).state
+
+
+class TestChangepoint:
+    def test_is_told_for_a_while_and_then_the_new_is_usual(self):
+        judge = Judge("changepoint", metric="temp", learn=30, lasts="10m")
+        for n in range(100):
+            judge.see(1, points=gauge(100.0 + n % 5))
+
+        for n in range(10):
+            judge.see(1, points=gauge(200.0 + n % 5))
+
+        assert ("firing", True) == (judge.state, "the mean went from 102" in judge.cell.text)
+        assert "inactive" == judge.wait(601).state
+
+    def test_passes_over_a_change_that_is_small(self):
+        judge = Judge("changepoint", metric="temp", learn=30)
+        for n in range(200):
+            judge.see(1, points=gauge((100.0 if n < 100 else 110.0) + n % 5))
+
+        assert "inactive" == judge.state
+
+
+class TestLogPattern:
+    def lines(self, *bodies, level="error"):
+        return [Log(body=body, level=level, logger="shop.pay") for body in bodies]
+
+    def test_counts_lines_that_say_it(self):
+        judge = Judge("log_pattern", text="*timed out*", threshold="> 2", window="1m")
+
+        judge.see(logs=self.lines("it timed out", "fine", "timed out", "has timed out\nagain"))
+
+        assert ("firing", 3.0) == (judge.state, judge.cell.value)
+        assert "inactive" == judge.wait(61).state
+
+    def test_looks_at_level_logger_and_expression(self):
+        options = {"levels": ["error"], "logger": "shop.*", "text": r"~\btimed? out\b"}
+        judge = Judge("log_pattern", **options)
+
+        judge.see(logs=self.lines("it timed out", level="info"))
+        assert {} == judge.cells
+        assert "firing" == judge.see(logs=self.lines("it timed out")).state
+
+    def test_refuses_an_expression_that_is_none(self):
+        with pytest.raises(ConfigError, match="text"):
+            RULES.build("log_pattern", {"text": "~("})
+
+
+class TestEscalatingError:
+    def errors(self, n):
+        return [Error(type="E", grouping="g")] * n
+
+    def test_is_told_when_it_comes_much_more_often(self):
+        judge = Judge("escalating_error").see(errors=self.errors(2))
+        judge.see(3_600, errors=self.errors(15))
+        before = judge.state
+
+        judge.see(60, errors=self.errors(20))
+
+        assert ["inactive", "firing"] == [before, judge.state]
+        assert "35 times this hour, where at most 20 are usual" == judge.cell.text
+
+    def test_is_not_told_of_an_error_that_is_new(self):
+        assert "inactive" == Judge("escalating_error").see(errors=self.errors(500)).state

@@ -123,6 +123,68 @@ class TestLives:
             desk.service.declare([AlertOptions(name="v", metric="temp", threshold=5, **wrong)])
 
 
+BOTH = AlertOptions(
+    name="both", rule="composite", options={"expression": "'hot' and 'broken' unless silent"}
+)
+HOT_NOW = AlertOptions(name="hot", metric="temp", threshold=5)
+SILENT = AlertOptions(
+    name="silent", rule="absence", metric="other", system="shop", options={"after": "1h"}
+)
+BROKEN = AlertOptions(name="broken", rule="new_error", options={"lasts": "1h"})
+
+
+class TestAlertsAboutAlerts:
+    def state(self, desk):
+        found = [each for each in desk.service.standings() if each.alert == "both"]
+        return [each.unknown or each.state for each in found]
+
+    def test_follow_what_others_become(self, desk):
+        desk.service.declare([HOT_NOW, BROKEN, SILENT, BOTH])
+        desk.point(6.0)
+        before = self.state(desk)
+
+        desk.error("a")
+
+        assert [["inactive"], ["firing"]] == [before, self.state(desk)]
+        desk.point(1.0)
+        assert ["inactive"] == self.state(desk)
+
+    def test_hear_of_what_fires_already_and_survive_a_restart(self, desk):
+        desk.service.declare([HOT_NOW, BROKEN, SILENT])
+        desk.point(6.0)
+        desk.error("a")
+
+        desk.service.declare([HOT_NOW, BROKEN, SILENT, BOTH])
+        desk.restart()
+
+        assert ["firing"] == self.state(desk)
+        assert ["firing"] * 3 == desk.told()
+
+    def test_do_not_know_what_the_others_do_not_know(self, desk):
+        desk.service.declare([HOT_NOW, BROKEN, SILENT, BOTH])
+        desk.error("a")
+        desk.point(1.0)
+
+        desk.tick(300)
+
+        assert ["of_an_alert"] == self.state(desk)
+
+    def test_about_one_there_is_none_of_are_refused(self, desk):
+        with pytest.raises(ConfigError, match="no alert 'broken'"):
+            desk.service.declare([HOT_NOW, SILENT, BOTH])
+
+    def test_that_follow_in_a_circle_come_to_an_end(self, desk):
+        circle = [
+            AlertOptions(name=name, rule="composite", options={"expression": text})
+            for name, text in (("a", "hot unless b"), ("b", "hot unless a"))
+        ]
+        desk.service.declare([HOT_NOW, *circle])
+
+        desk.point(6.0)
+
+        assert len(desk.told()) < 20
+
+
 class TestThresholds:
     def test_fire_when_held_long_enough_and_not_before(self, desk):
         desk.service.declare([HOT])

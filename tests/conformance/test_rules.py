@@ -8,20 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmon_agent.alerting.evaluation import Cell, evaluate
-from qmon_agent.alerting.observed import Observed
+from qmon_agent.alerting.observed import Changed, Observed
 from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.incidents import Policy
-from qmon_sdk.protocol.signals import CheckIn, Error, Point, Session
+from qmon_sdk.protocol.signals import CheckIn, Error, Log, Point, Session
 
 BAD, ALL = {"metric": "temp", "where": {"room": "b*"}}, {"metric": "temp"}
 OPTIONS = {
     "threshold": {"metric": "temp", "threshold": "> 5", "system": "shop", "clear": "< 3"},
     "absence": {"metric": "temp", "system": "shop", "after": "3s"},
+    "anomaly": {"metric": "temp", "system": "shop", "min_samples": 3, "stale_after": "3s"},
     "burn_rate": {"system": "shop", "bad": BAD, "events": ALL, "objective": 0.9, "min_events": 2},
     "certificate_expiry": {"metric": "temp", "system": "shop"},
+    "changepoint": {"metric": "temp", "system": "shop", "learn": 3, "false_alarm_every": 9},
+    "composite": {"expression": "a and (b or c)"},
     "crashed_sessions": {"system": "shop", "window": "10s", "min_events": 1},
+    "escalating_error": {"system": "shop", "min_events": 2},
     "forecast": {
         "metric": "temp",
         "system": "shop",
@@ -31,6 +35,7 @@ OPTIONS = {
         "min_fit": 0.1,
         "stale_after": "3s",
     },
+    "log_pattern": {"system": "shop", "threshold": "> 2", "window": "6s", "text": "~bro?ke"},
     "missed_checkin": {"system": "shop", "margin": "2s", "max_runtime": "3s"},
     "new_error": {"system": "shop", "lasts": "3s"},
     "percentile": {
@@ -92,8 +97,26 @@ CHECKINS = st.lists(
     ),
     max_size=3,
 )
+LOGS = st.lists(st.builds(Log, body=st.sampled_from(["it broke", "it works"])), max_size=3)
+CHANGED = st.lists(
+    st.builds(
+        Changed,
+        alert=st.sampled_from("abc"),
+        instance=st.sampled_from("xy"),
+        labels=st.just({"service": "shop"}),
+        fires=st.sampled_from([True, False, None]),
+    ),
+    max_size=2,
+).map(tuple)
 SIGNALS = st.fixed_dictionaries(
-    {"points": POINTS, "errors": ERRORS, "checkins": CHECKINS, "sessions": SESSIONS}
+    {
+        "points": POINTS,
+        "errors": ERRORS,
+        "checkins": CHECKINS,
+        "sessions": SESSIONS,
+        "logs": LOGS,
+        "changed": CHANGED,
+    }
 )
 STEPS = st.lists(
     st.tuples(st.integers(0, 5), st.none() | st.tuples(st.sampled_from(["shop", "away"]), SIGNALS)),
@@ -107,6 +130,8 @@ ONE_OF_EACH = {
     ],
     "errors": [Error(type="E", user_id="u")],
     "sessions": [Session(status="crashed")],
+    "logs": [Log(body="it broke")],
+    "changed": (Changed(alert="a", instance="x", labels={"service": "shop"}, fires=True),),
     "checkins": [CheckIn(monitor="a")],
 }
 
@@ -171,7 +196,9 @@ class TestEveryRule:
         assert all(wake is None or wake > now for now, _, _, wake in told)
 
     def test_looks_at_its_own_system_only(self, rule):
-        assert [] == list(rule.notice(Observed(service="away", time=1, **ONE_OF_EACH)))
+        told = ONE_OF_EACH | {"changed": ()}
+
+        assert [] == list(rule.notice(Observed(service="away", time=1, **told)))
 
     def test_names_instances_and_labels_in_text(self, rule):
         facts = list(rule.notice(Observed(service="shop", time=1, **ONE_OF_EACH)))

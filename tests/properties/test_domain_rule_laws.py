@@ -1,17 +1,22 @@
 """The laws of what rules reckon with: votes, levels, windows, lines, sketches."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 from math import inf, isclose
+from random import Random
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmon_agent.domain.baselines import HOUR, HOURS, WEEKS, Guard, Usual, is_odd, learned, usual
 from qmon_agent.domain.burning import burn_rate, exhausted_after
+from qmon_agent.domain.changepoints import Chart, charted, limit_for
 from qmon_agent.domain.changes import Samples, change_of, grown_of, percent_of
+from qmon_agent.domain.composing import judged, parse
 from qmon_agent.domain.distinct import K, estimate, mark_of, smallest
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.escalation import limit_of
 from qmon_agent.domain.fitting import fitted, time_until
 from qmon_agent.domain.incidents import ACTIVE, Episode, Opinion, Policy, due_at, follow
 from qmon_agent.domain.sketches import MOST, added, joined, pairs_of
@@ -221,3 +226,111 @@ def test_a_fired_incident_knows_when_it_fired():
 
     assert episode.state in ACTIVE
     assert episode.fired_at
+
+
+def normal(n, *, mean=100.0, seed=1):
+    draw = Random(seed)
+    return [draw.gauss(mean, 5.0) for _ in range(n)]
+
+
+class TestChangepoints:
+    def changes(self, values, *, every=100_000, learn=60):
+        chart, limit, found = Chart(), limit_for(every), []
+        for n, value in enumerate(values):
+            chart, shift = charted(chart, value, learn=learn, limit=limit)
+            found += [(n, shift)] if shift else []
+        return found
+
+    def test_are_found_soon_and_told_from_what_to_what(self):
+        [(at, shift)] = self.changes(normal(300) + normal(60, mean=115.0, seed=2))
+
+        assert 300 < at < 320
+        assert isclose(100, shift.before, rel_tol=0.02)
+        assert isclose(115, shift.after, rel_tol=0.05)
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_are_not_seen_by_chance_more_often_than_promised(self, seed):
+        assert len(self.changes(normal(10_000, seed=seed))) <= 2
+
+    def test_are_not_one_value_alone(self):
+        assert [] == self.changes([*normal(300), 1e9, *normal(50, seed=3)])
+
+    @given(st.floats(10, 1e9), st.floats(10, 1e9))
+    def test_are_rarer_the_higher_the_limit(self, one, other):
+        assert (limit_for(one) <= limit_for(other)) == (one <= other) or isclose(
+            limit_for(one), limit_for(other), abs_tol=1e-6
+        )
+
+
+class TestBaselines:
+    def known(self, weeks, *, quiet=10.0, busy=100.0):
+        """A series that is busy in the first hour of every week, told every ten minutes."""
+        memory, now = {}, 0
+        for n in range(weeks * HOURS * 6):
+            now = n * HOUR // 6
+            value = busy if n // 6 % HOURS == 0 else quiet
+            memory = learned(memory, value * (1 + n % 5 / 100), now, guard=Guard())
+        return memory, now + HOUR
+
+    def test_know_that_an_hour_of_the_week_is_busy(self):
+        memory, now = self.known(2)
+
+        odd = [is_odd(value, usual(memory, now), Guard()) for value in (101.0, 10.0, 300.0)]
+
+        assert [False, True, True] == odd
+
+    def test_without_two_weeks_go_by_the_mean_of_late(self):
+        memory, now = self.known(1)
+
+        odd = [is_odd(value, usual(memory, now), Guard()) for value in (10.2, 100.0)]
+
+        assert [False, True] == odd
+
+    def test_keep_as_many_weeks_as_they_may(self):
+        memory, _ = self.known(5)
+
+        assert {WEEKS} == {len(rows) for rows in memory["weeks"].values()}
+
+    @given(st.floats(-1e6, 1e6), st.floats(0, 1e3), st.sampled_from(["above", "below"]))
+    def test_guard_against_small_changes_and_the_wrong_side(self, value, deviation, direction):
+        expected = Usual(middle=100.0, deviation=deviation, low=100.0, high=100.0)
+        guard = Guard(min_change=5.0, min_percent=10.0, direction=direction)
+
+        if is_odd(value, expected, guard):
+            assert abs(value - 100) > 10
+            assert (value > 100) == (direction == "above")
+
+
+class TestEscalation:
+    def test_of_a_young_error_is_ten_times_its_largest_hour(self):
+        assert [inf, 30.0] == [limit_of([]), limit_of([1, 3, 0])]
+
+    @given(st.lists(st.integers(0, 1000), min_size=168, max_size=168))
+    def test_is_never_within_what_the_week_had(self, hours):
+        assert limit_of(hours) >= 2 * max(hours) or not any(hours)
+
+
+TRUTHS = st.fixed_dictionaries(dict.fromkeys("abc", st.sampled_from([True, False, None])))
+
+
+class TestExpressions:
+    def test_bind_as_in_promql(self):
+        tree = parse("a or b and 'the c' unless (d or e)")
+
+        assert ("or", "a", ("unless", ("and", "b", "the c"), ("or", "d", "e"))) == tree
+
+    @given(st.sampled_from(["a and b or c", "a unless (b and c)", "a or b unless c"]), TRUTHS)
+    def test_are_known_only_where_the_unknown_cannot_matter(self, text, truths):
+        unknown = [name for name, truth in truths.items() if truth is None]
+        turned = {
+            judged(parse(text), truths | dict(zip(unknown, outcome, strict=True)))
+            for outcome in product([True, False], repeat=len(unknown))
+        }
+
+        known = judged(parse(text), truths)
+        assert known is None or turned == {known}
+
+    @pytest.mark.parametrize("text", ["", "a and", "(a", "a b", "and a", "a )", "'a", "(" * 99])
+    def test_that_make_no_sense_are_refused(self, text):
+        with pytest.raises(ConfigError, match="expression"):
+            parse(text)

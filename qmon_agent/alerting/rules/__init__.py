@@ -66,6 +66,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """Further metrics, where there is one."""
     signals: tuple[str, ...] = ()
     """Only batches with any of these are of interest, by their names in `Observed`."""
+    alerts: tuple[str, ...] = ()
+    """Other alerts whose changes are shown to it."""
     expected: tuple[Fact, ...] = ()
     """Instances that are judged from the start on."""
     policy: Policy = Policy()

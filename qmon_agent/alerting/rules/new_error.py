@@ -12,6 +12,7 @@ from qmon_agent.domain.durations import parse_duration
 from qmon_sdk.protocol.signals import Error
 
 from . import About, Fact, Judgement
+from ._errors import grouping_of, labels_of
 from ._series import series
 
 SHOWN = 500
@@ -40,7 +41,7 @@ class NewErrorRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         first: dict[str, Error] = {}
         for error in batch.errors:
             if error.level in self.levels:
-                first.setdefault(_grouping(error), error)
+                first.setdefault(grouping_of(error), error)
         for grouping, error in first.items():
             yield _fact(batch.service, grouping, error)
 
@@ -55,16 +56,11 @@ class NewErrorRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return Judgement(verdict="breach", memory=memory, wake=over)
 
 
-def _grouping(error: Error) -> str:
-    return error.grouping or f"{error.type}@{error.culprit}"
-
-
 def _fact(service: str, grouping: str, error: Error) -> Fact:
     name, _ = series(service, {"grouping": grouping})
-    named = {"service": service, "type": error.type, "culprit": error.culprit, "level": error.level}
     return Fact(
         instance=name,
         event_time=error.time,
         text=f"{error.type}: {error.message[:SHOWN]}",
-        labels=named,
+        labels=labels_of(service, error),
     )
