@@ -42,10 +42,15 @@ class Books:
         self._cells: dict[Key, Cell | None] = {}
         self._checkpoint_due = 0
         self._not_before = 0
+        self._notes: Callable[[], dict[str, str]] = dict
 
     def keep(self, key: Key, cell: Cell | None) -> None:
         """Remember an instance, or none of it."""
         self._cells[key] = cell
+
+    def remember(self, what: Callable[[], dict[str, str]]) -> None:
+        """Ask for notes before each writing, and keep them beside the place."""
+        self._notes = what
 
     def note(self, change: Change, telling: Telling) -> None:
         """Write up what a change leads to."""
@@ -86,6 +91,7 @@ class Books:
 
     def _filled(self) -> Entry:
         self._entry.position = self.position
+        self._entry.notes |= self._notes()
         self._entry.states = [
             StateRecord(alert=alert, instance=name, state=msgspec.json.encode(cell).decode())
             for (alert, name), cell in self._cells.items()

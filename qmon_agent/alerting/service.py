@@ -20,6 +20,7 @@ from .books import Books, Key
 from .evaluation import Cell, evaluate
 from .followers import ROUNDS, Followers
 from .hearing import Hearing
+from .inquiry import NOTE, SAMPLES, Inquiry
 from .newcomers import unchanged
 from .observed import Observed
 from .papers import REMOVED, Change, Telling, begins
@@ -63,6 +64,8 @@ class AlertService:
         self._books = Books(
             store.incidents, hearing=self._hearing, vitals=self._vitals, posted=posted
         )
+        self._inquiry = Inquiry(vitals=self._vitals)
+        self._books.remember(self._inquiry.notes)
         self._watches = Watches(store.catalog)
         self._wakes: Wakes[Key] = Wakes()
         self._followers = Followers()
@@ -74,11 +77,12 @@ class AlertService:
                 if cell.episode.state in ACTIVE:
                     self._hearing.note(unchanged(watch, instance, now=0, cell=cell), ())
         self._start()
+        self._inquiry.restore(store.incidents.noted(NOTE), store.incidents.noted(SAMPLES))
 
     @property
     def problems(self) -> dict[str, str]:
         """Alerts that cannot work, and why."""
-        return dict(self._watches.problems)
+        return self._inquiry.troubles | self._watches.problems
 
     @property
     def unmatched(self) -> list[str]:
@@ -117,6 +121,8 @@ class AlertService:
         with self._lock:
             for watch in self._watches.concerned_by(batch):
                 self._show(watch, batch)
+            self._inquiry.hear(batch)
+            self._ask(batch.time)
             self._follow(batch.time)
             self._books.position = batch.position or self._books.position
             self._books.write_due(batch.time)
@@ -127,6 +133,7 @@ class AlertService:
             now = self._clock.now() if now is None else now
             if self.muting.look(now):
                 self._tell_newcomers()
+            self._ask(now)
             for number, instance in self._wakes.due(now):
                 watch = self._watches.get(number)
                 if watch and instance in watch.cells:
@@ -176,6 +183,7 @@ class AlertService:
 
     def _start(self) -> None:
         now = self._clock.now()
+        self._inquiry.take_up(self._watches)
         for watch in self._watches:
             for fact in watch.about.expected:
                 watch.cells.setdefault(fact.instance, Cell(labels=fact.labels))
@@ -200,6 +208,10 @@ class AlertService:
                 self._evaluate(watch, fact.instance, fact, now=batch.time)
         except Exception:  # noqa: BLE001 - a rule that fails must leave every other one alone
             self._vitals.add("alert_rule_failures", alert=watch.alert.name)
+
+    def _ask(self, now: int) -> None:
+        for watch, fact, at in self._inquiry.answers(now):
+            self._evaluate(watch, fact.instance, fact, now=at)
 
     def _evaluate(self, watch: Watch, instance: str, fact: Fact | None, *, now: int) -> None:
         if not self._has_room(watch, instance):

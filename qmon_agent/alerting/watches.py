@@ -68,6 +68,8 @@ class Watches:
         self._by_metric, self._by_signals = defaultdict(list), defaultdict(list)
         for watch in self:
             about = watch.about
+            if about.question:
+                continue  # what it looks at is kept for it
             if about.signals:
                 self._by_signals[about.signals].append(watch)
                 continue

@@ -100,6 +100,10 @@ class Extremes(Aggregation):
             return {}
         return dict(self._chosen(moment, int(number)))
 
+    def certain(self) -> Node:
+        """Who is not among the first was looked at as well."""
+        return self.children[0].certain()
+
     def _chosen(self, moment: Moment, number: int) -> Iterator[tuple[Labels, float]]:
         for members in self._grouped(moment).values():
             yield from sorted(members, key=self._rank)[:number]

@@ -174,6 +174,20 @@ class Absent(Node):
         [inner] = self.children
         return {} if moment.value(inner) else {self._labels: 1.0}
 
+    def certain(self) -> Node:
+        """That nothing is there, or something, is always known."""
+        return Always(self._labels)
+
+
+class Always(Node):
+    """1, with these labels."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+
+    def run(self, _moment: Moment) -> Vector:
+        return {self._labels: 1.0}
+
 
 def _said_by(selector: Selector) -> dict[str, str]:
     said: dict[str, str] = {}

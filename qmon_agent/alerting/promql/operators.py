@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Literal
 
 from .arithmetic import ARITHMETIC, COMPARISON, Operation
@@ -74,6 +75,11 @@ class WithScalar(Node):
             return self._found(moment.vector(right), moment.scalar(left), swapped=True)
         return self._found(moment.vector(left), moment.scalar(right), swapped=False)
 
+    def certain(self) -> Node:
+        if not self._keeps_name:
+            return super().certain()
+        return next(child for child in self.children if child.kind == "vector").certain()
+
     def _found(self, vector: Vector, number: float, *, swapped: bool) -> Vector:
         if self._keeps_name:
             holds = COMPARISON[self._operator]
@@ -124,6 +130,14 @@ class OfVectors(Node):
             found[group] = labels, value
         return gathered(self._pairs(many, found))
 
+    def certain(self) -> Node:
+        if self._drops_name:
+            return super().certain()
+        twin = copy(self)
+        twin.children = tuple(child.certain() for child in self.children)
+        twin.shared, twin._apply = False, _left  # noqa: SLF001 - its own twin
+        return twin
+
     def _pairs(
         self, many: Vector, one: dict[Labels, tuple[Labels, float]]
     ) -> Iterator[tuple[Labels, float]]:
@@ -168,6 +182,10 @@ _MULTIPLE = {
 }
 
 
+def _left(left: float, _right: float) -> float:
+    return left
+
+
 class OfSets(Node):
     """`and`, `or`, `unless`."""
 
@@ -175,6 +193,10 @@ class OfSets(Node):
         self.children = sides
         self._operator = operator
         self._cut = matching.cut
+
+    def certain(self) -> Node:
+        """Of what is left out by something, that there is nothing is the rule."""
+        return self.children[0].certain() if self._operator == "unless" else super().certain()
 
     def run(self, moment: Moment) -> Vector:
         left, right = map(moment.vector, self.children)

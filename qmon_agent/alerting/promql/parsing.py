@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable
 from datetime import timedelta
 from typing import Any
 
+from qmon_agent.domain.errors import ConfigError
+
 from .aggregation import FOLDS, SOME, Aggregation, CountValues, Extremes, Fold, Quantile
 from .arithmetic import SETS
 from .calls import call_of
@@ -42,7 +44,7 @@ class Expressions:
             raise UnsupportedError("parts within parts, too deep")
         try:
             return self._node(_parsed(text))
-        except PatternError as problem:
+        except (PatternError, ConfigError) as problem:
             raise UnsupportedError(str(problem)) from None
         except RecursionError:
             raise UnsupportedError("parts within parts, too deep") from None

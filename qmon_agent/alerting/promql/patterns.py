@@ -1,4 +1,4 @@
-"""Regular expressions as Prometheus reads them (RE2), in Python's: anchored, and without surprises.
+"""Regular expressions with groups, of `label_replace`, as RE2 reads them but in Python's words.
 
 What the two read differently is rewritten where that is simple, and refused where it is not.
 """
@@ -6,7 +6,6 @@ What the two read differently is rewritten where that is simple, and refused whe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 
 _ASCII = {
@@ -60,12 +59,6 @@ def _rewritten(text: str) -> str:
         return {r"\z": r"\Z", "$": r"\Z", "(?<": "(?P<"}.get(part, part)
 
     return _TOKENS.sub(rewrite, text)
-
-
-def matcher_of(text: str) -> Callable[[str], bool]:
-    """Whether a value matches as a whole."""
-    pattern = pattern_of(text)
-    return lambda value: pattern.fullmatch(value) is not None
 
 
 def expanded(template: str, found: re.Match[str]) -> str:

@@ -42,21 +42,21 @@ class OverRange(Node):
 
     def __init__(self, name: str, window: Range | Subquery, arguments: tuple[Node, ...]) -> None:
         self.children = (window, *arguments)
-        self._window = window
+        self._length = window.length
+        self._offset = window.offset
         self._function = FUNCTIONS[name]
         self._keeps_name = name == "last_over_time"
 
     def run(self, moment: Moment) -> Vector:
-        window = self._window
-        end = moment.at - window.offset
+        end = moment.at - self._offset
         span = Span(
-            start=end - window.length,
+            start=end - self._length,
             end=end,
             at=moment.at,
             arguments=tuple(moment.scalar(each) for each in self.children[1:]),
             closed=moment.settings.closed,
         )
-        runs: Sequence[Run] = moment.value(window)
+        runs: Sequence[Run] = moment.value(self.children[0])
         function, keeps_name = self._function, self._keeps_name
         return gathered(
             (run[0] if keeps_name else run[0].cut(NAMELESS), value)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+from qmon_agent.domain.alarms.patterns import pattern
 
 if TYPE_CHECKING:
     from .evaluation import Moment, Value
@@ -32,14 +35,12 @@ class Matcher(msgspec.Struct, frozen=True):
 
     def test(self) -> Callable[[str], bool]:
         """What says whether a label's value is meant."""
-        from .patterns import matcher_of
-
         value = self.value
         if self.operator == "=":
             return lambda said: said == value
         if self.operator == "!=":
             return lambda said: said != value
-        matches = matcher_of(value)
+        matches = pattern(value).fits
         return matches if self.operator == "=~" else lambda said: not matches(said)
 
 
@@ -60,6 +61,19 @@ class Node:
     def run(self, moment: Moment) -> Value:
         """Its value at a moment; raises PromqlError."""
         raise NotImplementedError
+
+    def certain(self) -> Node:
+        """The same without its filters: it has every label set of which something is known.
+
+        What is in here, and not in the value, was looked at and is well; what is in neither is
+        missing.
+        """
+        children = tuple(child.certain() for child in self.children)
+        if all(new is old for new, old in zip(children, self.children, strict=True)):
+            return self
+        twin = copy(self)
+        twin.children, twin.shared = children, False
+        return twin
 
     def walk(self, reach: int = 0) -> Iterator[tuple[Selector, int]]:
         """Every selector below, and how many milliseconds it looks back."""

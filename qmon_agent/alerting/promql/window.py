@@ -90,6 +90,13 @@ class Series:
             times, values = (array("q", [t for t, _ in kept]), array("d", [v for _, v in kept]))
         return times, values, self._reset_at > times[0]
 
+    def amend(self, time: int, value: float) -> bool:
+        """Say the last sample anew, if it is of this time or later."""
+        if not self.times or time > self.times[-1] or is_stale(self.values[-1]):
+            return False
+        self.values[-1] = value
+        return True
+
     def trim(self, before: int) -> int:
         """Leave out what is older; the answer is how many samples went."""
         gone = bisect_left(self.times, before)
@@ -128,6 +135,7 @@ class Window:
         self._by_name: dict[str, list[Selection]] = {}
         self._samples = 0
         self._since_tidy = 0
+        self._fresh: list[tuple[Labels, int, float]] = []
         self.left_out = 0
         """Samples there was no room for."""
         self.late = 0
@@ -143,6 +151,11 @@ class Window:
     def size(self) -> int:
         """About how many bytes it holds."""
         return self._samples * _SAMPLE_BYTES + len(self._series) * _SERIES_BYTES
+
+    @property
+    def names(self) -> set[str]:
+        """The names that are watched; an empty one is every name."""
+        return set(self._by_name)
 
     def is_watched(self, name: str) -> bool:
         """Whether somebody may mean a series of this name."""
@@ -189,7 +202,23 @@ class Window:
             return False
         self._samples += 1
         self._since_tidy += 1
+        self._fresh.append((labels, time, value))
         return True
+
+    def put(self, labels: Labels, time: int, value: float) -> None:
+        """Take a sample, or correct the last one where it is not newer."""
+        series = self._series.get(labels)
+        if series is not None and series.amend(time, value):
+            self._fresh.append((labels, series.times[-1], value))
+        else:
+            self.add(labels, time, value)
+
+    def last(self, labels: Labels) -> float:
+        """The newest value of a series, 0 of one that is not there or has ended."""
+        series = self._series.get(labels)
+        if series is None or not series.times or is_stale(series.values[-1]):
+            return 0.0
+        return series.values[-1]
 
     def tidy(self, now: int) -> None:
         """Let go of what nobody may ask for any more; cheap when called often."""
@@ -205,6 +234,7 @@ class Window:
 
     def dump(self) -> bytes:
         """All samples, to be kept beside the place they were read up to."""
+        self._fresh = []
         return msgspec.msgpack.encode(
             [
                 (series.labels.pairs, series.times.tobytes(), series.values.tobytes())
@@ -212,6 +242,25 @@ class Window:
                 if series.times
             ]
         )
+
+    @property
+    def fresh(self) -> int:
+        """How many samples came since the last dump."""
+        return len(self._fresh)
+
+    def dump_fresh(self) -> bytes:
+        """Those, to be kept beside the dump."""
+        return msgspec.msgpack.encode(
+            [(key.pairs, time, value) for key, time, value in self._fresh]
+        )
+
+    def load_fresh(self, dumped: bytes) -> None:
+        """Take them back, after the dump they came after."""
+        kept = msgspec.msgpack.decode(
+            dumped, type=list[tuple[tuple[tuple[str, str], ...], int, float]]
+        )
+        for pairs, time, value in kept:
+            self.put(labels_of(pairs), time, value)
 
     def load(self, dumped: bytes) -> None:
         """Take back what was dumped; what nobody watches any more is left out."""

@@ -57,6 +57,26 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """To be kept beside what was sent; after a crash perhaps again."""
 
 
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A series that is worked out before, and may be asked for by its name."""
+
+    record: str
+    expr: str
+    labels: dict[str, str] = {}
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """An expression over the samples of the last minutes; each label set it has is an instance."""
+
+    expression: str
+    interval_ns: int
+    records: tuple[Record, ...] = ()
+    labels: Mapping[str, str] = {}
+    """Put on each instance, as templates."""
+    text: str = ""
+    """What there is to say of an instance, as a template."""
+
+
 class About(msgspec.Struct, frozen=True, kw_only=True):
     """What the service must know of a rule before there is any data."""
 
@@ -72,6 +92,9 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """Instances that are judged from the start on."""
     policy: Policy = Policy()
     """`for` and `keep_firing_for`, where the rule's own words say them."""
+    question: Question | None = None
+    """Asked at an interval; each answer comes to `judge` as a fact, whose `detail` says `found`:
+    `breach`, `clear`, `no_data` or `error`."""
     resolves_quietly: bool = False
     """Nobody is told that it is over, as with a thing that merely happened."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from qmon_agent.domain.exposition_names import cleaned, label_in, name_in, with_unit
 from qmon_agent.domain.routing import speaker_of
 from qmon_agent.forward.identity import INSTANCE, POD, called, is_foreign
 from qmon_sdk.protocol.frames import Frame
@@ -12,22 +12,6 @@ from qmon_sdk.protocol.signals import Point
 
 Labels = tuple[tuple[str, str], ...]
 
-_NO_NAME = re.compile(r"[^a-zA-Z0-9_:]")
-_NO_LABEL = re.compile(r"[^a-zA-Z0-9_]")
-_UNITS = {
-    "s": "seconds",
-    "ms": "milliseconds",
-    "us": "microseconds",
-    "ns": "nanoseconds",
-    "min": "minutes",
-    "h": "hours",
-    "d": "days",
-    "By": "bytes",
-    "KiBy": "kibibytes",
-    "MiBy": "mebibytes",
-    "%": "percent",
-    "Cel": "celsius",
-}
 _OF_SUMMARIES = ("_count", "_sum")
 
 
@@ -36,21 +20,11 @@ def name_of(frame: Frame, point: Point) -> str:
 
     Of others, a counter `NAME_count` or `NAME_sum` is what a summary has become, and is called so.
     """
-    name = _NO_NAME.sub("_", point.metric) or "_"
-    if name[0].isdigit():
-        name = f"_{name}"
-    unit = _UNITS.get(point.unit, "")
     counts = point.kind == "counter"
     if counts and is_foreign(frame) and point.metric.endswith(_OF_SUMMARIES):
-        family, _, part = name.rpartition("_")
-        return f"{_with_unit(family, unit)}_{part}"
-    name = _with_unit(name, unit)
-    return name if not counts or name.endswith("_total") else f"{name}_total"
-
-
-def _with_unit(name: str, unit: str) -> str:
-    plain = name.removesuffix("_total")
-    return f"{plain}_{unit}" if unit and not plain.endswith(f"_{unit}") else name
+        family, _, part = cleaned(point.metric).rpartition("_")
+        return f"{with_unit(family, point.unit)}_{part}"
+    return name_in(point)
 
 
 def labels_of(frame: Frame, point: Point, *, per_process: bool) -> Labels:
@@ -60,7 +34,7 @@ def labels_of(frame: Frame, point: Point, *, per_process: bool) -> Labels:
     """
     made: dict[str, str] = {}
     for key, value in sorted(point.attributes.items()):
-        label = _label(key)
+        label = label_in(key)
         # Two attributes that end up with one name are told side by side.
         made[label] = f"{made[label]};{value}" if label in made else value
     for label, value, aside in _who(frame, per_process=per_process):
@@ -124,14 +98,6 @@ def number(value: float) -> str:
 def escaped(pairs: Iterable[tuple[str, str]]) -> str:
     """Labels as they stand behind a name in a text."""
     return ",".join(f'{label}="{value.translate(_ESCAPED)}"' for label, value in pairs)
-
-
-def _label(key: str) -> str:
-    label = _NO_LABEL.sub("_", key)
-    if not label or label[0].isdigit():
-        label = f"_{label}"
-    # What begins with two underscores is Prometheus's own.
-    return f"key{label}" if label.startswith("__") else label
 
 
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})

@@ -38,13 +38,19 @@ class Incidents:
             postings = [msgspec.structs.asdict(each) for each in entry.postings]
             insert_new(connection, OUTBOX, postings, keys=["key"])
             write_groups(connection, entry, now)
-            if entry.position:
-                place = {"name": RULES_CURSOR, "position": entry.position, "updated_at": now}
-                upsert(connection, CHECKPOINTS, [place], keys=["name"])
+            notes = entry.notes | ({RULES_CURSOR: entry.position} if entry.position else {})
+            places = [
+                {"name": name, "position": text, "updated_at": now} for name, text in notes.items()
+            ]
+            upsert(connection, CHECKPOINTS, places, keys=["name"])
 
     def position(self) -> str:
         """How far the rules have read, as it was written with what they made of it."""
-        named = select(CHECKPOINTS.c.position).where(CHECKPOINTS.c.name == RULES_CURSOR)
+        return self.noted(RULES_CURSOR)
+
+    def noted(self, name: str) -> str:
+        """What was remembered beside it under a name."""
+        named = select(CHECKPOINTS.c.position).where(CHECKPOINTS.c.name == name)
         with self._database.reading() as connection:
             return connection.execute(named).scalar() or ""
 

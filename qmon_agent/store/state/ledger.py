@@ -115,3 +115,5 @@ class Entry(msgspec.Struct, kw_only=True):
         self.groups_over.add(group)
 
     position: str = ""
+    notes: dict[str, str] = {}
+    """What is remembered beside the place, by name."""
