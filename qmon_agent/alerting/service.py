@@ -76,8 +76,9 @@ class AlertService:
             for instance, cell in watch.cells.items():
                 if cell.episode.state in ACTIVE:
                     self._hearing.note(unchanged(watch, instance, now=0, cell=cell), ())
-        self._start()
+        self._inquiry.take_up(self._watches)
         self._inquiry.restore(store.incidents.noted(NOTE), store.incidents.noted(SAMPLES))
+        self._start()
 
     @property
     def problems(self) -> dict[str, str]:
@@ -109,6 +110,7 @@ class AlertService:
             for watch in self._watches.refresh():
                 for instance, cell in list(watch.cells.items()):
                     self._retire(watch.alert, instance, cell)
+            self._inquiry.take_up(self._watches)
             self._tell_newcomers()
             self._start()
 
@@ -183,7 +185,6 @@ class AlertService:
 
     def _start(self) -> None:
         now = self._clock.now()
-        self._inquiry.take_up(self._watches)
         for watch in self._watches:
             for fact in watch.about.expected:
                 watch.cells.setdefault(fact.instance, Cell(labels=fact.labels))

@@ -234,6 +234,21 @@ class TestRestarts:
 
         assert ["firing"] == desk.told()
 
+    def test_bring_them_back_also_where_an_alert_is_gone_meanwhile(self, desk):
+        table = {"expr": "count_over_time(temp[5m]) >= 10"}
+        asked = AlertOptions(name="asked", rule="promql", options=table)
+        gone = AlertOptions(name="gone", rule="promql", options={"expr": "temp > 5"})
+        desk.service.declare([asked, gone])
+        desk.pass_by(point("temp", 6.0, room="a"), times=9)
+        desk.service.checkpoint()
+        desk.store.catalog.set_alert_status(["gone"], "inactive")
+
+        desk.restart()
+        desk.restart()
+        desk.pass_by(point("temp", 6.0, room="a"))
+
+        assert {"a": ("firing", "")} == desk.states()
+
     def test_ask_no_moment_twice(self, desk):
         desk.declare("temp > 5", life={"for_": "1h"})
         desk.pass_by(point("temp", 6.0, room="a"))

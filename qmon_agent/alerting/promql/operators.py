@@ -186,7 +186,7 @@ def _left(left: float, _right: float) -> float:
     return left
 
 
-class OfSets(Node):
+class Sets(Node):
     """`and`, `or`, `unless`."""
 
     def __init__(self, operator: str, sides: tuple[Node, Node], *, matching: Matching) -> None:

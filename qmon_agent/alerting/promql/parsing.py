@@ -15,7 +15,7 @@ from .calls import call_of
 from .instants import check_label
 from .labels import NAME, Cut
 from .leaves import Instant, Number, Range, Subquery, Text
-from .operators import Matching, Negation, OfScalars, OfSets, OfVectors, WithScalar
+from .operators import Matching, Negation, OfScalars, OfVectors, Sets, WithScalar
 from .patterns import PatternError
 from .tree import Matcher, Node, Selector, UnsupportedError
 
@@ -174,7 +174,7 @@ def _operation(operator: str, sides: tuple[Node, Node], modifier: Any) -> Node:
         return WithScalar(operator, *sides, as_bool=as_bool)
     matching = _matching(modifier)
     if operator in SETS:
-        return OfSets(operator, sides, matching=matching)
+        return Sets(operator, sides, matching=matching)
     return OfVectors(operator, sides, matching=matching, as_bool=as_bool)
 
 

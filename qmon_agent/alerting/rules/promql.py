@@ -13,7 +13,7 @@ from qmon_agent.alerting.promql.templates import Template, TemplateError
 from qmon_agent.alerting.promql.tree import UnsupportedError
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError
-from qmon_agent.domain.incidents import Verdict
+from qmon_agent.domain.votes import Verdict
 
 from . import About, Fact, Judgement, Question, Record
 
