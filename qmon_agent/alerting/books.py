@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from qmon_agent.domain.alarms.handling import UNHANDLED, Handling
+from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.store.state.incidents import Incidents
-from qmon_agent.store.state.ledger import Entry, StateRecord
+from qmon_agent.store.state.ledger import Entry, RemarkRecord, StateRecord
 from qmon_agent.vitals import Vitals
 
 from .evaluation import Cell
@@ -58,6 +60,24 @@ class Books:
         self._hearing.note(change, notices)
         for transition in change.transitions:
             self._vitals.add("alert_transitions", after=transition.after)
+
+    def is_by_tree(self, alert: Alert) -> bool:
+        """Whether the routing tree decides who is told."""
+        return self._hearing.is_by_tree(alert)
+
+    def handling(self, incident: str) -> Handling:
+        """Who looks after an incident."""
+        return self._hearing.handlings.get(incident, UNHANDLED)
+
+    def handlings(self) -> list[tuple[str, Handling]]:
+        """Of all that fire and somebody has done something with."""
+        return list(self._hearing.handlings.items())
+
+    def remark(self, handling: Handling, said: RemarkRecord) -> None:
+        """Who looks after it from now on, and what was done or said."""
+        self._hearing.handlings[said.incident] = handling
+        self._entry.handlings[said.incident] = msgspec.json.encode(handling).decode()
+        self._entry.remarks.append(said)
 
     def write_due(self, now: int) -> None:
         """Write at once what happened, and every few seconds what is merely remembered.

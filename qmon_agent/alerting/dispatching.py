@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from hashlib import sha256
 
 import msgspec
@@ -20,20 +20,24 @@ from qmon_agent.domain.alarms.groups import (
     next_due,
     regroup,
     relabelled,
+    untold,
     without,
 )
 from qmon_agent.domain.alarms.intervals import closed_by
+from qmon_agent.domain.alarms.matchers import Labels
 from qmon_agent.domain.alarms.route_tree import walk
 from qmon_agent.domain.notices import Notice
 from qmon_agent.store.state.ledger import Entry, GroupRecord, MemberRecord, Posting
 
-from .letters import letter
+from .letters import acknowledgement, letter
 from .papers import AT_ONCE, KEEP_TRYING_NS
 from .routing_plan import Plan
 
 Saved = tuple[list[GroupRecord], list[MemberRecord]]
 Mutes = Callable[[Plan, Iterable[Alarm], int], Collection[str]]
 """Of some alarms, at a moment, the names of those that nobody is to hear of."""
+Handled = Callable[[str, int], bool]
+"""Whether somebody looks after an incident, at a moment."""
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -46,9 +50,16 @@ class _Kept(msgspec.Struct, frozen=True):
 class Dispatcher:
     """Groups of what fires; called by one at a time, and nothing is sent from here."""
 
-    def __init__(self, saved: Saved) -> None:
+    def __init__(self, saved: Saved, *, is_handled: Handled) -> None:
         self._plan: Plan | None = None
         self._groups, self._notices = _restored(saved)
+        self._heard: dict[str, Labels] = {
+            name: alarm.labels
+            for group in self._groups.values()
+            for name, alarm in group.alarms.items()
+        }
+        self._acknowledged: list[Notice] = []
+        self._is_handled = is_handled
         self._written: Groups = self._groups
         self._news: list[Alarm] = []
         self._due: int | None = 0
@@ -66,16 +77,28 @@ class Dispatcher:
 
     def hear(self, notice: Notice) -> None:
         """An incident has begun or ended, and is told by the tree."""
+        labels: Labels = notice.matched_labels
+        if notice.resolved_at:
+            # As bad as it was when it was heard of: those who were told hear that it is over.
+            labels = self._heard.get(notice.incident, labels)
         alarm = Alarm(
             id=notice.incident,
-            labels=notice.matched_labels,
+            labels=labels,
             starts_at=notice.fired_at,
             resolved_at=notice.resolved_at,
         )
         if self._plan is not None and self.knows(alarm.id):
             self._groups = relabelled(self._groups, alarm, root=self._plan.root)
-        self._notices[alarm.id] = notice
+        self._notices[alarm.id], self._heard[alarm.id] = notice, alarm.labels
         self._news.append(alarm)
+
+    def acknowledge(self, notice: Notice) -> None:
+        """Somebody has taken it on: who was told of its group hears when that holds for all."""
+        self._acknowledged.append(notice)
+
+    def renew(self, incident: str) -> None:
+        """It is worth telling again, to everybody."""
+        self._groups = untold(self._groups, incident)
 
     def knows(self, incident: str) -> bool:
         """Whether it is in a group, or on the way into one."""
@@ -90,11 +113,13 @@ class Dispatcher:
     def turn(self, entry: Entry, now: int, mutes: Mutes) -> None:
         """Add to the entry what is to be told now, and how the groups stand after it."""
         waits = self._due is None or now < self._due
-        if not self._news and self._groups is self._written and waits and now >= self._turned_at:
+        news = self._news or self._acknowledged
+        if not news and self._groups is self._written and waits and now >= self._turned_at:
             return
         if self._plan is not None:
             for message in self._dispatched(self._plan, now, mutes):
                 entry.postings.append(self._posting(message, now))
+            entry.postings += self._acknowledgements(now)
         self._due, self._turned_at = next_due(self._groups), now
         self._write_up(entry)
 
@@ -108,6 +133,7 @@ class Dispatcher:
             for alarm in group.alarms.values()
         ]
         quiet = Quiet(
+            handled=[alarm.id for alarm in concerned if self._is_handled(alarm.id, now)],
             alarms=mutes(plan, concerned, now),
             routes=[
                 route.name
@@ -122,10 +148,26 @@ class Dispatcher:
         )
         return messages
 
-    def _posting(self, message: GroupMessage, now: int) -> Posting:
-        notice = msgspec.json.encode(letter(message, self._notices)).decode()
+    def _acknowledgements(self, now: int) -> Iterator[Posting]:
+        acknowledged, self._acknowledged = self._acknowledged, []
+        for notice in acknowledged:
+            for key, group in self._groups.items():
+                firing = tuple(each for each in group.alarms.values() if each.fires)
+                taken_on = all(self._is_handled(each.id, now) for each in firing)
+                if notice.incident not in group.alarms or not taken_on:
+                    continue
+                for message in acknowledgement(key, group, firing):
+                    yield self._posting(message, now, said=notice)
+
+    def _posting(self, message: GroupMessage, now: int, *, said: Notice | None = None) -> Posting:
+        whole = letter(message, self._notices)
+        if said is not None:
+            whole = replace(whole, status=said.status, reason=said.reason, text=said.text)
+        notice = msgspec.json.encode(whole).decode()
         # A group has one message to a channel at a moment; one that comes again has other moments.
-        name = f"{message.anchor}.{_id(message.key)[:6]}.{now // 1_000:x}"
+        # An acknowledgement is one more, at the moment that a look may have, too.
+        kind = "" if said is None else "a"
+        name = f"{message.anchor}.{_id(message.key)[:6]}.{kind}{now // 1_000:x}"
         return Posting(
             key=f"{name}.{message.channel}",
             incident=message.anchor,
@@ -148,6 +190,7 @@ class Dispatcher:
         if before is not after:
             alive = {name for group in after.values() for name in group.alarms}
             self._notices = {n: each for n, each in self._notices.items() if n in alive}
+            self._heard = {n: each for n, each in self._heard.items() if n in alive}
 
     def _write_group(self, entry: Entry, key: Key, old: Group | None, *, new: Group) -> None:
         name, known = _id(key), old.alarms if old else {}

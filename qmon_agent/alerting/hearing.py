@@ -14,7 +14,7 @@ from qmon_agent.store.state.ledger import Entry
 
 from .dispatching import Dispatcher
 from .muting import Muting
-from .papers import Change
+from .papers import RENEWING, Change
 from .routing_plan import Plan
 
 
@@ -23,7 +23,9 @@ class Hearing:
 
     def __init__(self, store: StateStore, clock: Clock) -> None:
         self.muting = Muting(store.silences, clock)
-        self._dispatcher = Dispatcher(store.groups.all())
+        self.handlings = store.handlings.lasting()
+        """Who looks after what fires."""
+        self._dispatcher = Dispatcher(store.groups.all(), is_handled=self.is_handled)
 
     @property
     def plan(self) -> Plan | None:
@@ -45,6 +47,11 @@ class Hearing:
     def is_silenced(self, labels: Labels, now: int) -> bool:
         return self.muting.is_silenced(labels, now)
 
+    def is_handled(self, incident: str, now: int) -> bool:
+        """Whether somebody has taken it on, or put it off: what is known is not said again."""
+        handling = self.handlings.get(incident)
+        return handling is not None and handling.is_quiet(now)
+
     def note(self, change: Change, notices: Sequence[Notice]) -> None:
         """After a change, with what the tree is to tell of it."""
         name = change.after.incident
@@ -52,10 +59,16 @@ class Hearing:
             self.muting.begins(name, change.matched_labels)
         else:
             self.muting.ends(name)
+            self.handlings.pop(name, None)
             if not notices:
                 self._dispatcher.forget(name)
+        if any(each.reason in RENEWING for each in change.transitions):
+            self._dispatcher.renew(name)
         for notice in notices:
-            self._dispatcher.hear(notice)
+            if notice.status == "acknowledged":
+                self._dispatcher.acknowledge(notice)
+            else:
+                self._dispatcher.hear(notice)
 
     def turn(self, entry: Entry, now: int) -> None:
         """Add to the entry what the tree has to tell now."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 
 from msgspec.structs import replace
 
-from qmon_agent.domain.alarms.groups import GroupMessage
+from qmon_agent.domain.alarms.groups import Alarm, Group, GroupMessage, Key
 from qmon_agent.domain.catalog import SEVERITIES
 from qmon_agent.domain.notices import Notice
 
@@ -42,6 +42,21 @@ def letter(message: GroupMessage, notices: Mapping[str, Notice]) -> Notice:
         members=tuple(members[:MOST_MEMBERS]),
         left_out=max(len(members) - MOST_MEMBERS, 0),
     )
+
+
+def acknowledgement(key: Key, group: Group, firing: tuple[Alarm, ...]) -> Iterator[GroupMessage]:
+    """For each channel that heard that something of a group fires: that all of it is taken on."""
+    for channel, told in group.told.items():
+        if told.firing and firing:
+            yield GroupMessage(
+                key=key,
+                receiver="",
+                channel=channel,
+                reason="repeat",
+                alarms=firing,
+                anchor=group.anchor,
+                number=group.messages,
+            )
 
 
 def _counted(members: Sequence[Notice]) -> str:

@@ -59,8 +59,10 @@ class Muting:
     def expire(self, name: str) -> Silence | None:
         """End a silence now; `None` when there is none of this id that lasts."""
         with self._lock:
-            found = next((each for each in self._silences if each.id == name), None)
-            return self._replace(found, expire(found, self._clock.now())) if found else None
+            now = self._clock.now()
+            lasting = (each for each in self._silences if each.state(now) != "expired")
+            found = next((each for each in lasting if each.id == name), None)
+            return self._replace(found, expire(found, now)) if found else None
 
     def all(self) -> list[Silence]:
         """Every silence that is not forgotten."""

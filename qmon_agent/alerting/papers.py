@@ -16,12 +16,16 @@ from qmon_agent.store.state.ledger import Entry, IncidentRecord, Posting, Transi
 from .evaluation import Cell
 from .watch import LIFE
 
-Status = Literal["firing", "resolved"]
+Status = Literal["firing", "acknowledged", "resolved"]
 
 KEEP_TRYING_NS = 24 * 3_600 * SECOND
 AT_ONCE = 0
 """Not the moment of the transition: a clock set back would keep the message waiting."""
 REMOVED = "alert_removed"
+ACKNOWLEDGED = "acknowledged"
+ACK_EXPIRED, SNOOZE_ENDED = "ack_expired", "snooze_ended"
+RENEWING = frozenset({ACK_EXPIRED, SNOOZE_ENDED})
+"""Nobody looks after it any more: who was told hears of it again."""
 NEWCOMER = "channel_added"
 """Nothing changed but who is told: somebody new hears that it fires."""
 
@@ -123,11 +127,13 @@ def _postings(
     if status is None:
         return
     # An incident that gets worse is told again, once for each step up.
-    worse = f".{incident.severity}" if _is_worse(transition) else ""
+    again = f".{incident.severity}" if _is_worse(transition) else ""
+    if transition.reason in RENEWING or status == "acknowledged":
+        again = f".{transition.at // 1_000:x}"
     notice = msgspec.json.encode(_notice(change, incident, transition, status=status)).decode()
     for channel in telling.channels:
         yield Posting(
-            key=f"{incident.id}.{status}.{channel}{worse}",
+            key=f"{incident.id}.{status}.{channel}{again}",
             incident=incident.id,
             channel=channel,
             notice=notice,
@@ -139,6 +145,10 @@ def _postings(
 
 def _worth_telling(transition: Transition, telling: Telling) -> Status | None:
     before, after = transition.before in ACTIVE, transition.after in ACTIVE
+    if transition.reason == ACKNOWLEDGED:
+        return "acknowledged"
+    if transition.reason in RENEWING:
+        return "firing"
     if begins(transition) or transition.reason == NEWCOMER or _is_worse(transition):
         return "firing"
     ended = before and not after

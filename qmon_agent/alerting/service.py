@@ -17,6 +17,7 @@ from qmon_sdk.protocol.signals import Point
 
 from . import declaring
 from .books import Books, Key
+from .care import Care
 from .evaluation import Cell, evaluate
 from .followers import ROUNDS, Followers
 from .hearing import Hearing
@@ -69,6 +70,9 @@ class AlertService:
         self._watches = Watches(store.catalog)
         self._wakes: Wakes[Key] = Wakes()
         self._followers = Followers()
+        self.care = Care(
+            self._lock, self._watches, books=self._books, clock=self._clock, close=self._resolve
+        )
         self._watches.refresh()
         for alert, instance, cell in self._watches.restore(store.incidents.states()):
             self._retire(alert, instance, cell)
@@ -133,6 +137,7 @@ class AlertService:
         """Let time pass: call about once a second, whether anything arrives or not."""
         with self._lock:
             now = self._clock.now() if now is None else now
+            self.care.look(now)
             if self.muting.look(now):
                 self._tell_newcomers()
             self._ask(now)
@@ -175,13 +180,16 @@ class AlertService:
             for watch in self._watches:
                 for instance, cell in watch.cells.items():
                     if cell.incident == incident and cell.episode.state != "inactive":
-                        after = self._close(watch.alert, instance, cell, reason=reason)
-                        watch.put(instance, after)
-                        self._books.keep((watch.alert.id, instance), after)
+                        self._resolve(watch, instance, reason=reason)
                         return self._books.write(self._clock.now())
         return False
 
     # What follows is called with the lock held.
+
+    def _resolve(self, watch: Watch, instance: str, *, reason: str = "resolved_by_hand") -> None:
+        after = self._close(watch.alert, instance, watch.cells[instance], reason=reason)
+        watch.put(instance, after)
+        self._books.keep((watch.alert.id, instance), after)
 
     def _start(self) -> None:
         now = self._clock.now()
@@ -264,6 +272,7 @@ class AlertService:
     def _note(self, change: Change, *, ends_too: bool = True) -> None:
         told = change.after.told
         by_tree = not told and self._hearing.is_by_tree(change.alert)
+        told = () if self.care.keeps_back(change) else told
         self._books.note(change, Telling(channels=told, ends_too=ends_too, by_tree=by_tree))
 
     def _to_be_told(self, change: Change, now: int) -> tuple[str, ...]:

@@ -81,6 +81,19 @@ class AgentDesk:
     async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
         return await asyncio.to_thread(self._incidents, states, limit)
 
+    async def incident(self, incident: str) -> dict[str, Any] | None:
+        from qmon_agent.app.management import whole_incident
+
+        return await asyncio.to_thread(whole_incident, self._parts.judged.state, incident)
+
+    async def handle(self, incident: str, deed: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        from qmon_agent.app.management import deed_of
+
+        care = self._parts.judged.alerting.care
+        done = deed_of(deed, asked, self._clock)
+        handling = await asyncio.to_thread(care.do, incident, done)
+        return msgspec.structs.asdict(handling)
+
     async def silences(self) -> list[dict[str, Any]]:
         from qmon_agent.app.management import all_silences
 
@@ -117,11 +130,9 @@ class AgentDesk:
 
     def _incidents(self, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
         state = self._parts.judged.state
-        names = {alert.id: alert.name for alert in state.catalog.alerts()}
-        return [
-            {"alert_name": names.get(found.alert, ""), **msgspec.to_builtins(found)}
-            for found in state.incidents.find(states=states, limit=limit)
-        ]
+        from qmon_agent.app.management import incidents_of
+
+        return incidents_of(state, states=states, limit=limit)
 
 
 async def _nothing_to_reload() -> dict[str, Any]:

@@ -1,21 +1,73 @@
-"""What people say about alerts: silences, by whoever may, as documents for the API."""
+"""What people do about alerts: silences, acknowledgements, remarks, as documents for the API."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 import msgspec
 
+from qmon_agent.alerting.care import Deed, Kind
 from qmon_agent.alerting.muting import Muting
+from qmon_agent.domain.alarms.handling import UNHANDLED
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
 from qmon_agent.domain.alarms.matchers import print_matchers
 from qmon_agent.domain.alarms.silences import Silence
 from qmon_agent.domain.clock import SECOND, Clock
 from qmon_agent.domain.errors import ConfigError, QueryError
+from qmon_agent.store.state import StateStore
 
 LONGEST_S = 366 * 86_400
 MOST_TEXT = 1_000
+
+
+def incidents_of(state: StateStore, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
+    """The newest, each with its alert's name and who looks after it."""
+    names = {alert.id: alert.name for alert in state.catalog.alerts()}
+    found = state.incidents.find(states=states, limit=limit)
+    handled = state.handlings.of([each.id for each in found])
+    return [
+        {
+            "alert_name": names.get(each.alert, ""),
+            **msgspec.to_builtins(each),
+            "acked_by": handled.get(each.id, UNHANDLED).acked_by,
+            "assignee": handled.get(each.id, UNHANDLED).assignee,
+        }
+        for each in found
+    ]
+
+
+def whole_incident(state: StateStore, name: str) -> dict[str, Any] | None:
+    """One of them with its life, who looks after it, and what was said of it."""
+    found = state.incidents.one(name)
+    if found is None:
+        return None
+    names = {alert.id: alert.name for alert in state.catalog.alerts()}
+    handling = state.handlings.of([name]).get(name, UNHANDLED)
+    told: dict[str, Any] = msgspec.to_builtins(found)
+    return {
+        **told,
+        "alert_name": names.get(found.alert, ""),
+        "handling": msgspec.structs.asdict(handling),
+        "transitions": msgspec.to_builtins(state.incidents.transitions_of(name)),
+        "remarks": msgspec.to_builtins(state.handlings.remarks_of(name)),
+    }
+
+
+def deed_of(kind: str, asked: Mapping[str, Any], clock: Clock) -> Deed:
+    """What somebody wants to do: `by`, `text`, and for how long; raises QueryError."""
+    if kind not in get_args(Kind):
+        raise QueryError(f"nobody can {kind!r}; one can {', '.join(get_args(Kind))}")
+    lasts_s = float(asked.get("for_s", 0))
+    if kind == "snooze" and not lasts_s:
+        raise QueryError("for_s: until when it is put off has to be said")
+    return Deed(
+        kind=msgspec.convert(kind, Kind),
+        by=str(asked.get("by", ""))[:MOST_TEXT],
+        text=str(asked.get("text", ""))[:MOST_TEXT],
+        until=clock.now() + round(lasts_s * SECOND) if lasts_s else 0,
+        sticky=bool(asked.get("sticky")),
+    )
 
 
 def add_silence(muting: Muting, asked: Mapping[str, Any], clock: Clock) -> dict[str, Any]:

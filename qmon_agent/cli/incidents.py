@@ -13,7 +13,10 @@ from qmon_agent.cli._shown import show_json, show_table
 from qmon_agent.cli._times import with_moments
 from qmon_agent.domain.incidents import State
 
-_COLUMNS = ("id", "alert_name", "instance", "state", "severity", "value", "since", "resolved_at")
+_COLUMNS = (
+    *("id", "alert_name", "instance", "state", "severity", "value", "since", "resolved_at"),
+    *("acked_by", "assignee"),
+)
 _MOMENTS = ("since", "resolved_at")
 
 

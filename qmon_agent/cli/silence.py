@@ -7,11 +7,10 @@ import getpass
 import click
 
 from qmon_agent.cli._control import find_control
+from qmon_agent.cli._deeds import seconds_of
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json, show_table
 from qmon_agent.cli._times import with_moments
-from qmon_agent.domain.durations import parse_duration
-from qmon_agent.domain.errors import ConfigError
 
 _COLUMNS = ("id", "state", "matchers", "starts_at", "ends_at", "author", "comment")
 _MOMENTS = ("starts_at", "ends_at")
@@ -47,8 +46,8 @@ def add(
     body = {
         **said,
         "matchers": ",".join(matchers),
-        "for_s": _seconds("--for", lasts),
-        "in_s": _seconds("--in", begins),
+        "for_s": seconds_of("--for", lasts),
+        "in_s": seconds_of("--in", begins),
         "author": said["author"] or getpass.getuser(),
     }
     made = control.post("/api/silences", body)
@@ -82,10 +81,3 @@ def expire(*, silence: str, place: Place) -> int:
     elif not answer["expired"]:
         click.echo(f"no silence {silence} lasts", err=True)
     return 0 if answer["expired"] else 1
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return parse_duration(text) / 1e9
-    except ValueError as problem:
-        raise ConfigError(option, str(problem)) from None

@@ -59,6 +59,13 @@ class Desk(Protocol):
 
     async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]: ...
 
+    async def incident(self, incident: str) -> dict[str, Any] | None:
+        """One incident with all that happened to it; none of this id: `None`."""
+
+    async def handle(self, incident: str, deed: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """It is on disk before this returns; raises QueryError for one that does not fire."""
+        ...
+
     async def silences(self) -> list[dict[str, Any]]: ...
 
     async def add_silence(self, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -359,3 +359,33 @@ def test_is_json_in_the_outbox(desk):
         (text, *_) = connection.exec_driver_sql("SELECT notice FROM outbox").first()
 
     assert "both" == json.loads(text)["receiver"]
+
+
+class TestSeverity:
+    @pytest.fixture
+    def told(self, tmp_path):
+        """Of an alert that begins as a warning or worse, and whose critical route is another."""
+        critical = {"matchers": ["severity=critical"], "receiver": "chat", "group_wait": 0}
+        tree = {"receiver": "pager", "group_wait": 0, "routes": [critical]}
+        desk = Desk(tmp_path / "state.db", tree=tree)
+        hot = AlertOptions(name="hot", metric="temp", threshold=80, options={"critical": "> 90"})
+        desk.service.declare([hot])
+
+        def told(*values):
+            for value in values:
+                desk.point("temp", value)
+                desk.pass_by(301)
+            return [each[:2] for each in desk.told()]
+
+        yield told
+        desk.store.close()
+
+    def test_that_falls_leaves_the_end_to_those_who_heard_of_the_beginning(self, told):
+        assert [("chat", "firing"), ("chat", "resolved")] == told(95.0, 85.0, 10.0)
+
+    def test_that_rises_is_told_where_it_leads_to(self, told):
+        assert [
+            ("pager", "firing"),
+            ("chat", "firing"),
+            ("chat", "resolved"),
+        ] == told(85.0, 95.0, 10.0)

@@ -131,6 +131,13 @@ CREATE TABLE alarm_groups (
     CONSTRAINT fk_alarm_groups_anchor FOREIGN KEY(anchor) REFERENCES incidents (id)
 );
 CREATE INDEX ix_alarm_groups_anchor ON alarm_groups (anchor);
+CREATE TABLE handlings (
+    incident VARCHAR(32) NOT NULL,
+    state TEXT DEFAULT '' NOT NULL,
+    updated_at BIGINT NOT NULL,
+    CONSTRAINT pk_handlings PRIMARY KEY (incident),
+    CONSTRAINT fk_handlings_incident FOREIGN KEY(incident) REFERENCES incidents (id)
+);
 CREATE TABLE outbox (
     id INTEGER NOT NULL,
     "key" VARCHAR(64) NOT NULL,
@@ -153,6 +160,18 @@ CREATE TABLE outbox (
 CREATE INDEX ix_outbox_created_at ON outbox (created_at);
 CREATE INDEX ix_outbox_incident ON outbox (incident);
 CREATE INDEX ix_outbox_status_channel_due_at ON outbox (status, channel, due_at);
+CREATE TABLE remarks (
+    id INTEGER NOT NULL,
+    incident VARCHAR(32) NOT NULL,
+    at BIGINT NOT NULL,
+    kind VARCHAR(64) DEFAULT '' NOT NULL,
+    author TEXT DEFAULT '' NOT NULL,
+    text TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_remarks PRIMARY KEY (id),
+    CONSTRAINT fk_remarks_incident FOREIGN KEY(incident) REFERENCES incidents (id)
+);
+CREATE INDEX ix_remarks_at ON remarks (at);
+CREATE INDEX ix_remarks_incident ON remarks (incident);
 CREATE TABLE threads (
     incident VARCHAR(32) NOT NULL,
     channel VARCHAR(64) NOT NULL,

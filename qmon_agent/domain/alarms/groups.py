@@ -92,6 +92,8 @@ class Quiet(msgspec.Struct, frozen=True, kw_only=True):
 
     alarms: Collection[str] = ()
     """Alerts that are silenced or inhibited."""
+    handled: Collection[str] = ()
+    """Alerts that somebody looks after: what is known of them is not repeated."""
     routes: Collection[str] = ()
     """Routes that are muted, or not active, at this time."""
 
@@ -162,6 +164,16 @@ def without(groups: Groups, alarm: str) -> Groups:
     return {key: group for key, group in left.items() if group.alarms}
 
 
+def untold(groups: Groups, alarm: str) -> Groups:
+    """The groups as if nobody had heard of this alert yet."""
+    return {
+        key: replace(_stripped(group, alarm), alarms=group.alarms)
+        if alarm in group.alarms
+        else group
+        for key, group in groups.items()
+    }
+
+
 def relabelled(groups: Groups, alarm: Alarm, *, root: Route) -> Groups:
     """After an alert has got other labels: it is news where it stays, and gone where it does not.
 
@@ -226,6 +238,8 @@ def _look(
     for endpoint in receivers.get(route.receiver, ()):
         before = told.get(endpoint.channel)
         reason = reason_to_tell(before, heard, now, route=route, endpoint=endpoint)
+        if reason == "repeat" and all(each.id in quiet.handled for each in heard if each.fires):
+            continue
         if reason is None:
             continue
         told[endpoint.channel] = _what_is_told(heard, now)

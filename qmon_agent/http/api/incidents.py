@@ -1,17 +1,31 @@
-"""Incidents, newest first."""
+"""Incidents, newest first; one with its life; and what somebody does with it."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from qmon_agent.domain.errors import QueryError
-from qmon_agent.http.answers import json_answer
+from qmon_agent.http.answers import json_answer, question
 from qmon_agent.http.desk import Desk
 from qmon_agent.http.gate import needs
 
 _MOST = 1_000
+_YEAR_S = 366 * 86_400
+
+
+class DeedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /api/incidents/ID/ack`, and its like."""
+
+    by: str = ""
+    text: str = ""
+    for_s: Annotated[float, Meta(ge=0, le=_YEAR_S)] = 0.0
+    sticky: bool = False
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -25,4 +39,21 @@ def routes(desk: Desk) -> list[Route]:
         )
         return json_answer({"version": 1, "incidents": found})
 
-    return [Route("/api/incidents", incidents)]
+    @needs("read")
+    async def incident(request: Request) -> Response:
+        found = await desk.incident(request.path_params["incident"])
+        answer = {"version": 1, "incident": found}
+        return json_answer(answer, status=404 if found is None else 200)
+
+    @needs("admin")
+    async def handle(request: Request) -> Response:
+        asked = await question(request, DeedRequest)
+        name, deed = request.path_params["incident"], request.path_params["deed"]
+        handling = await desk.handle(name, deed, msgspec.to_builtins(asked))
+        return json_answer({"version": 1, "incident": name, "handling": handling})
+
+    return [
+        Route("/api/incidents", incidents),
+        Route("/api/incidents/{incident:str}", incident),
+        Route("/api/incidents/{incident:str}/{deed:str}", handle, methods=["POST"]),
+    ]

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, delete, exists, insert, or_, select
 from .database import Database, record
 from .dialects import insert_new, upsert
 from .groups import is_in_group, write_groups
+from .handlings import forget_handlings, write_handlings
 from .ledger import Entry, IncidentRecord, StateRecord, TransitionRecord
 from .tables import CHECKPOINTS, INCIDENTS, OUTBOX, RULE_STATE, THREADS, TRANSITIONS
 
@@ -38,6 +39,7 @@ class Incidents:
             postings = [msgspec.structs.asdict(each) for each in entry.postings]
             insert_new(connection, OUTBOX, postings, keys=["key"])
             write_groups(connection, entry, now)
+            write_handlings(connection, entry, now)
             notes = entry.notes | ({RULES_CURSOR: entry.position} if entry.position else {})
             places = [
                 {"name": name, "position": text, "updated_at": now} for name, text in notes.items()
@@ -71,6 +73,13 @@ class Incidents:
         with self._database.reading() as connection:
             return [record(IncidentRecord, row) for row in connection.execute(query)]
 
+    def one(self, incident: str) -> IncidentRecord | None:
+        """The incident of this id."""
+        asked = select(INCIDENTS).where(INCIDENTS.c.id == incident)
+        with self._database.reading() as connection:
+            row = connection.execute(asked).first()
+        return None if row is None else record(IncidentRecord, row)
+
     def transitions_of(self, incident: str) -> list[TransitionRecord]:
         """The life of one incident, in order."""
         of_incident = select(TRANSITIONS).where(TRANSITIONS.c.incident == incident)
@@ -86,6 +95,7 @@ class Incidents:
         old = select(INCIDENTS.c.id).where(over, ~needed)
         with self._database.writing() as connection:
             connection.execute(delete(TRANSITIONS).where(TRANSITIONS.c.incident.in_(old)))
+            forget_handlings(connection, old)
             connection.execute(delete(THREADS).where(THREADS.c.incident.in_(old)))
             return connection.execute(delete(INCIDENTS).where(over, ~needed)).rowcount
 

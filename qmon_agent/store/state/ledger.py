@@ -73,6 +73,16 @@ class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
     notice: str
 
 
+class RemarkRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody, or time, has done with an incident; `kind` is for programs."""
+
+    incident: str
+    at: int
+    kind: str
+    author: str = ""
+    text: str = ""
+
+
 class Entry(msgspec.Struct, kw_only=True):
     """One transaction's worth; everything in it is kept, or nothing."""
 
@@ -81,6 +91,9 @@ class Entry(msgspec.Struct, kw_only=True):
     incidents: dict[str, IncidentRecord] = {}
     transitions: list[TransitionRecord] = []
     postings: list[Posting] = []
+    handlings: dict[str, str] = {}
+    """Incident → who looks after it, as JSON."""
+    remarks: list[RemarkRecord] = []
     groups: dict[str, GroupRecord] = {}
     groups_over: set[str] = set()
     members: dict[tuple[str, str], MemberRecord] = {}
@@ -90,7 +103,7 @@ class Entry(msgspec.Struct, kw_only=True):
     def has_news(self) -> bool:
         """Whether it is worth a transaction now, and not only when there is time."""
         changed = self.groups or self.groups_over or self.members or self.members_gone
-        return bool(self.transitions or self.postings or changed)
+        return bool(self.transitions or self.postings or self.remarks or changed)
 
     def keep_member(self, member: MemberRecord) -> None:
         """It is in the group, as it stands now."""

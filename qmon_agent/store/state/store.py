@@ -19,6 +19,7 @@ from qmon_agent.domain.errors import ConfigError, StoreError
 from . import schema, sqlite
 from .catalog import Catalog
 from .groups import Groups
+from .handlings import Handlings
 from .incidents import Incidents
 from .outbox import Outbox
 from .silences import Silences
@@ -48,6 +49,7 @@ class StateStore:
         self.catalog = Catalog(self)
         self.incidents = Incidents(self)
         self.groups = Groups(self)
+        self.handlings = Handlings(self)
         self.silences = Silences(self)
         self.outbox = Outbox(self)
         self.tokens = Tokens(self)

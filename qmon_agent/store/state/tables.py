@@ -219,6 +219,25 @@ SILENCES = Table(
     _time("updated_at"),
 )
 
+HANDLINGS = Table(
+    "handlings",
+    METADATA,
+    Column("incident", ForeignKey("incidents.id"), primary_key=True),
+    _text("state"),
+    _time("updated_at"),
+)
+
+REMARKS = Table(
+    "remarks",
+    METADATA,
+    _id(),
+    _to("incident", "incidents.id"),
+    _time("at", index=True),
+    _word("kind"),
+    _text("author"),
+    _text("text"),
+)
+
 TOKENS = Table(
     "tokens",
     METADATA,

@@ -1,0 +1,127 @@
+"""What one does with incidents over HTTP and by commands, against a whole agent."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import httpx
+import pytest
+
+from qmon_agent.alerting import Observed
+from qmon_agent.settings import AlertOptions
+from qmon_sdk.protocol.signals import Point
+
+
+@pytest.fixture
+async def ask(agent):
+    """Asks with a token of a scope; answers status and document."""
+    tokens = {
+        scope: (await agent.desk.create_token(scope, name="", ttl_s=60))["token"]
+        for scope in ("read", "admin")
+    }
+    async with httpx.AsyncClient(base_url=agent.ready["url"]) as client:
+
+        async def asked(method, path, scope="admin", **how):
+            headers = {"authorization": f"Bearer {tokens[scope]}"}
+            answer = await client.request(method, path, headers=headers, **how)
+            return answer.status_code, answer.json()
+
+        yield asked
+
+
+@pytest.fixture
+def incident(agent):
+    """The id of one that fires."""
+    alerting = agent.parts.judged.alerting
+    alerting.declare([AlertOptions(name="hot", metric="temp", threshold=5)])
+    points = [Point(metric="temp", value=6.0, time=1)]
+    alerting.observe(Observed(service="shop", time=1, points=points))
+    return next(each.incident for each in alerting.standings() if each.incident)
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Runs one beside the agent; answers its code and what it said."""
+
+    async def run(*words):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "qmon_agent.cli", *words),
+            *("--state", str(tmp_path / "state")),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
+    return run
+
+
+class TestIncidents:
+    async def test_show_who_looks_after_them_and_all_that_happened(self, ask, incident):
+        asked = {"by": "ann", "text": "on it", "for_s": 60}
+        status, done = await ask("POST", f"/api/incidents/{incident}/ack", json=asked)
+        _, shown = await ask("GET", f"/api/incidents/{incident}", "read")
+        _, listed = await ask("GET", "/api/incidents", "read")
+        told = shown["incident"]
+
+        assert (200, "ann") == (status, done["handling"]["acked_by"])
+        assert ["ann"] == [each["acked_by"] for each in listed["incidents"]]
+        assert [("ack", "ann", "on it")] == [
+            (each["kind"], each["author"], each["text"]) for each in told["remarks"]
+        ]
+        assert ["breach", "acknowledged"] == [each["reason"] for each in told["transitions"]]
+
+    async def test_are_handled_by_administrators_only(self, ask, incident):
+        assert 403 == (await ask("POST", f"/api/incidents/{incident}/ack", "read"))[0]
+
+    @pytest.mark.parametrize(
+        ("deed", "asked", "reason"),
+        [
+            ("praise", {}, "nobody can 'praise'"),
+            ("snooze", {}, "for_s"),
+            ("ack", {"for_s": -1}, "for_s"),
+            ("ack", {"who": "ann"}, "who"),
+        ],
+    )
+    async def test_say_what_is_wrong(self, ask, incident, deed, asked, reason):
+        status, said = await ask("POST", f"/api/incidents/{incident}/{deed}", json=asked)
+
+        assert 400 == status
+        assert reason in said["error"]
+
+    async def test_that_are_not_there_are_not_found(self, ask):
+        assert 404 == (await ask("GET", "/api/incidents/none"))[0]
+        assert 400 == (await ask("POST", "/api/incidents/none/ack", json={}))[0]
+
+
+class TestCommands:
+    async def test_do_what_they_say(self, ask, incident, command):
+        for words in (
+            ("assign", incident, "bob"),
+            ("comment", incident, "the disk is full"),
+            ("snooze", incident, "--for", "5m"),
+            ("ack", incident, "--by", "ann", "--sticky"),
+            ("resolve", incident, "--comment", "made room"),
+        ):
+            assert (0, "") == await command(*words)
+        _, shown = await ask("GET", f"/api/incidents/{incident}", "read")
+        kinds = [each["kind"] for each in shown["incident"]["remarks"]]
+
+        assert ["assign", "comment", "snooze", "ack", "resolve"] == kinds
+        assert "inactive" == shown["incident"]["state"]
+
+    async def test_fail_where_nothing_fires(self, agent, command):
+        code, said = await command("ack", "none")
+
+        assert 2 == code
+        assert "no incident 'none' fires" in said
+
+    async def test_make_list_and_end_silences(self, agent, command):
+        made = await command("silence", "add", "service=shop", "--for", "5m", "--comment", "why")
+        listed = await command("silence", "list", "--json")
+        ended = await command("silence", "expire", made[1].strip())
+        again = await command("silence", "expire", made[1].strip())
+
+        assert (0, 0, 0, 1) == (made[0], listed[0], ended[0], again[0])
+        assert '"state": "active"' in listed[1]
