@@ -17,7 +17,7 @@ from qmon_agent.journal import JournalReader
 from qmon_agent.monitoring.discovery import Discovery
 from qmon_agent.monitoring.latest import LatestValues
 from qmon_agent.notify.channels import Channel
-from qmon_agent.notify.notifier import AlertNotifier
+from qmon_agent.notify.notifier import AlertNotifier, Charts
 from qmon_agent.store.state import StateStore
 from qmon_agent.vitals import Vitals
 
@@ -32,10 +32,15 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     walk: Walk
 
     def notifier(
-        self, channels: Mapping[str, Channel], *, clock: Clock, vitals: Vitals
+        self,
+        channels: Mapping[str, Channel],
+        *,
+        clock: Clock,
+        vitals: Vitals,
+        charts: Charts | None,
     ) -> AlertNotifier:
         """Who sends what the rules have written, by these channels."""
-        return AlertNotifier(self.state.outbox, channels, clock=clock, vitals=vitals)
+        return AlertNotifier(self.state.outbox, channels, clock=clock, vitals=vitals, charts=charts)
 
 
 def open_judged(plan: Plan, hears: Hears, *, taking: Taking, vitals: Vitals) -> Judged:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qmon_agent.app.beating import Heart
+from qmon_agent.app.charting import StoreCharts
 from qmon_agent.app.checking import Plugins, load_plugins
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.forwarding import Forwarding
@@ -177,8 +178,12 @@ class Services:
         self._start_notifier(plugins)
 
     def _start_notifier(self, plugins: Plugins) -> None:
+        store, clock = self._parts.store, self._plan.clock
         self.notifier = self._parts.judged.notifier(
-            plugins.channels, clock=self._plan.clock, vitals=self._parts.vitals
+            plugins.channels,
+            clock=clock,
+            vitals=self._parts.vitals,
+            charts=StoreCharts(store.query, clock) if store is not None else None,
         )
         self._tasks.run("notifier", self.notifier.run)
 

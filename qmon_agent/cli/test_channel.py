@@ -54,6 +54,7 @@ def command(*, name: str, resolved: bool, place: Place) -> int:
 async def _told(name: str, channel: Channel, statuses: tuple[str, ...]) -> list[dict[str, Any]]:
     """What became of each; the second is one of the same incident."""
     from qmon_agent.notify.message import Address, compose
+    from qmon_agent.notify.wording import plain
 
     outcomes: list[dict[str, Any]] = []
     reference = ""
@@ -61,7 +62,10 @@ async def _told(name: str, channel: Channel, statuses: tuple[str, ...]) -> list[
         key = f"{notice.incident}.{notice.status}.{name}"
         address = Address(key=key, channel=name, sent_at=time.time_ns(), reference=reference)
         began = time.perf_counter()
-        delivery = await _sent(channel, compose(notice, address))
+        message = compose(notice, address)
+        if getattr(plain(channel), "TAKES_CHART", False):
+            message = msgspec.structs.replace(message, chart=_a_chart())
+        delivery = await _sent(channel, message)
         spent_ms = (time.perf_counter() - began) * 1_000
         reference = delivery.reference or reference
         outcomes.append(
@@ -81,6 +85,14 @@ async def _sent(channel: Channel, message: Any) -> Any:
         return Delivery(outcome="retry", detail=f"no answer in {_PATIENCE_S:g} s")
     except Exception as error:  # noqa: BLE001 - the notifier would go on as well
         return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
+
+
+def _a_chart() -> bytes:
+    """Something that rises."""
+    from qmon_agent.domain.charts import drawn
+
+    values = [(at, float(at * at)) for at in range(101)]
+    return drawn(values, start=0, end=100, bound=7_500.0)
 
 
 def _notices(statuses: tuple[str, ...]) -> Iterator[Notice]:

@@ -38,6 +38,7 @@ _MEANINGS = {
     "memory_resident_bytes": "Memory that the main process of the agent has.",
     "messages_refused": "How often a sender was told to wait.",
     "nats_breaks": "How often the connection to NATS broke, by reason.",
+    "notify_charts_missed": "Messages of alerts that went without their chart, by error.",
     "notify_dead": "Messages of alerts that nobody took, by channel.",
     "notify_failures": "Messages of alerts that did not arrive at once, by channel and error.",
     "notify_sent": "Messages of alerts that arrived, by channel.",

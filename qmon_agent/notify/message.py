@@ -68,18 +68,20 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 def compose(notice: Notice, address: Address) -> Message:
     """Put a notice into words; everything in it is made safe first, as anybody may have sent it."""
     safe = _made_safe(notice)
+    # Of a group, the members say it.
+    others = 0 if safe.members else address.others
     link = f"{address.link_base}/incidents/{safe.incident}" if address.link_base else ""
     return Message(
         key=address.key,
         channel=address.channel,
         notice=safe,
         title=title_of(safe),
-        text="\n".join(_lines(safe, link, address.others)),
+        text="\n".join(_lines(safe, link, others)),
         link=link,
         attempt=address.attempt,
         sent_at=address.sent_at,
         reference=address.reference,
-        others=address.others,
+        others=others,
     )
 
 

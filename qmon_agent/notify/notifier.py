@@ -20,6 +20,7 @@ from qmon_agent.vitals import Vitals
 from .channels import Channel, Delivery
 from .message import Address, compose
 from .retrying import Sending, settle_as
+from .wording import plain
 
 T = TypeVar("T")
 
@@ -38,6 +39,12 @@ class Outbox(Protocol):
     def next_due(self, channel: str) -> int | None: ...
 
 
+class Charts(Protocol):
+    """Who can draw what an alert is about."""
+
+    async def chart_of(self, notice: Notice, *, others: int) -> bytes | None: ...
+
+
 class AlertNotifier:
     """One task per channel, so that a slow one holds up nobody.
 
@@ -53,12 +60,14 @@ class AlertNotifier:
         clock: Clock | None = None,
         vitals: Vitals | None = None,
         sending: Sending | None = None,
+        charts: Charts | None = None,
     ) -> None:
         self._outbox = outbox
         self._channels = dict(channels)
         self._clock = clock or SystemClock()
         self._vitals = vitals or Vitals()
         self._sending = sending or Sending()
+        self._charts = charts
         self._chance = Random()
         self._news = {name: asyncio.Event() for name in channels}
         longest_s = self._sending.timeout_s + _PATIENCE_S
@@ -187,11 +196,26 @@ class AlertNotifier:
         )
         try:
             async with asyncio.timeout(self._sending.timeout_s):
-                return await self._channels[leased.channel].send(compose(notice, address))
+                channel = self._channels[leased.channel]
+                message = compose(notice, address)
+                if getattr(plain(channel), "TAKES_CHART", False):
+                    chart = await self._chart(notice, message.others)
+                    message = msgspec.structs.replace(message, chart=chart)
+                return await channel.send(message)
         except TimeoutError:
             return Delivery(outcome="retry", detail=f"no answer in {self._sending.timeout_s:g} s")
         except Exception as error:  # noqa: BLE001 - a channel may raise anything; the message waits
             return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
+
+    async def _chart(self, notice: Notice, others: int) -> bytes | None:
+        """None where it is hard to have: what is said matters more."""
+        if self._charts is None:
+            return None
+        try:
+            return await self._charts.chart_of(notice, others=others)
+        except Exception as error:  # noqa: BLE001 - a store that is away keeps no message back
+            self._vitals.add("notify_charts_missed", error=type(error).__name__)
+            return None
 
 
 async def surely(work: Coroutine[Any, Any, T]) -> T:

@@ -14,6 +14,7 @@ from qmon_agent.domain.notices import Notice
 from qmon_agent.notify import AlertNotifier, Sending
 from qmon_agent.notify.channels import DELIVERED, Delivery
 from qmon_agent.notify.retrying import settle_as
+from qmon_agent.notify.wording import Templates, Worded
 from qmon_agent.store.state import StateStore
 from qmon_agent.store.state.ledger import Entry, IncidentRecord, Posting
 from qmon_agent.store.state.outbox import Leased
@@ -128,6 +129,47 @@ class TestOneMessage:
         await AlertNotifier(store.outbox, {"pager": Listening()}, clock=clock).send_due()
 
         assert {key: "dead"} == became(store)
+
+
+class Showing(Listening):
+    """A channel that takes pictures."""
+
+    TAKES_CHART = True
+
+
+class Drawing:
+    def __init__(self, trouble=None):
+        self.trouble = trouble
+
+    async def chart_of(self, notice, *, others):
+        if self.trouble:
+            raise self.trouble
+        return notice.incident.encode()
+
+
+class TestCharts:
+    async def test_go_to_channels_that_take_pictures(self, store, clock):
+        pager, mail = Listening(), Worded(Showing(), Templates())
+        for channel in ("pager", "mail"):
+            post(store, channel=channel)
+        channels = {"pager": pager, "mail": mail}
+
+        await AlertNotifier(store.outbox, channels, clock=clock, charts=Drawing()).send_due()
+
+        heard = [*pager.heard, *mail.inner.heard]
+        assert [None, b"i1"] == [each.chart for each in heard]
+
+    async def test_that_cannot_be_had_keep_no_message_back(self, store, clock):
+        post(store)
+        channel, vitals = Showing(), Vitals()
+        charts = Drawing(TimeoutError())
+
+        await AlertNotifier(
+            store.outbox, {"pager": channel}, clock=clock, vitals=vitals, charts=charts
+        ).send_due()
+
+        assert [None] == [each.chart for each in channel.heard]
+        assert 1 == vitals.count("notify_charts_missed", error="TimeoutError")
 
 
 class TestTrouble:

@@ -32,7 +32,8 @@ class Channel(Protocol):
     Called by one task per channel, never twice at once, with a deadline around it. The same
     message may come again after a crash: `message.key` is the same then, and the receiver shall be
     given it. Anything raised, and the deadline, count as `retry`. What is in a message is one line
-    without control characters each, and else whatever somebody wrote: it is never markup.
+    without control characters each, and else whatever somebody wrote: it is never markup. One
+    that can show a picture says so with `TAKES_CHART: ClassVar[bool] = True`.
     """
 
     async def send(self, message: Message) -> Delivery:

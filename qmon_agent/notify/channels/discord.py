@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ class DiscordChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
     """The webhook's address."""
     username: str = ""
     """The name it speaks under, if not the webhook's own."""
+
+    TAKES_CHART: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_address("url", self.url)

@@ -20,7 +20,7 @@ from smtplib import (
 )
 from socket import SHUT_RDWR, gethostname
 from threading import Timer
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -71,6 +71,8 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     timeout_s: Seconds = 10.0
     """How long the server may take to connect, and for each answer; for all of it twice that."""
     _pool: ThreadPoolExecutor = msgspec.field(default_factory=_threads)
+
+    TAKES_CHART: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not self.to:

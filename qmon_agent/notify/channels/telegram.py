@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -29,6 +29,8 @@ class TelegramChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
     """Whether phones make no sound."""
     api: str = "https://api.telegram.org"
     """Where the bot asks; for a server of one's own."""
+
+    TAKES_CHART: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_address("api", self.api)
