@@ -26,6 +26,13 @@ NOTICE = Notice(
 )
 
 
+PIECES = (
+    *("{{ ", " }}", "{% ", " %}", "{# ", " #}", "{{ alert }}", "{% endfor %}", "{% endif %}"),
+    *("for x in ", "labels", "lines", "x", "if ", "value", "else", "set ", "|upper", "|dictsort"),
+    *("|first", " ~ ", " - ", " / ", "0", "'y'", "(", ")", "[", "]", ".a", " is none", "\n", ", "),
+)
+
+
 class Listening:
     def __init__(self):
         self.heard = []
@@ -107,6 +114,15 @@ class TestTemplates:
         inner = "{% for a in lines %}{% for b in lines %}{{ text }}{% endfor %}{% endfor %}"
 
         assert MOST_TEXT == len(said(inner, a_message(description="x" * 1_000)))
+
+    @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+    def test_are_refused_or_say_something_bounded_whatever_they_are(self, template):
+        try:
+            text = said(template)
+        except ConfigError as problem:
+            assert "templates.text" in str(problem)
+        else:
+            assert len(text) <= MOST_TEXT
 
     @given(st.text(max_size=50))
     def test_cannot_be_written_by_who_writes_labels(self, hostile):
