@@ -16,13 +16,14 @@ from qmon_agent.domain.notices import Notice
 from qmon_agent.domain.tables import convert_all
 
 from .channels import Channel, Delivery
-from .message import Action, Address, Message, clean, compose, moment
+from .message import MAX_MEMBERS, Action, Address, Message, clean, compose, moment, title_of
 
 HOW = "python -m pip install 'qmon[templates]'"
 MOST_TITLE, MOST_TEXT = 1_000, 20_000
 _SOURCE = 10_000
 _DEPTH = 2
-_LOOPS = frozenset({"labels", "lines", "actions"})
+_LOOPS = frozenset({"labels", "lines", "actions", "members"})
+_OF_MEMBERS = ("alert", "status", "severity", "system", "value", "description")
 _LOOP_FILTERS = frozenset({"dictsort", "items", "sort"})
 _FILTERS = (
     *("abs", "capitalize", "d", "default", "dictsort", "first", "float", "int", "items", "last"),
@@ -195,11 +196,17 @@ def _known_of(message: Message) -> dict[str, Any]:
         "lines": message.text.splitlines(),
         "link": message.link,
         "actions": [{"name": each.name, "link": each.link} for each in message.actions],
+        "members": [_member(each) for each in notice.members[:MAX_MEMBERS]],
         "others": message.others,
         "attempt": message.attempt,
         "channel": message.channel,
         "key": message.key,
     }
+
+
+def _member(notice: Notice) -> dict[str, Any]:
+    """One incident of a group."""
+    return {"title": title_of(notice), **{name: getattr(notice, name) for name in _OF_MEMBERS}}
 
 
 def _samples() -> Iterator[tuple[str, Message]]:
@@ -224,6 +231,7 @@ def _samples() -> Iterator[tuple[str, Message]]:
         fired_at=1,
         resolved_at=2,
     )
+    much = msgspec.structs.replace(much, members=(much, little))
     full = compose(much, Address(key="k", channel="c", link_base="https://qmon.example", others=2))
     act = (Action(name="Acknowledge", link="https://qmon.example/ack"),)
     yield "a message with everything", msgspec.structs.replace(full, actions=act)

@@ -17,6 +17,7 @@ from qmon_agent.domain.notices import Notice
 from qmon_agent.domain.signing import signed_headers
 from qmon_agent.notify.channels import CHANNELS
 from qmon_agent.notify.channels._fitting import cut, in_bytes, in_utf16, without_marks
+from qmon_agent.notify.channels.webhook import standard_body_of
 from qmon_agent.notify.message import Address, compose
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -268,6 +269,20 @@ class TestStandardWebhook:
         expected = signed_headers([b"s"], name="abc.firing.here", stamp="0", body=call.body)
         assert expected.items() <= {k: call.headers[k] for k in expected}.items()
         assert "alert.firing" == json.loads(call.body)["type"]
+
+    @pytest.mark.parametrize("letter", ["x", '"', "\U0001d54f"])
+    def test_stays_below_what_receivers_take_whatever_is_in_it(self, letter):
+        long = letter * 999
+        words = dict.fromkeys(("alert", "text", "system", "metric", "rule", "threshold"), long)
+        labels = {f"l{n}{long}": long for n in range(50)}
+        one = Notice(incident="i", status="firing", reason="r", labels=labels, **words)
+        group = msgspec.structs.replace(one, members=(one,) * 30, left_out=5)
+
+        body = standard_body_of(compose(group, Address(key="k", channel="c")))
+
+        data = json.loads(body)["data"]
+        assert len(body) < 20_000
+        assert 35 == len(data["members"]) + data["left_out"]
 
     async def test_has_headers_also_for_a_channel_with_an_odd_name(self, started):
         service = started("webhook")

@@ -72,6 +72,12 @@ class TestTemplates:
     def test_say_what_they_are_told_to(self, template, expected):
         assert expected == said(template)
 
+    def test_of_a_group_tell_its_members(self):
+        members = [Notice(incident=n, status="firing", reason="r", alert=n) for n in ("a", "b")]
+        template = "{% for m in members %}{{ m.alert }}: {{ m.status }}; {% endfor %}"
+
+        assert "a: firing; b: firing; " == said(template, a_message(members=tuple(members)))
+
     def test_of_titles_have_one_line(self):
         assert "hot shop" == said("{{ alert }}\n  {{ system }}", what="title")
 

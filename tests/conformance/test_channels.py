@@ -24,6 +24,7 @@ HOSTILE = [
     '"; rm -rf / #$(reboot)`reboot`%s%n{{7*7}}{x}',
     "\U0001d54f" * 3_000,
     "&" * 3_000,
+    '"\\' * 1_500,
 ]
 
 
@@ -101,6 +102,14 @@ class TestEveryChannel:
         notice = Notice(incident="abc", status="firing", reason="r", labels=labels, **words)
 
         delivery = await channel.send(message_of(notice))
+
+        assert "delivered" == delivery.outcome, delivery.detail
+
+    async def test_tells_of_many_at_once(self, channel, capfd):
+        one = Notice(incident="i", status="firing", reason="r", alert="a" * 900, text="b" * 900)
+        group = Notice(incident="abc", status="firing", reason="r", alert="x", members=(one,) * 200)
+
+        delivery = await channel.send(message_of(group))
 
         assert "delivered" == delivery.outcome, delivery.detail
 

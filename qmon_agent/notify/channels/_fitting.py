@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import msgspec
+
 from qmon_agent.notify.message import Message
 
 CUT = "…"
@@ -31,6 +33,11 @@ def cut(text: str, most: int, size: Callable[[str], int] = len) -> str:
 def in_bytes(text: str) -> int:
     """How large it is as UTF-8."""
     return len(text.encode("utf-8", "replace"))
+
+
+def in_json(text: str) -> int:
+    """How large it is in a document, where some letters become two."""
+    return len(msgspec.json.encode(text))
 
 
 def in_utf16(text: str) -> int:

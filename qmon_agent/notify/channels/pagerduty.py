@@ -13,6 +13,7 @@ from ._http import Call, HttpChannel, as_json, check_address
 _ACTIONS = {"firing": "trigger", "acknowledged": "acknowledge", "resolved": "resolve"}
 _SEVERITIES = frozenset({"critical", "error", "warning", "info"})
 _SUMMARY, _TEXT = 1_024, 20_000
+_LABELS, _LABEL = 40, 500
 
 
 class PagerdutyChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +55,7 @@ class PagerdutyChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
             "group": notice.system,
             "class": notice.rule,
             "custom_details": {
-                **notice.labels,
+                **{name: cut(notice.labels[name], _LABEL) for name in [*notice.labels][:_LABELS]},
                 "text": cut(told(message), _TEXT),
                 "value": notice.value,
                 "threshold": notice.threshold,

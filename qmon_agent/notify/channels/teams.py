@@ -7,7 +7,7 @@ from typing import Any
 from qmon_agent.notify.message import Message
 
 from . import DELIVERED, Delivery
-from ._fitting import cut, in_bytes, told
+from ._fitting import cut, in_json, told
 from ._http import Call, HttpChannel, as_json, check_address
 
 _CARD = "application/vnd.microsoft.card.adaptive"
@@ -37,8 +37,8 @@ def card_of(message: Message) -> dict[str, Any]:
     """The message around an Adaptive Card; its text runs know no Markdown."""
     notice = message.notice
     style = "good" if notice.status == "resolved" else _STYLES.get(notice.severity, "accent")
-    title = _text(cut(message.title, _TITLE, in_bytes), size="medium", weight="bolder")
-    lines = cut(told(message), _TEXT, in_bytes).splitlines()[:_LINES]
+    title = _text(cut(message.title, _TITLE, in_json), size="medium", weight="bolder")
+    lines = cut(told(message), _TEXT, in_json).splitlines()[:_LINES]
     buttons = [
         {"type": "Action.OpenUrl", "title": each.name, "url": each.link}
         for each in message.buttons[:_BUTTONS]
