@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from qmon_agent.domain.incidents import State
 
 from .evaluation import Cell
-from .promql import Expressions, Labels, evaluate, labels_of
+from .promql import Expressions, Labels, Node, evaluate, labels_of
 from .promql.evaluation import Moment, Vector, gathered
+from .promql.instants import Absent
 from .promql.labels import NAME, NAMELESS
 from .promql.templates import Template, TemplateError
 from .promql.tree import PromqlError
@@ -52,6 +53,8 @@ class Asked:
         self.watch = watch
         self.node = expressions.parse(question.expression)
         self._certain = self.node.certain()
+        self.wants = [] if _tells_absence(self.node) else [each for each, _ in self.node.walk()]
+        """The series it looks at, unless it tells that there are none."""
         self._labels = {name: Template(text) for name, text in question.labels.items()}
         self._text = Template(question.text)
         self.trouble = ""
@@ -100,6 +103,10 @@ class Asked:
             labels={**labels, **{name: text for name, text in own.items() if text}},
             detail={"found": "breach"},
         )
+
+
+def _tells_absence(node: Node) -> bool:
+    return isinstance(node, Absent) or any(map(_tells_absence, node.children))
 
 
 def _filled(template: Template, labels: dict[str, str], *, value: float) -> str:

@@ -55,6 +55,7 @@ class Inquiry:
         self._asked: dict[int, int] = {}
         self._wanted: dict[str, bool] = {}
         self._now = self._dumped_at = 0
+        self._told: dict[str, int] = {}
 
     @property
     def troubles(self) -> dict[str, str]:
@@ -65,6 +66,16 @@ class Inquiry:
             for asked in group.questions
             if asked.trouble
         }
+
+    @property
+    def unmatched(self) -> list[str]:
+        """Alerts that ask for series of which there is none: misspelt, or not there now."""
+        return [
+            asked.watch.alert.name
+            for group in self._groups
+            for asked in group.questions
+            if asked.wants and not any(map(self._window.selected, asked.wants))
+        ]
 
     def take_up(self, watches: Iterable[Watch]) -> None:
         """Ask what these watches ask, and keep the samples that takes."""
@@ -98,6 +109,7 @@ class Inquiry:
                     time = (point.time or batch.time) // MILLI
                     for sample in samples_of(point, batch):
                         self._keep(sample.labels, time, sample.value, grows=sample.grows)
+        self._count({"no_room": self._window.left_out, "late": self._window.late})
 
     def answers(self, now: int) -> Iterator[tuple[Watch, Fact, int]]:
         """Of every question that is due by now, in order: whose, what, and of which moment."""
@@ -130,6 +142,12 @@ class Inquiry:
             self._window.load(b64decode(samples))
         if before.fresh:
             self._window.load_fresh(b64decode(before.fresh))
+
+    def _count(self, left_out: dict[str, int]) -> None:
+        for reason, number in left_out.items():
+            if new := number - self._told.get(reason, 0):
+                self._vitals.add("alert_samples_left_out", new, reason=reason)
+                self._told[reason] = number
 
     def _is_wanted(self, metric: str) -> bool:
         if metric not in self._wanted:

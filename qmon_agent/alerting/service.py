@@ -93,7 +93,8 @@ class AlertService:
     def unmatched(self) -> list[str]:
         """Alerts whose system or metric nobody has ever sent: misspelt, or not there yet."""
         with self._lock:
-            return [watch.alert.name for watch in self._watches if not watch.is_matched]
+            mute = [watch.alert.name for watch in self._watches if not watch.is_matched]
+            return mute + self._inquiry.unmatched
 
     def declare(self, options: Sequence[AlertOptions]) -> None:
         """Make these the configured alerts; raises ConfigError before anything is changed."""

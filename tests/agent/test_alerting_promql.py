@@ -11,6 +11,7 @@ from qmon_agent.domain.errors import ConfigError
 from qmon_agent.settings import AlertOptions
 from qmon_agent.store.state import StateStore
 from qmon_agent.vitals import Vitals
+from qmon_sdk.protocol.buckets import bucket_of
 from qmon_sdk.protocol.signals import Point
 
 EVERY = 15
@@ -147,6 +148,27 @@ class TestMissingData:
         assert ["firing", "resolved"] == desk.told()
 
 
+class TestHealth:
+    def test_names_what_asks_for_series_that_nobody_sends(self, desk):
+        desk.declare("temp > 5")
+        before = desk.service.unmatched
+        desk.pass_by(point("temp", 1.0))
+
+        assert (["asked"], []) == (before, desk.service.unmatched)
+
+    @pytest.mark.parametrize("expr", ["absent(temp)", "vector(1) > 2"])
+    def test_finds_nothing_wrong_where_none_are_meant_to_be(self, desk, expr):
+        desk.declare(expr)
+
+        assert [] == desk.service.unmatched
+
+    def test_counts_samples_that_come_too_late(self, desk):
+        desk.declare("temp > 5")
+        desk.pass_by(point("temp", 1.0), point("temp", 2.0))
+
+        assert 1 == desk.vitals.count("alert_samples_left_out", reason="late")
+
+
 class TestErrors:
     def test_keep_what_fires_and_are_told(self, desk):
         desk.declare("temp > 5 and on() (a == on() b)")
@@ -199,6 +221,44 @@ class TestNames:
         desk.pass_by(point("orders", 15.0, "counter"), times=5)
 
         assert ["firing"] == desk.told()
+
+
+class TestHistograms:
+    @pytest.mark.parametrize(
+        "expr",
+        [
+            "histogram_quantile(0.9, rate(took_seconds_bucket[1m])) > 0.25",
+            "rate(took_seconds_sum[1m]) / rate(took_count[1m]) > 0.25",
+        ],
+    )
+    def test_of_ours_are_seen_in_buckets(self, desk, expr):
+        desk.declare(expr)
+        buckets = {bucket_of(0.3): 10}
+
+        desk.pass_by(
+            lambda now: Point(
+                metric="took",
+                kind="distribution",
+                unit="s",
+                value=3.0,
+                count=10,
+                buckets=buckets,
+                time=now,
+            ),
+            times=3,
+        )
+
+        assert ["firing"] == desk.told()
+
+
+class TestAlternatives:
+    def test_are_known_each_by_itself(self, desk):
+        desk.declare("temp > 5 or on() up == 0")
+        desk.pass_by(point("temp", 1.0, room="a"), point("up", 0.0, room="b"))
+
+        desk.pass_by(point("temp", 6.0, room="a"), point("up", 1.0, room="b"))
+
+        assert {"a": ("firing", ""), "b": ("inactive", "")} == desk.states()
 
 
 class TestRecords:

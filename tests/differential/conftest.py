@@ -36,3 +36,8 @@ def promtool(missing):
 @pytest.fixture(scope="session")
 def drawn_promql():
     return _beside("drawn_promql")
+
+
+@pytest.fixture(scope="session")
+def drawn_alerts():
+    return _beside("drawn_alerts")

@@ -7,11 +7,11 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from .evaluation import Moment, Vector, gathered
-from .labels import NAMELESS, Cut, Labels
+from .labels import NAMELESS, Labels, cut_of
 from .tree import Node
 
 _BOUND = "le"
-_BOUNDLESS = Cut([_BOUND], keeps=False)
+_BOUNDLESS = cut_of([_BOUND], keeps=False)
 _FEWEST = 2
 
 Bucket = tuple[float, float]

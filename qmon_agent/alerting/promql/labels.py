@@ -7,6 +7,7 @@ next evaluation is one look-up for each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from threading import Lock
 from weakref import WeakValueDictionary
 
@@ -58,13 +59,23 @@ class Labels:
 
 
 class Cut:
-    """Some labels to keep, or to leave out; the same cut is one object, as it names its results."""
+    """Some labels to keep, or to leave out; made by `cut_of` only."""
 
     __slots__ = ("keeps", "names")
 
-    def __init__(self, names: Iterable[str], *, keeps: bool) -> None:
-        self.names = frozenset(names)
+    def __init__(self, names: frozenset[str], *, keeps: bool) -> None:
+        self.names = names
         self.keeps = keeps
+
+
+def cut_of(names: Iterable[str], *, keeps: bool) -> Cut:
+    """The one object for these names: what is made by it is remembered under it, for long."""
+    return _cut_of(frozenset(names), keeps)
+
+
+@lru_cache(10_000)
+def _cut_of(names: frozenset[str], keeps: bool) -> Cut:  # noqa: FBT001 - the key of a cache
+    return Cut(names, keeps=keeps)
 
 
 _KNOWN: WeakValueDictionary[Pairs, Labels] = WeakValueDictionary()
@@ -83,4 +94,4 @@ def labels_of(said: Mapping[str, str] | Iterable[tuple[str, str]]) -> Labels:
 
 
 NONE = labels_of(())
-NAMELESS = Cut([NAME], keeps=False)
+NAMELESS = cut_of([NAME], keeps=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from typing import Literal
 
 from .arithmetic import ARITHMETIC, COMPARISON, Operation
 from .evaluation import Moment, Value, Vector, gathered
-from .labels import NAME, NAMELESS, Cut, Labels, labels_of
+from .labels import NAME, NAMELESS, Labels, cut_of, labels_of
 from .tree import Node, PromqlError
 
 Apply = Callable[[float, float], float | None]
@@ -99,9 +99,9 @@ class Matching:
     def __init__(self, names: tuple[str, ...], *, on: bool) -> None:
         """`on` these labels, or ignoring them."""
         self.on = on
-        self.cut = Cut(names, keeps=True) if on else Cut((*names, NAME), keeps=False)
+        self.cut = cut_of(names, keeps=True) if on else cut_of((*names, NAME), keeps=False)
         # What becomes of labels that match one to one keeps the name, where nothing says otherwise.
-        self.result = Cut(names, keeps=on)
+        self.result = cut_of(names, keeps=on)
         self.many: Literal["", "left", "right"] = ""
         self.include: tuple[str, ...] = ()
 
@@ -196,7 +196,9 @@ class Sets(Node):
 
     def certain(self) -> Node:
         """Of what is left out by something, that there is nothing is the rule."""
-        return self.children[0].certain() if self._operator == "unless" else super().certain()
+        if self._operator == "unless":
+            return self.children[0].certain()
+        return Both(self.children) if self._operator == "or" else super().certain()
 
     def run(self, moment: Moment) -> Vector:
         left, right = map(moment.vector, self.children)
@@ -207,3 +209,14 @@ class Sets(Node):
         there = {labels.cut(cut) for labels in right}
         wanted = self._operator == "and"
         return {k: v for k, v in left.items() if (k.cut(cut) in there) is wanted}
+
+
+class Both(Node):
+    """What one or the other side of an `or` may have, whichever is there."""
+
+    def __init__(self, sides: Sequence[Node]) -> None:
+        self.children = tuple(side.certain() for side in sides)
+
+    def run(self, moment: Moment) -> Vector:
+        left, right = map(moment.vector, self.children)
+        return left | right

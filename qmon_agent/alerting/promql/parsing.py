@@ -13,7 +13,7 @@ from .aggregation import FOLDS, SOME, Aggregation, CountValues, Extremes, Fold, 
 from .arithmetic import SETS
 from .calls import call_of
 from .instants import check_label
-from .labels import NAME, Cut
+from .labels import NAME, Cut, cut_of
 from .leaves import Instant, Number, Range, Subquery, Text
 from .operators import Matching, Negation, OfScalars, OfVectors, Sets, WithScalar
 from .patterns import PatternError
@@ -201,10 +201,10 @@ def _aggregation(read: Any, inner: Inner) -> Made:
 
 def _cut(modifier: Any) -> Cut:
     if modifier is None:
-        return Cut((), keeps=True)
+        return cut_of((), keeps=True)
     if str(modifier.type).endswith("By"):
-        return Cut(modifier.labels, keeps=True)
-    return Cut((*modifier.labels, NAME), keeps=False)
+        return cut_of(modifier.labels, keeps=True)
+    return cut_of((*modifier.labels, NAME), keeps=False)
 
 
 def _folded(name: str, body: Node, *, cut: Cut, parameter: Node | None) -> Aggregation:

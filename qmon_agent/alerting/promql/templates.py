@@ -6,16 +6,19 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from .aggregation import written
 
-_PIECE = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
+_PIECE = re.compile(r"(?:\s*\{\{-(?=\s)|\{\{)\s*(.*?)\s*(?:(?<=\s)-\}\}\s*|\}\})", re.DOTALL)
 _WORD = re.compile(
     r"""\s*(\||\$labels\.(\w+)|\.Labels\.(\w+)|\$value|\.Value|"(?:\\.|[^"\\])*"|`[^`]*`|[\w.+-]+)"""
 )
 _LARGE = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _SMALL = ("", "m", "u", "n", "p", "f", "a", "z", "y")
-_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
+_BINARY = ("", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
+_SMALLEST, _LARGEST = 4, 6
+"""Powers of ten between which no exponent is written."""
 _KILO, _KIBI = 1000.0, 1024.0
 _VERB = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[fgevsdq]")
 
@@ -101,55 +104,70 @@ def _argument(word: re.Match[str], labels: Mapping[str, str], value: float) -> W
 
 
 def _shown(value: Word) -> str:
-    return value if isinstance(value, str) else _short(value)
+    return value if isinstance(value, str) else _whole(value)
 
 
-def _short(value: float, digits: int = 17) -> str:
+def _whole(value: float) -> str:
+    """With all its digits, as Go writes it: with an exponent from a million on."""
     if not math.isfinite(value):
         return written(value)
-    shortest = repr(value) if digits > 16 else f"{value:.{digits}g}"  # noqa: PLR2004 - all a double has
-    return shortest.removesuffix(".0")
+    sign, digits, _ = Decimal(repr(value)).normalize().as_tuple()
+    power = Decimal(repr(value)).adjusted() if value else 0
+    if -_SMALLEST <= power < _LARGEST:
+        return ("-" if sign and not value else "") + _plain(value)
+    first, *rest = map(str, digits)
+    point = "." if rest else ""
+    return f"{'-' if sign else ''}{first}{point}{''.join(rest)}e{power:+03d}"
+
+
+def _plain(value: float) -> str:
+    return written(value) if value else "0"
+
+
+def _short(value: float) -> str:
+    """Four digits of it."""
+    return written(value) if not math.isfinite(value) else f"{value:.4g}"
 
 
 def _humanize(value: Word) -> str:
     number = float(value)
     if number == 0 or not math.isfinite(number):
-        return _short(number, 4)
+        return _short(number)
     if abs(number) >= 1:
         return _scaled(number, _KILO, _LARGE)
     place = 0
     while abs(number) < 1 and place < len(_SMALL) - 1:
         number, place = number * _KILO, place + 1
-    return _short(number, 4) + _SMALL[place]
+    return _short(number) + _SMALL[place]
 
 
 def _humanize_1024(value: Word) -> str:
     number = float(value)
     small = abs(number) <= 1 or not math.isfinite(number)
-    return _short(number, 4) if small else _scaled(number, _KIBI, _BINARY)
+    return _short(number) if small else _scaled(number, _KIBI, _BINARY)
 
 
 def _scaled(number: float, step: float, units: tuple[str, ...]) -> str:
     place = 0
     while abs(number) >= step and place < len(units) - 1:
         number, place = number / step, place + 1
-    return _short(number, 4) + units[place]
+    return _short(number) + units[place]
 
 
 def _humanize_percentage(value: Word) -> str:
-    return _short(float(value) * 100, 4) + "%"
+    return _short(float(value) * 100) + "%"
 
 
 def _humanize_duration(value: Word) -> str:
     number = float(value)
     if not math.isfinite(number):
-        return _short(number, 4)
+        return _short(number)
     if 0 < abs(number) < 1:
         return _humanize(number) + "s"
     sign, whole = "-" if number < 0 else "", int(abs(number))
     minutes, hours, days = whole // 60 % 60, whole // 3600 % 24, whole // 86_400
     if whole < 60:  # noqa: PLR2004 - seconds of a minute
-        return f"{sign}{_short(abs(number), 4)}s"
+        return f"{sign}{_short(abs(number))}s"
     parts = ((days, "d"), (hours, "h"), (minutes, "m"), (whole % 60, "s"))
     first = next(place for place, (count, _) in enumerate(parts) if count)
     return sign + " ".join(f"{count}{unit}" for count, unit in parts[first:])
