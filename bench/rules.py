@@ -28,12 +28,14 @@ KINDS = {
     "percentile": {"rule": "percentile", "threshold": "> 50", "options": {"window": "1m"}},
     "forecast": {"rule": "forecast", "threshold": "> 50", "options": {"window": "5m"}},
 }
+FOUR = [*KINDS]
+ASKED = ('{{"metric.{n}"}} > {line}', "max_over_time(metric_{n}[1m]) > {line}")
 
 
 def judging(*, quick=False):
-    """Share of a core that judging takes, of the simplest rule and of a mixture."""
+    """Share of a core that judging takes, of the simplest rule, a mixture, and expressions."""
     figures = []
-    for name, kinds in (("threshold", ["threshold"]), ("four kinds", [*KINDS])):
+    for name, kinds in (("threshold", ["threshold"]), ("four kinds", FOUR), ("promql", ["promql"])):
         what = f"{RULES:,} rules over {SERIES:,} series each second, {name}"
         progress(what)
         turns, declared = _spent(kinds, QUICK if quick else SECONDS)
@@ -53,7 +55,7 @@ def _spent(kinds, seconds):
         try:
             service = AlertService(store, clock=clock)
             began = time.process_time()
-            service.declare([_alert(n, KINDS[kinds[n % len(kinds)]]) for n in range(RULES)])
+            service.declare([_alert(n, kinds[n % len(kinds)]) for n in range(RULES)])
             declared = time.process_time() - began
             turns = [_second(service, clock, n) for n in range(WARM + seconds)]
         finally:
@@ -80,7 +82,11 @@ def _value(i, n):
 
 
 def _alert(n, kind):
-    return AlertOptions(name=f"rule {n}", metric=f"metric.{n % SERIES}", **kind)
+    if kind == "promql":
+        expr = ASKED[n % len(ASKED)].format(n=n % SERIES, line=50 + n // SERIES)
+        options = {"expr": expr, "interval": "1s"}
+        return AlertOptions(name=f"rule {n}", rule="promql", for_="10s", options=options)
+    return AlertOptions(name=f"rule {n}", metric=f"metric.{n % SERIES}", **KINDS[kind])
 
 
 CASES = {"rules": judging}
