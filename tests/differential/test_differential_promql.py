@@ -10,7 +10,7 @@ from qmon_agent.alerting.promql.evaluation import Moment
 from qmon_agent.alerting.promql.tree import PromqlError
 from qmon_agent.alerting.promql.window import STALE
 
-WORLDS, QUESTIONS = {False: 6, True: 150}, 150
+WORLDS, QUESTIONS = {False: 15, True: 200}, 150
 
 
 def ours(promtool, series, questions):
