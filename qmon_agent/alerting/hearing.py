@@ -13,6 +13,7 @@ from qmon_agent.store.state import StateStore
 from qmon_agent.store.state.ledger import Entry
 
 from .dispatching import Dispatcher
+from .maintenance import NOTE, Windows
 from .muting import Muting
 from .papers import RENEWING, Change
 from .routing_plan import Plan
@@ -22,7 +23,8 @@ class Hearing:
     """What fires and is told of; called by the one that judges, but for `muting`."""
 
     def __init__(self, store: StateStore, clock: Clock) -> None:
-        self.muting = Muting(store.silences, clock)
+        windows = Windows(store.incidents.noted(NOTE))
+        self.muting = Muting(store.silences, clock, windows)
         self.handlings = store.handlings.lasting()
         """Who looks after what fires."""
         self._dispatcher = Dispatcher(store.groups.all(), is_handled=self.is_handled)
@@ -56,7 +58,7 @@ class Hearing:
         """After a change, with what the tree is to tell of it."""
         name = change.after.incident
         if change.after.episode.state in ACTIVE:
-            self.muting.begins(name, change.matched_labels)
+            self.muting.begins(name, change.matched_labels, change.transitions[-1].at)
         else:
             self.muting.ends(name)
             self.handlings.pop(name, None)
@@ -73,3 +75,4 @@ class Hearing:
     def turn(self, entry: Entry, now: int) -> None:
         """Add to the entry what the tree has to tell now."""
         self._dispatcher.turn(entry, now, self.muting.mutes)
+        entry.notes |= self.muting.windows.note()

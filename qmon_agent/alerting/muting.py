@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from secrets import token_hex
 from threading import Lock
 from typing import Protocol
@@ -22,6 +22,7 @@ from qmon_agent.domain.alarms.silences import (
 from qmon_agent.domain.clock import Clock
 from qmon_agent.domain.errors import QueryError
 
+from .maintenance import Windows
 from .routing_plan import Plan
 
 
@@ -36,7 +37,8 @@ class SilenceStore(Protocol):
 class Muting:
     """Silences from any thread; of what fires it hears from the one that judges."""
 
-    def __init__(self, store: SilenceStore, clock: Clock) -> None:
+    def __init__(self, store: SilenceStore, clock: Clock, windows: Windows) -> None:
+        self.windows = windows
         self._store = store
         self._clock = clock
         self._lock = Lock()
@@ -68,19 +70,18 @@ class Muting:
         """Every silence that is not forgotten."""
         return self._store.all()
 
-    def by(self, plan: Plan | None, labels: Labels, now: int) -> tuple[str, ...]:
-        """What mutes an alert with these labels: `silence ID`, `incident ID`."""
-        silenced = silencers(self._silences, labels, now)
-        return (*(f"silence {name}" for name in silenced), *self._inhibited(plan, labels))
-
     def is_silenced(self, labels: Labels, now: int) -> bool:
-        return bool(self._silences and silencers(self._silences, labels, now))
+        """By a silence, or by work on something."""
+        if self._silences and silencers(self._silences, labels, now):
+            return True
+        return any(True for _ in self.windows.muting(labels, now))
 
     # From the thread that judges.
 
-    def begins(self, incident: str, labels: Labels) -> None:
+    def begins(self, incident: str, labels: Labels, now: int) -> None:
         """It fires from now on."""
         self._firing[incident] = labels
+        self.windows.fail(labels, now)
 
     def ends(self, incident: str) -> None:
         """It is over."""
@@ -88,14 +89,15 @@ class Muting:
 
     def mutes(self, plan: Plan, alarms: Iterable[Alarm], now: int) -> Collection[str]:
         """Of these alarms, those that nobody is to hear of."""
-        if not self._silences and not plan.inhibit_rules:
+        if not self._silences and not plan.inhibit_rules and not self.windows.are_there:
             return ()
         return frozenset(self._muted(plan, alarms, now))
 
     def look(self, now: int) -> bool:
         """Let time pass; whether one has begun or ended, and others may have to hear of things."""
+        in_use = self.windows.in_use(now)
         if not self._silences:
-            return bool(self._settle(()))
+            return self._settle(in_use)
         with self._lock:
             for silence in self._silences:
                 after = after_firing(silence, self._firing.values(), now)
@@ -103,7 +105,7 @@ class Muting:
                     self._replace(silence, after)
             self._silences = tuple(each for each in self._silences if each.state(now) != "expired")
             active = tuple(each.id for each in self._silences if each.state(now) == "active")
-            return self._settle(active)
+            return self._settle((*active, *in_use))
 
     def _settle(self, active: tuple[str, ...]) -> bool:
         changed, self._active = active != self._active, active
@@ -116,13 +118,6 @@ class Muting:
                 plan.inhibit_rules, alarm.labels, sources
             ):
                 yield alarm.id
-
-    def _inhibited(self, plan: Plan | None, labels: Labels) -> Iterator[str]:
-        if plan is not None and plan.inhibit_rules:
-            firing: Mapping[str, Labels] = dict(self._firing)
-            sources = sources_of(plan.inhibit_rules, firing)
-            for name in inhibitors(plan.inhibit_rules, labels, sources):
-                yield f"incident {name}"
 
     def _replace(self, old: Silence, new: Silence) -> Silence:
         self._store.put([new])

@@ -7,6 +7,7 @@ from threading import RLock
 
 import msgspec
 
+from qmon_agent.domain.alarms.windows import Window
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock, SystemClock
 from qmon_agent.domain.incidents import ACTIVE, close
@@ -101,10 +102,20 @@ class AlertService:
         declaring.declare(self._store.catalog, options)
         self.reload()
 
-    def tell(self, channels: Sequence[str], plan: Plan | None = None) -> None:
-        """Let alerts that name no channel use these from now on, or the tree of a plan."""
+    def tell(
+        self,
+        channels: Sequence[str],
+        plan: Plan | None = None,
+        *,
+        windows: tuple[Window, ...] = (),
+    ) -> None:
+        """Let alerts that name no channel use these from now on, or the tree of a plan.
+
+        Nobody is told during maintenance `windows`.
+        """
         with self._lock:
             self._channels = tuple(channels)
+            self.muting.windows.follow(windows)
             self._hearing.follow(plan, self._clock.now())
             self._tell_newcomers()
             self._books.write_due(self._clock.now())

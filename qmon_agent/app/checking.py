@@ -9,9 +9,11 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from qmon_agent.alerting.declaring import check_alerts_of
+from qmon_agent.alerting.maintenance import make_windows
 from qmon_agent.alerting.routing_plan import Plan as RoutingPlan
 from qmon_agent.alerting.routing_plan import make_plan
 from qmon_agent.app.routes import lost_routes
+from qmon_agent.domain.alarms.windows import Window
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import (
@@ -52,6 +54,7 @@ class Plugins(msgspec.Struct, frozen=True, kw_only=True):
     probes: dict[str, Watched] = {}
     processors: tuple[Step, ...] = ()
     routing: RoutingPlan | None = None
+    windows: tuple[Window, ...] = ()
 
 
 def make_plugins(settings: Settings) -> Plugins:
@@ -90,6 +93,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     look.problems += lost_routes(settings)
     look.at("tests", make_trials, settings.tests)
     routing = look.at("routing", _routing, settings)
+    windows = look.at("maintenance", make_windows, settings.maintenance) or ()
     plugins = Plugins(
         sources=sources,
         samplers=samplers,
@@ -98,6 +102,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
         probes=probes,
         processors=processors,
         routing=routing,
+        windows=windows,
     )
     return plugins, look.problems
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from qmon_agent.alerting.maintenance import Windows
 from qmon_agent.alerting.routing_plan import Plan
 from qmon_agent.domain.alarms.intervals import closed_by
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
 from qmon_agent.domain.alarms.matchers import all_hold, print_matchers
 from qmon_agent.domain.alarms.route_tree import Route, asked, routes_for
+from qmon_agent.domain.alarms.windows import Window
 from qmon_agent.domain.durations import print_duration
 
 
@@ -37,6 +39,13 @@ def silenced_by(silences: Sequence[Mapping[str, Any]], labels: Mapping[str, str]
         for each in silences
         if each["state"] == "active" and all_hold(parse_matchers(each["matchers"]), labels)
     ]
+
+
+def under_work(windows: tuple[Window, ...], labels: Mapping[str, str], now: int) -> list[str]:
+    """The names of the maintenance windows that mute it now, or would with it."""
+    in_use = Windows()
+    in_use.follow(windows)
+    return [*in_use.muting(labels, now)]
 
 
 def _told(plan: Plan, route: Route, now: int) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def _judged(
         posted=hears.posted,
         found=taking.found.keep,
     )
-    alerting.tell(tuple(plan.plugins.channels), plan.plugins.routing)
+    plugins = plan.plugins
+    alerting.tell(tuple(plugins.channels), plugins.routing, windows=plugins.windows)
     conservation = load_conservation(plan.locations.conservation)
     latest = LatestValues(vitals=vitals)
     judged = position_of(alerting.resume())

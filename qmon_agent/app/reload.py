@@ -120,7 +120,7 @@ class Services:
         if settings.heartbeat != before.heartbeat:
             await self._tasks.cancel("heartbeat")
             self._start_heartbeat()
-        if settings.channels != before.channels or settings.routing != before.routing:
+        if _who_is_told(settings) != _who_is_told(before):
             await self._switch_notifier(plugins)
 
     async def _switch_sources(
@@ -174,7 +174,9 @@ class Services:
 
     async def _switch_notifier(self, plugins: Plugins) -> None:
         await self._tasks.cancel("notifier")
-        self._parts.judged.alerting.tell(tuple(plugins.channels), plugins.routing)
+        self._parts.judged.alerting.tell(
+            tuple(plugins.channels), plugins.routing, windows=plugins.windows
+        )
         self._start_notifier(plugins)
 
     def _start_notifier(self, plugins: Plugins) -> None:
@@ -231,3 +233,7 @@ def _told(problem: Exception) -> str:
 
 async def _nowhere(_: Mapping[str, Source]) -> None:
     """Before there are doors."""
+
+
+def _who_is_told(settings: Settings) -> tuple[object, ...]:
+    return settings.channels, settings.routing, settings.maintenance

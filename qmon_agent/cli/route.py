@@ -25,13 +25,15 @@ def command(*, labels: tuple[str, ...], place: Place) -> int:
     """
     # Building the plug-ins is the check of their sections.
     from qmon_agent.app.checking import load_plugins
-    from qmon_agent.app.dry_run import dry_run, silenced_by
+    from qmon_agent.app.dry_run import dry_run, silenced_by, under_work
 
     _, plugins = load_plugins(place.locations.config)
     if plugins.routing is None:
         raise ConfigError("routing", "there is none: every channel is told of everything")
     wanted = dict(map(_pair, labels))
-    told = dry_run(plugins.routing, wanted, SystemClock().now())
+    now = SystemClock().now()
+    told = dry_run(plugins.routing, wanted, now)
+    told["maintenance"] = under_work(plugins.windows, wanted, now)
     silences = _silences(place)
     told["silenced_by"] = None if silences is None else silenced_by(silences, wanted)
     if place.json:
@@ -60,7 +62,7 @@ def _silences(place: Place) -> Sequence[Mapping[str, Any]] | None:
 
 def _is_heard(told: Mapping[str, Any]) -> bool:
     is_open = any(each["channels"] and not each["closed_by"] for each in told["routes"])
-    return is_open and not told["silenced_by"]
+    return is_open and not told["silenced_by"] and not told["maintenance"]
 
 
 def _lines(told: Mapping[str, Any]) -> Iterator[str]:
@@ -77,6 +79,8 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
     for rule in told["inhibited_while"]:
         equal = "".join(f", {name}={value!r}" for name, value in rule["equal"].items())
         yield f"muted while {rule['fires']} fires{equal}"
+    if told["maintenance"]:
+        yield f"maintenance: {', '.join(told['maintenance'])}"
     if told["silenced_by"] is None:
         yield "silences: not known, as no agent answers"
     elif told["silenced_by"]:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from qmon_agent.domain.bounds import Amount, Bytes, Rate, Seconds
+from qmon_agent.settings.maintenance import MaintenanceOptions
 from qmon_agent.settings.routing import RoutingOptions
 
 MIB = 1 << 20
@@ -193,6 +194,7 @@ class Settings(Options, frozen=True, kw_only=True):
     sinks: dict[str, dict[str, Any]] = {}
     channels: dict[str, dict[str, Any]] = {}
     routing: RoutingOptions = RoutingOptions()
+    maintenance: tuple[MaintenanceOptions, ...] = ()
     alerts: tuple[AlertOptions, ...] = ()
     probes: tuple[dict[str, Any], ...] = ()
     processors: tuple[dict[str, Any], ...] = ()
