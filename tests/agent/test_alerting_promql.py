@@ -1,11 +1,12 @@
 """Alerts with expressions of Prometheus: asked at an interval of what arrives, and restarted."""
 
 import json
+from random import Random
 
 import pytest
 
 from qmon_agent.alerting import AlertService, Observed
-from qmon_agent.alerting.inquiry import DUMP_EVERY
+from qmon_agent.alerting.questions import DUMP_EVERY
 from qmon_agent.domain.clock import SECOND, HandClock
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.settings import AlertOptions
@@ -327,3 +328,56 @@ class TestRestarts:
         desk.service.tick()
 
         assert {"a": ("firing", "no_data")} == desk.states()
+
+
+class TestKills:
+    """What was written last and what is read again make what would have been without them."""
+
+    ALERTS = (
+        AlertOptions(
+            name="rate",
+            rule="promql",
+            for_="30s",
+            options={"expr": "rate(orders_total[1m]) > 0.5", "interval": "15s"},
+        ),
+        AlertOptions(
+            name="recorded",
+            rule="promql",
+            options={
+                "expr": "max_over_time(hot:max[2m]) > 5",
+                "interval": "30s",
+                "records": [{"record": "hot:max", "expr": "max by (room) (temp)"}],
+            },
+        ),
+    )
+
+    def lived(self, path, kills):
+        desk, batches = Desk(path), []
+        desk.service.declare(self.ALERTS)
+        desk.service.checkpoint()
+        random = Random(7)
+        for step in range(60):
+            now = desk.clock.turn(EVERY)
+            told = [
+                point("orders", random.choice([0.0, 5.0, 20.0]), "counter")(now),
+                point("temp", random.choice([1.0, 9.0]), room=random.choice("ab"))(now),
+            ]
+            if 20 < step < 30:
+                told = []
+            batches.append(Observed(service="shop", time=now, points=told, position=f"{step:03}"))
+            desk.service.observe(batches[-1])
+            if step in kills:
+                desk.restart()
+                for batch in batches:
+                    if batch.position > desk.service.resume():
+                        desk.service.observe(batch)
+        desk.service.checkpoint()
+        found = [desk.store.view(name)[1] for name in ("incidents", "notifications")]
+        desk.store.close()
+        return found
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_change_nothing(self, tmp_path, seed):
+        kills = set(Random(seed).sample(range(60), 20))
+
+        assert self.lived(tmp_path / "a.db", set()) == self.lived(tmp_path / "b.db", kills)

@@ -1,5 +1,6 @@
 """What holds of every expression, and of every window."""
 
+import contextlib
 import importlib.util
 import math
 import sys
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from qmon_agent.alerting.promql import Expressions, Window, evaluate, labels_of
 from qmon_agent.alerting.promql.evaluation import Moment
 from qmon_agent.alerting.promql.labels import NAMELESS
-from qmon_agent.alerting.promql.tree import PromqlError
+from qmon_agent.alerting.promql.templates import Template, TemplateError
+from qmon_agent.alerting.promql.tree import PromqlError, UnsupportedError
 from qmon_agent.alerting.promql.window import STALE
 
 EVERY_MS = 15_000
@@ -122,6 +124,63 @@ def same(one, other):
     return one.keys() == other.keys() and all(
         one[key] == other[key] or (math.isnan(one[key]) and math.isnan(other[key])) for key in one
     )
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            *("{{", "}}", "{{-", "-}}", "|", "$value", "$labels.a", ".Value", "printf", "humanize"),
+            *(
+                '"%.2f"',
+                '"%d"',
+                '"%',
+                '"\\q"',
+                "`",
+                "humanizeTimestamp",
+                "1e400",
+                "title",
+                " ",
+                "x",
+            ),
+        ]
+    ),
+    max_size=8,
+)
+TOKENS = st.lists(
+    st.sampled_from(
+        [
+            *("c", "g", "(", ")", "{", "}", "[", "]", "5m", ":", "1", ",", '"a"', "=", "=~", "a"),
+            *(
+                "sum",
+                "by",
+                "rate",
+                "on",
+                "group_left",
+                "and",
+                "or",
+                "offset",
+                "-",
+                "bool",
+                "@",
+                "`",
+            ),
+            *("label_replace", '"("', "topk", "time", "Inf", "#", "\n", "'", "\\", "é", "\0"),
+        ]
+    ),
+    max_size=14,
+)
+
+
+class TestTexts:
+    @given(words=WORDS, value=st.floats())
+    def test_of_templates_are_filled_in_or_refused(self, words, value):
+        with contextlib.suppress(TemplateError):
+            assert isinstance(Template(" ".join(words)).render({"a": "1"}, value), str)
+
+    @given(tokens=TOKENS, glue=st.sampled_from(["", " "]))
+    def test_of_expressions_are_read_or_refused(self, tokens, glue):
+        with contextlib.suppress(UnsupportedError):
+            assert Expressions().parse(glue.join(tokens)).kind
 
 
 class TestWindows:

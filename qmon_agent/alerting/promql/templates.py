@@ -6,13 +6,15 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from .aggregation import written
 
 _PIECE = re.compile(r"(?:\s*\{\{-(?=\s)|\{\{)\s*(.*?)\s*(?:(?<=\s)-\}\}\s*|\}\})", re.DOTALL)
 _WORD = re.compile(
-    r"""\s*(\||\$labels\.(\w+)|\.Labels\.(\w+)|\$value|\.Value|"(?:\\.|[^"\\])*"|`[^`]*`|[\w.+-]+)"""
+    r"""\s*(\||\$labels\.(\w+)|\.Labels\.(\w+)|\$externalLabels\.\w+|\$value|\.Value|"(?:\\.|[^"\\])*"|`[^`]*`|[\w.+-]+)"""
 )
 _LARGE = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _SMALL = ("", "m", "u", "n", "p", "f", "a", "z", "y")
@@ -29,6 +31,10 @@ class TemplateError(ValueError):
     """A template that asks for more than is there."""
 
 
+class FillingError(TemplateError):
+    """A template that does not fit a value it was given; another may do."""
+
+
 class Template:
     """Text with `{{ $labels.x }}`, `{{ $value | humanize }}` and their like in it."""
 
@@ -36,7 +42,8 @@ class Template:
         """Raises TemplateError for what cannot be filled in."""
         self._parts = _PIECE.split(text)
         self._filled = [_words(piece) for piece in self._parts[1::2]]
-        self.render({}, 0.0)
+        with suppress(FillingError):
+            self.render({}, 0.0)
 
     def render(self, labels: Mapping[str, str], value: float) -> str:
         """With these labels and this value; a label that is not there is empty."""
@@ -79,8 +86,8 @@ def _called(
         given = [_argument(word, labels, value) for word in command[1:]] + piped
         try:
             return FUNCTIONS[name](*given)
-        except (TypeError, ValueError, OverflowError) as problem:
-            raise TemplateError(f"{name}: {problem}") from None
+        except (TypeError, ValueError, OverflowError, OSError) as problem:
+            raise FillingError(f"{name}: {problem}") from None
     if len(command) > 1 or piped:
         raise TemplateError(f"{name!r} is not supported")
     return _argument(command[0], labels, value)
@@ -90,17 +97,26 @@ def _argument(word: re.Match[str], labels: Mapping[str, str], value: float) -> W
     said = word[1]
     if said in {"$value", ".Value"}:
         return value
+    if said.startswith("$externalLabels."):
+        return ""
     if label := word[2] or word[3]:
         return labels.get(label, "")
-    if said[0] == '"':
-        text: str = json.loads(said)
-        return text
-    if said[0] == "`":
-        return said[1:-1]
+    if said[0] in '"`':
+        return _quoted(said)
     try:
         return float(said)
     except ValueError:
         raise TemplateError(f"{said!r} is not supported") from None
+
+
+def _quoted(said: str) -> str:
+    if said[0] == "`":
+        return said[1:-1]
+    try:
+        text: str = json.loads(said)
+    except ValueError:
+        raise TemplateError(f"{said} cannot be read") from None
+    return text
 
 
 def _shown(value: Word) -> str:
@@ -173,6 +189,13 @@ def _humanize_duration(value: Word) -> str:
     return sign + " ".join(f"{count}{unit}" for count, unit in parts[first:])
 
 
+def _humanize_timestamp(value: Word) -> str:
+    number = float(value)
+    if not math.isfinite(number):
+        return _short(number)
+    return f"{datetime.fromtimestamp(math.floor(number), UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
+
+
 def _printf(template: Word, *values: Word) -> str:
     """With the verbs that Go and Python write alike; `%v` shows a value as it is."""
     left = list(values)
@@ -195,6 +218,7 @@ FUNCTIONS: dict[str, Callable[..., Word]] = {
     "humanize1024": _humanize_1024,
     "humanizePercentage": _humanize_percentage,
     "humanizeDuration": _humanize_duration,
+    "humanizeTimestamp": _humanize_timestamp,
     "printf": _printf,
     "print": lambda *values: " ".join(map(_shown, values)),
     "toUpper": lambda text: _shown(text).upper(),

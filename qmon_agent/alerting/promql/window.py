@@ -30,7 +30,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """How much is kept at most; what is over is left out, and counted."""
 
     series: int = 100_000
-    size: int = 128 << 20
+    size: int = 64 << 20
     """In bytes."""
 
 
