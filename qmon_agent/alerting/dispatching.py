@@ -144,7 +144,7 @@ class Dispatcher:
             ],
         )
         self._groups, messages = dispatch(
-            joined, (), now, root=plan.root, receivers=plan.receivers, quiet=quiet
+            joined, (), now, root=plan.root, receivers=plan.receivers(now), quiet=quiet
         )
         return messages
 

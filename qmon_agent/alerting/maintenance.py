@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -19,10 +18,9 @@ from qmon_agent.domain.alarms.windows import (
     is_about,
     is_in_use,
 )
-from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError, raise_all
-from qmon_agent.domain.schedules import next_run, zone_of
+from qmon_agent.domain.schedules import moment_of, next_run
 from qmon_agent.settings.maintenance import MaintenanceOptions
 from qmon_sdk.protocol.schedules import ScheduleError
 
@@ -105,7 +103,10 @@ class Windows:
 
 def _window(options: MaintenanceOptions) -> Window:
     zone = _at("zone", parse_zone, options.zone)
-    starts, ends = (_moment(key, getattr(options, key), zone) for key in ("starts", "ends"))
+    starts, ends = (
+        _at(key, moment_of, text, zone) if (text := getattr(options, key)) else 0
+        for key in ("starts", "ends")
+    )
     lasts, within = (_nanos(key, getattr(options, key)) for key in ("lasts", "within"))
     _check_times(options, starts, ends)
     is_flexible = bool(within) or options.from_first_failure
@@ -142,18 +143,6 @@ def _matchers(texts: Sequence[str]) -> Matchers:
     if not any(each.names_something for each in made):
         raise ConfigError("matchers", "one of them must not fit an alert without labels")
     return made
-
-
-def _moment(key: str, text: str, zone: str) -> int:
-    if not text:
-        return 0
-    try:
-        wall = datetime.fromisoformat(text)
-    except ValueError:
-        reason = f"{text!r} is no moment (write for example 2026-12-01 20:00)"
-        raise ConfigError(key, reason) from None
-    place = wall if wall.tzinfo else wall.replace(tzinfo=zone_of(zone))
-    return round(place.timestamp()) * SECOND
 
 
 def _nanos(key: str, text: str | float) -> int:

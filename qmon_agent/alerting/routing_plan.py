@@ -16,7 +16,9 @@ from qmon_agent.domain.alarms.matchers import Matchers
 from qmon_agent.domain.alarms.route_tree import ALL_LABELS, Branch, Route, plant
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError, nearest_to, raise_all
+from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.settings.routing import (
+    EscalationOptions,
     InhibitOptions,
     ReceiverOptions,
     RouteOptions,
@@ -24,7 +26,10 @@ from qmon_agent.settings.routing import (
     TimeIntervalOptions,
 )
 
+from .duty import Caller, Duty, make_duty
+
 T = TypeVar("T")
+NOBODY = OncallOptions()
 MOST_DEPTH = 20
 
 
@@ -32,21 +37,39 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Who hears of what, and when nobody does."""
 
     root: Route
-    receivers: Mapping[str, tuple[Endpoint, ...]]
+    callers: Mapping[str, tuple[Caller, ...]]
+    duty: Duty = Duty()
     inhibit_rules: tuple[InhibitRule, ...] = ()
     intervals: Mapping[str, tuple[TimeInterval, ...]] = {}
 
+    def receivers(self, now: int) -> dict[str, tuple[Endpoint, ...]]:
+        """Who that is at a moment; of a channel that is named twice, the first counts."""
+        return {name: self.endpoints(name, now) for name in self.callers}
 
-def make_plan(options: RoutingOptions, channels: Collection[str]) -> Plan:
-    """The plan that the section describes; raises all that is wrong with it as ConfigErrors."""
-    return _Reading(options, channels).plan()
+    def endpoints(self, receiver: str, now: int) -> tuple[Endpoint, ...]:
+        """Those of one receiver."""
+        found: dict[str, Endpoint] = {}
+        for caller in self.callers.get(receiver, ()):
+            for endpoint in caller.endpoints(self.duty, now):
+                found.setdefault(endpoint.channel, endpoint)
+        return tuple(found.values())
+
+
+def make_plan(
+    options: RoutingOptions, channels: Collection[str], oncall: OncallOptions = NOBODY
+) -> Plan:
+    """The plan that the sections describe; raises all that is wrong with it as ConfigErrors."""
+    return _Reading(options, channels, oncall).plan()
 
 
 class _Reading:
     """One look at the whole section, which a problem does not end."""
 
-    def __init__(self, options: RoutingOptions, channels: Collection[str]) -> None:
+    def __init__(
+        self, options: RoutingOptions, channels: Collection[str], oncall: OncallOptions
+    ) -> None:
         self._options = options
+        self._oncall = oncall
         self._channels = channels
         self._problems: list[ConfigError] = []
 
@@ -64,9 +87,10 @@ class _Reading:
         }
         rules = tuple(self._rule(n, each) for n, each in enumerate(options.inhibit_rules))
         root = plant(self._branch("", options))
-        receivers = self._receivers()
-        raise_all(self._problems)
-        return Plan(root=root, receivers=receivers, inhibit_rules=rules, intervals=intervals)
+        callers = self._callers()
+        duty, wrong = make_duty(self._oncall, self._channels, intervals)
+        raise_all([*self._problems, *wrong])
+        return Plan(root=root, callers=callers, duty=duty, inhibit_rules=rules, intervals=intervals)
 
     def _branch(self, path: str, options: RouteOptions, depth: int = 0) -> Branch:
         def inside(key: str) -> str:
@@ -152,16 +176,43 @@ class _Reading:
             self._wrong(path, "it must be longer than nothing")
         return nanos
 
-    def _receivers(self) -> dict[str, tuple[Endpoint, ...]]:
-        made: dict[str, tuple[Endpoint, ...]] = {
-            name: (Endpoint(channel=name),) for name in self._channels
+    def _callers(self) -> dict[str, tuple[Caller, ...]]:
+        made: dict[str, tuple[Caller, ...]] = {
+            name: (Caller(channels=(name,)),) for name in self._channels
         }
         for name, options in self._options.receivers.items():
-            for channel in options.channels:
-                path = f"receivers.{name}.channels"
-                self._must_know(path, channel, self._channels, kind="channel")
-            made[name] = _endpoints(options)
+            path = f"receivers.{name}"
+            first = self._caller(path, options, 0, ends_too=options.send_resolved)
+            later = [
+                self._caller(
+                    f"{path}.escalate[{n}]",
+                    each,
+                    self._nanos(f"{path}.escalate[{n}].after", each.after, least=1) or 1,
+                    ends_too=options.send_resolved,
+                )
+                for n, each in enumerate(options.escalate)
+            ]
+            made[name] = (first, *later)
         return made
+
+    def _caller(
+        self,
+        path: str,
+        options: ReceiverOptions | EscalationOptions,
+        after_ns: int,
+        *,
+        ends_too: bool,
+    ) -> Caller:
+        for channel in options.channels:
+            self._must_know(f"{path}.channels", channel, self._channels, kind="channel")
+        for name in options.oncall:
+            self._must_know(f"{path}.oncall", name, self._oncall.schedules, kind="schedule")
+        return Caller(
+            channels=options.channels,
+            schedules=options.oncall,
+            after_ns=after_ns,
+            send_resolved=ends_too,
+        )
 
     def _must_know(self, path: str, name: str, known: Collection[str], *, kind: str) -> None:
         if name not in known:
@@ -176,13 +227,6 @@ class _Reading:
 
     def _wrong(self, path: str, reason: str, nearest: Sequence[str] = ()) -> None:
         self._problems.append(ConfigError(f"routing.{path}".rstrip("."), reason, nearest))
-
-
-def _endpoints(options: ReceiverOptions) -> tuple[Endpoint, ...]:
-    return tuple(
-        Endpoint(channel=channel, send_resolved=options.send_resolved)
-        for channel in dict.fromkeys(options.channels)
-    )
 
 
 def _duration(text: str | float) -> int:

@@ -36,6 +36,7 @@ from qmon_agent.notify.channels import CHANNELS, Channel
 from qmon_agent.notify.heartbeat import check_heartbeat
 from qmon_agent.notify.wording import with_words
 from qmon_agent.settings import Settings, check_settings
+from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.store.telemetry import directory_of
 from qmon_sdk.protocol.signals import SIGNALS
 
@@ -154,7 +155,11 @@ def _strange_channels(settings: Settings) -> Iterator[ConfigError]:
 
 
 def _routing(settings: Settings) -> RoutingPlan | None:
-    return make_plan(settings.routing, settings.channels) if settings.routing.is_said else None
+    if not settings.routing.is_said:
+        if settings.oncall != OncallOptions():
+            raise ConfigError("oncall", "nobody is called by it: it needs [routing]")
+        return None
+    return make_plan(settings.routing, settings.channels, settings.oncall)
 
 
 def _check_interval(settings: Settings) -> None:

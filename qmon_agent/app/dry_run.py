@@ -49,10 +49,16 @@ def under_work(windows: tuple[Window, ...], labels: Mapping[str, str], now: int)
 
 
 def _told(plan: Plan, route: Route, now: int) -> dict[str, Any]:
+    endpoints = plan.endpoints(route.receiver, now)
     return {
         "route": route.name,
         "receiver": route.receiver,
-        "channels": [each.channel for each in plan.receivers.get(route.receiver, ())],
+        "channels": [each.channel for each in endpoints if not each.after_ns],
+        "escalates": [
+            {"after": print_duration(each.after_ns), "channel": each.channel}
+            for each in endpoints
+            if each.after_ns
+        ],
         "group_wait": print_duration(route.group_wait_ns),
         "group_interval": print_duration(route.group_interval_ns),
         "repeat_interval": print_duration(route.repeat_interval_ns),

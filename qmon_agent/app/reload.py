@@ -236,4 +236,4 @@ async def _nowhere(_: Mapping[str, Source]) -> None:
 
 
 def _who_is_told(settings: Settings) -> tuple[object, ...]:
-    return settings.channels, settings.routing, settings.maintenance
+    return settings.channels, settings.routing, settings.oncall, settings.maintenance

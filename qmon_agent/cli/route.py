@@ -70,12 +70,7 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
         mark = "=>" if step["answers"] else "  " if step["matches"] else " x"
         yield f"{mark} {step['route']}"
     for route in told["routes"]:
-        group = ", ".join(f"{name}={value}" for name, value in route["group"].items())
-        yield f"{route['receiver']}: {', '.join(route['channels'])}"
-        yield f"  group {{{group}}}, after {route['group_wait']}"
-        yield f"  then every {route['group_interval']}, again after {route['repeat_interval']}"
-        if route["closed_by"]:
-            yield f"  closed now by {', '.join(route['closed_by'])}"
+        yield from _of_route(route)
     for rule in told["inhibited_while"]:
         equal = "".join(f", {name}={value!r}" for name, value in rule["equal"].items())
         yield f"muted while {rule['fires']} fires{equal}"
@@ -85,3 +80,14 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield "silences: not known, as no agent answers"
     elif told["silenced_by"]:
         yield f"silenced by {', '.join(told['silenced_by'])}"
+
+
+def _of_route(route: Mapping[str, Any]) -> Iterator[str]:
+    group = ", ".join(f"{name}={value}" for name, value in route["group"].items())
+    yield f"{route['receiver']}: {', '.join(route['channels'])}"
+    yield f"  group {{{group}}}, after {route['group_wait']}"
+    yield f"  then every {route['group_interval']}, again after {route['repeat_interval']}"
+    for step in route["escalates"]:
+        yield f"  {step['channel']} after {step['after']}, if nobody takes it on"
+    if route["closed_by"]:
+        yield f"  closed now by {', '.join(route['closed_by'])}"

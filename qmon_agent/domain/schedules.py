@@ -43,6 +43,16 @@ def wall_clock(moment: int, timezone: str) -> str:
     return f"{shown:%Y-%m-%d %H:%M:%S %Z}"
 
 
+def moment_of(text: str, timezone: str) -> int:
+    """When a clock of a place shows `2026-12-01 20:00`; raises ScheduleError."""
+    try:
+        wall = datetime.fromisoformat(text)
+    except ValueError:
+        raise ScheduleError(f"{text!r} is no moment (write for example 2026-12-01 20:00)") from None
+    moment = wall if wall.tzinfo else wall.replace(tzinfo=zone_of(timezone))
+    return round(moment.timestamp()) * SECOND
+
+
 def is_known_zone(timezone: str) -> bool:
     """Whether this machine knows the clocks of a place."""
     try:

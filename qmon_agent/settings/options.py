@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from qmon_agent.domain.bounds import Amount, Bytes, Rate, Seconds
 from qmon_agent.settings.maintenance import MaintenanceOptions
+from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.settings.routing import RoutingOptions
 
 MIB = 1 << 20
@@ -194,6 +195,7 @@ class Settings(Options, frozen=True, kw_only=True):
     sinks: dict[str, dict[str, Any]] = {}
     channels: dict[str, dict[str, Any]] = {}
     routing: RoutingOptions = RoutingOptions()
+    oncall: OncallOptions = OncallOptions()
     maintenance: tuple[MaintenanceOptions, ...] = ()
     alerts: tuple[AlertOptions, ...] = ()
     probes: tuple[dict[str, Any], ...] = ()

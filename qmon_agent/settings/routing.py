@@ -54,11 +54,26 @@ class RouteOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Branches of this one."""
 
 
+class EscalationOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who else is told, while nobody takes it on."""
+
+    after: str | float
+    """How long nobody has, since it was told first."""
+    channels: tuple[str, ...] = ()
+    """Names of sections under `[channels]`."""
+    oncall: tuple[str, ...] = ()
+    """Names of `[oncall.schedules]`: whoever is on call."""
+
+
 class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Several channels under one name."""
 
-    channels: tuple[str, ...]
+    channels: tuple[str, ...] = ()
     """Names of sections under `[channels]`."""
+    oncall: tuple[str, ...] = ()
+    """Names of `[oncall.schedules]`: whoever is on call is told."""
+    escalate: tuple[EscalationOptions, ...] = ()
+    """Who else is told, step by step, while nobody takes it on."""
     send_resolved: bool = True
     """Whether they hear that something is over."""
 

@@ -80,7 +80,7 @@ class TestTheText:
 
         assert 7 * day_ns == plan.root.repeat_interval_ns
         assert [("team-webhook", False)] == [
-            (each.channel, each.send_resolved) for each in plan.receivers["team"]
+            (each.channel, each.send_resolved) for each in plan.endpoints("team", 0)
         ]
         assert ("severity",) == tuple(each.name for each in plan.inhibit_rules[0].source)
         assert ["night"] == [*plan.intervals]

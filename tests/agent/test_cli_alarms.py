@@ -83,6 +83,39 @@ class TestRoute:
         assert "'severity' is no label with a value" in said
 
 
+class TestOncall:
+    @pytest.fixture
+    def tables(self, ask, tmp_path):
+        """One schedule, of which nobody has the turn before it starts."""
+
+        def write(starts):
+            layer = f'people = ["ann"]\nstarts = "{starts}"\n'
+            duty = f"[[oncall.schedules.duty.layers]]\n{layer}"
+            people = '[oncall.people]\nann = ["console"]\n'
+            (tmp_path / "qmon.toml").write_text(f"{CONFIG}\n{people}{duty}")
+
+        return write
+
+    def test_lists_whose_turn_it_is(self, ask, tables):
+        tables("2020-01-06")
+        code, said = ask("oncall", "--json")
+
+        assert 0 == code
+        assert [("duty", "ann")] == [
+            (each["schedule"], each["person"]) for each in json.loads(said)["turns"]
+        ]
+
+    def test_fails_where_nobody_has_the_turn(self, ask, tables):
+        tables("2999-01-01")
+
+        assert 1 == ask("oncall")[0]
+
+    def test_wants_a_tree_that_calls_somebody(self, ask, tmp_path):
+        (tmp_path / "qmon.toml").write_text("[oncall.people]\nann = []\n")
+
+        assert "it needs [routing]" in ask("check-config")[1]
+
+
 class TestImport:
     def test_prints_what_it_made_and_what_is_left(self, ask, tmp_path):
         file = tmp_path / "alertmanager.yml"

@@ -1,6 +1,6 @@
 """Duty: somebody is on call at every moment, and is told until somebody takes an incident on."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -10,17 +10,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from qmon_agent.domain.alarms import handling
-from qmon_agent.domain.alarms.escalation import Climb, Ladder, Step, climb, next_step
 from qmon_agent.domain.alarms.handling import UNHANDLED
 from qmon_agent.domain.alarms.intervals import TimeInterval
-from qmon_agent.domain.alarms.rotations import DutySchedule, Override, Rotation, gaps, on_call
+from qmon_agent.domain.alarms.rotations import DutySchedule, Override, Rotation, on_call, turns
 from qmon_agent.domain.clock import SECOND
 
 PEOPLE = ("ann", "bob", "cem")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago")
 DAY = 86_400 * SECOND
 WEEKLY = Rotation(people=PEOPLE, starts="2026-01-05", at="09:00", zone="Europe/Berlin")
-SCHEDULES = {"duty": DutySchedule(name="duty", layers=(replace(WEEKLY, starts="1970-01-01"),))}
 ROTATIONS = st.builds(
     Rotation,
     people=st.just(PEOPLE),
@@ -69,6 +67,14 @@ class TestRotations:
         assert "" == WEEKLY.on_call(at("2026-01-05T07:59"))
         assert "ann" == WEEKLY.on_call(at("2026-01-05T08:00"))
 
+    def test_are_listed_from_turn_to_turn(self):
+        schedule = DutySchedule(name="duty", layers=(WEEKLY,))
+        start = at("2026-03-24T12:00")
+        listed = [*turns(schedule, start, start + 14 * DAY)]
+
+        monday = at("2026-03-30T09:00", "Europe/Berlin")
+        assert [start, monday, monday + 7 * DAY] == [moment for moment, _ in listed]
+
     def test_count_only_at_their_times(self):
         nights = replace(WEEKLY, only=(TimeInterval(times=((0, 480),)),))
         schedule = DutySchedule(name="duty", layers=(WEEKLY, replace(nights, people=("nia",))))
@@ -83,7 +89,7 @@ class TestRotations:
         expected = "dee" if start <= now < start + DAY else WEEKLY.on_call(now)
 
         assert expected == on_call(schedule, now)
-        assert () == gaps(schedule, [now])
+        assert (now, expected) == next(turns(schedule, now, now + 1))
 
 
 class TestHandling:
@@ -113,64 +119,3 @@ class TestHandling:
 
         assert min((t for t in (acked, snoozed) if t > now), default=None) == end
         assert passed.is_quiet(now) is (end is not None)
-
-
-class TestEscalation:
-    LADDER = Ladder(
-        name="l",
-        steps=(
-            Step(receivers=("chat",)),
-            Step(wait_ns=300, schedules=("duty",)),
-            Step(wait_ns=600, receivers=("boss",)),
-        ),
-        repeats=1,
-    )
-
-    def climb(self, climbed, now, **how):
-        how = {"ladder": self.LADDER, "handling": UNHANDLED, "schedules": SCHEDULES, **how}
-        return climb(climbed, now, **how)
-
-    def test_tells_one_after_the_other_in_their_time(self):
-        climbed, told = Climb(since=DAY), []
-        for now in range(DAY, DAY + 3_000, 50):
-            climbed, calls = self.climb(climbed, now)
-            told += [(now - DAY, *call.receivers, *call.people) for call in calls]
-
-        assert [
-            (0, "chat"),
-            (300, "ann"),
-            (900, "boss"),
-            (900, "chat"),
-            (1200, "ann"),
-            (1800, "boss"),
-        ] == told
-        assert next_step(climbed, self.LADDER) is None
-
-    @given(st.integers(0, 3_000))
-    def test_stops_when_somebody_takes_it_on(self, moment):
-        climbed, _ = self.climb(Climb(since=DAY), DAY + moment)
-        taken = handling.acknowledge(UNHANDLED, "ann", DAY + moment)
-
-        assert () == self.climb(climbed, DAY + 9_999, handling=taken)[1]
-        assert () == self.climb(climbed, DAY + 9_999, resolved=True)[1]
-
-    def test_waits_anew_when_an_acknowledgement_has_ended(self):
-        climbed, _ = self.climb(Climb(since=DAY), DAY)
-        taken = handling.acknowledge(UNHANDLED, "ann", DAY, until=DAY + 1_000)
-        climbed, _ = self.climb(climbed, DAY + 999, handling=taken)
-
-        assert () == self.climb(climbed, DAY + 1_298, handling=taken)[1]
-        assert 2 == self.climb(climbed, DAY + 1_299, handling=taken)[1][0].number
-
-    @given(st.lists(st.integers(1, 2_000), max_size=10))
-    def test_takes_every_step_once_however_late_it_is_asked(self, waits):
-        climbed, now, numbers = Climb(since=DAY), DAY, []
-        for wait in [*waits, 5_000]:
-            now += wait
-            climbed, calls = self.climb(climbed, now)
-            numbers += [call.number for call in calls]
-
-        assert [1, 2, 3, 4, 5, 6] == numbers
-        assert datetime.fromtimestamp(now // SECOND, UTC) - datetime(
-            1970, 1, 2, tzinfo=UTC
-        ) < timedelta(1)

@@ -6,7 +6,7 @@ on it is looked at every so often; each look tells a channel what it has not hea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -35,10 +35,17 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel of a receiver, and whether it hears that something is over."""
+    """A channel of a receiver, and whether it hears that something is over.
+
+    With `after_ns` it is told only when something of the group has fired for so long since the
+    first message, and nobody has taken it on.
+    """
 
     channel: str
     send_resolved: bool = True
+    after_ns: int = 0
+    is_gone: bool = False
+    """Named no more: it hears only that all it was told of is over."""
 
 
 Receivers = Mapping[str, tuple[Endpoint, ...]]
@@ -50,6 +57,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     firing: frozenset[str] = frozenset()
     resolved: frozenset[str] = frozenset()
     at: int = 0
+    hears_ends: bool = True
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,6 +65,10 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     alarms: Mapping[str, Alarm] = {}
     due_at: int = 0
+    looks_at: int = 0
+    """When it is looked at next; `due_at` may be earlier, for whoever is told later than others."""
+    waits_since: int = 0
+    """Since when nobody has taken on what fires, though it was told; zero: somebody has."""
     was_due: bool = False
     """Whether it was looked at before: nobody waits for others any more."""
     told: Mapping[str, Told] = {}
@@ -227,22 +239,26 @@ def _look(
     key: Key, group: Group, now: int, *, route: Route, receivers: Receivers, quiet: Quiet
 ) -> tuple[Group, list[GroupMessage]]:
     """The group after its turn, and what was said."""
-    again = replace(group, due_at=now + route.group_interval_ns, was_due=True)
+    is_look = group.looks_at <= now or group.looks_at - now > route.group_interval_ns
+    looks_at = now + route.group_interval_ns if is_look else group.looks_at
+    again = replace(group, due_at=looks_at, looks_at=looks_at, was_due=True)
     announced = frozenset[str]().union(*(told.firing for told in group.told.values()))
     if route.name in quiet.routes:
         # Who heard that it began hears that it is over, later.
-        return replace(again, alarms=_left(group, announced)), []
+        return replace(again, alarms=_left(group, announced), waits_since=0), []
     heard = [each for each in group.alarms.values() if _is_heard(each, quiet, announced)]
+    again = _waiting(again, heard, now, quiet=quiet)
+    endpoints = [*_called(again, receivers.get(route.receiver, ()), now, is_look=is_look)]
     told, messages = dict(group.told), []
     number = group.messages
-    for endpoint in receivers.get(route.receiver, ()):
+    for endpoint in endpoints:
         before = told.get(endpoint.channel)
         reason = reason_to_tell(before, heard, now, route=route, endpoint=endpoint)
         if reason == "repeat" and all(each.id in quiet.handled for each in heard if each.fires):
             continue
-        if reason is None:
+        if reason is None or (endpoint.is_gone and reason != "all_resolved"):
             continue
-        told[endpoint.channel] = _what_is_told(heard, now)
+        told[endpoint.channel] = _what_is_told(heard, now, endpoint)
         alarms = tuple(each for each in heard if each.fires or endpoint.send_resolved)
         if alarms:
             number += 1
@@ -257,8 +273,48 @@ def _look(
                     number=number,
                 )
             )
-    left = _left(group, frozenset())
-    return replace(again, alarms=left, told=told, messages=number), messages
+    left = _left(group, frozenset()) if is_look else group.alarms
+    after = replace(again, alarms=left, told=told, messages=number)
+    return _until_next_call(after, receivers.get(route.receiver, ()), now), messages
+
+
+def _waiting(group: Group, heard: Collection[Alarm], now: int, *, quiet: Quiet) -> Group:
+    """Since when nobody has reacted: anew when somebody had, or nothing fires any more."""
+    firing = [each.id for each in heard if each.fires]
+    if not firing or all(name in quiet.handled for name in firing):
+        return replace(group, waits_since=0)
+    return group if group.waits_since else replace(group, waits_since=now)
+
+
+def _called(
+    group: Group, endpoints: Collection[Endpoint], now: int, *, is_look: bool
+) -> Iterator[Endpoint]:
+    """Who is told at this turn: at a look all whose time has come, between looks who is new."""
+    for endpoint in endpoints:
+        has_heard = endpoint.channel in group.told
+        waited = bool(group.waits_since) and now - group.waits_since >= endpoint.after_ns
+        if not endpoint.after_ns or has_heard:
+            if is_look:
+                yield endpoint
+        elif waited:
+            yield endpoint
+    named = {endpoint.channel for endpoint in endpoints}
+    for channel, told in group.told.items():
+        if is_look and channel not in named and told.firing:
+            # Whoever is not on call any more hears the end of what was told.
+            yield Endpoint(channel=channel, send_resolved=told.hears_ends, is_gone=True)
+
+
+def _until_next_call(group: Group, endpoints: Collection[Endpoint], now: int) -> Group:
+    """Due when the next one is to be called, where that is before the next look."""
+    if not group.waits_since:
+        return group
+    calls = [
+        group.waits_since + endpoint.after_ns
+        for endpoint in endpoints
+        if endpoint.after_ns and endpoint.channel not in group.told
+    ]
+    return replace(group, due_at=min([group.due_at, *(at for at in calls if at > now)]))
 
 
 def reason_to_tell(
@@ -289,9 +345,10 @@ def _left(group: Group, announced: frozenset[str]) -> dict[str, Alarm]:
     return {each.id: each for each in group.alarms.values() if each.fires or each.id in announced}
 
 
-def _what_is_told(heard: Collection[Alarm], now: int) -> Told:
+def _what_is_told(heard: Collection[Alarm], now: int, endpoint: Endpoint) -> Told:
     return Told(
         firing=frozenset(each.id for each in heard if each.fires),
         resolved=frozenset(each.id for each in heard if not each.fires),
         at=now,
+        hears_ends=endpoint.send_resolved,
     )

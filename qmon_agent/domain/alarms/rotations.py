@@ -6,7 +6,7 @@ nine starts at nine also in the week in which an hour is left out or comes twice
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Literal
 
@@ -18,6 +18,7 @@ from qmon_agent.domain.schedules import zone_of
 from .intervals import TimeInterval
 
 Turn = Literal["hours", "days", "weeks"]
+_STEP_NS = 900 * SECOND
 _HOUR_NS = 3_600 * SECOND
 _WEEK = 7
 
@@ -92,9 +93,14 @@ def on_call_by(
     return tuple(dict.fromkeys(person for person in known if person))
 
 
-def gaps(schedule: DutySchedule, moments: Sequence[int]) -> tuple[int, ...]:
-    """Of these moments, those at which nobody is on call."""
-    return tuple(now for now in moments if not on_call(schedule, now))
+def turns(schedule: DutySchedule, start: int, end: int) -> Iterator[tuple[int, str]]:
+    """From when on who is on call, to the quarter of an hour; at the start in any case."""
+    before: str | None = None
+    for now in (start, *range(start - start % _STEP_NS + _STEP_NS, end, _STEP_NS)):
+        person = on_call(schedule, now)
+        if person != before:
+            yield now, person
+        before = person
 
 
 def _nanos(day: date, at: time, place: tzinfo) -> int:
