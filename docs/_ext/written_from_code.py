@@ -193,6 +193,24 @@ def parameter_row(parameter, context):
     return None
 
 
+# ---------------------------------------------------------------- tests of rules
+
+
+def rule_tests():
+    """Every key of a file for `test-rules`."""
+    parts = []
+    for head, kind in rule_test_tables():
+        parts += ["", f"## `{head}`", "", first_sentence(kind), "", *options_table(kind)]
+    return text(parts)
+
+
+def rule_test_tables():
+    """The tables of such a file, as they are written there, and the records they are."""
+    from qmon_agent.app.rule_cases import Case, Expected, Series
+
+    return (("[[tests]]", Case), ("series", Series), ("expect", Expected))
+
+
 # ---------------------------------------------------------------- errors
 
 
@@ -255,4 +273,5 @@ PAGES = {
     "plugins": plugins,
     "commands": commands,
     "errors": errors,
+    "rule_tests": rule_tests,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ def tried_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
         yield f"{'ok   ' if outcome.passed else 'FAIL '} {outcome.name}"
         for difference in outcome.differences:
-            yield from (_MARGIN + line for line in _difference(difference))
+            yield from differing_lines(difference, _said)
     failed = sum(not outcome.passed for outcome in outcomes)
     yield f"{len(outcomes)} tests: {len(outcomes) - failed} passed, {failed} failed"
 
@@ -34,14 +34,22 @@ def tried_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     ]
 
 
-def _difference(difference: Difference) -> Iterator[str]:
+def differing_lines(
+    difference: Difference, said: Callable[[Mapping[str, Any]], str]
+) -> Iterator[str]:
+    """What is not as expected; `said` puts into words what came, or should have come."""
+    for line in _difference(difference, said):
+        yield _MARGIN + line
+
+
+def _difference(difference: Difference, said: Callable[[Mapping[str, Any]], str]) -> Iterator[str]:
     match difference.what:
         case "missing":
-            yield f"- {_said(difference.expected)}"
+            yield f"- {said(difference.expected)}"
             if difference.fields:
-                yield f"  nearest: {_said(difference.got)}"
+                yield f"  nearest: {said(difference.got)}"
         case "unexpected":
-            yield f"+ {_said(difference.got)}"
+            yield f"+ {said(difference.got)}"
         case _:
             yield "dropped:"
     for field, expected, got in difference.fields:

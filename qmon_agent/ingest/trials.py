@@ -77,7 +77,7 @@ class Trial:
         self._puts: list[Put] = []
         for number, each in enumerate(self._case.input):
             try:
-                self._puts += _puts_of(each, f"{where}.input[{number}]")
+                self._puts += puts_of(each, f"{where}.input[{number}]")
             except ConfigError as problem:
                 problems += [problem, *problem.others]
         for number, each in enumerate(self._case.expect):
@@ -152,7 +152,8 @@ def make_trials(tables: Sequence[Mapping[str, Any]]) -> list[Trial]:
     return trials
 
 
-def _puts_of(table: Mapping[str, Any], where: str) -> Iterator[Put]:
+def puts_of(table: Mapping[str, Any], where: str) -> Iterator[Put]:
+    """What an item of `input` puts in, or how long it waits; raises ConfigError."""
     if "advance" in table:
         if {*table} != {"advance"}:
             raise ConfigError(where, "`advance` stands alone")

@@ -84,6 +84,22 @@ class TestPlugins:
         assert not mute
 
 
+class TestTestsOfRules:
+    def test_are_in_the_reference(self, written, words_of):
+        keys = {key for _, kind in written.rule_test_tables() for key in keys_of(kind)}
+
+        assert keys <= words_of("rule-tests")
+
+    def test_say_what_their_keys_mean(self, written):
+        mute = [
+            f"{head} {key}"
+            for head, kind in written.rule_test_tables()
+            for key in mute_options(written, kind)
+        ]
+
+        assert not mute
+
+
 class TestCommands:
     def test_have_help_and_so_have_their_options(self, written):
         import click

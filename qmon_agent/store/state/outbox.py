@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -56,6 +57,33 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     due_at: int = 0
     reference: str = ""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try to send a message, and what came of it."""
+
+    attempt: int
+    at: int
+    duration_ns: int
+    outcome: str
+    detail: str = ""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message about an incident, and what became of it; `notice` is JSON."""
+
+    id: int
+    key: str
+    channel: str
+    notice: str
+    status: str
+    created_at: int
+    due_at: int
+    deadline: int
+    sent_at: int
+    leased_until: int
+    detail: str
+    tries: tuple[Attempt, ...] = ()
 
 
 class Outbox:
@@ -140,6 +168,19 @@ class Outbox:
             due = select(OUTBOX.c.due_at, OUTBOX.c.leased_until).where(if_open, ~_earlier_is_open())
             moments = [max(row) for row in connection.execute(due.limit(1_000))]
         return min(moments, default=None)
+
+    def about(self, incident: str) -> list[Message]:
+        """Every message about an incident or about the group that is named by it, in order."""
+        fields = [OUTBOX.c[name] for name in Message.__struct_fields__ if name != "tries"]
+        asked = select(*fields).where(OUTBOX.c.incident == incident).order_by(OUTBOX.c.id)
+        with self._database.reading() as connection:
+            found = [record(Message, row) for row in connection.execute(asked)]
+            ids = select(OUTBOX.c.id).where(OUTBOX.c.incident == incident)
+            tries: dict[int, list[Attempt]] = {}
+            of_these = select(DELIVERIES).where(DELIVERIES.c.outbox.in_(ids))
+            for row in connection.execute(of_these.order_by(DELIVERIES.c.id)):
+                tries.setdefault(row.outbox, []).append(record(Attempt, row))
+        return [replace(each, tries=tuple(tries.get(each.id, ()))) for each in found]
 
     def counts(self) -> dict[tuple[str, str], int]:
         """How many messages per channel and status."""
