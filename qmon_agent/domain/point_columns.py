@@ -6,6 +6,7 @@ A record may hold twenty thousand points, of which a rule looks at one metric, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, overload
 
 from qmon_sdk.protocol.columns import Block, decode_column, rows_at, rows_of
@@ -13,7 +14,7 @@ from qmon_sdk.protocol.signals import FIELDS, Point
 
 _FIELDS = {field.name: (place, field) for place, field in enumerate(FIELDS["point"])}
 FEW = 8
-"""Of so many metrics the rows are picked one by one; each time all columns are read for it."""
+"""Of so many metrics the rows are picked one by one; each time all columns are walked for it."""
 Fact = tuple[str, str, float, int, int]
 """Of a point: metric, kind, value, count and time."""
 
@@ -49,12 +50,22 @@ class PointColumns(Sequence[Point]):
         found = self._of.get(metric)
         if found is None and not self._is_sorted:
             if len(self._of) < FEW:
-                found = [point for block in self._blocks for point in _points(block, metric)]
-                self._of[metric] = found
+                found = self._of[metric] = self._picked(metric)
             else:
                 self._sort()
                 found = self._of.get(metric)
         return found or []
+
+    def _picked(self, metric: str) -> list[Point]:
+        names, start = self.column("metric"), 0
+        found: list[Any] = []
+        for block in self._blocks:
+            of_block = islice(names, start, start + block.rows)
+            places = [place for place, name in enumerate(of_block) if name == metric]
+            start += block.rows
+            if places:
+                found += rows_at(block, places)
+        return found
 
     def _sort(self) -> None:
         """Many metrics are asked for: all rows are made, once, and put together by theirs."""
@@ -82,14 +93,6 @@ class PointColumns(Sequence[Point]):
         if self._rows is None:
             self._rows = [row for block in self._blocks for row in rows_of(block)]  # type: ignore[misc]  # the kind of a block is the type of its rows
         return self._rows
-
-
-def _points(block: Block, metric: str) -> list[Any]:
-    place, field = _FIELDS["metric"]
-    if place >= len(block.columns):
-        return []
-    metrics = decode_column(block.columns[place], field.role, block.rows)
-    return rows_at(block, [place for place, name in enumerate(metrics) if name == metric])
 
 
 def points_of(points: Iterable[Point], metric: str) -> Iterable[Point]:

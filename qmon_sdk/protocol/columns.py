@@ -27,7 +27,7 @@ from qmon_sdk.accelerator import speedups
 
 from .arrays import F64, I32, I64, U32, packed
 from .errors import FrameError
-from .readers import READERS, labels_at
+from .readers import READERS, READERS_AT
 from .records import Record
 from .signals import FIELDS, SIGNALS, kind_of
 
@@ -203,11 +203,11 @@ def rows_at(block: Block, places: Sequence[int]) -> list[Signal]:
 
 
 def _values_at(column: Any, role: str, rows: int, *, places: Sequence[int]) -> list[Any]:
-    if role != "Labels":
+    if role not in READERS_AT:
         values = decode_column(column, role, rows)
         return [values[place] for place in places]
     try:
-        return labels_at(column, rows, places)
+        return READERS_AT[role](column, rows, places)
     except _CONTRADICTIONS as error:
         message = f"a {role} column cannot be read: {error}"
         raise FrameError(message) from error

@@ -31,6 +31,23 @@ def _read_numbers(code: str, types: tuple[type, ...]) -> Callable[[Any, int], li
     return read
 
 
+def _numbers_at(code: str, types: tuple[type, ...]) -> Callable[[Any, int, Sequence[int]], Any]:
+    same = types[0]
+
+    def read(column: Any, rows: int, places: Sequence[int]) -> list[Any]:
+        if isinstance(column, types):
+            return [same(column)] * len(places)
+        if isinstance(column, bytes):
+            numbers = _all(unpacked(code, column), rows)
+            return [numbers[place] for place in places]
+        tag, base, data = column
+        _expect(tag, "o")
+        numbers = _all(unpacked(I64, data), rows)
+        return [base + numbers[place] for place in places]
+
+    return read
+
+
 def _read_flags(column: Any, rows: int) -> list[bool]:
     return [column] * rows if isinstance(column, bool) else [bool(value) for value in bytes(column)]
 
@@ -81,6 +98,16 @@ _TEXT_READERS: dict[str, Callable[..., list[str]]] = {
 }
 
 
+def _texts_at(column: Any, rows: int, places: Sequence[int]) -> list[str]:
+    if isinstance(column, str):
+        return [column] * len(places)
+    if column[0] != "d":
+        texts = _all(_read_texts(column, rows), rows)
+        return [texts[place] for place in places]
+    words, which = _texts(column[2]), _all(unpacked(U32, column[1]), rows)
+    return [words[which[place]] for place in places]
+
+
 def _read_labels(column: Any, rows: int) -> list[dict[str, str]]:
     if isinstance(column, dict):
         return [_labels(column)] * rows
@@ -124,20 +151,32 @@ _LABEL_READERS: dict[str, Callable[..., list[dict[str, str]]]] = {
 
 
 def _read_buckets(column: Any, rows: int) -> list[dict[int, int]]:
+    return buckets_at(column, rows, range(rows))
+
+
+def buckets_at(column: Any, rows: int, places: Sequence[int]) -> list[dict[int, int]]:
+    """Read the buckets of some rows alone; most rows have none."""
     if isinstance(column, dict):
-        return [{int(index): int(count) for index, count in column.items()}] * rows
+        return [{int(index): int(count) for index, count in column.items()}] * len(places)
     tag, counts, indexes, amounts = column
     _expect(tag, "b")
-    pairs = zip(unpacked(I32, indexes), unpacked(I64, amounts), strict=True)
-    return [dict(_take(pairs, count)) for count in unpacked(U32, counts)]
-
-
-def _take(pairs: Any, count: int) -> list[Any]:
-    taken = [pair for _, pair in zip(range(count), pairs, strict=False)]
-    if len(taken) != count:
-        message = "fewer pairs than rows say"
+    of_each, index, amount = unpacked(U32, counts), unpacked(I32, indexes), unpacked(I64, amounts)
+    ends = [*accumulate(of_each, initial=0)]
+    if len(ends) != rows + 1 or len(index) != len(amount) or ends[-1] > len(index):
+        message = "buckets are not what rows say"
         raise ValueError(message)
-    return taken
+    spans = [(ends[place], ends[place + 1]) for place in places]
+    return [
+        dict(zip(index[start:end], amount[start:end], strict=True)) if end > start else {}
+        for start, end in spans
+    ]
+
+
+def _all(values: Any, rows: int) -> Any:
+    if len(values) != rows:
+        message = f"{len(values)} rows, not {rows}"
+        raise ValueError(message)
+    return values
 
 
 def _expect(tag: Any, wanted: str) -> None:
@@ -168,4 +207,15 @@ READERS: dict[str, Callable[[Any, int], list[Any]]] = {
     "Text": _read_texts,
     "Labels": _read_labels,
     "Buckets": _read_buckets,
+}
+READERS_AT: dict[str, Callable[[Any, int, Sequence[int]], list[Any]]] = {
+    "Time": _numbers_at(I64, (int,)),
+    "Duration": _numbers_at(I64, (int,)),
+    "Whole": _numbers_at(I64, (int,)),
+    "Number": _numbers_at(F64, (float, int)),
+    "Key": _texts_at,
+    "Word": _texts_at,
+    "Text": _texts_at,
+    "Labels": labels_at,
+    "Buckets": buckets_at,
 }
