@@ -16,9 +16,20 @@ _COLUMNS = ("id", "state", "matchers", "starts_at", "ends_at", "author", "commen
 _MOMENTS = ("starts_at", "ends_at")
 
 
-@click.group
+class _Adding(click.Group):
+    """Takes matchers without a command's name for what is to be silenced."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As ever, but for what can only be a matcher."""
+        is_matcher = bool(args) and args[0] not in self.commands and "=" in args[0]
+        return super().resolve_command(ctx, ["add", *args] if is_matcher else args)
+
+
+@click.group(cls=_Adding)
 def command() -> None:
-    """Make, list and end silences."""
+    """Make, list and end silences; `silence service=shop --for 2h` makes one, too."""
 
 
 @command.command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 
 import httpx
 import pytest
@@ -35,8 +36,9 @@ def incident(agent):
     """The id of one that fires."""
     alerting = agent.parts.judged.alerting
     alerting.declare([AlertOptions(name="hot", metric="temp", threshold=5)])
-    points = [Point(metric="temp", value=6.0, time=1)]
-    alerting.observe(Observed(service="shop", time=1, points=points))
+    now = time.time_ns()
+    points = [Point(metric="temp", value=6.0, time=now)]
+    alerting.observe(Observed(service="shop", time=now, points=points))
     return next(each.incident for each in alerting.standings() if each.incident)
 
 
@@ -117,8 +119,12 @@ class TestCommands:
         assert 2 == code
         assert "no incident 'none' fires" in said
 
+    @pytest.mark.parametrize("wrong", [["add"], ["ad", "a=b"], ["add", "a"], ["a!b"]])
+    async def test_refuse_what_is_no_silence(self, agent, command, wrong):
+        assert 2 == (await command("silence", *wrong))[0]
+
     async def test_make_list_and_end_silences(self, agent, command):
-        made = await command("silence", "add", "service=shop", "--for", "5m", "--comment", "why")
+        made = await command("silence", "service=shop", "--for", "5m", "--comment", "why")
         listed = await command("silence", "list", "--json")
         ended = await command("silence", "expire", made[1].strip())
         again = await command("silence", "expire", made[1].strip())
