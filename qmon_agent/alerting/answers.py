@@ -11,9 +11,9 @@ from .promql import Expressions, Labels, Node, evaluate, labels_of
 from .promql.evaluation import Moment, Vector, gathered
 from .promql.instants import Absent
 from .promql.labels import NAME, NAMELESS
+from .promql.series import STALE
 from .promql.templates import Template, TemplateError
 from .promql.tree import PromqlError
-from .promql.window import STALE
 from .rules import Fact, Question, Record
 from .rules._series import name_of
 from .watch import Watch

@@ -161,7 +161,7 @@ class Questions:
             return
         labels = labels_of(said)
         if grows:
-            self._window.put(labels, time, self._window.last(labels) + value)
+            self._window.grow(labels, time, by=value)
         else:
             self._window.add(labels, time, value)
 
@@ -178,6 +178,7 @@ class Questions:
         return sorted(found, key=lambda pair: (pair[0], pair[1].interval))
 
     def _ask(self, group: Group, at: int) -> Iterator[tuple[Watch, Fact, int]]:
+        self._window.go_on(at // MILLI)
         settings = Settings(step_ms=group.interval // MILLI or 1)
         moment = Moment(self._window, at // MILLI, settings=settings)
         for recording in group.recordings.values():

@@ -252,6 +252,39 @@ class TestHistograms:
         assert ["firing"] == desk.told()
 
 
+class TestCounters:
+    def test_that_grow_once_are_heard_of(self, desk):
+        desk.declare("increase(errors_total[5m]) > 0.9")
+
+        desk.pass_by(point("errors", 1.0, "counter"))
+
+        assert ["firing"] == desk.told()
+
+    def test_that_tell_nothing_did_not_grow(self, desk):
+        desk.declare("increase(errors_total[5m]) > 0.9")
+        desk.pass_by(point("errors", 1.0, "counter"))
+
+        desk.pass_by(times=25)
+
+        assert ["firing", "resolved"] == desk.told()
+
+    def test_that_are_scraped_are_missing_where_they_are_not(self, desk):
+        desk.declare("increase(errors_total[1m]) >= 0")
+        desk.pass_by(point("errors", 0.0, "counter"), times=3)
+
+        desk.pass_by(times=25)
+
+        assert [("firing", "no_data")] == list(desk.states().values())
+
+    def test_are_forgotten_after_a_long_silence(self, desk):
+        desk.declare("errors_total > 0")
+        desk.pass_by(point("errors", 1.0, "counter"))
+
+        desk.pass_by(times=70)
+
+        assert [("firing", "no_data")] == list(desk.states().values())
+
+
 class TestAlternatives:
     def test_are_known_each_by_itself(self, desk):
         desk.declare("temp > 5 or on() up == 0")
@@ -356,13 +389,13 @@ class TestKills:
         desk.service.declare(self.ALERTS)
         desk.service.checkpoint()
         random = Random(7)
-        for step in range(60):
+        for step in range(40):
             now = desk.clock.turn(EVERY)
             told = [
                 point("orders", random.choice([0.0, 5.0, 20.0]), "counter")(now),
                 point("temp", random.choice([1.0, 9.0]), room=random.choice("ab"))(now),
             ]
-            if 20 < step < 30:
+            if 15 < step < 25:
                 told = []
             batches.append(Observed(service="shop", time=now, points=told, position=f"{step:03}"))
             desk.service.observe(batches[-1])
@@ -378,6 +411,6 @@ class TestKills:
 
     @pytest.mark.parametrize("seed", range(3))
     def test_change_nothing(self, tmp_path, seed):
-        kills = set(Random(seed).sample(range(60), 20))
+        kills = set(Random(seed).sample(range(40), 15))
 
         assert self.lived(tmp_path / "a.db", set()) == self.lived(tmp_path / "b.db", kills)

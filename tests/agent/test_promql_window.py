@@ -5,7 +5,7 @@ import math
 import pytest
 
 from qmon_agent.alerting.promql import Bounds, Expressions, Window, labels_of
-from qmon_agent.alerting.promql.window import STALE, Series, is_stale
+from qmon_agent.alerting.promql.series import STALE, Series, is_stale
 
 MINUTE = 60_000
 

@@ -7,8 +7,8 @@ import pytest
 
 from qmon_agent.alerting.promql import Expressions, Settings, Window, evaluate, labels_of
 from qmon_agent.alerting.promql.evaluation import Moment
+from qmon_agent.alerting.promql.series import STALE
 from qmon_agent.alerting.promql.tree import PromqlError
-from qmon_agent.alerting.promql.window import STALE
 
 WORLDS, QUESTIONS = {False: 15, True: 200}, 150
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from qmon_agent.alerting.promql import Expressions, Window, evaluate, labels_of
 from qmon_agent.alerting.promql.evaluation import Moment
 from qmon_agent.alerting.promql.labels import NAMELESS
+from qmon_agent.alerting.promql.series import STALE
 from qmon_agent.alerting.promql.templates import Template, TemplateError
 from qmon_agent.alerting.promql.tree import PromqlError, UnsupportedError
-from qmon_agent.alerting.promql.window import STALE
 
 EVERY_MS = 15_000
 TIMES = st.integers(0, 3_600_000)
@@ -198,6 +198,7 @@ class TestWindows:
         second.load(dumped)
         second.load_fresh(first.dump_fresh())
 
+        assert first.dump_fresh() == second.dump_fresh()
         assert sorted(whole.dump()) == sorted(second.dump())
 
     @given(samples=SAMPLES, now=TIMES)

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from struct import pack, unpack
 
 import msgspec
 
 from .labels import NAME, Labels, labels_of
-from .tree import Selector
+from .series import Series
+from .tree import LOOKBACK_MS, Selector
 
-STALE: float = unpack("<d", bytes.fromhex("020000000000f07f"))[0]
-"""The value that says that a series has ended, told from other NaN by its bits."""
-_STALE_BYTES = pack("<d", STALE)
 _SAMPLE_BYTES = 16
 _SERIES_BYTES = 1_000
 """What a series costs beside its samples, about."""
 _TIDY_EVERY = 64
+STEP_MS = 15_000
+"""Between the samples of a counter that tells nothing, as if it were scraped."""
 
-
-def is_stale(value: float) -> bool:
-    """Whether it is the marker."""
-    return value != value and pack("<d", value) == _STALE_BYTES  # noqa: PLR0124 - only NaN is not itself
+Pairs = tuple[tuple[str, str], ...]
+Kept = tuple[Pairs, bytes, bytes, int, bool]
+Fresh = tuple[Pairs, int, float, int, bool]
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,80 +29,6 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     series: int = 100_000
     size: int = 64 << 20
     """In bytes."""
-
-
-class Series:
-    """The samples of one label set, oldest first; times in milliseconds."""
-
-    __slots__ = ("_reset_at", "_stales", "labels", "reach", "times", "values")
-
-    def __init__(self, labels: Labels, *, reach: int = 0) -> None:
-        self.labels = labels
-        self.reach = reach
-        self.times: array[int] = array("q")
-        self.values: array[float] = array("d")
-        self._stales = 0
-        self._reset_at = 0
-
-    def add(self, time: int, value: float) -> bool:
-        """Take a sample; no if it is not newer than the last."""
-        times = self.times
-        if times:
-            if time <= times[-1]:
-                return False
-            if value < self.values[-1] or self._stales:
-                self._reset_at = time
-        if is_stale(value):
-            self._stales += 1
-        times.append(time)
-        self.values.append(value)
-        return True
-
-    def at(self, time: int, lookback: int) -> float | None:
-        """The newest sample of at most `lookback` ago; none where the series has ended."""
-        place = self.place(time)
-        if place < 0 or self.times[place] < time - lookback:
-            return None
-        value = self.values[place]
-        return None if self._stales and is_stale(value) else value
-
-    def place(self, time: int) -> int:
-        """Where the newest sample is that is not younger."""
-        times = self.times
-        if times and times[-1] <= time:
-            return len(times) - 1
-        return bisect_right(times, time) - 1
-
-    def between(self, start: int, end: int) -> tuple[array[int], array[float], bool] | None:
-        """Samples from `start` to `end`, both inclusive, and whether the values may fall."""
-        times = self.times
-        first, last = bisect_left(times, start), self.place(end) + 1
-        if first >= last:
-            return None
-        times, values = times[first:last], self.values[first:last]
-        if self._stales:
-            kept = [pair for pair in zip(times, values, strict=True) if not is_stale(pair[1])]
-            if not kept:
-                return None
-            times, values = (array("q", [t for t, _ in kept]), array("d", [v for _, v in kept]))
-        return times, values, self._reset_at > times[0]
-
-    def amend(self, time: int, value: float) -> bool:
-        """Say the last sample anew, if it is of this time or later."""
-        if not self.times or time > self.times[-1] or is_stale(self.values[-1]):
-            return False
-        self.values[-1] = value
-        return True
-
-    def trim(self, before: int) -> int:
-        """Leave out what is older; the answer is how many samples went."""
-        gone = bisect_left(self.times, before)
-        if gone:
-            if self._stales:
-                self._stales -= sum(map(is_stale, self.values[:gone]))
-            del self.times[:gone]
-            del self.values[:gone]
-        return gone
 
 
 class Selection:
@@ -134,8 +57,8 @@ class Window:
         self._selections: dict[Selector, Selection] = {}
         self._by_name: dict[str, list[Selection]] = {}
         self._samples = 0
-        self._since_tidy = 0
-        self._fresh: list[tuple[Labels, int, float]] = []
+        self._since_tidy = self._went_on = 0
+        self._fresh: list[Fresh] = []
         self.left_out = 0
         """Samples there was no room for."""
         self.late = 0
@@ -202,23 +125,44 @@ class Window:
             return False
         self._samples += 1
         self._since_tidy += 1
-        self._fresh.append((labels, time, value))
+        self._note(series)
         return True
 
     def put(self, labels: Labels, time: int, value: float) -> None:
         """Take a sample, or correct the last one where it is not newer."""
         series = self._series.get(labels)
         if series is not None and series.amend(time, value):
-            self._fresh.append((labels, series.times[-1], value))
+            self._note(series)
         else:
             self.add(labels, time, value)
 
-    def last(self, labels: Labels) -> float:
-        """The newest value of a series, 0 of one that is not there or has ended."""
+    def grow(self, labels: Labels, time: int, *, by: float) -> None:
+        """Take what a counter grew; before it first told, it had been at nothing."""
         series = self._series.get(labels)
-        if series is None or not series.times or is_stale(series.values[-1]):
-            return 0.0
-        return series.values[-1]
+        if series is not None:
+            # Whether it was tidied away already, or not yet, makes no difference.
+            self._samples -= series.trim(time - series.reach)
+        if series is None or not series.times:
+            self.add(labels, time - STEP_MS, 0.0)
+            series = self._series.get(labels)
+        if series is None:
+            return
+        series.told_at = max(series.told_at, time)
+        series.is_regular = series.is_regular or not by
+        self.put(labels, time, series.values[-1] + by)
+
+    def go_on(self, time: int) -> None:
+        """Counters that tell only what they grew stay where they are, until every range is flat."""
+        if time // STEP_MS == self._went_on:
+            return
+        self._went_on = time // STEP_MS
+        for labels, series in self._series.items():
+            is_silent = series.told_at and not series.is_regular and series.times
+            if not is_silent or time - series.told_at > series.reach + LOOKBACK_MS:
+                continue
+            # What comes a little later than it happened is waited for.
+            if time - series.times[-1] >= 2 * STEP_MS:
+                self.add(labels, time - STEP_MS, series.values[-1])
 
     def tidy(self, now: int) -> None:
         """Let go of what nobody may ask for any more; cheap when called often."""
@@ -237,7 +181,13 @@ class Window:
         self._fresh = []
         return msgspec.msgpack.encode(
             [
-                (series.labels.pairs, series.times.tobytes(), series.values.tobytes())
+                (
+                    series.labels.pairs,
+                    series.times.tobytes(),
+                    series.values.tobytes(),
+                    series.told_at,
+                    series.is_regular,
+                )
                 for series in self
                 if series.times
             ]
@@ -250,28 +200,44 @@ class Window:
 
     def dump_fresh(self) -> bytes:
         """Those, to be kept beside the dump."""
-        return msgspec.msgpack.encode(
-            [(key.pairs, time, value) for key, time, value in self._fresh]
-        )
+        return msgspec.msgpack.encode(self._fresh)
 
     def load_fresh(self, dumped: bytes) -> None:
         """Take them back, after the dump they came after."""
-        kept = msgspec.msgpack.decode(
-            dumped, type=list[tuple[tuple[tuple[str, str], ...], int, float]]
-        )
-        for pairs, time, value in kept:
-            self.put(labels_of(pairs), time, value)
+        kept = msgspec.msgpack.decode(dumped, type=list[Fresh])
+        for pairs, time, value, told_at, is_regular in kept:
+            labels = labels_of(pairs)
+            self.put(labels, time, value)
+            self._remind(labels, told_at, is_regular=is_regular)
+        self._fresh = kept
 
     def load(self, dumped: bytes) -> None:
         """Take back what was dumped; what nobody watches any more is left out."""
-        kept = msgspec.msgpack.decode(
-            dumped, type=list[tuple[tuple[tuple[str, str], ...], bytes, bytes]]
-        )
-        for pairs, times, values in kept:
+        kept = msgspec.msgpack.decode(dumped, type=list[Kept])
+        for pairs, times, values, told_at, is_regular in kept:
             labels = labels_of(pairs)
             moments: array[int] = array("q", times)
             for time, value in zip(moments, array("d", values), strict=True):
                 self.add(labels, time, value)
+            self._remind(labels, told_at, is_regular=is_regular)
+        self._fresh = []
+
+    def _note(self, series: Series) -> None:
+        """Remember its newest sample as one that is not dumped yet."""
+        self._fresh.append(
+            (
+                series.labels.pairs,
+                series.times[-1],
+                series.values[-1],
+                series.told_at,
+                series.is_regular,
+            )
+        )
+
+    def _remind(self, labels: Labels, told_at: int, *, is_regular: bool) -> None:
+        series = self._series.get(labels)
+        if series is not None:
+            series.told_at, series.is_regular = told_at, is_regular
 
     def _has_room(self) -> bool:
         if len(self._series) < self._bounds.series and self.size < self._bounds.size:
