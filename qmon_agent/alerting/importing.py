@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,10 +26,7 @@ _ROUTE = (
 _WAITS = ("group_wait", "group_interval", "repeat_interval")
 _INTERVAL = ("times", "weekdays", "days_of_month", "months", "years", "location")
 _KNOWN = {"route", "receivers", "inhibit_rules", "time_intervals", "mute_time_intervals"}
-_ELSEWHERE = {
-    "global": "what holds for all receivers is said in each section under [channels]",
-    "templates": "templates of messages are not those of Go",
-}
+_KNOWN |= {"global", "templates"}
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +61,11 @@ class _Import:
     def whole(self) -> Imported:
         config = self._config
         for key in config.keys() - _KNOWN:
-            self._leave(key, _ELSEWHERE.get(key, "there is nothing like it"))
+            self._leave(key, "there is nothing like it")
+        for key in (config.get("global") or {}).keys() - _of_channels():
+            self._leave(f"global.{key}", "nothing here is made of it")
+        if "templates" in config:
+            self._leave("templates", "templates of messages are not those of Go")
         channels: Table = {}
         receivers: Table = {}
         for receiver in config.get("receivers") or ():
@@ -156,26 +157,84 @@ class _Import:
                     yield name, (table, bool(config.get("send_resolved", True)))
 
     def _channel(self, path: str, kind: str, config: Mapping[str, Any]) -> Table | None:
-        make = _CHANNELS.get(kind)
-        table = make(config) if make else None
-        if table is None:
+        if kind not in CHANNELS:
             self._leave(path, f"no channel is made of {kind} here; write one under [channels]")
             return None
-        for key in config.keys() - {*table, "send_resolved", "url"}:
+        channel, keys = CHANNELS[kind]
+        settings = {**_global(kind, self._config.get("global") or {}), **config}
+        table = {ours: value for ours, key in keys.items() if (value := _text(settings, key))}
+        if missing := [key for ours, key in keys.items() if ours not in table and ours in NEEDED]:
+            self._leave(path, f"{' and '.join(missing)}: it is not said, so there is no channel")
+            return None
+        known = {name for key in keys.values() for name in (key, f"{key}_file")}
+        for key in config.keys() - known - {"send_resolved"}:
             self._leave(f"{path}.{key}", "the channel has no such option, or another one")
-        return {"kind": kind, **table}
+        return {"kind": channel, **_fitted(channel, table)}
 
     def _leave(self, path: str, reason: str) -> None:
         self._left.append(Left(path=path, reason=reason))
 
 
-def _webhook(config: Mapping[str, Any]) -> Table | None:
-    return {"url": str(config["url"])} if "url" in config else None
-
-
-_CHANNELS: dict[str, Callable[[Mapping[str, Any]], Table | None]] = {"webhook": _webhook}
-"""Alertmanager's integration → the channel's table; `None` where it cannot be one."""
+CHANNELS: dict[str, tuple[str, dict[str, str]]] = {
+    "webhook": ("webhook", {"url": "url"}),
+    "slack": ("slack", {"url": "api_url"}),
+    "pagerduty": ("pagerduty", {"routing_key": "routing_key"}),
+    "opsgenie": ("opsgenie", {"api_key": "api_key"}),
+    "discord": ("discord", {"url": "webhook_url"}),
+    "telegram": ("telegram", {"token": "bot_token", "chat": "chat_id"}),
+    "msteamsv2": ("teams", {"url": "webhook_url"}),
+    "email": (
+        "email",
+        {
+            "host": "smarthost",
+            "sender": "from",
+            "to": "to",
+            "user": "auth_username",
+            "password": "auth_password",
+            "security": "require_tls",
+        },
+    ),
+}
+"""Alertmanager's integration → our channel, and of each of its options the one it is made of."""
+NEEDED = {"url", "routing_key", "api_key", "token", "chat", "host", "sender", "to"}
+_GLOBAL = {"slack": "slack_", "opsgenie": "opsgenie_", "email": "smtp_"}
 _MATCHES = ("match", "match_re", "matchers")
+
+
+def _global(kind: str, said: Mapping[str, Any]) -> Table:
+    """What holds for all receivers of a kind, under the names that each of them has for it."""
+    prefix = _GLOBAL.get(kind)
+    if prefix is None:
+        return {}
+    return {key.removeprefix(prefix): said[key] for key in said if key.startswith(prefix)}
+
+
+def _of_channels() -> set[str]:
+    """What of `global` finds its way into a channel."""
+    plain = {
+        f"{prefix}{key}" for kind, prefix in _GLOBAL.items() for key in CHANNELS[kind][1].values()
+    }
+    return plain | {f"{key}_file" for key in plain}
+
+
+def _text(settings: Mapping[str, Any], key: str) -> str:
+    """As it stands there, or as a reference to the file that it stands in."""
+    if f"{key}_file" in settings:
+        return f"file:{settings[key + '_file']}"
+    return str(settings.get(key, ""))
+
+
+def _fitted(channel: str, table: Table) -> Table:
+    if channel != "email":
+        return table
+    host, _, port = table["host"].rpartition(":")
+    fitted = {
+        **table,
+        "host": host or port,
+        "to": [each.strip() for each in table["to"].split(",")],
+    }
+    fitted["security"] = "none" if table.get("security") == "False" else "starttls"
+    return fitted | ({"port": int(port)} if host and port.isdecimal() else {})
 
 
 def _matcher(name: str, operator: str, value: object) -> str:

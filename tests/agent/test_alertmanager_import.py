@@ -10,10 +10,11 @@ from qmon_agent.alerting.importing import import_config, to_toml
 from qmon_agent.alerting.routing_plan import make_plan
 from qmon_agent.domain.alarms.route_tree import routes_for
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.notify.channels import CHANNELS
 from qmon_agent.settings.routing import RoutingOptions
 
 CONFIG = r"""
-global: {smtp_smarthost: 'mail:25'}
+global: {smtp_smarthost: 'mail:25', smtp_from: q@example.org, resolve_timeout: 5m, slack_api_url: 'https://s/'}
 templates: ['*.tmpl']
 route:
   receiver: team
@@ -32,7 +33,11 @@ receivers:
 - name: team
   webhook_configs: [{url: 'http://127.0.0.1:9/', send_resolved: false, max_alerts: 3}]
 - name: pager
-  pagerduty_configs: [{routing_key: k}]
+  pagerduty_configs: [{routing_key_file: /run/key}]
+  slack_configs: [{channel: '#ops'}]
+  email_configs: [{to: 'a@example.org, b@example.org'}]
+  pushover_configs: [{token: t}]
+  discord_configs: [{}]
 - name: nobody
 inhibit_rules:
 - source_match: {severity: critical}
@@ -86,12 +91,30 @@ class TestTheText:
         assert ["night"] == [*plan.intervals]
 
 
+class TestChannels:
+    def test_have_what_holds_for_all_of_their_kind_and_secrets_by_reference(self, imported):
+        assert {"kind": "pagerduty", "routing_key": "file:/run/key"} == (
+            imported.channels["pager-pagerduty"]
+        )
+        assert {"kind": "slack", "url": "https://s/"} == imported.channels["pager-slack"]
+        mail = imported.channels["pager-email"]
+        assert ("mail", 25, "q@example.org") == (mail["host"], mail["port"], mail["sender"])
+        assert ["a@example.org", "b@example.org"] == mail["to"]
+
+    def test_can_be_built(self, imported):
+        for name, table in imported.channels.items():
+            options = {key: value for key, value in table.items() if key != "kind"}
+            assert CHANNELS.build(table["kind"], options, path=name)
+
+
 class TestWhatIsLeft:
     def test_is_told_with_its_place(self, imported):
         assert {
-            "global",
             "templates",
-            "receivers.pager.pagerduty_configs[0]",
+            "global.resolve_timeout",
+            "receivers.pager.discord_configs[0]",
+            "receivers.pager.pushover_configs[0]",
+            "receivers.pager.slack_configs[0].channel",
             "receivers.team.webhook_configs[0].max_alerts",
         } == {each.path for each in imported.left}
 
