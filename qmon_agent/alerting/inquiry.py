@@ -35,6 +35,20 @@ class Inquiry:
         """Alerts that ask for series of which there is none."""
         return self._questions.unmatched if self._questions else []
 
+    @property
+    def names(self) -> set[str]:
+        """The names of series that somebody asks for; an empty one is every name."""
+        return self._questions.names if self._questions else set()
+
+    def next_due(self) -> int | None:
+        """When the next question is to be asked; none where there is none."""
+        return self._questions.next_due() if self._questions else None
+
+    def forget_fresh(self) -> None:
+        """Remember nothing for a restart, as there is none."""
+        if self._questions:
+            self._questions.forget_fresh()
+
     def take_up(self, watches: Iterable[Watch]) -> None:
         """Ask what these watches ask."""
         asking = [watch for watch in watches if watch.about.question]

@@ -77,6 +77,19 @@ class Questions:
             if asked.wants and not any(map(self._window.selected, asked.wants))
         ]
 
+    @property
+    def names(self) -> set[str]:
+        """The names of series that somebody asks for; an empty one is every name."""
+        return self._window.names
+
+    def next_due(self) -> int | None:
+        """When the next question is to be asked; none where there is none."""
+        return min((at + interval for interval, at in self._asked.items()), default=None)
+
+    def forget_fresh(self) -> None:
+        """Remember nothing for a restart, as there is none."""
+        self._window.forget_fresh()
+
     def take_up(self, watches: Iterable[Watch]) -> None:
         """Ask what these watches ask, and keep the samples that takes."""
         expressions, groups = Expressions(), dict[int, Group]()

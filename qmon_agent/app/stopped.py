@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +12,34 @@ from qmon_agent.settings import Locations, load_settings
 from qmon_agent.store.state import StateStore
 from qmon_agent.store.telemetry import StateTable, directory_of, open_readonly
 
+Ask = Callable[[str, int | None], dict[str, Any]]
+"""A statement and at most how many rows → `columns`, `rows`, and whether they were `truncated`."""
+
 
 def query_stopped(locations: Locations, sql: str, *, limit: int | None) -> dict[str, Any]:
     """The same answer a running agent gives; raises StoreError if there is nothing to ask."""
+    with stopped(locations) as ask:
+        return ask(sql, limit)
+
+
+@contextmanager
+def stopped(locations: Locations) -> Iterator[Ask]:
+    """For many questions: what it takes to answer is got ready once."""
     section = load_settings(locations.config).store
     telemetry = directory_of(section.telemetry) if section.telemetry else None
     dsn = section.state or f"sqlite:///{locations.state}/state.db"
     limits = {"query_timeout_s": section.query_timeout_s, "query_rows": section.query_rows}
     with open_readonly(locations.state, telemetry=telemetry, **limits) as store:
-        result = store.query(sql, limit=limit, state_tables=_views(dsn, sql))
-    return {
-        "columns": [column.name for column in result.columns],
-        "rows": result.records(),
-        "truncated": result.truncated,
-    }
+
+        def ask(sql: str, limit: int | None) -> dict[str, Any]:
+            result = store.query(sql, limit=limit, state_tables=_views(dsn, sql))
+            return {
+                "columns": [column.name for column in result.columns],
+                "rows": result.records(),
+                "truncated": result.truncated,
+            }
+
+        yield ask
 
 
 def _views(dsn: str, sql: str) -> dict[str, StateTable]:

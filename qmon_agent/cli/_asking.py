@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from qmon_agent.cli._control import UnreachableError, find_control
@@ -14,11 +16,36 @@ def ask(sql: str, place: Place, *, limit: int | None = None) -> dict[str, Any]:
     try:
         return find_control(place.locations).query({"sql": sql, "limit": limit})
     except UnreachableError:
-        # Whoever named only a socket means the agent there, and no directory.
-        only_socket = place.locations.is_said("socket") and not place.locations.is_said("state")
-        if only_socket or is_claimed(place.locations.lock):
-            raise
+        _refuse_running(place)
         # The engine is loaded here only: asking a running agent takes a tenth of the time.
         from qmon_agent.app.stopped import query_stopped
 
         return query_stopped(place.locations, sql, limit=limit)
+
+
+@contextmanager
+def asking(place: Place) -> Iterator[Callable[[str, int | None], dict[str, Any]]]:
+    """The same for many questions; the second argument is how many rows at most."""
+    control = None
+    try:
+        control = find_control(place.locations)
+        control.get("/api/status")
+    except UnreachableError:
+        _refuse_running(place)
+        control = None
+    if control is not None:
+        running = control
+        yield lambda sql, limit: running.query({"sql": sql, "limit": limit})
+        return
+    from qmon_agent.app.stopped import stopped
+
+    with stopped(place.locations) as ask_stopped:
+        yield ask_stopped
+
+
+def _refuse_running(place: Place) -> None:
+    """Raise what is being handled, where an agent is there that does not answer."""
+    # Whoever named only a socket means the agent there, and no directory.
+    only_socket = place.locations.is_said("socket") and not place.locations.is_said("state")
+    if only_socket or is_claimed(place.locations.lock):
+        raise  # noqa: PLE0704 - called only while UnreachableError is being handled

@@ -198,6 +198,10 @@ class Window:
         """How many samples came since the last dump."""
         return len(self._fresh)
 
+    def forget_fresh(self) -> None:
+        """Nobody is to take them back."""
+        self._fresh = []
+
     def dump_fresh(self) -> bytes:
         """Those, to be kept beside the dump."""
         return msgspec.msgpack.encode(self._fresh)
