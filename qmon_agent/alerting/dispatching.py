@@ -104,6 +104,10 @@ class Dispatcher:
         """Whether it is in a group, or on the way into one."""
         return incident in self._notices
 
+    def groups_with(self, incident: str) -> list[tuple[Key, Group]]:
+        """The groups it is in."""
+        return [(key, group) for key, group in self._groups.items() if incident in group.alarms]
+
     def forget(self, incident: str) -> None:
         """It has ended, and nobody is to hear of that."""
         if self.knows(incident):

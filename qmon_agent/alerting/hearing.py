@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qmon_agent.domain.alarms.groups import Group, Key
 from qmon_agent.domain.alarms.matchers import Labels
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock
@@ -45,6 +46,10 @@ class Hearing:
     def knows(self, incident: str) -> bool:
         """Whether the tree has it in a group."""
         return self._dispatcher.knows(incident)
+
+    def groups_with(self, incident: str) -> list[tuple[Key, Group]]:
+        """The groups the tree has it in."""
+        return self._dispatcher.groups_with(incident)
 
     def is_silenced(self, labels: Labels, now: int) -> bool:
         return self.muting.is_silenced(labels, now)

@@ -181,6 +181,16 @@ class AlertService:
             self.tick(now)
             return [standing for watch in watches for standing in standings(watch)]
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Who is told by alerts that name nobody, where there is no routing tree."""
+        return self._channels
+
+    @property
+    def hearing(self) -> Hearing:
+        """Who hears of what; to be asked on the thread that judges."""
+        return self._hearing
+
     def standings(self) -> list[Standing]:
         """Every instance of every alert."""
         with self._lock:

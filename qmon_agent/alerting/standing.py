@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
+
+from qmon_agent.domain.incidents import due_at
 
 from .watch import Watch
 
@@ -21,6 +23,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     incident: str = ""
     since: int = 0
     fired_at: int = 0
+    labels: Mapping[str, str] = {}
+    text: str = ""
+    unknown_since: int = 0
+    changes_at: int = 0
+    """When it goes on to another state if nothing else changes."""
 
     @property
     def is_firing(self) -> bool:
@@ -42,4 +49,8 @@ def standings(watch: Watch) -> Iterator[Standing]:
             incident=cell.incident if episode.state != "inactive" else "",
             since=episode.since,
             fired_at=episode.fired_at,
+            labels=cell.labels,
+            text=cell.text,
+            unknown_since=episode.unknown_since,
+            changes_at=due_at(episode, watch.policy) or 0,
         )

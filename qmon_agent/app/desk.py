@@ -94,6 +94,14 @@ class AgentDesk:
         handling = await asyncio.to_thread(care.do, incident, done)
         return msgspec.structs.asdict(handling)
 
+    async def why(self, *, incident: str, alert: str, channel: str) -> dict[str, Any]:
+        from qmon_agent.app.why import why_alert, why_incident
+
+        judged, asked = self._parts.judged, why_alert if alert else why_incident
+        return await judged.walk.on_thread(
+            lambda: asked(judged, alert or incident, channel=channel, clock=self._clock)
+        )
+
     async def silences(self) -> list[dict[str, Any]]:
         from qmon_agent.app.management import all_silences
 

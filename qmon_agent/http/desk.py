@@ -66,6 +66,9 @@ class Desk(Protocol):
         """It is on disk before this returns; raises QueryError for one that does not fire."""
         ...
 
+    async def why(self, *, incident: str, alert: str, channel: str) -> Mapping[str, Any]:
+        """All that is known of one of the two, with answers; raises QueryError."""
+
     async def silences(self) -> list[dict[str, Any]]: ...
 
     async def add_silence(self, asked: Mapping[str, Any]) -> dict[str, Any]:

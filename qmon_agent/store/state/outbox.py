@@ -170,15 +170,18 @@ class Outbox:
         return min(moments, default=None)
 
     def about(self, incident: str) -> list[Message]:
-        """Every message about an incident or about the group that is named by it, in order."""
+        """Every message about an incident, or about a group that it was in, in order."""
+        named = or_(
+            OUTBOX.c.incident == incident, OUTBOX.c.notice.contains(incident, autoescape=True)
+        )
         fields = [OUTBOX.c[name] for name in Message.__struct_fields__ if name != "tries"]
-        asked = select(*fields).where(OUTBOX.c.incident == incident).order_by(OUTBOX.c.id)
+        ids = select(OUTBOX.c.id).where(named)
+        of_these = select(DELIVERIES).where(DELIVERIES.c.outbox.in_(ids)).order_by(DELIVERIES.c.id)
+        tries: dict[int, list[Attempt]] = {}
         with self._database.reading() as connection:
+            asked = select(*fields).where(named).order_by(OUTBOX.c.id)
             found = [record(Message, row) for row in connection.execute(asked)]
-            ids = select(OUTBOX.c.id).where(OUTBOX.c.incident == incident)
-            tries: dict[int, list[Attempt]] = {}
-            of_these = select(DELIVERIES).where(DELIVERIES.c.outbox.in_(ids))
-            for row in connection.execute(of_these.order_by(DELIVERIES.c.id)):
+            for row in connection.execute(of_these):
                 tries.setdefault(row.outbox, []).append(record(Attempt, row))
         return [replace(each, tries=tuple(tries.get(each.id, ()))) for each in found]
 
