@@ -30,6 +30,8 @@ from . import (
     rules,
     sdk,
     series,
+    storm,
+    telling,
     ways,
 )
 
@@ -39,7 +41,7 @@ GROUPS = {
     "guests": [guest],
     "agent": [agent, ways, processors, chain, living, series, absence, host],
     "hosts": [host],
-    "alerts": [rules],
+    "alerts": [telling, storm, rules],
 }
 TITLES = {
     guest: "A program that uses nothing of it",
@@ -51,6 +53,8 @@ TITLES = {
     series: "Many series",
     absence: "After a long absence",
     host: "Watching the host",
+    telling: "Telling",
+    storm: "Ten thousand incidents at once",
     rules: "Judging",
 }
 SDK_TITLE = "The SDK beside its peers"

@@ -25,6 +25,7 @@ import psutil
 READY_S = 30
 PACKAGES = {  # of Debian, by the program's name
     "prometheus": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
     "victoria-metrics": "victoria-metrics",
     "prometheus-node-exporter": "prometheus-node-exporter",
     "netdata": "netdata",

@@ -10,6 +10,11 @@ scrape_configs:
   scrape_interval: 1s
   static_configs: [{{targets: ["{target}"]}}]
 """
+RULING = """
+global: {{evaluation_interval: 1s}}
+rule_files: [rules.yml]
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}]}}
+"""
 SAMPLES = {
     "server": 'prometheus_tsdb_head_samples_appended_total{type="float"}',
     "agent": "prometheus_agent_samples_appended_total",
@@ -17,7 +22,10 @@ SAMPLES = {
 
 
 class Prometheus(Daemon):
-    """With `mode="agent"` it only keeps what it would pass on."""
+    """With `mode="agent"` it only keeps what it would pass on.
+
+    With `rules` and the port of an `alertmanager` it judges by them, each second.
+    """
 
     name = "prometheus"
     program = "prometheus"
@@ -28,6 +36,9 @@ class Prometheus(Daemon):
         text = (
             SCRAPING.format(target=self.options.get("target", "").split("/")[2]) if scraping else ""
         )
+        if rules := self.options.get("rules"):
+            (self.folder / "rules.yml").write_text(rules)
+            text += RULING.format(port=self.options["alertmanager"])
         (self.folder / "prometheus.yml").write_text(text or "global: {}\n")
         places = {
             "server": [f"--storage.tsdb.path={self.folder}/data"],

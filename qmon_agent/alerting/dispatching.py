@@ -87,7 +87,8 @@ class Dispatcher:
             starts_at=notice.fired_at,
             resolved_at=notice.resolved_at,
         )
-        if self._plan is not None and self.knows(alarm.id):
+        is_other = self.knows(alarm.id) and self._heard.get(alarm.id) != alarm.labels
+        if self._plan is not None and is_other:
             self._groups = relabelled(self._groups, alarm, root=self._plan.root)
         self._notices[alarm.id], self._heard[alarm.id] = notice, alarm.labels
         self._news.append(alarm)

@@ -86,6 +86,11 @@ class AlertService:
         self._start()
 
     @property
+    def plan(self) -> Plan | None:
+        """The routing tree and who is on call, where that is configured."""
+        return self._hearing.plan
+
+    @property
     def problems(self) -> dict[str, str]:
         """Alerts that cannot work, and why."""
         return self._inquiry.troubles | self._watches.problems

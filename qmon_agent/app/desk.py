@@ -94,6 +94,7 @@ class AgentDesk:
         handling = await asyncio.to_thread(care.do, incident, done)
         return msgspec.structs.asdict(handling)
 
+<<<<<<< HEAD
     async def why(self, *, incident: str, alert: str, channel: str) -> dict[str, Any]:
         from qmon_agent.app.why import why_alert, why_incident
 
@@ -102,6 +103,28 @@ class AgentDesk:
             lambda: asked(judged, alert or incident, channel=channel, clock=self._clock)
         )
 
+=======
+    async def alert_figures(self, *, since_s: float, zone: str) -> dict[str, Any]:
+        from qmon_agent.app.alert_figures import figures_since
+
+        judged = self._parts.judged
+        people = judged.alerting.plan.duty.people if judged.alerting.plan else {}
+        return await asyncio.to_thread(
+            figures_since,
+            judged.state,
+            since_s=since_s,
+            zone=zone,
+            people=people,
+            clock=self._clock,
+        )
+
+    async def label(self, incident: str, asked: Mapping[str, Any]) -> bool:
+        from qmon_agent.app.alert_figures import label_incident
+
+        state = self._parts.judged.state
+        return await asyncio.to_thread(label_incident, state, incident, asked, clock=self._clock)
+
+>>>>>>> cbb34f1 (alerts: figures of how soon, how well and how loudly, label; bench: telling beside Prometheus and Alertmanager, a storm; thousands at once join groups in linear time)
     async def silences(self) -> list[dict[str, Any]]:
         from qmon_agent.app.management import all_silences
 

@@ -1,4 +1,4 @@
-"""`qmon-agent incidents`: what fires, and what did."""
+"""`qmon-agent incidents`: what fires, what did, and how well that went."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 import click
 
 from qmon_agent.cli._control import find_control
+from qmon_agent.cli._deeds import seconds_of
+from qmon_agent.cli._figures import figure_lines
 from qmon_agent.cli._place import Place, with_place
-from qmon_agent.cli._shown import show_json, show_table
+from qmon_agent.cli._shown import printable, show_json, show_table
 from qmon_agent.cli._times import with_moments
 from qmon_agent.domain.incidents import State
 
@@ -20,7 +22,7 @@ _COLUMNS = (
 _MOMENTS = ("since", "resolved_at")
 
 
-@click.command
+@click.group(invoke_without_command=True)
 @click.option(
     "--state-of",
     "states",
@@ -31,10 +33,27 @@ _MOMENTS = ("since", "resolved_at")
 @click.option("--limit", default=100, show_default=True, help="At most so many, newest first.")
 @with_place
 def command(*, states: tuple[str, ...], limit: int, place: Place) -> None:
-    """List incidents, newest first."""
+    """List incidents, newest first; or show how alerting did."""
+    if click.get_current_context().invoked_subcommand:
+        return
     asked = urlencode([*(("state", state) for state in states), ("limit", limit)])
     answer = find_control(place.locations).get(f"/api/incidents?{asked}")
     if place.json:
         show_json(answer)
     else:
         show_table(_COLUMNS, with_moments(answer["incidents"], _MOMENTS))
+
+
+@command.command
+@click.option("--since", default="30d", show_default=True, help="How far back: 7d.")
+@click.option("--zone", default="UTC", show_default=True, help="Where nights are meant.")
+@with_place
+def stats(*, since: str, zone: str, place: Place) -> None:
+    """Show how soon, how well and how loudly alerting worked."""
+    asked = urlencode({"since_s": seconds_of("--since", since), "zone": zone})
+    answer = find_control(place.locations).get(f"/api/incidents/figures?{asked}")
+    if place.json:
+        show_json(answer)
+        return
+    for line in figure_lines(answer["figures"]):
+        click.echo(printable(line))

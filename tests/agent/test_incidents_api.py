@@ -97,6 +97,32 @@ class TestIncidents:
         assert 400 == (await ask("POST", "/api/incidents/none/ack", json={}))[0]
 
 
+class TestFigures:
+    async def test_say_how_it_went(self, ask, incident):
+        await ask("POST", f"/api/incidents/{incident}/ack", json={"by": "ann"})
+        await ask("POST", f"/api/incidents/{incident}/label", json={"text": "useful"})
+        status, told = await ask("GET", "/api/incidents/figures?zone=Europe/Berlin", "read")
+        figures = told["figures"]
+
+        assert (200, 1, 1) == (status, figures["fired"], figures["quality"]["useful"])
+        assert (False, "Europe/Berlin", 30) == (
+            figures["is_cut"], figures["zone"], len(figures["trend"])
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("asked", ["since_s=0", "since_s=nan", "since_s=x", "zone=Nowhere"])
+    async def test_say_what_is_wrong(self, ask, asked):
+        status, said = await ask("GET", f"/api/incidents/figures?{asked}", "read")
+
+        assert (400, asked.partition("=")[0]) == (status, said["error"].partition(":")[0])
+
+    async def test_are_of_labels_that_mean_something(self, ask, incident):
+        path = f"/api/incidents/{incident}/label"
+
+        assert 400 == (await ask("POST", path, json={"text": "great"}))[0]
+        assert 403 == (await ask("POST", path, "read", json={"text": "noise"}))[0]
+        assert 404 == (await ask("POST", "/api/incidents/no/label", json={"text": "noise"}))[0]
+
+
 class TestCommands:
     async def test_do_what_they_say(self, ask, incident, command):
         for words in (
@@ -112,6 +138,15 @@ class TestCommands:
 
         assert ["assign", "comment", "snooze", "ack", "resolve"] == kinds
         assert "inactive" == shown["incident"]["state"]
+
+    async def test_label_and_show_figures(self, ask, incident, command):
+        assert (0, "") == await command("label", incident, "noise")
+        assert (1, "no incident none\n") == await command("label", "none", "noise")
+        code, said = await command("incidents", "stats", "--since", "1d")
+        _, listed = await command("incidents", "--json")
+
+        assert (0, True) == (code, said.startswith("1 incident fired from "))
+        assert f'"id": "{incident}"' in listed
 
     async def test_fail_where_nothing_fires(self, agent, command):
         code, said = await command("ack", "none")

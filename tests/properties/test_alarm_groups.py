@@ -3,7 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmon_agent.domain.alarms.groups import Alarm, Endpoint, Quiet, dispatch, next_due
+from qmon_agent.domain.alarms.groups import (
+    Alarm,
+    Endpoint,
+    Quiet,
+    dispatch,
+    join,
+    next_due,
+)
 from qmon_agent.domain.alarms.route_tree import Branch, plant
 
 WAIT, INTERVAL, REPEAT = 30, 300, 700
@@ -189,3 +196,28 @@ class TestGroups:
             before = looks.get(said.key)
             assert said.reason == "first" or before is None or at - before >= INTERVAL
             looks[said.key] = at
+
+
+class TestJoining:
+    @given(
+        STEPS,
+        st.lists(
+            st.builds(
+                Alarm,
+                id=st.sampled_from("abcdef"),
+                labels=st.sampled_from([{"g": "a"}, {"g": "b"}]),
+                starts_at=st.integers(900, 2_000),
+                resolved_at=st.sampled_from([0, 1_500]),
+            )
+        ),
+    )
+    def test_together_is_joining_one_by_one(self, steps, news):
+        before = played(steps).groups
+        known = {key: (group, dict(group.alarms)) for key, group in before.items()}
+        one_by_one = before
+        for alarm in news:
+            one_by_one = join(one_by_one, [alarm], 2_000, root=ROOT)
+
+        assert one_by_one == join(before, news, 2_000, root=ROOT)
+        # Nothing happens to what was there before.
+        assert known == {key: (group, dict(group.alarms)) for key, group in before.items()}

@@ -147,11 +147,19 @@ def _is_due(group: Group, now: int, route: Route) -> bool:
 def join(groups: Groups, news: Iterable[Alarm], now: int, *, root: Route) -> Groups:
     """The groups after some alerts have begun, changed or ended."""
     joined = dict(groups)
+    # Copied once, however many come: a storm may put thousands into one group.
+    members: dict[Key, dict[str, Alarm]] = {}
     for alarm in news:
         for key, route in _keys(alarm, root).items():
             group = joined.get(key)
-            if group is not None or alarm.fires:
-                joined[key] = _with(group, alarm, now, route=route)
+            if group is None and not alarm.fires:
+                continue
+            if key not in members:
+                members[key] = dict(group.alarms) if group else {}
+                due_at = now + route.group_wait_ns
+                joined[key] = _with(group, members[key], anchor=alarm.id, due_at=due_at)
+            joined[key] = _waited(joined[key], alarm, now, route=route)
+            members[key][alarm.id] = alarm
     return joined
 
 
@@ -226,13 +234,17 @@ def _keys(alarm: Alarm, root: Route) -> dict[Key, Route]:
     }
 
 
-def _with(group: Group | None, alarm: Alarm, now: int, *, route: Route) -> Group:
+def _with(group: Group | None, members: dict[str, Alarm], *, anchor: str, due_at: int) -> Group:
+    """The group, or a new one, with these members, which may still become more."""
     if group is None:
-        group = Group(due_at=now + route.group_wait_ns, anchor=alarm.id)
-    # Who has waited long enough elsewhere, as before a restart, waits no more.
+        return Group(alarms=members, due_at=due_at, anchor=anchor)
+    return replace(group, alarms=members)
+
+
+def _waited(group: Group, alarm: Alarm, now: int, *, route: Route) -> Group:
+    """Who has waited long enough elsewhere, as before a restart, waits no more."""
     waited = not group.was_due and alarm.starts_at + route.group_wait_ns < now
-    due_at = min(group.due_at, now) if waited else group.due_at
-    return replace(group, alarms={**group.alarms, alarm.id: alarm}, due_at=due_at)
+    return replace(group, due_at=now) if waited and now < group.due_at else group
 
 
 def _look(

@@ -1,4 +1,4 @@
-"""Incidents, newest first; one with its life; and what somebody does with it."""
+"""Incidents, newest first; one with its life; their figures; and what somebody does with one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from qmon_agent.http.gate import needs
 
 _MOST = 1_000
 _YEAR_S = 366 * 86_400
+_MONTH_S = 30 * 86_400
 
 
 class DeedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +55,40 @@ def routes(desk: Desk) -> list[Route]:
 
     return [
         Route("/api/incidents", incidents),
+        *_of_figures(desk),
         Route("/api/incidents/{incident:str}", incident),
         Route("/api/incidents/{incident:str}/{deed:str}", handle, methods=["POST"]),
     ]
+
+
+def _of_figures(desk: Desk) -> list[Route]:
+    @needs("read")
+    async def figures(request: Request) -> Response:
+        asked = request.query_params
+        found = await desk.alert_figures(
+            since_s=_seconds(asked.get("since_s", str(_MONTH_S))), zone=asked.get("zone", "UTC")
+        )
+        return json_answer({"version": 1, "figures": found})
+
+    @needs("admin")
+    async def label(request: Request) -> Response:
+        asked = await question(request, DeedRequest)
+        name = request.path_params["incident"]
+        is_there = await desk.label(name, msgspec.to_builtins(asked))
+        answer = {"version": 1, "incident": name, "labelled": is_there}
+        return json_answer(answer, status=200 if is_there else 404)
+
+    return [
+        Route("/api/incidents/figures", figures),
+        Route("/api/incidents/{incident:str}/label", label, methods=["POST"]),
+    ]
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise QueryError(f"since_s: {text!r} is no number") from None
+    if not 0 < seconds <= _YEAR_S:
+        raise QueryError("since_s: it has to be longer than nothing, and a year at most")
+    return seconds

@@ -20,6 +20,7 @@ from . import schema, sqlite
 from .catalog import Catalog
 from .groups import Groups
 from .handlings import Handlings
+from .histories import Histories
 from .incidents import Incidents
 from .outbox import Outbox
 from .silences import Silences
@@ -50,6 +51,7 @@ class StateStore:
         self.incidents = Incidents(self)
         self.groups = Groups(self)
         self.handlings = Handlings(self)
+        self.histories = Histories(self)
         self.silences = Silences(self)
         self.outbox = Outbox(self)
         self.tokens = Tokens(self)
