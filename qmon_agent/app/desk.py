@@ -94,7 +94,6 @@ class AgentDesk:
         handling = await asyncio.to_thread(care.do, incident, done)
         return msgspec.structs.asdict(handling)
 
-<<<<<<< HEAD
     async def why(self, *, incident: str, alert: str, channel: str) -> dict[str, Any]:
         from qmon_agent.app.why import why_alert, why_incident
 
@@ -103,7 +102,6 @@ class AgentDesk:
             lambda: asked(judged, alert or incident, channel=channel, clock=self._clock)
         )
 
-=======
     async def alert_figures(self, *, since_s: float, zone: str) -> dict[str, Any]:
         from qmon_agent.app.alert_figures import figures_since
 
@@ -124,7 +122,6 @@ class AgentDesk:
         state = self._parts.judged.state
         return await asyncio.to_thread(label_incident, state, incident, asked, clock=self._clock)
 
->>>>>>> cbb34f1 (alerts: figures of how soon, how well and how loudly, label; bench: telling beside Prometheus and Alertmanager, a storm; thousands at once join groups in linear time)
     async def silences(self) -> list[dict[str, Any]]:
         from qmon_agent.app.management import all_silences
 

@@ -66,10 +66,9 @@ class Desk(Protocol):
         """It is on disk before this returns; raises QueryError for one that does not fire."""
         ...
 
-<<<<<<< HEAD
     async def why(self, *, incident: str, alert: str, channel: str) -> Mapping[str, Any]:
         """All that is known of one of the two, with answers; raises QueryError."""
-=======
+
     async def alert_figures(self, *, since_s: float, zone: str) -> dict[str, Any]:
         """What alerting did in the last so many seconds; raises QueryError."""
         ...
@@ -77,7 +76,6 @@ class Desk(Protocol):
     async def label(self, incident: str, asked: Mapping[str, Any]) -> bool:
         """Whether there is such an incident; raises QueryError for what is no label."""
         ...
->>>>>>> cbb34f1 (alerts: figures of how soon, how well and how loudly, label; bench: telling beside Prometheus and Alertmanager, a storm; thousands at once join groups in linear time)
 
     async def silences(self) -> list[dict[str, Any]]: ...
 
