@@ -11,6 +11,7 @@ from qmon_agent.domain.alarms.windows import Window
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock, SystemClock
 from qmon_agent.domain.incidents import ACTIVE, close
+from qmon_agent.domain.rule_health import Ailment, ailments
 from qmon_agent.settings import AlertOptions
 from qmon_agent.store.state import StateStore
 from qmon_agent.vitals import Vitals
@@ -21,6 +22,7 @@ from .books import Books, Key
 from .care import Care
 from .evaluation import Cell, evaluate
 from .followers import ROUNDS, Followers
+from .health import MOST_PROBLEM, UNFAILED, Failed, facts_of
 from .hearing import Hearing
 from .inquiry import NOTE, SAMPLES, Inquiry
 from .newcomers import unchanged
@@ -60,6 +62,7 @@ class AlertService:
         self._clock = clock or SystemClock()
         self._vitals = vitals or Vitals()
         self._found = found
+        self._failed: dict[str, Failed] = {}
         self._lock = RLock()
         self._hearing = Hearing(store, self._clock)
         self.muting = self._hearing.muting
@@ -101,6 +104,22 @@ class AlertService:
         with self._lock:
             mute = [watch.alert.name for watch in self._watches if not watch.is_matched]
             return mute + self._inquiry.unmatched
+
+    def health(self, now: int) -> list[Ailment]:
+        """Alerts that cannot be judged, never see anything, never fire or always do."""
+        fired = self._store.incidents.last_fired()
+        with self._lock:
+            unmatched = frozenset(self.unmatched)
+            rules = [
+                facts_of(
+                    watch,
+                    last_fired=fired.get(watch.alert.id, 0),
+                    is_matched=watch.alert.name not in unmatched,
+                    failed=self._failed.get(watch.alert.name, UNFAILED),
+                )
+                for watch in self._watches
+            ]
+        return [*ailments(rules, now)]
 
     def declare(self, options: Sequence[AlertOptions]) -> None:
         """Make these the configured alerts; raises ConfigError before anything is changed."""
@@ -242,8 +261,12 @@ class AlertService:
         try:
             for fact in watch.rule.notice(batch):
                 self._evaluate(watch, fact.instance, fact, now=batch.time)
-        except Exception:  # noqa: BLE001 - a rule that fails must leave every other one alone
-            self._vitals.add("alert_rule_failures", alert=watch.alert.name)
+        except Exception as problem:  # noqa: BLE001 - a rule that fails must leave every other one alone
+            self._fail(watch, f"{type(problem).__name__}: {problem}", batch.time)
+
+    def _fail(self, watch: Watch, problem: str, now: int) -> None:
+        self._vitals.add("alert_rule_failures", alert=watch.alert.name)
+        self._failed[watch.alert.name] = Failed(now, problem[:MOST_PROBLEM])
 
     def _ask(self, now: int) -> None:
         for watch, fact, at in self._inquiry.answers(now):
@@ -266,7 +289,7 @@ class AlertService:
         if done.wake is not None:
             self._wakes.wish(key, done.wake)
         if done.failed:
-            self._vitals.add("alert_rule_failures", alert=watch.alert.name)
+            self._fail(watch, done.failed, now)
         if after != before:
             self._books.keep(key, after)
         self._followers.note(watch.alert.name, instance, after=after, before=before)

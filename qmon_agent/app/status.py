@@ -128,6 +128,7 @@ class StatusReport:
             "instances": states,
             "problems": judged.alerting.problems,
             "never_matched": judged.alerting.unmatched,
+            "health": msgspec.to_builtins(judged.alerting.health(self._plan.clock.now())),
         }
 
     def _problems(

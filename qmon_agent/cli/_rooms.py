@@ -117,8 +117,10 @@ def _channels(status: Status) -> Iterator[Finding]:
 def _alerts(rules: Status) -> Iterator[Finding]:
     for name, problem in rules["problems"].items():
         yield Finding("fail", f"alert {name}", f"{problem}; qmon-agent check-config says more")
-    for name in rules["never_matched"]:
-        yield Finding("warn", f"alert {name}", "never matched: no such system and metric seen yet")
+    for each in rules["health"]:
+        kind = each["kind"].replace("_", " ")
+        verdict: Verdict = "ok" if each["kind"] == "never_fired" else "warn"
+        yield Finding(verdict, f"alert {each['alert']}", f"{kind}: {each['detail']}")
     states = ", ".join(f"{n} {state}" for state, n in rules["instances"].items())
     yield Finding("ok", "alerts", states or "nothing to judge yet")
 

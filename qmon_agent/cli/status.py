@@ -71,8 +71,9 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"memory: {memory['resident_bytes'] >> 20} of {most} MiB, {level}"
     yield _active(status["cardinality"])
     yield from (f"  {line}" for line in over_budget(status))
-    for name in rules["never_matched"]:
-        yield f"  alert {name}: never matched, its system or metric has not been seen yet"
+    for each in rules["health"]:
+        kind = each["kind"].replace("_", " ")
+        yield printable(f"  alert {each['alert']}: {kind}: {each['detail']}")
     yield from _sources(status)
     for name, told in status["processors"].get("steps", {}).items():
         each_ns = told["nanoseconds"] // max(told["came"], 1)

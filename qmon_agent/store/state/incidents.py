@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, exists, insert, or_, select
+from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select
 
 from .database import Database, record
 from .dialects import insert_new, upsert
@@ -79,6 +79,13 @@ class Incidents:
         with self._database.reading() as connection:
             row = connection.execute(asked).first()
         return None if row is None else record(IncidentRecord, row)
+
+    def last_fired(self) -> dict[int, int]:
+        """Alert → when it fired last, of those that did within what is kept."""
+        newest = select(INCIDENTS.c.alert, func.max(INCIDENTS.c.fired_at))
+        fired = newest.where(INCIDENTS.c.fired_at > 0).group_by(INCIDENTS.c.alert)
+        with self._database.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(fired)}
 
     def transitions_of(self, incident: str) -> list[TransitionRecord]:
         """The life of one incident, in order."""
