@@ -22,9 +22,11 @@ from qmon_agent.domain.plugins import options_of
 from qmon_agent.settings import AlertOptions
 
 from .rules import RULES, About
+from .usual import USUALLY
 from .watch import LIFE, Life, build_rule, policy_of
 
 CREATED_BY = "config"
+OURS = {CREATED_BY, USUALLY}
 
 
 class Catalog(Protocol):
@@ -37,9 +39,12 @@ class Catalog(Protocol):
     def set_alert_status(self, names: Sequence[str], status: str) -> None: ...
 
 
-def check_alerts_of(options: Sequence[AlertOptions]) -> None:
-    """Raise what is wrong with tables that cannot work; touches nothing."""
-    names = [each.name for each in options]
+def check_alerts_of(options: Sequence[AlertOptions], usual: Sequence[AlertOptions] = ()) -> None:
+    """Raise what is wrong with tables that cannot work; touches nothing.
+
+    `usual` are those that are there as well, and may be spoken of.
+    """
+    names = [each.name for each in (*options, *usual)]
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     reason = "there is more than one alert of this name"
     problems: list[QmonError] = [ConfigError(f"alerts.{name}", reason) for name in twice]
@@ -72,16 +77,27 @@ def _strangers(about: About, names: Sequence[str], where: str) -> Iterator[Confi
             yield ConfigError(where, f"there is no alert {name!r}", nearest_to(name, names))
 
 
-def declare(catalog: Catalog, options: Sequence[AlertOptions]) -> None:
-    """Add or change the declared alerts, and switch those off that are declared no more."""
-    check_alerts_of(options)
+def declare(
+    catalog: Catalog, options: Sequence[AlertOptions], usual: Sequence[AlertOptions] = ()
+) -> None:
+    """Add or change the declared alerts, and switch those off that are declared no more.
+
+    `usual` are the agent's own, which leave alone what somebody else has called by their names.
+    """
+    check_alerts_of(options, usual)
     catalog.put_alerts([_alert(each, metric=_metric(catalog, each)) for each in options])
     declared = {each.name for each in options}
-    gone = [
-        alert.name
-        for alert in catalog.alerts()
-        if alert.created_by == CREATED_BY and alert.name not in declared
+    before = catalog.alerts()
+    taken = declared | {each.name for each in before if each.created_by not in OURS}
+    # A metric that only we ask for is none of the catalog's until somebody sends it.
+    own = [
+        msgspec.structs.replace(_alert(each), created_by=USUALLY)
+        for each in usual
+        if each.name not in taken
     ]
+    catalog.put_alerts(own)
+    declared |= {each.name for each in own}
+    gone = [each.name for each in before if each.created_by in OURS and each.name not in declared]
     catalog.set_alert_status(gone, "inactive")
 
 

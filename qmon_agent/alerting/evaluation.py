@@ -50,7 +50,7 @@ def evaluate(
         verdict=judged.verdict,
         severity=severity,
         reason=judged.reason,
-        is_vote=judged.is_news or fact is not None,
+        is_vote=fact is not None,
     )
     episode, transitions = follow(_graded(cell), opinion, now, policy=policy)
     began = bool(transitions) and transitions[0].before == "inactive"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,14 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
     labels: Mapping[str, str]
     fires: bool | None
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store has answered to the statement of a rule, row by row, or why it did not."""
+
+    sql: str
+    rows: tuple[Mapping[str, Any], ...] = ()
+    failed: str = ""
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +47,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """Not of the record, but what its judging has changed of other alerts."""
     environment: str = ""
     record_id: int = 0
+    replies: tuple[Reply, ...] = ()
+    """Not of the record, but of the store."""
     position: str = ""
     names: dict[int, tuple[str, dict[str, str]]] = msgspec.field(default_factory=dict)
     """What the series of a point is called, by the point's id: many rules ask for the same."""

@@ -26,11 +26,13 @@ from .health import MOST_PROBLEM, UNFAILED, Failed, facts_of
 from .hearing import Hearing
 from .inquiry import NOTE, SAMPLES, Inquiry
 from .newcomers import unchanged
-from .observed import Observed
+from .observed import Observed, Reply
 from .papers import REMOVED, Change, Telling, begins
+from .replies import Replies, facts_in, statements_of
 from .routing_plan import Plan
-from .rules import Fact, Found
+from .rules import Fact, Found, Statement
 from .standing import Standing, standings
+from .usual import USUALLY
 from .wakes import Wakes
 from .watch import Watch
 from .watches import Watches
@@ -77,6 +79,7 @@ class AlertService:
         self.care = Care(
             self._lock, self._watches, books=self._books, clock=self._clock, close=self._resolve
         )
+        self._replies = Replies()
         self._watches.refresh()
         for alert, instance, cell in self._watches.restore(store.incidents.states()):
             self._retire(alert, instance, cell)
@@ -96,14 +99,14 @@ class AlertService:
     @property
     def problems(self) -> dict[str, str]:
         """Alerts that cannot work, and why."""
-        return self._inquiry.troubles | self._watches.problems
+        failed = self._inquiry.troubles | self._replies.problems(self._watches)
+        return failed | self._watches.problems
 
     @property
     def unmatched(self) -> list[str]:
         """Alerts whose system or metric nobody has ever sent: misspelt, or not there yet."""
         with self._lock:
-            mute = [watch.alert.name for watch in self._watches if not watch.is_matched]
-            return mute + self._inquiry.unmatched
+            return self._watches.unmatched + self._inquiry.unmatched
 
     def health(self, now: int) -> list[Ailment]:
         """Alerts that cannot be judged, never see anything, never fire or always do."""
@@ -118,12 +121,14 @@ class AlertService:
                     failed=self._failed.get(watch.alert.name, UNFAILED),
                 )
                 for watch in self._watches
+                # Those that are there by themselves are there to be quiet.
+                if watch.alert.created_by != USUALLY or watch.alert.name in self._failed
             ]
         return [*ailments(rules, now)]
 
-    def declare(self, options: Sequence[AlertOptions]) -> None:
-        """Make these the configured alerts; raises ConfigError before anything is changed."""
-        declaring.declare(self._store.catalog, options)
+    def declare(self, options: Sequence[AlertOptions], usual: Sequence[AlertOptions] = ()) -> None:
+        """Make these, and `usual` of the agent's own, the alerts; raises ConfigError before."""
+        declaring.declare(self._store.catalog, options, usual)
         self.reload()
 
     def tell(
@@ -153,6 +158,24 @@ class AlertService:
             self._inquiry.take_up(self._watches)
             self._tell_newcomers()
             self._start()
+
+    @property
+    def statements(self) -> list[tuple[int, Statement]]:
+        """What alerts want to ask the store, by their numbers."""
+        with self._lock:
+            return statements_of(self._watches)
+
+    def reply(self, alert_id: int, reply: Reply) -> None:
+        """Judge what the store has answered, and what it has not."""
+        with self._lock:
+            watch, now = self._watches.get(alert_id), self._clock.now()
+            if watch is None:
+                return
+            self._replies.note(watch.alert.name, reply)
+            for fact in facts_in(watch, reply, now):
+                self._evaluate(watch, fact.instance, fact, now=now)
+            self._follow(now)
+            self._books.write_due(now)
 
     def resume(self) -> str:
         """The position up to which everything is written; read on from there."""
@@ -330,7 +353,10 @@ class AlertService:
         if self._hearing.is_by_tree(change.alert):
             return ()
         silenced = self._hearing.is_silenced(change.matched_labels, now)
-        return () if silenced else change.alert.channels or self._channels
+        if silenced or change.alert.channels:
+            return () if silenced else change.alert.channels
+        # Nobody asked for what is there by itself: it is told to whom it names.
+        return () if change.alert.created_by == USUALLY else self._channels
 
     def _tell_newcomers(self) -> None:
         """Who is named for what fires already hears of it as well."""

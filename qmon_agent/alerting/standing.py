@@ -28,6 +28,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     unknown_since: int = 0
     changes_at: int = 0
     """When it goes on to another state if nothing else changes."""
+    created_by: str = ""
+    """Who has made the alert."""
 
     @property
     def is_firing(self) -> bool:
@@ -53,4 +55,5 @@ def standings(watch: Watch) -> Iterator[Standing]:
             text=cell.text,
             unknown_since=episode.unknown_since,
             changes_at=due_at(episode, watch.policy) or 0,
+            created_by=watch.alert.created_by,
         )

@@ -91,15 +91,26 @@ def build_rule(alert: Alert, *, system: str, metric: str) -> Rule:
 def policy_of(alert: Alert, words: Policy) -> Policy:
     """How its incidents live; raises ConfigError for a vote that makes no sense."""
     # What the alert says beside its threshold is said on purpose, and wins.
-    life = msgspec.convert(alert.options.get(LIFE, {}), Life)
+    where = f"alerts.{alert.name}"
+    life, unknown_for_ns = _life_of(alert, where)
     return Policy(
         for_ns=round(alert.for_s * SECOND) or words.for_ns,
         keep_firing_ns=round(alert.keep_firing_for_s * SECOND) or words.keep_firing_ns,
         severity=alert.severity,
         on_unknown=life.on_unknown or words.on_unknown,
-        unknown_for_ns=parse_duration(life.unknown_for) or words.unknown_for_ns,
-        ballot=_ballot(life, f"alerts.{alert.name}") or words.ballot,
+        unknown_for_ns=unknown_for_ns or words.unknown_for_ns,
+        ballot=_ballot(life, where) or words.ballot,
     )
+
+
+def _life_of(alert: Alert, where: str) -> tuple[Life, int]:
+    try:
+        life = msgspec.convert(alert.options.get(LIFE, {}), Life)
+        return life, parse_duration(life.unknown_for)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}.{LIFE}", str(error)) from None
+    except ValueError as error:
+        raise ConfigError(f"{where}.unknown_for", str(error)) from None
 
 
 def _ballot(life: Life, where: str) -> Ballot | None:

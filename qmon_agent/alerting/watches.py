@@ -15,6 +15,7 @@ from qmon_agent.store.state.ledger import StateRecord
 
 from .evaluation import Cell
 from .observed import Observed
+from .usual import USUALLY
 from .watch import Subject, Watch
 
 
@@ -42,6 +43,15 @@ class Watches:
     def get(self, alert_id: int) -> Watch | None:
         """The watch of an alert, if it is at work."""
         return self._by_alert.get(alert_id)
+
+    @property
+    def unmatched(self) -> list[str]:
+        """Alerts that somebody has made, and that have never seen anything of theirs."""
+        return [
+            watch.alert.name
+            for watch in self
+            if not watch.is_matched and watch.alert.created_by != USUALLY
+        ]
 
     def concerned_by(self, batch: Observed) -> list[Watch]:
         """Those that look at a metric of the batch, or at every batch."""

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from qmon_agent import durable
+from qmon_agent.alerting.usual import usual_of
+from qmon_agent.app.asking import Asking
 from qmon_agent.app.beating import Heart
 from qmon_agent.app.busiest import BusyReport
 from qmon_agent.app.config import LiveConfig
@@ -118,7 +120,9 @@ class Agent:
         self.health.stage = "stopping"
         if self.health.watchdog is not None:
             await self._step("watchdog", self.health.watchdog.stop())
-        await self._tasks.cancel("samplers", "probes", "itself", "heartbeat", "memory")
+        await self._tasks.cancel(
+            "samplers", "probes", "itself", "heartbeat", "memory", "statements"
+        )
         await self._step("sources", self.services.stop_sources())
         await self._step("processors", self.services.processing.drain())
         await self._step("processors", self.services.processing.stop())
@@ -126,6 +130,15 @@ class Agent:
         await asyncio.gather(self._stop_judging(), self._stop_storing(), self._stop_forwarding())
         await self._step("http", self._doors.stop())
         await self._close()
+
+    def _asking(self) -> Asking:
+        judged = self.parts.judged
+        return Asking(
+            judged.alerting,
+            ask=self.desk.query,
+            on_thread=judged.walk.on_thread,
+            vitals=self.parts.vitals,
+        )
 
     def _watch(self) -> None:
         watchdog = self.health.watchdog = Watchdog(
@@ -135,6 +148,7 @@ class Agent:
             note=self.log,
         )
         watchdog.start()
+        self._tasks.run("statements", self._asking().run)
         itself = Itself(self._plan, self.parts, report=self._report, health=self.health)
         if self._config.settings.samplers.enabled and itself.interval_s:
             self._tasks.run("itself", itself.run)
@@ -146,7 +160,8 @@ class Agent:
         parts = self.parts
         judged = open_judged(self._plan, self._hears, taking=parts.taking, vitals=parts.vitals)
         try:
-            judged.alerting.declare(self._config.settings.alerts)
+            settings = self._config.settings
+            judged.alerting.declare(settings.alerts, usual_of(settings))
         except BaseException:
             judged.state.close()
             raise

@@ -12,6 +12,7 @@ from qmon_agent.alerting.declaring import check_alerts_of
 from qmon_agent.alerting.maintenance import make_windows
 from qmon_agent.alerting.routing_plan import Plan as RoutingPlan
 from qmon_agent.alerting.routing_plan import make_plan
+from qmon_agent.alerting.usual import check_usual, usual_of
 from qmon_agent.app.routes import lost_routes
 from qmon_agent.domain.alarms.windows import Window
 from qmon_agent.domain.clock import SECOND
@@ -74,7 +75,8 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
         if (channel := look.at(f"channels.{name}", make_channel, name, table)) is not None
     }
     look.problems += _strange_channels(settings)
-    look.at("alerts", check_alerts_of, settings.alerts)
+    look.at("alerts", check_alerts_of, settings.alerts, usual_of(settings))
+    look.problems += check_usual(settings)
     look.at("retention", keep_seconds, settings)
     for name in _NUMBERED:
         look.at(name, refuse_negative, getattr(settings, name), name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from qmon_agent.alerting.usual import usual_of
 from qmon_agent.app.beating import Heart
 from qmon_agent.app.charting import StoreCharts
 from qmon_agent.app.checking import Plugins, load_plugins
@@ -101,11 +102,11 @@ class Services:
 
     async def _switch(self, settings: Settings, plugins: Plugins) -> None:
         before = self._config.settings
-        await asyncio.to_thread(self._parts.judged.alerting.declare, settings.alerts)
+        await asyncio.to_thread(_declare, self._parts, settings)
         try:
             sources = await self._switch_sources(before, settings, plugins=plugins)
         except BaseException:
-            await asyncio.to_thread(self._parts.judged.alerting.declare, before.alerts)
+            await asyncio.to_thread(_declare, self._parts, before)
             raise
         self._config.take(settings, msgspec.structs.replace(plugins, sources=sources))
         await self._switch_sinks(before, settings, plugins=plugins)
@@ -229,6 +230,10 @@ def _told(problem: Exception) -> str:
     if isinstance(problem, QmonError):
         return "; ".join(map(in_full, (problem, *problem.others)))
     return f"{type(problem).__name__}: {problem}"
+
+
+def _declare(parts: Parts, settings: Settings) -> None:
+    parts.judged.alerting.declare(settings.alerts, usual_of(settings))
 
 
 async def _nowhere(_: Mapping[str, Source]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.alerting.usual import USUALLY
 from qmon_agent.app.busiest import budgets_of, metrics_of
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.conservation import Stock
@@ -122,6 +123,9 @@ class StatusReport:
         judged = self._parts.judged
         states: dict[str, int] = {}
         for standing in judged.alerting.standings():
+            # What watches by itself, and has nothing to say, says nothing.
+            if standing.created_by == USUALLY and standing.state == "inactive":
+                continue
             states[standing.state] = states.get(standing.state, 0) + 1
         return {
             "lag": judged.walk.lag,

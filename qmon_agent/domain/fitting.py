@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, isfinite
-from statistics import fmean
 
 import msgspec
 
@@ -24,7 +23,7 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
 
 def fitted(times: Sequence[float], values: Sequence[float]) -> Trend:
     """The line through at least two points of different times; flat where there are none."""
-    middle, level = fmean(times), fmean(values)
+    middle, level = sum(times) / len(times), sum(values) / len(values)
     spread = sum((time - middle) ** 2 for time in times)
     along = sum((t - middle) * (v - level) for t, v in zip(times, values, strict=True))
     varied = sum((value - level) ** 2 for value in values)

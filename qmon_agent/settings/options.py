@@ -181,6 +181,17 @@ class AlertOptions(Options, frozen=True, kw_only=True):
     """Further options of the rule."""
 
 
+class Defaults(Options, frozen=True, kw_only=True):
+    """What the agent does without being asked."""
+
+    alerts: bool = True
+    """Whether its own quiet alerts are on."""
+    off: tuple[str, ...] = ()
+    """Names of those that are not."""
+    channels: tuple[str, ...] = ()
+    """Who is told by them; if nobody is named, they are only listed, or `[routing]` decides."""
+
+
 class Settings(Options, frozen=True, kw_only=True):
     """The whole file. Plug-in sections stay tables: the plug-in's own fields say what fits."""
 
@@ -198,6 +209,7 @@ class Settings(Options, frozen=True, kw_only=True):
     oncall: OncallOptions = OncallOptions()
     maintenance: tuple[MaintenanceOptions, ...] = ()
     alerts: tuple[AlertOptions, ...] = ()
+    defaults: Defaults = Defaults()
     probes: tuple[dict[str, Any], ...] = ()
     processors: tuple[dict[str, Any], ...] = ()
     tests: tuple[dict[str, Any], ...] = ()

@@ -3,10 +3,10 @@
 import pytest
 
 from qmon_agent.alerting.evaluation import Cell, evaluate
-from qmon_agent.alerting.observed import Observed
+from qmon_agent.alerting.observed import Observed, Reply
 from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
-from qmon_agent.domain.errors import ConfigError, InvalidThresholdError
+from qmon_agent.domain.errors import ConfigError
 from qmon_sdk.protocol.signals import Error, Log, Point, Session
 
 BAD = {"metric": "requests", "where": {"status": "5*"}}
@@ -85,8 +85,10 @@ class TestThreshold:
             RULES.build("threshold", {"metric": "temp", "threshold": ">= 80", "clear": "< 90"})
 
     def test_refuses_a_line_that_is_none(self):
-        with pytest.raises(InvalidThresholdError):
-            RULES.build("threshold", {"metric": "temp", "threshold": "> 80", "critical": "hot"})
+        for option in ("clear", "critical", "critical_clear"):
+            wrong = {"metric": "temp", "threshold": "> 80", "critical": "> 90", option: "hot"}
+            with pytest.raises(ConfigError, match=option):
+                RULES.build("threshold", wrong)
 
 
 class TestRateOfChange:
@@ -171,6 +173,10 @@ class TestForecast:
             judge.see(60, points=gauge(float(value(minute))))
 
         assert "inactive" == judge.state
+
+    def test_refuses_a_line_that_nothing_comes_nearer_to(self):
+        with pytest.raises(ConfigError, match="threshold"):
+            RULES.build("forecast", FULL | {"threshold": "!= 1"})
 
 
 class TestBurnRate:
@@ -343,3 +349,30 @@ class TestEscalatingError:
 
     def test_is_not_told_of_an_error_that_is_new(self):
         assert "inactive" == Judge("escalating_error").see(errors=self.errors(500)).state
+
+
+class TestSql:
+    OF = "SELECT service, count(*) AS n FROM errors GROUP BY ALL"
+
+    def answer(self, *rows):
+        return {"replies": (Reply(sql=self.OF, rows=rows),)}
+
+    def test_compares_the_last_column_and_is_named_by_the_others(self):
+        judge = Judge("sql", query=self.OF, threshold="> 5")
+
+        judge.see(**self.answer({"service": "shop", "n": 6}))
+
+        assert ("firing", {"service": "shop"}) == (judge.state, judge.cell.labels)
+        assert "firing" == judge.wait(60).state
+
+    def test_does_not_know_without_answers_or_without_a_number(self):
+        judge = Judge("sql", query=self.OF, threshold="> 5", every="10s", timeout="1s")
+
+        judge.see(**self.answer({"service": "shop", "n": None}))
+        assert "not_a_number" == judge.state
+        assert "no_data" == judge.see(**self.answer({"service": "shop", "n": 1})).wait(33).state
+
+    @pytest.mark.parametrize("wrong", [{"timeout": "2m"}, {"timeout": "0s"}, {"query": " "}])
+    def test_refuses_what_could_not_be_asked(self, wrong):
+        with pytest.raises(ConfigError):
+            RULES.build("sql", {"query": self.OF, "threshold": 1} | wrong)

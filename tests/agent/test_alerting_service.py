@@ -117,7 +117,17 @@ class TestLives:
         assert [[], [], ["firing"]] == told
         assert "P1" in str(desk.store.view("incidents"))
 
-    @pytest.mark.parametrize("wrong", [{"votes": "5 of 3"}, {"may_miss": "often"}])
+    def test_of_an_alert_made_by_others_are_a_problem_when_wrong(self, desk):
+        options = {"metric": "temp", "life": {"on_unknown": "explode"}}
+        desk.store.catalog.put_alert(Alert(name="theirs", threshold="> 1", options=options))
+
+        desk.service.reload()
+
+        assert "life" in desk.service.problems["theirs"]
+
+    @pytest.mark.parametrize(
+        "wrong", [{"votes": "5 of 3"}, {"may_miss": "often"}, {"unknown_for": "soon"}]
+    )
     def test_that_cannot_be_are_refused(self, desk, wrong):
         with pytest.raises(ConfigError, match=f"alerts.v.{next(iter(wrong))}"):
             desk.service.declare([AlertOptions(name="v", metric="temp", threshold=5, **wrong)])
@@ -315,12 +325,28 @@ class TestRestart:
         stories = []
         for places in ((), crashes):
             desk = Desk(tmp_path_factory.mktemp("replay") / "state.db")
-            desk.service.declare([HOT, AT_ONCE])
+            desk.service.declare([HOT, AT_ONCE, *WINDOWED])
             play(desk, values, places)
             stories.append((desk.told(), desk.states()))
             desk.store.close()
 
         assert stories[0] == stories[1]
+
+
+def windowed(rule, **options):
+    window = {"window": "4s"} if rule != "changepoint" else {"learn": 3, "false_alarm_every": 9}
+    line = {} if rule == "changepoint" else {"threshold": "> 2"}
+    return AlertOptions(name=rule, rule=rule, metric="temp", options=window | options, **line)
+
+
+WINDOWED = [
+    windowed("rate_of_change"),
+    windowed("percentile", min_events=1, clear="< 1.5", critical="> 5"),
+    windowed("forecast", min_samples=2, min_fit=0.0, within="9s"),
+    windowed("changepoint"),
+    AlertOptions(name="voted", metric="temp", threshold=5, votes="2 of 3"),
+    AlertOptions(name="both", rule="composite", options={"expression": "'at-once' and voted"}),
+]
 
 
 def play(desk, values, crashes):

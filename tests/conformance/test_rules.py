@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmon_agent.alerting.evaluation import Cell, evaluate
-from qmon_agent.alerting.observed import Changed, Observed
+from qmon_agent.alerting.observed import Changed, Observed, Reply
 from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
@@ -17,6 +17,7 @@ from qmon_sdk.protocol.signals import CheckIn, Error, Log, Point, Session
 
 BAD, ALL = {"metric": "temp", "where": {"room": "b*"}}, {"metric": "temp"}
 OPTIONS = {
+    "sql": {"query": "SELECT service, n FROM t", "threshold": "> 5", "every": "1s"},
     "threshold": {"metric": "temp", "threshold": "> 5", "system": "shop", "clear": "< 3"},
     "absence": {"metric": "temp", "system": "shop", "after": "3s"},
     "anomaly": {"metric": "temp", "system": "shop", "min_samples": 3, "stale_after": "3s"},
@@ -109,6 +110,19 @@ CHANGED = st.lists(
     ),
     max_size=2,
 ).map(tuple)
+REPLIES = st.lists(
+    st.builds(
+        Reply,
+        sql=st.sampled_from(["SELECT service, n FROM t", "other"]),
+        rows=st.lists(
+            st.fixed_dictionaries(
+                {"service": st.just("shop"), "n": st.none() | st.integers(0, 9) | VALUES}
+            ),
+            max_size=2,
+        ).map(tuple),
+    ),
+    max_size=1,
+).map(tuple)
 SIGNALS = st.fixed_dictionaries(
     {
         "points": POINTS,
@@ -117,6 +131,7 @@ SIGNALS = st.fixed_dictionaries(
         "sessions": SESSIONS,
         "logs": LOGS,
         "changed": CHANGED,
+        "replies": REPLIES,
     }
 )
 STEPS = st.lists(
@@ -132,6 +147,7 @@ ONE_OF_EACH = {
     "errors": [Error(type="E", user_id="u")],
     "sessions": [Session(status="crashed")],
     "logs": [Log(body="it broke")],
+    "replies": (Reply(sql="SELECT service, n FROM t", rows=({"service": "shop", "n": 9},)),),
     "changed": (Changed(alert="a", instance="x", labels={"service": "shop"}, fires=True),),
     "checkins": [CheckIn(monitor="a")],
 }
@@ -197,7 +213,7 @@ class TestEveryRule:
         assert all(wake is None or wake > now for now, _, _, wake in told)
 
     def test_looks_at_its_own_system_only(self, rule):
-        told = ONE_OF_EACH | {"changed": ()}
+        told = ONE_OF_EACH | {"changed": (), "replies": ()}
 
         assert [] == list(rule.notice(Observed(service="away", time=1, **told)))
 

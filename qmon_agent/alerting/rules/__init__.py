@@ -28,6 +28,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """What nobody but the rule itself reads."""
 
 
+GONE, FAILED = "gone", "failed"
+"""In the detail of a fact: an instance is in the newest answer no more, or there is no answer."""
+
+
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A signal that nobody sent, because what it tells is that nobody did."""
 
@@ -51,8 +55,6 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What was worked out and compared, where it is not what the fact says."""
     severity: str = ""
     """How bad it is; empty: as bad as the fact says, or else the alert."""
-    is_news: bool = False
-    """Whether something was measured although there is no fact: it counts where there is a vote."""
     found: tuple[Found, ...] = ()
     """To be kept beside what was sent; after a crash perhaps again."""
 
@@ -77,6 +79,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to say of an instance, as a template."""
 
 
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule asks the store over and over; one statement that reads."""
+
+    sql: str
+    every_s: float
+    timeout_s: float
+
+
 class About(msgspec.Struct, frozen=True, kw_only=True):
     """What the service must know of a rule before there is any data."""
 
@@ -90,6 +100,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """Other alerts whose changes are shown to it."""
     expected: tuple[Fact, ...] = ()
     """Instances that are judged from the start on."""
+    statement: Statement | None = None
+    """Whose replies are shown to it; instances that are in none any more are shown as `GONE`."""
     policy: Policy = Policy()
     """`for` and `keep_firing_for`, where the rule's own words say them."""
     question: Question | None = None

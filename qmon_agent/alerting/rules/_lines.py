@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.errors import ConfigError, InvalidThresholdError
 from qmon_agent.domain.incidents import Policy
-from qmon_agent.domain.thresholds import Level, parse_threshold, worst_of
+from qmon_agent.domain.thresholds import Level, Threshold, parse_threshold, worst_of
 
 from . import Judgement
 
@@ -69,13 +69,21 @@ class Lined(msgspec.Struct, kw_only=True):
 
 
 def _level(line: str | float, clear: str | float, option: str, *, severity: str = "") -> Level:
+    # The alert's own line is told of by whoever builds the rule; the others are options.
     level = Level(
-        line=parse_threshold(line),
-        clear=parse_threshold(clear) if clear != "" else None,
+        line=_option(line, option.removesuffix("_clear")) if severity else parse_threshold(line),
+        clear=_option(clear, option) if clear != "" else None,
         severity=severity,
     )
     _refuse_crossed(level, option)
     return level
+
+
+def _option(text: str | float, option: str) -> Threshold:
+    try:
+        return parse_threshold(text)
+    except InvalidThresholdError as error:
+        raise ConfigError(option, str(error)) from None
 
 
 def _refuse_crossed(level: Level, option: str) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration, print_duration
+from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.fitting import fitted, time_until
 from qmon_agent.domain.incidents import Policy
 from qmon_agent.domain.thresholds import Threshold, parse_threshold
@@ -22,6 +23,7 @@ from ._measures import check_measure
 from ._series import Selector
 
 _MINUTE = 60 * SECOND
+_LINES = (">", ">=", "<", "<=")
 
 
 class ForecastRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +57,8 @@ class ForecastRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         check_measure(self.measure)
         self._line = parse_threshold(self.threshold)
+        if self._line.operator not in _LINES:
+            raise ConfigError("threshold", f"nothing comes nearer to {self._line}", _LINES)
         ahead, back = parse_duration(self.within), parse_duration(self.window)
         over = max(ahead, parse_duration(self.clear_within))
         self._times = ahead, over, back, parse_duration(self.stale_after)
@@ -78,21 +82,25 @@ class ForecastRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         rows, wake = within(memory["rows"], at, BINS), memory["seen"] + stale
         if len(rows) < self.min_samples or 2 * (rows[-1][1] - rows[0][1]) < back:
             return unknown(memory, "too_few_points", wake)
-        left = self._left([row[1] for row in rows], [row[2] for row in rows])
-        return self._judged(memory, left, wake)
+        # A line through sixty points is laid anew with each bin, not with each point.
+        if memory.get("fitted") != at:
+            left = self._left([row[1] for row in rows], [row[2] for row in rows])
+            memory = {**memory, "fitted": at, "left": left if isfinite(left) else None}
+        return self._judged(memory, wake)
 
     def _left(self, times: list[float], values: list[float]) -> float:
-        """How long until the line is crossed; nothing if it is crossed now."""
-        if self._line.crossed_by(values[-1]):
-            return 0.0
+        """How long until the line is crossed."""
         trend = fitted(times, values)
         heads_there = self._line.crossed_by(self._line.bound + trend.slope * 10**20)
         if trend.fit < self.min_fit or not heads_there:
             return inf
         return time_until(trend, self._line.bound)
 
-    def _judged(self, memory: Mapping[str, Any], left: float, wake: int) -> Judgement:
+    def _judged(self, memory: Mapping[str, Any], wake: int) -> Judgement:
         ahead, over, *_ = self._times
+        left = inf if memory["left"] is None else memory["left"]
+        if self._line.crossed_by(memory["rows"][-1][2]):
+            left = 0.0
         held = left <= (over if memory.get("held") else ahead)
         return Judgement(
             verdict="breach" if held else "clear",

@@ -20,6 +20,8 @@ from ._lines import Lined
 from ._series import group, name_of
 
 SHOWN = 200
+READ = 4_096
+"""Of a line, what a pattern is looked for in: how long it is, is up to who sends it."""
 _REGEX = "~"
 
 
@@ -75,7 +77,7 @@ class LogPatternRule(Lined, kw_only=True, forbid_unknown_fields=True):
             (not self.levels or log.level in self.levels)
             and self.where.items() <= log.attributes.items()
             and logger.search(log.logger)
-            and text.search(log.body)
+            and text.search(log.body[:READ])
         )
 
     def judge(self, memory: Mapping[str, Any], fact: Fact | None, now: int) -> Judgement:

@@ -11,7 +11,7 @@ from qmon_agent.alerting.observed import Observed
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.sketches import added, joined, pairs_of, sketch_of
-from qmon_agent.domain.windows import within
+from qmon_agent.domain.windows import Row, within
 from qmon_sdk.protocol.buckets import fold, quantile
 
 from . import About, Fact, Judgement
@@ -67,12 +67,19 @@ class PercentileRule(Lined, kw_only=True, forbid_unknown_fields=True):
         if fact is not None:
             rows = added(rows, at, fact.detail["sketch"], keep=BINS)
         rows = within(rows, at, BINS)
-        memory = {**memory, "rows": rows}
+        running = rows[-1:] if rows and rows[-1][0] >= at else []
+        # What the bins before this one hold is put together once for all points of this one.
+        past = memory["past"] if memory.get("at") == at else _past(rows, running)
+        memory = {**memory, "rows": rows, "at": at, "past": past}
         wake = (at + 1) * self._width_ns if rows else None
-        whole = joined(rows)
+        whole = joined([[0, *past], *running])
         events = sum(whole.values())
         if events < max(self.min_events, 1):
             return unknown(memory, "too_few_events", wake)
         value = quantile(whole, self.percentile / _ALL)
         text = f"p{self.percentile:g} is {value:.4g} (of {events:.0f})"
         return self.compared(value, memory, wake=wake, text=text)
+
+
+def _past(rows: list[Row], running: list[Row]) -> list[int]:
+    return pairs_of(joined(rows[: len(rows) - len(running)]))
