@@ -51,7 +51,7 @@ def _firing(promtool, text):
 def ours(promtool, rules, series, *, times, folder):
     """The same of an alert service that takes the imported rules, and a point of each sample."""
     clock = HandClock(START_S * SECOND)
-    store = StateStore.open(f"sqlite:///{folder}/{START_S}-{id(rules)}.db", clock)
+    store = StateStore.open(f"sqlite:///{folder}/state.db", clock)
     service = AlertService(store, channels=("console",), clock=clock)
     text = json.dumps({"groups": [{"name": "g", "interval": "15s", "rules": rules}]})
     imported = read_rules({"f": text})
@@ -94,8 +94,10 @@ def test_alerts_are_those_of_prometheus(promtool, drawn_alerts, is_whole, tmp_pa
     for seed in range(WORLDS[is_whole]):
         draw = drawn_alerts.DrawAlerts(Random(seed))
         world = draw.rules(), draw.series()
-        expected = theirs(promtool, *world, times=times, folder=tmp_path)
-        found = ours(promtool, *world, times=times, folder=tmp_path)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        expected = theirs(promtool, *world, times=times, folder=folder)
+        found = ours(promtool, *world, times=times, folder=folder)
 
         for time, one, other in zip(times, expected, found, strict=True):
             for rule in world[0]:
