@@ -56,7 +56,7 @@ metric = "full"
 threshold = "> 5"
 """
 NOTE = (
-    "100 groups, each told once; `group_wait` is a second in both, and is in the time. "
+    "100 groups, by us each told once; `group_wait` is a second in both, and is in the time. "
     "Alertmanager gets its alerts ready made, in one request; we judge as many series."
 )
 
@@ -82,13 +82,11 @@ def _ours(count):
             speakers = [
                 _Speaker(qmon.agent.socket, n, count // PROCESSES) for n in range(PROCESSES)
             ]
-            for speaker in speakers:
-                speaker.say(1.0)
+            _say(speakers, 1.0)
             qmon.settled("points", {"sent": count})
             before, resident = spent([qmon.main]), qmon.main.memory_info().rss
             begun = time.perf_counter()
-            for speaker in speakers:
-                speaker.say(9.0)
+            _say(speakers, 9.0)
             took = _told(receiver, "ours", count=count, begun=begun)
             grown = qmon.main.memory_info().rss - resident
             return took, spent([qmon.main]) - before, resident / 1e6, grown / 1e6
@@ -116,20 +114,24 @@ def _theirs(count):
 
 
 def _told(receiver, path, *, count, begun):
-    """Seconds until the last message; it fails unless each incident is in exactly one."""
+    """Seconds until everyone was named; of ours, each incident has to be in exactly one message."""
     receiver.wait(path, GROUPS, patience_s=PATIENCE_S)
     time.sleep(QUIET_S)  # one too many would come now
-    messages = receiver.got(path)
-    named = collections.Counter(
-        each["labels"]["n"] for body, _ in messages for each in body["alerts"]
-    )
-    cut = sum(body["truncatedAlerts"] for body, _ in messages)
-    if len(messages) != GROUPS or cut or len(named) != count or named.total() != count:
+    messages = sorted(receiver.got(path), key=lambda each: each[1])
+    named, last = collections.Counter(), 0.0
+    for body, at in messages:
+        if len(named) < count:
+            last = at
+        named.update(each["labels"]["n"] for each in body["alerts"])
+    is_once = len(messages) == GROUPS and named.total() == count
+    if len(named) != count or (path == "ours" and not is_once):
         raise AssertionError(
             f"{len(messages)} messages instead of {GROUPS} name {len(named)} of {count}, "
             f"{named.total()} times"
         )
-    return max(at for _, at in messages) - begun
+    if not is_once:
+        progress(f"storm: {path} in {len(messages)} messages, which name {named.total():,}")
+    return last - begun
 
 
 def _alert(number):
@@ -138,6 +140,14 @@ def _alert(number):
 
 def _labels(number):
     return {"region": f"region {number // len(ALERTS) % REGIONS}", "n": str(number)}
+
+
+def _say(speakers, value):
+    """All at once, and wait until all of it is on disk."""
+    for speaker in speakers:
+        speaker.say(value)
+    for speaker in speakers:
+        speaker.hear()
 
 
 class _Speaker:
@@ -153,7 +163,7 @@ class _Speaker:
         self.link.connect(str(path))
 
     def say(self, value):
-        """Tell of each of its series, and wait until that is on disk."""
+        """Tell of each of its series."""
         now = time.time_ns()
         points = [
             Point(time=now, metric=_alert(n), value=value, attributes=_labels(n))
@@ -165,6 +175,9 @@ class _Speaker:
             blocks=(block_of("point", points),),
         )  # fmt: skip
         self.link.send(pack_length(encode_frame(frame)))
+
+    def hear(self):
+        """Wait until it is acknowledged."""
         decode_ack(self.link.recv(1 << 16)[4:])
 
 

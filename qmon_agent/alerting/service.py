@@ -66,6 +66,7 @@ class AlertService:
         self._found = found
         self._failed: dict[str, Failed] = {}
         self._lock = RLock()
+        self._ticked_at = 0
         self._hearing = Hearing(store, self._clock)
         self.muting = self._hearing.muting
         self._books = Books(
@@ -190,12 +191,14 @@ class AlertService:
             self._ask(batch.time)
             self._follow(batch.time)
             self._books.position = batch.position or self._books.position
-            self._books.write_due(batch.time)
+            # What is judged late is told now: for groups, time does not go back and forth.
+            self._books.write_due(max(batch.time, self._ticked_at))
 
     def tick(self, now: int | None = None) -> None:
         """Let time pass: call about once a second, whether anything arrives or not."""
         with self._lock:
             now = self._clock.now() if now is None else now
+            self._ticked_at = now
             self.care.look(now)
             if self.muting.look(now):
                 self._tell_newcomers()

@@ -60,8 +60,8 @@ class Desk:
         self.service = AlertService(self.store, channels=CHANNELS, clock=self.clock)
         self.service.tell(CHANNELS, plan_of(self.tree) if self.tree else None)
 
-    def point(self, metric, value, service="shop"):
-        now = self.clock.now()
+    def point(self, metric, value, service="shop", *, ago=0):
+        now = self.clock.now() - ago * SECOND
         attributes = {"at": service}
         self.service.observe(
             Observed(
@@ -136,6 +136,13 @@ class TestGroups:
             ("chat", "firing", "first", "hot"),
             ("chat", "firing", "first", "slow"),
         ] == desk.told()
+
+    def test_wait_for_the_next_look_also_with_news_that_is_judged_late(self, desk):
+        desk.point("delay", 6.0)
+        desk.pass_by(10)
+        desk.point("temp", 6.0, ago=2)
+
+        assert [("chat", "firing", "first", "slow")] == desk.told()
 
     def test_are_told_at_once_where_nobody_waits(self, desk):
         desk.point("temp", 6.0, service="db")
