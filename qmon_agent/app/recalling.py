@@ -64,7 +64,7 @@ def wanted_by(subjects: Iterable[About], names: set[str], known: Iterable[str]) 
         if not (about.signals or about.metric or about.question or about.alerts):
             return Wanted(shown=tuple(KINDS), metrics=None)
         shown |= dict.fromkeys(each for each in about.signals if each in KINDS)
-        looked_at |= {about.metric, *about.also} - {""}
+        looked_at |= {about.metric, *about.also, *about.beside} - {""}
     for metric in known:
         if metric in looked_at or (names and may_be(metric, names)):
             metrics[metric] = None

@@ -8,8 +8,9 @@ import time
 import pytest
 
 from qmon_agent.alerting import AlertService, Observed
+from qmon_agent.alerting.rules import RULES
 from qmon_agent.app.backtesting import Backtested, Spell, Trace, backtest, compared
-from qmon_agent.app.recalling import Span, Wanted, recalled
+from qmon_agent.app.recalling import Span, Wanted, recalled, wanted_by
 from qmon_agent.app.stopped import stopped
 from qmon_agent.domain.clock import SECOND, HandClock
 from qmon_agent.domain.sparklines import sparkline
@@ -123,6 +124,14 @@ class TestRecalling:
         assert sorted(times) == times
         assert 2 * len(VALUES) == sum(len(batch.points) for batch in batches)
         assert ["prod"] == [batch.environment for batch in batches if batch.errors]
+
+    @pytest.mark.parametrize(("rule", "metric"), [("received", "alert."), ("probe_down", "probe.")])
+    def test_brings_what_a_rule_reads_beside_what_it_looks_at(self, rule, metric):
+        about = RULES.build(rule, {}).about()
+        known = [about.metric, *about.beside, "other"]
+
+        assert tuple(known[:-1]) == wanted_by([about], set(), known).metrics
+        assert all(name.startswith(metric) for name in known[:-1])
 
     def test_is_not_fooled_by_names(self, ask):
         wanted = Wanted(shown=("points",), metrics=("temp' OR '1'='1",))

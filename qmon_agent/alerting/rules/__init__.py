@@ -94,6 +94,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """Only batches with points of this metric are of interest; empty: every batch."""
     also: tuple[str, ...] = ()
     """Further metrics, where there is one."""
+    beside: tuple[str, ...] = ()
+    """Metrics that it reads of such a batch as well, and that are of no interest alone."""
     signals: tuple[str, ...] = ()
     """Only batches with any of these are of interest, by their names in `Observed`."""
     alerts: tuple[str, ...] = ()

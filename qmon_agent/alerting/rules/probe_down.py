@@ -37,7 +37,7 @@ class ProbeDownRule(Struct, kw_only=True, forbid_unknown_fields=True):
         self._stale_ns = parse_duration(self.stale_after)
 
     def about(self) -> About:
-        return About(metric=_UP)
+        return About(metric=_UP, beside=(_FAILURES,))
 
     def notice(self, batch: Observed) -> Iterator[Fact]:
         if batch.service != self.system:

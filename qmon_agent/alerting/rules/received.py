@@ -47,7 +47,7 @@ class ReceivedRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 raise ConfigError(f"severities.{said}", f"no severity {severity!r}", known)
 
     def about(self) -> About:
-        return About(metric=_FIRING)
+        return About(metric=_FIRING, beside=(_VALID_UNTIL,))
 
     def notice(self, batch: Observed) -> Iterator[Fact]:
         vouched = {
