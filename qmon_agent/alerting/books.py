@@ -17,6 +17,7 @@ from qmon_agent.vitals import Vitals
 from .evaluation import Cell
 from .hearing import Hearing
 from .papers import Change, Telling, write_up
+from .routing_plan import Plan
 
 Key = tuple[int, str]
 CHECKPOINT_NS = 5 * SECOND
@@ -44,6 +45,8 @@ class Books:
         self._cells: dict[Key, Cell | None] = {}
         self._checkpoint_due = 0
         self._not_before = 0
+        self.ticked_at = 0
+        """When time last passed; a record may be older than that."""
         self._notes: Callable[[], dict[str, str]] = dict
 
     def keep(self, key: Key, cell: Cell | None) -> None:
@@ -60,6 +63,11 @@ class Books:
         self._hearing.note(change, notices)
         for transition in change.transitions:
             self._vitals.add("alert_transitions", after=transition.after)
+
+    @property
+    def plan(self) -> Plan | None:
+        """The routing tree and who is on call."""
+        return self._hearing.plan
 
     def is_by_tree(self, alert: Alert) -> bool:
         """Whether the routing tree decides who is told."""
@@ -89,6 +97,10 @@ class Books:
         self._hearing.turn(self._entry, now)
         if self._entry.has_news or (self._cells and now >= self._checkpoint_due):
             self.write(now)
+
+    def write_heard(self, at: int) -> None:
+        """The same after a record: what is judged late is told now, as time does not go back."""
+        self.write_due(max(at, self.ticked_at))
 
     def write(self, now: int) -> bool:
         """Write all there is; no when the store refuses, and it is tried again later."""

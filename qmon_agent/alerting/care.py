@@ -18,6 +18,7 @@ from qmon_agent.store.state.ledger import RemarkRecord
 from .books import Books
 from .evaluation import Cell
 from .papers import ACK_EXPIRED, ACKNOWLEDGED, SNOOZE_ENDED, Change, Telling
+from .routing_plan import Plan
 from .watch import Watch
 from .watches import Watches
 
@@ -60,6 +61,11 @@ class Care:
         self._books = books
         self._clock = clock
         self._close = close
+
+    @property
+    def plan(self) -> Plan | None:
+        """The routing tree and who is on call, where that is configured."""
+        return self._books.plan
 
     def do(self, incident: str, deed: Deed) -> Handling:
         """On disk before this returns; raises QueryError for an incident that does not fire."""

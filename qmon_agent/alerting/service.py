@@ -66,7 +66,6 @@ class AlertService:
         self._found = found
         self._failed: dict[str, Failed] = {}
         self._lock = RLock()
-        self._ticked_at = 0
         self._hearing = Hearing(store, self._clock)
         self.muting = self._hearing.muting
         self._books = Books(
@@ -91,11 +90,6 @@ class AlertService:
         self._inquiry.take_up(self._watches)
         self._inquiry.restore(store.incidents.noted(NOTE), store.incidents.noted(SAMPLES))
         self._start()
-
-    @property
-    def plan(self) -> Plan | None:
-        """The routing tree and who is on call, where that is configured."""
-        return self._hearing.plan
 
     @property
     def problems(self) -> dict[str, str]:
@@ -191,14 +185,13 @@ class AlertService:
             self._ask(batch.time)
             self._follow(batch.time)
             self._books.position = batch.position or self._books.position
-            # What is judged late is told now: for groups, time does not go back and forth.
-            self._books.write_due(max(batch.time, self._ticked_at))
+            self._books.write_heard(batch.time)
 
     def tick(self, now: int | None = None) -> None:
         """Let time pass: call about once a second, whether anything arrives or not."""
         with self._lock:
             now = self._clock.now() if now is None else now
-            self._ticked_at = now
+            self._books.ticked_at = now
             self.care.look(now)
             if self.muting.look(now):
                 self._tell_newcomers()

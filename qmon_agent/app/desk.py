@@ -106,7 +106,8 @@ class AgentDesk:
         from qmon_agent.app.alert_figures import figures_since
 
         judged = self._parts.judged
-        people = judged.alerting.plan.duty.people if judged.alerting.plan else {}
+        plan = judged.alerting.care.plan
+        people = plan.duty.people if plan else {}
         return await asyncio.to_thread(
             figures_since,
             judged.state,
