@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from .daemons import end, free_port, spent
+from .daemons import OPEN, end, free_port, spent
 
 SECONDS = 10
 SETTLE_S = 6
@@ -114,7 +114,7 @@ def _peer(program, *options):
 
 def collectd():
     """What collectd writes of what Debian has switched on, each second."""
-    folder = Path(tempfile.mkdtemp(prefix="qmon-bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="qmon-bench-", dir=OPEN))
     looks_at = "\n".join(f"LoadPlugin {name}" for name in LOOKS_AT)
     (folder / "collectd.conf").write_text(COLLECTD.format(folder=folder, looks_at=looks_at))
     options = ("-f", "-C", str(folder / "collectd.conf"), "-P", str(folder / "pid"))
