@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from qmon_agent.ingest.pipeline import Kept
-from qmon_agent.journal import GroupCommitter, Journal
+from qmon_agent.journal import GroupCommitter, Journal, sort_of
 from qmon_agent.vitals import Vitals
 
 # Garbage by the thousand must not become a queue: beyond this it is counted, and not kept.
@@ -49,7 +49,7 @@ class JournalKeeper:
         return kept
 
     async def bury(self, payload: bytes, reason: str) -> None:
-        self._vitals.add("dead_letters", reason=reason.partition(":")[0])
+        self._vitals.add("dead_letters", reason=sort_of(reason))
         if self._burials >= _BURIALS:
             self._vitals.add("dead_letters_not_kept")
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,7 +69,7 @@ class StatusReport:
             "uptime_s": round(time.monotonic() - self._began, 3),
             "rss_bytes": resident_bytes(),
             "conservation": {**conservation, "held_by_processors": self._processing.held},
-            "dead_letters": self._dead_letters(),
+            "dead_letters": await asyncio.to_thread(self._dead_letters),
             "journal": msgspec.to_builtins(journal),
             "store": {**msgspec.to_builtins(store), "lag": store.lag},
             "rules": rules,
@@ -113,11 +114,12 @@ class StatusReport:
         return judged.conservation.totals().balance(stock)
 
     def _dead_letters(self) -> dict[str, int]:
-        return {
-            dict(labels)["reason"]: n
-            for (name, labels), n in self._parts.vitals.counters().items()
-            if name == "dead_letters"
-        }
+        """Those an earlier agent has left, and those since; it reads the disk."""
+        letters = Counter(self._parts.taking.journal.dead_letters_found())
+        for (name, labels), n in self._parts.vitals.counters().items():
+            if name == "dead_letters":
+                letters[dict(labels)["reason"]] += n
+        return dict(letters)
 
     def _rules(self) -> Document:
         judged = self._parts.judged

@@ -4,6 +4,7 @@ from .committer import CommitResult as CommitResult
 from .committer import GroupCommitter as GroupCommitter
 from .cursors import Cursors as Cursors
 from .deadletters import DeadLetter as DeadLetter
+from .deadletters import sort_of as sort_of
 from .disk import Disk as Disk
 from .disk import DiskFile as DiskFile
 from .disk import OsDisk as OsDisk

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 
@@ -27,6 +29,11 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
 
 
+def sort_of(reason: str) -> str:
+    """What letters are counted by: the reason without its particulars."""
+    return reason.partition(":")[0]
+
+
 class DeadLetters:
     """A small journal of its own, written without waiting for the disk and bounded in bytes."""
 
@@ -37,6 +44,8 @@ class DeadLetters:
         self._lock = threading.Lock()
         self._open: OpenSegment | None = None
         self._next_id = 0
+        self._first_number = 0
+        self._found: Counter[str] | None = None
 
     def bury(self, payload: bytes, reason: str, *, now: int) -> bool:
         """False: the disk did not take it either, which is counted."""
@@ -53,6 +62,17 @@ class DeadLetters:
             self._next_id += 1
         self._counts.add("dead_letters")
         return True
+
+    def found(self) -> Mapping[str, int]:
+        """How many of each sort were there already when this was opened; read once, when asked."""
+        with self._lock:
+            if self._found is None:
+                until = (self._first_number << 32) - 1 if self._first_number else None
+                try:
+                    self._found = self._count(until)
+                except OSError:
+                    return {}  # asked again with the next status
+            return self._found
 
     def list(self, limit: int = 100) -> list[DeadLetter]:
         """The newest ones, newest last."""
@@ -78,6 +98,18 @@ class DeadLetters:
         with self._lock:
             self._close()
 
+    def _count(self, until: int | None) -> Counter[str]:
+        reader = JournalReader(self._places.dead, START, disk=self._places.disk)
+        found: Counter[str] = Counter()
+        try:
+            while records := reader.read(until, max_bytes=1 << 20):
+                for record in records:
+                    reason, _, _ = msgspec.msgpack.decode(record.payload)
+                    found[sort_of(reason)] += 1
+        finally:
+            reader.close()
+        return found
+
     def _entry(self, payload: bytes, now: int) -> Entry:
         return Entry(
             record_id=self._next_id, time=now, process=_NOBODY, sequence=0, payload=payload
@@ -88,6 +120,7 @@ class DeadLetters:
             self._close()
         if self._open is None:
             number = self._make_room()
+            self._first_number = self._first_number or number
             # Ids begin anew with each segment, so that starting reads none of them.
             self._next_id = number << 32
             name = SegmentName.new(number, self._next_id)

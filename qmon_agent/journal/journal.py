@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from qmon_agent.domain.clock import Clock, SystemClock
@@ -163,6 +163,10 @@ class Journal:
     def bury(self, payload: bytes, reason: str) -> bool:
         """Keep a payload nobody can take as a dead letter; False: not even that."""
         return self._dead.bury(payload, reason, now=self._clock.now())
+
+    def dead_letters_found(self) -> Mapping[str, int]:
+        """How many dead letters of each sort an earlier agent has left."""
+        return self._dead.found()
 
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         return self._dead.list(limit)

@@ -7,8 +7,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from qmon_agent.app import Agent, make_plan
 from qmon_agent.cli.doctor import _agent as look_at_agent
+from qmon_agent.journal import Journal
 from qmon_agent.settings import find_locations
 
 HEAVY = ("google.protobuf", "opentelemetry.proto", "requests")
@@ -119,13 +122,18 @@ class TestStatus:
         assert problem.startswith("sink file: 1 records wait: [Errno")
 
 
-async def test_what_is_committed_when_it_stops_is_sent_still(tmp_path, frame, peer):
+@pytest.fixture
+def agent_home(tmp_path):
+    """Places of an agent that has a file to write to."""
     state = tmp_path / "state"
     state.mkdir()
     config = '[http]\nlisten = "127.0.0.1:0"\n[samplers]\nenabled = false\n'
     (state / "qmon.toml").write_text(config + section(tmp_path / "out"))
-    locations = find_locations(state=str(state), socket=str(tmp_path / "agent.sock"))
-    agent = Agent(make_plan(locations, with_store=False))
+    return find_locations(state=str(state), socket=str(tmp_path / "agent.sock"))
+
+
+async def test_what_is_committed_when_it_stops_is_sent_still(agent_home, tmp_path, frame, peer):
+    agent = Agent(make_plan(agent_home, with_store=False))
     await agent.start()
     await agent.settle()
     await agent.parts.taking.intake.take(frame(1), peer)
@@ -133,6 +141,21 @@ async def test_what_is_committed_when_it_stops_is_sent_still(tmp_path, frame, pe
     await agent.stop()
 
     assert [1] == spans_in(tmp_path / "out")
+
+
+async def test_dead_letters_of_before_are_counted_with_those_since(agent_home):
+    earlier = Journal.open(agent_home.journal)
+    earlier.bury(b"x", "sink loki: HTTP 400")
+    earlier.close()
+    agent = Agent(make_plan(agent_home, with_store=False))
+    await agent.start()
+    await agent.settle()
+    await agent.parts.taking.keeper.bury(b"y", "sink loki: HTTP 404")
+
+    letters = (await agent._report.make())["dead_letters"]
+
+    await agent.stop()
+    assert {"sink loki": 2} == letters
 
 
 def test_an_agent_is_light_until_it_sends():

@@ -140,6 +140,24 @@ class TestDeadLetters:
         assert ["second"] == [letter.reason for letter in again.dead_letters(1)]
         again.close()
 
+    def test_of_before_are_counted_by_sort_and_those_since_are_not(self, journal, home):
+        for reason in ("sink a: no", "sink a: never", "oversize: from b"):
+            journal.bury(b"x", reason)
+        journal.close()
+        again = Journal.open(home, options=SMALL)
+        again.bury(b"y", "oversize: from c")
+
+        found = [again.dead_letters_found() for _ in range(2)]
+
+        assert [{"sink a": 2, "oversize": 1}] * 2 == found
+        again.close()
+
+    def test_of_before_are_none_in_a_new_journal(self, journal):
+        before = dict(journal.dead_letters_found())
+        journal.bury(b"x", "oversize")
+
+        assert ({}, {}) == (before, journal.dead_letters_found())
+
 
 class TestCursors:
     def test_survive_a_restart(self, journal, home):
