@@ -66,7 +66,7 @@ class Forwarding:
     def problems(self) -> Iterator[str]:
         for name, forwarder in self._running.items():
             if forwarder.problem:
-                yield f"sink {name}: {forwarder.lag} records wait: {forwarder.problem}"
+                yield f"sink {name}: {forwarder.problem}"
 
     def _committed(self) -> None:
         for forwarder in self._running.values():

@@ -45,10 +45,11 @@ def words(value: Any) -> str:
 
 
 def troubles(status: Mapping[str, Any]) -> Iterator[str]:
-    """Which sources do not take what they should."""
-    for name, said in status["sources"].items():
-        if said.get("trouble"):
-            yield f"source {name}"
+    """Which sources do not take what they should, and which sinks are refused some of it."""
+    for kind in ("source", "sink"):
+        for name, said in status[f"{kind}s"].items():
+            if said.get("trouble"):
+                yield f"{kind} {name}"
     if any(turned_away(status)):
         yield "senders"
 

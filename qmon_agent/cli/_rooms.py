@@ -75,7 +75,7 @@ def _processor(said: Status) -> str:
 
 def _sink(said: Status) -> str:
     if said["breaker"] == "closed":
-        return ""
+        return str(said.get("trouble", ""))
     return "it is tried again by itself: is it up, do its address and token fit?"
 
 

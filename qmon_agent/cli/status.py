@@ -53,10 +53,14 @@ def _in_a_word(status: Mapping[str, Any]) -> str:
 
 
 def _sources(status: Mapping[str, Any]) -> Iterator[str]:
-    for name, said in status["sources"].items():
-        trouble = f"; {printable(said['trouble'])}" if said.get("trouble") else ""
-        yield f"source {name}: {described(said)}{trouble}"
+    yield from _plugs("source", status["sources"])
     yield from (f"senders: {line}" for line in turned_away(status))
+
+
+def _plugs(kind: str, plugs: Mapping[str, Any]) -> Iterator[str]:
+    for name, said in plugs.items():
+        trouble = f"; {printable(said['trouble'])}" if said.get("trouble") else ""
+        yield f"{kind} {name}: {described(said)}{trouble}"
 
 
 def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
@@ -81,8 +85,7 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
             f"processor {name}: came {told['came']}, went {told['went']}, "
             f"dropped {told['dropped']}, held {told['held']}, {each_ns} ns each"
         )
-    for name, said in status["sinks"].items():
-        yield f"sink {name}: {described(said)}"
+    yield from _plugs("sink", status["sinks"])
     config = status["config"]
     yield f"config: generation {config['generation']}, {config['file'] or 'no file'}"
     if config["changed"]:

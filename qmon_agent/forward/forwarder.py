@@ -19,6 +19,7 @@ from qmon_agent.vitals import Vitals
 from .batch import Batch, batch_of
 from .pace import CLOSED, Pace, pause_s
 from .places import hold_back, sending_cursor, sink_cursor, under_way
+from .refusals import Refusals
 from .sinks import Delivery, Remembering, Sink
 
 _DISK_PAUSE_S = 1.0
@@ -84,6 +85,7 @@ class Forwarder:
         self._raised = 0
         self._breaker = CLOSED
         self._error = ""
+        self._refusals = Refusals()
         self._chance = Random()
         self._moved = asyncio.Event()
         self._settled = asyncio.Event()
@@ -127,6 +129,7 @@ class Forwarder:
         counted = partial(self._vitals.count, sink=self.name)
         return {
             **_said_by(self._sink),
+            **({"trouble": words} if (words := self._refusals.words) else {}),
             "lag": self.lag,
             "sent": counted("sink_sent"),
             "rejected": counted("sink_rejected"),
@@ -141,7 +144,9 @@ class Forwarder:
     @property
     def problem(self) -> str:
         """What somebody should know; nothing while the sink takes what it is given."""
-        return "" if self._breaker.state == "closed" else self._error
+        if self._breaker.state != "closed":
+            return f"{self.lag} records wait: {self._error}"
+        return self._refusals.words if self._refusals.is_much else ""
 
     async def _next(self, reader: JournalReader) -> list[Record]:
         """The batch that was on its way, or else what has come; a full one is not waited for."""
@@ -242,6 +247,7 @@ class Forwarder:
         self._vitals.add("sink_sent", sent, sink=self.name)
         self._vitals.add("sink_rejected", delivery.rejected, sink=self.name)
         self._vitals.add("sink_passed_over", delivery.passed_over, sink=self.name)
+        self._refusals.tell(taken=sent, refused=delivery.rejected, why=delivery.detail)
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         with self.pulse:

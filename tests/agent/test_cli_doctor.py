@@ -51,6 +51,17 @@ class TestRooms:
 
         assert "do its address and token fit?" in lines(status)["sink loki"].detail
 
+    async def test_warn_of_a_sink_that_is_refused_some_of_it(self, status):
+        told = {"lag": 0, "breaker": "closed", "error": "", "trouble": "3 of 9 were refused"}
+        status["sinks"]["loki"] = told
+
+        found = lines(status)["sink loki"]
+
+        assert ("warn", "lag 0, breaker closed; 3 of 9 were refused") == (
+            found.verdict,
+            found.detail,
+        )
+
     async def test_name_samplers_that_are_switched_off(self, status):
         status["samplers"] = {"cpu": {"disabled": True, "absent": ""}}
 
@@ -112,6 +123,14 @@ class TestStatus:
 
         assert first.startswith("well, but see source statsd: pid")
         assert "source statsd: lost datagrams 6506; datagrams were lost" in others
+
+    async def test_names_sinks_that_are_refused_some_in_its_first_line(self, status):
+        status["sinks"]["loki"] = {"lag": 0, "trouble": "1 of 99 signals were refused"}
+
+        first, *others = _lines(status)
+
+        assert first.startswith("well, but see sink loki: pid")
+        assert "sink loki: lag 0; 1 of 99 signals were refused" in others
 
 
 class TestHungAgent:

@@ -527,6 +527,18 @@ class TestOtlp:
         assert f"sink otlp: HTTP {status} from v1/traces" == letter.reason
         assert (1, 0) == tuple(line.vitals.count(f"sink_{n}") for n in ("rejected", "sent"))
 
+    async def test_a_refusal_is_a_problem_although_its_breaker_is_closed(self, line, otlp):
+        otlp.receiver.answers += [(400, {}, b"no such thing")]
+        line.take("bad")
+        forwarder = line.start("otlp", SINKS.build("otlp", otlp.options))
+        await delivered(forwarder)
+        line.take("good")
+        await delivered(forwarder)
+
+        assert forwarder.problem.startswith("1 of 2 signals were refused in the last 10 minutes")
+        assert forwarder.problem.endswith("no such thing")
+        assert forwarder.problem == forwarder.describe()["trouble"]
+
     @pytest.mark.parametrize("status", [302, 401, 403, 408, 429, 500, 502, 503, 504])
     async def test_what_may_pass_is_tried_again(self, line, otlp, status):
         otlp.receiver.answers += [(status, {}, b"")]
