@@ -77,6 +77,11 @@ class Books:
         """Who looks after an incident."""
         return self._hearing.handlings.get(incident, UNHANDLED)
 
+    def state_of(self, incident: str) -> str:
+        """As it is written down; empty for one that is not."""
+        found = self._ledger.one(incident)
+        return found.state if found else ""
+
     def handlings(self) -> list[tuple[str, Handling]]:
         """Of all that fire and somebody has done something with."""
         return list(self._hearing.handlings.items())

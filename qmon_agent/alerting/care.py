@@ -33,6 +33,9 @@ _REASONS = {
 }
 
 
+_NOT_FIRING = {"pending": ": it is pending still", "inactive": ": it is over"}
+
+
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody does: `text` is why, or to whom it is given."""
 
@@ -72,7 +75,8 @@ class Care:
         with self._lock:
             found = self._found(incident)
             if found is None:
-                raise QueryError(f"no incident {incident!r} fires")
+                why = _NOT_FIRING.get(self._books.state_of(incident), "")
+                raise QueryError(f"no incident {incident!r} fires{why}")
             watch, instance, cell = found
             now = self._clock.now()
             handling = _done(self._books.handling(incident), deed, now)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from qmon_agent.app.rules_read import alerts_in
+from qmon_agent.app.rules_read import LeftOut, alerts_in
 from qmon_agent.domain.catalog import SEVERITIES
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
@@ -194,6 +194,8 @@ class RuleTests(msgspec.Struct, frozen=True, kw_only=True):
     file: Path
     alerts: tuple[AlertOptions, ...]
     cases: tuple[RuleCase, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    """Rules of Prometheus that cannot be run: a test that expects one of them fails."""
 
 
 def read_rule_tests(file: Path, usual: Path | None) -> RuleTests:
@@ -219,8 +221,10 @@ def _read(file: Path, usual: Path | None) -> RuleTests:
     if not named and usual is None:
         raise ConfigError("rules", "names the files the rules are in")
     files = [file.parent / name for name in named] or [path for path in (usual,) if path]
-    alerts = alerts_in(files)
+    left_out: list[LeftOut] = []
+    alerts = alerts_in(files, left_out=left_out)
     names = [alert.name for alert in alerts]
+    names += [rule.name for rule in left_out if rule.kind == "alert"]
     problems: list[QmonError] = []
     cases = []
     for number, table in enumerate(tables):
@@ -230,7 +234,7 @@ def _read(file: Path, usual: Path | None) -> RuleTests:
         except ConfigError as problem:
             problems += [problem, *problem.others]
     raise_all(problems)
-    return RuleTests(file=file, alerts=alerts, cases=tuple(cases))
+    return RuleTests(file=file, alerts=alerts, cases=tuple(cases), left_out=tuple(left_out))
 
 
 def _content(file: Path) -> dict[str, Any]:

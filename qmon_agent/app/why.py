@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from qmon_agent.alerting import Standing
+from qmon_agent.alerting.promql import Expressions
 from qmon_agent.alerting.service import AlertService
 from qmon_agent.app.dry_run import dry_run
 from qmon_agent.app.judged import Judged
@@ -18,13 +19,16 @@ from qmon_agent.domain.alarms.matchers import Labels
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock
 from qmon_agent.domain.errors import QueryError, nearest_to
+from qmon_agent.domain.exposition_names import likely_names
 from qmon_agent.domain.notices import Notice
+from qmon_agent.monitoring.latest import Reading
 from qmon_agent.store.state import StateStore
 from qmon_agent.store.state.outbox import Message
 
 Document = dict[str, Any]
 _MOST_INSTANCES = 20
 _MOST_INCIDENTS = 5
+_MOST_MISSED = 5
 
 
 def why_incident(judged: Judged, name: str, *, channel: str, clock: Clock) -> Document:
@@ -65,12 +69,13 @@ def why_alert(judged: Judged, name: str, *, channel: str, clock: Clock) -> Docum
     alert, alerting = known[name], judged.alerting
     standings = [each for each in alerting.standings() if each.alert == name]
     incidents = judged.state.incidents.find(alert=alert.id, limit=_MOST_INCIDENTS)
+    is_matched = name not in alerting.unmatched
     document = {
         "now": clock.now(),
         "alert": msgspec.to_builtins(alert),
         "problem": alerting.problems.get(name, ""),
-        "is_matched": name not in alerting.unmatched,
-        "readings": [*_readings(judged, alert)],
+        "is_matched": is_matched,
+        "readings": [*_readings(judged, alert), *(() if is_matched else _missed(judged, alert))],
         "instances": len(standings),
         "standings": [msgspec.to_builtins(each) for each in _of_note(standings)],
         "incidents": [
@@ -138,9 +143,24 @@ def _readings(judged: Judged, alert: Alert) -> Iterator[Document]:
     for system in state.catalog.systems():
         if only in {"", system.name}:
             for name, reading in judged.latest.latest(system.name, [wanted]).items():
-                yield {
-                    "system": system.name,
-                    "metric": name,
-                    "value": reading.value,
-                    "at": reading.timestamp,
-                }
+                yield _reading(system.name, name, reading)
+
+
+def _missed(judged: Judged, alert: Alert) -> Iterator[Document]:
+    """The newest values by the names an expression asks for, though it has seen none of them."""
+    if alert.rule != "promql":
+        return
+    asked = Expressions().parse(str(alert.options["expr"])).walk()
+    wanted = frozenset(selector.name for selector, _ in asked)
+    found = judged.latest.where(lambda metric: not wanted.isdisjoint(likely_names(metric)))
+    newest = sorted(found, key=lambda each: -each[2].timestamp)
+    yield from (_reading(*each) for each in newest[:_MOST_MISSED])
+
+
+def _reading(system: str, metric: str, reading: Reading) -> Document:
+    return {
+        "system": system,
+        "metric": metric,
+        "value": reading.value,
+        "at": reading.timestamp,
+    }

@@ -149,7 +149,11 @@ def _further(told: Document) -> Iterator[str]:
 def _seen(told: Document) -> Iterator[str]:
     alert = told["alert"]
     if not told["is_matched"]:
-        yield "nothing that it looks at was ever seen: is its system or metric misspelt?"
+        yield (
+            "nothing that it looks at has come lately, and what came before the rule was there "
+            f"({when(alert['created_at'])}) it does not know: is it sent still, is its system or "
+            "metric misspelt?"
+        )
     elif not told["instances"]:
         yield "it has had nothing to judge yet"
     for reading in told["readings"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import msgspec
 from qmon_agent.cli._budgets import over_budget
 from qmon_agent.cli._described import described as described_in_words
 from qmon_agent.cli._described import turned_away
+from qmon_agent.cli._times import moment
 
 Verdict = Literal["ok", "warn", "fail"]
 Status = Mapping[str, Any]
@@ -119,6 +121,8 @@ def _alerts(rules: Status) -> Iterator[Finding]:
         yield Finding("fail", f"alert {name}", f"{problem}; qmon-agent check-config says more")
     for each in rules["health"]:
         kind = each["kind"].replace("_", " ")
+        if each["kind"] == "never_matched":
+            kind = f"{kind} since {moment(each['since'], now=time.time_ns())}"
         verdict: Verdict = "ok" if each["kind"] == "never_fired" else "warn"
         yield Finding(verdict, f"alert {each['alert']}", f"{kind}: {each['detail']}")
     states = ", ".join(f"{n} {state}" for state, n in rules["instances"].items())

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def command(*, files: tuple[Path, ...], covered: bool, place: Place) -> int:
     """Run the tests of rules in FILE: what comes in, and every alert that fires.
 
-    An alert that fires and is not listed fails its test. No agent is needed, and none is asked.
+    An alert that fires and is not listed fails its test. A rule of Prometheus that cannot be run is
+    left out, and named; a test that expects it fails. No agent is needed, and none is asked.
     Exit code 1: a test fails. Exit code 3: a file is wrong.
     """
     # Imported here: it brings the rules and the state store.
@@ -42,11 +43,11 @@ def command(*, files: tuple[Path, ...], covered: bool, place: Place) -> int:
     uncovered = any(not each.fires_in for _, rules in ran for each in rules)
     is_well = not failed and not (covered and uncovered)
     if place.json:
-        told = [_document(file, *each) for file, each in zip(files, ran, strict=True)]
+        told = [_document(tests, *each) for tests, each in zip(read, ran, strict=True)]
         show_json({"version": 1, "ok": is_well, "files": told})
         return int(not is_well)
-    for file, (outcomes, rules) in zip(files, ran, strict=True):
-        for line in _lines(file, outcomes, rules):
+    for tests, (outcomes, rules) in zip(read, ran, strict=True):
+        for line in (*_lines(tests.file, outcomes, rules), *_left_out(tests)):
             click.echo(line)
     return int(not is_well)
 
@@ -62,10 +63,10 @@ def _run(tests: RuleTests, progress: Progress) -> tuple[list[RuleOutcome], list[
 
 
 def _document(
-    file: Path, outcomes: Sequence[RuleOutcome], rules: Sequence[Covered]
+    tests: RuleTests, outcomes: Sequence[RuleOutcome], rules: Sequence[Covered]
 ) -> dict[str, Any]:
     return {
-        "file": str(file),
+        "file": str(tests.file),
         "tests": [
             {
                 "name": outcome.name,
@@ -76,6 +77,7 @@ def _document(
             for outcome in outcomes
         ],
         "rules": msgspec.to_builtins(rules),
+        "left_out": msgspec.to_builtins(tests.left_out),
     }
 
 
@@ -95,6 +97,11 @@ def _lines(file: Path, outcomes: Sequence[RuleOutcome], rules: Sequence[Covered]
         if not each.fires_in:
             why = "" if each.judged_in else ": nothing of what comes in is looked at by it"
             yield f"  not covered: {printable(each.alert)} ({each.rule}){why}"
+
+
+def _left_out(tests: RuleTests) -> Iterator[str]:
+    for each in tests.left_out:
+        yield f"  left out: {printable(each.name)} ({each.file}): {printable(each.reason)}"
 
 
 def _fired(told: Mapping[str, Any]) -> str:

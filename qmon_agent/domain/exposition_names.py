@@ -36,6 +36,12 @@ def cleaned(metric: str) -> str:
     return f"_{name}" if name[0].isdigit() else name
 
 
+def likely_names(metric: str) -> tuple[str, ...]:
+    """Those it may be asked for by, where its kind and unit are not known."""
+    name = cleaned(metric)
+    return (metric, name, *(f"{name}_{end}" for end in ("total", "count", "sum", "bucket")))
+
+
 def with_unit(name: str, unit: str) -> str:
     """The unit behind a name that does not say it already."""
     said = _UNITS.get(unit, "")

@@ -64,7 +64,10 @@ def _found(facts: RuleFacts, now: int) -> tuple[Kind, int, str] | None:
     if facts.failed_at and now - facts.failed_at < RECENT_NS:
         return "failing", facts.failed_at, f"it could not be judged: {facts.failure}"
     if not facts.is_matched:
-        detail = "nothing that it looks at has been seen: is its system or metric misspelt?"
+        detail = (
+            "nothing that it looks at has come lately, and what came before the rule was there it "
+            "does not know: is it sent still, is its system or metric misspelt?"
+        )
         return "never_matched", facts.created_at, detail
     if facts.firing and now - facts.firing_since >= ALWAYS_NS:
         days = (now - facts.firing_since) // DAY

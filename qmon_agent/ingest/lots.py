@@ -31,6 +31,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OWN = Origin()
+MADE_BY = "agent"
+"""The `sdk` of who speaks where it is the agent itself."""
 
 
 class Lot:
@@ -162,6 +164,11 @@ def made_lot(resource: Resource, kind: str, signals: Sequence[Signal], *, name: 
     `name` is its identity: made again after a crash, it has the same one, and counts once.
     """
     return Lot(resource, (kind, signals), name=name)
+
+
+def made_by_us(resource: Resource) -> Resource:
+    """The same, as said by the agent of it."""
+    return resource.replace(sdk=MADE_BY)
 
 
 def mapped_columns(block: Block, changes: Mapping[int, Change]) -> tuple[Any, ...] | None:

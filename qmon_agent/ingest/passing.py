@@ -100,7 +100,7 @@ class Framer:
         parts = _Parts(
             _digest(b"apart", whose, bucket.to_bytes(8, "big")),
             int.from_bytes(made[:8], "big"),
-            sent=origin.time,
+            sent=origin.time or _newest(passed.lots),
             speaker=origin.speaker or origin.process,
         )
         lost = _numbers(passed.fallen)
@@ -264,6 +264,12 @@ def _numbers(fallen: Iterable[Fallen]) -> Counts:
     for one in fallen:
         _add(numbers, {f"{one.kind}/processor:{one.by}": one.number})
     return numbers
+
+
+def _newest(lots: Sequence[Lot]) -> int:
+    """When it was said that came in no record: the same, however often it is made."""
+    times: list[int] = [signal[0] for lot in lots for signal in lot.signals]
+    return max([0, *times])
 
 
 def _told(lost: Counts) -> Block:

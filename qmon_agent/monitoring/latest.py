@@ -55,6 +55,14 @@ class LatestValues:
             fold = FOLD.get(kind)
             readings[key] = Reading(fold(before, value, count) if fold else value, time)
 
+    def where(self, is_wanted: Callable[[str], bool]) -> list[tuple[str, str, Reading]]:
+        """System, metric and reading of the metrics that are wanted."""
+        return [
+            (system, metric, reading)
+            for (system, metric), reading in [*self._readings.items()]
+            if is_wanted(metric)
+        ]
+
     def latest(self, system: str, metrics: Sequence[str]) -> Mapping[str, Reading]:
         """The readings there are of these metrics."""
         found = ((name, self._readings.get((system, name))) for name in metrics)

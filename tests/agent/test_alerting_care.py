@@ -173,6 +173,21 @@ class TestOtherDeeds:
         with pytest.raises(QueryError, match="no incident 'none' fires"):
             desk.service.care.do("none", Deed(kind="ack"))
 
+    def test_are_refused_where_it_is_over(self, desk):
+        incident = desk.incident
+        desk.do("resolve")
+
+        with pytest.raises(QueryError, match="fires: it is over"):
+            desk.service.care.do(incident, Deed(kind="ack"))
+
+    def test_are_refused_where_it_is_pending(self, desk):
+        desk.service.declare([msgspec.structs.replace(ALERT, threshold="> 5 for 1h")])
+        desk.point(6.0, service="stock")
+        (waiting,) = (one for one in desk.service.standings() if one.state == "pending")
+
+        with pytest.raises(QueryError, match="fires: it is pending still"):
+            desk.service.care.do(waiting.incident, Deed(kind="ack"))
+
     def test_are_forgotten_with_their_incident(self, desk):
         incident = desk.incident
         desk.do("comment", text="hm")

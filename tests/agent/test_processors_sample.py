@@ -315,6 +315,12 @@ class TestMetrics:
 
         assert not [each for each in second.wait(20) if each.kind == "point"]
 
+    def test_are_said_by_the_agent(self, head, a_trace):
+        sieve = head()
+        sieve.put(*a_trace(HIGH))
+
+        assert {"agent"} == {lot.resource.sdk for lot in sieve.wait(20)}
+
     def test_are_held_until_they_are_told(self, head, a_trace):
         sieve = head(metrics_every_s=10)
         sieve.put(*a_trace(HIGH))

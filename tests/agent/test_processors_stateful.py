@@ -200,6 +200,13 @@ class TestAggregate:
         assert series == len(folded.made)
         assert 3 == sum(point.value for point in folded.made)
 
+    @pytest.mark.parametrize(("per", "sdk"), [("process", "ours"), ("host", "agent")])
+    def test_says_that_the_agent_speaks_for_more_than_one_process(self, sieve, per, sdk):
+        folded = sieve("aggregate", per=per)
+        folded.put(Point(metric="m", kind="counter", value=1), sdk="ours")
+
+        assert [sdk] == [lot.resource.sdk for lot in folded.end()]
+
     def test_counts_other_signals(self, sieve):
         count = {"metric": "log.lines", "by": ["level"], "match": {"kind": "log"}}
         folded = sieve("aggregate", count=[count])

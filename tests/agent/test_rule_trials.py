@@ -75,6 +75,21 @@ def tried(read):
     return trying
 
 
+@pytest.fixture
+def half_run(tmp_path):
+    """A file with a test of two rules of Prometheus, one of which cannot be run."""
+
+    def writing(expect):
+        up = "{alert: Up, expr: up == 0, for: 1m}"
+        at = "{alert: At, expr: up @ 5 == 0}"
+        (tmp_path / "rules.yml").write_text(f"groups: [{{name: g, rules: [{up}, {at}]}}]")
+        body = 'name = "t"\ninterval = "1m"\nseries = [{ metric = "up", values = "1 0x3" }]'
+        (tmp_path / "t.toml").write_text(f'rules = "rules.yml"\n[[tests]]\n{body}\n{expect}')
+        return tmp_path / "t.toml"
+
+    return writing
+
+
 def expecting(said):
     return f'{HOT}\nexpect = [{{ alert = "hot"{said} }}]'
 
@@ -212,6 +227,19 @@ class TestFiles:
 
         assert () == run_case(tests.cases[0], tests.alerts).differences
 
+    def test_leave_out_a_rule_of_prometheus_that_cannot_be_run(self, half_run):
+        tests = read_rule_tests(half_run('expect = [{ alert = "Up", fires = "2m" }]'), None)
+
+        assert [("alert", "At")] == [(each.kind, each.name) for each in tests.left_out]
+        assert () == run_case(tests.cases[0], tests.alerts).differences
+
+    def test_fail_where_they_expect_one_that_is_left_out(self, half_run):
+        expect = 'expect = [{ alert = "Up" }, { alert = "At" }]'
+        tests = read_rule_tests(half_run(expect), None)
+
+        (missing,) = run_case(tests.cases[0], tests.alerts).differences
+        assert ("missing", {"alert": "At"}) == (missing.what, missing.expected)
+
 
 def run(*words):
     done = subprocess.run(
@@ -246,6 +274,15 @@ class TestCommand:
 
         assert (0, True) == (code, told["ok"])
         assert "45s" == told["files"][0]["tests"][0]["fired"][0]["fires"]
+
+    def test_names_what_is_left_out(self, half_run):
+        file = half_run('expect = [{ alert = "Up" }]')
+        code, said = run(file)
+        told = json.loads(run(file, "--json")[1])
+
+        assert (0, True) == (code, told["ok"]), said
+        assert "  left out: At (" in said
+        assert ["At"] == [each["name"] for each in told["files"][0]["left_out"]]
 
     def test_fails_for_want_of_coverage_only_where_it_is_told_to(self, read, tmp_path):
         read(f'[[tests]]\nname = "t"\n{expecting("")}')

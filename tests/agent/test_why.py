@@ -25,6 +25,7 @@ from qmon_sdk.protocol.signals import Point
 HOT = AlertOptions(name="hot", metric="temp", threshold=5)
 SLOW = AlertOptions(name="slow", metric="temp", threshold="> 5 for 1h")
 LOST = AlertOptions(name="lost", metric="tmep", system="shop", threshold=5)
+LATE = AlertOptions(name="late", rule="promql", options={"expr": "temp > 5 and temp < 9"})
 CLOCK = SystemClock()
 
 
@@ -145,7 +146,17 @@ class TestAlerts:
     def test_that_never_saw_anything_say_so(self, asked):
         asked.alerting.declare([LOST])
 
-        assert "nothing that it looks at was ever seen" in asked.why_alert("lost")
+        said = asked.why_alert("lost")
+        assert "nothing that it looks at has come lately" in said
+        assert "newest" not in said
+
+    def test_that_came_after_what_they_look_at_show_it(self, asked):
+        asked.point(6.0)
+        asked.alerting.declare([LATE])
+
+        said = asked.why_alert("late")
+        assert "what came before the rule was there (2" in said
+        assert "newest temp of shop: 6 at " in said
 
     def test_say_how_far_they_are_from_firing(self, asked):
         asked.judged.state.catalog.add_system("shop")

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, cast
 import msgspec
 
 from qmon_agent.domain.bounds import Amount
-from qmon_agent.ingest.lots import Lot, made_lot
+from qmon_agent.ingest.lots import Lot, made_by_us, made_lot
 from qmon_agent.ingest.matching import EVERYTHING, Match, Matcher
 from qmon_agent.ingest.sampling.folding import OVERFLOW, Fold, Gauges, Shape, Window, Windows
 from qmon_agent.ingest.sampling.keys import Keys
@@ -83,7 +83,8 @@ class AggregateProcessor(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
     def _told(self, now: int) -> list[Lot]:
         return [
             made_lot(
-                window.resource,
+                # What a whole service says together, no process of it has said.
+                window.resource if self.per == "process" else made_by_us(window.resource),
                 "point",
                 self._windows.points(window, self.gauges),
                 name=b"/".join((b"window", window.name)),

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable
 
 import msgspec
 
-from qmon_agent.ingest.lots import Lot, made_lot
+from qmon_agent.ingest.lots import Lot, made_by_us, made_lot
 from qmon_sdk.protocol.frames import Resource
 from qmon_sdk.protocol.signals import Labels, Span
 
@@ -82,7 +82,7 @@ class Red:
         """Points of the windows that are over."""
         for window in self._windows.due(now):
             points = self._windows.points(window)
-            yield made_lot(window.resource, "point", points, name=b"red/" + window.name)
+            yield made_lot(made_by_us(window.resource), "point", points, name=b"red/" + window.name)
 
     def _window(self, lot: Lot) -> Window:
         service, release, environment, host, *_ = lot.resource
