@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from qmon_agent.app.checking import Plugins
+from qmon_agent.domain.errors import ConfigError
 from qmon_agent.monitoring.probing import ProbeHealth
 from qmon_agent.monitoring.sampling import SamplerHealth
 from qmon_agent.notify.channels import Channel
@@ -19,6 +20,14 @@ from qmon_agent.settings import Locations, Settings
 
 # What the agent stands on: read when it starts, and not again.
 FIXED = ("http", "admission", "cardinality", "journal", "store", "retention")
+
+
+class GoneError(ConfigError):
+    """The file that is in force was taken away."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = os.fspath(file)
+        super().__init__("", "the file is gone; an empty one in its place means the defaults")
 
 
 class LiveConfig:
@@ -38,8 +47,27 @@ class LiveConfig:
         self._locations = locations
         self._read = self._stamp()
 
-    def take(self, settings: Settings, plugins: Plugins) -> None:
-        """This is in force from now on."""
+    @property
+    def has_file(self) -> bool:
+        return self._locations.config is not None
+
+    def find_file(self) -> Path | None:
+        """The file in force, or one that has come to the usual place where there was none.
+
+        Raises GoneError when that in force is not there any more: no file is no wish for defaults.
+        """
+        file = self._locations.with_file().config
+        if file is None:
+            return None
+        try:
+            file.stat()
+        except FileNotFoundError:
+            raise GoneError(file) from None
+        return file
+
+    def take(self, settings: Settings, plugins: Plugins, *, file: Path | None) -> None:
+        """This is in force from now on, as the file says."""
+        self._locations = msgspec.structs.replace(self._locations, config=file)
         self.needs_restart = tuple(
             name for name in FIXED if getattr(settings, name) != getattr(self.settings, name)
         )
@@ -93,7 +121,7 @@ class LiveConfig:
     def _stamp(self) -> tuple[int, int, int]:
         """What changes with the file; zeros where there is none that can be read."""
         try:
-            found = Path(self._locations.config or "").stat()
+            found = Path(self._locations.with_file().config or "").stat()
         except OSError:
             return 0, 0, 0
         return found.st_mtime_ns, found.st_size, found.st_ino

@@ -47,7 +47,7 @@ class Doors:
             self._options.client_authority,
             path="http",
         )
-        listener = listen_tcp(self._options.listen, path="http.listen")
+        listener = listen_tcp(self._options.listen, path="http.listen", option="--http")
         self.url = url_of(listener, is_secure=self._tls is not None)
         self._servers.append(HttpServer(self._public, listener, tls=self._tls))
         self.control, own = _listen_control(locations)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +13,7 @@ from qmon_agent.alerting.usual import usual_of
 from qmon_agent.app.beating import Heart
 from qmon_agent.app.charting import StoreCharts
 from qmon_agent.app.checking import Plugins, load_plugins
-from qmon_agent.app.config import LiveConfig
+from qmon_agent.app.config import GoneError, LiveConfig
 from qmon_agent.app.forwarding import Forwarding
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.processing import Processing
@@ -66,20 +67,23 @@ class Services:
         The answer is what came of it, in a line.
         """
         notify_reloading()
+        step = ""
         async with self._one_at_a_time:
             try:
-                file = self._plan.locations.config
+                file = await asyncio.to_thread(self._config.find_file)
                 settings, plugins = await asyncio.to_thread(load_plugins, file)
-                await self._switch(self._plan.as_said(settings), plugins)
+                await self._switch(self._plan.as_said(settings), plugins, file=file)
             except Exception as problem:  # noqa: BLE001 - a plug-in may raise anything; the agent goes on
                 self._config.refuse(_told(problem))
+                step = "" if isinstance(problem, GoneError) else f"; {_STEP}"
                 self._parts.vitals.add("config_reload_failures")
             else:
                 self._parts.vitals.add("config_reloads")
         notify("READY=1")
         if self._config.error:
-            return f"not reloaded, the last good configuration stays: {self._config.error}; {_STEP}"
-        return f"reloaded: configuration generation {self._config.generation}"
+            return f"not reloaded, the last good configuration stays: {self._config.error}{step}"
+        by = "" if self._config.has_file else ", no file: the defaults are in force"
+        return f"reloaded: configuration generation {self._config.generation}{by}"
 
     async def reload_and_tell(self) -> dict[str, Any]:
         """For who asked: the line, and what it says as figures and names."""
@@ -100,7 +104,7 @@ class Services:
         yield from self.processing.said()
         yield from self.forwarding.said()
 
-    async def _switch(self, settings: Settings, plugins: Plugins) -> None:
+    async def _switch(self, settings: Settings, plugins: Plugins, *, file: Path | None) -> None:
         before = self._config.settings
         await asyncio.to_thread(_declare, self._parts, settings)
         try:
@@ -108,7 +112,7 @@ class Services:
         except BaseException:
             await asyncio.to_thread(_declare, self._parts, before)
             raise
-        self._config.take(settings, msgspec.structs.replace(plugins, sources=sources))
+        self._config.take(settings, msgspec.structs.replace(plugins, sources=sources), file=file)
         await self._switch_sinks(before, settings, plugins=plugins)
         if settings.processors != before.processors:
             self.processing.switch(settings, plugins.processors)

@@ -65,7 +65,14 @@ def revoke(*, token_id: int, place: Place) -> int:
         show_json(answer)
     elif not answer["revoked"]:
         click.echo(f"no valid token has the id {token_id}", err=True)
+    else:
+        click.echo(f"revoked: {_which(answer)}")
     return 0 if answer["revoked"] else 1
+
+
+def _which(token: dict[str, Any]) -> str:
+    name = f", {token['name']}" if token["name"] else ""
+    return f"token {token['id']}{name} (scope {token['scope']})"
 
 
 def _seconds(ttl: str) -> float:

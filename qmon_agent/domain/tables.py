@@ -75,7 +75,8 @@ class _Wrong:
         if missing is None or f"{path}.{missing[1]}" not in self._gone:
             value = holder[key] if holder is not None else None
             reason, near = _explained(message, hint, value)
-            self.problems.append(ConfigError(f"{self._where}{path}".lstrip("."), reason, near))
+            at = f"{path}.{missing[1]}" if missing else path
+            self.problems.append(ConfigError(f"{self._where}{at}".lstrip("."), reason, near))
         if holder is None:
             return False
         del holder[key]
@@ -103,6 +104,8 @@ def _explained(message: str, hint: Any, value: Any) -> tuple[str, tuple[str, ...
     """A reason that says what would be right, and what may have been meant."""
     if _NO_SUCH_WORD.fullmatch(message) and (words := words_of(hint)):
         return f"{value!r} is none of {', '.join(map(repr, words))}", nearest_to(str(value), words)
+    if _MISSING.fullmatch(message):
+        return "is missing", ()
     if _OUT_OF_RANGE.fullmatch(message):
         return f"{message}, not {value!r}", ()
     return message, ()

@@ -20,15 +20,20 @@ _HIGHEST_PORT = 0xFFFF
 _CREDENTIALS = struct.Struct("3i")
 
 
-def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.socket:
-    """A non-blocking socket at `path` that listens, or takes datagrams; only `mode` may open it."""
+def listen_unix(
+    path: Path, *, kind: socket.SocketKind, mode: int, option: str = "--socket"
+) -> socket.socket:
+    """A non-blocking socket at `path` that listens, or takes datagrams; only `mode` may open it.
+
+    `option` is what would name another path.
+    """
     if len(os.fsencode(path)) > _LONGEST_PATH:
-        reason = f"a socket path has at most {_LONGEST_PATH} bytes; use --socket"
+        reason = f"a socket path has at most {_LONGEST_PATH} bytes; use another {option}"
         raise ConfigError(str(path), reason)
     if ready := find_unix(str(path), kind=kind):
         return ready  # who may open it, its unit says
     _make_room(path.parent)
-    _remove_stale(path)
+    _remove_stale(path, option)
     listener = socket.socket(socket.AF_UNIX, kind)
     # Never open to anybody else, not even between bind and chmod.
     before = os.umask(0o177)
@@ -46,8 +51,11 @@ def listen_unix(path: Path, *, kind: socket.SocketKind, mode: int) -> socket.soc
     return listener
 
 
-def listen_tcp(listen: str, *, path: str) -> socket.socket:
-    """A listening socket at `HOST:PORT`; raises ConfigError for `path`, or OSError."""
+def listen_tcp(listen: str, *, path: str, option: str = "") -> socket.socket:
+    """A listening socket at `HOST:PORT`; raises ConfigError for `path`, or OSError.
+
+    `option` is what would name another address, beside `path`.
+    """
     host, port = address_of(listen, path=path)
     if ready := find_internet(host, port, kind=socket.SOCK_STREAM):
         return ready
@@ -60,7 +68,8 @@ def listen_tcp(listen: str, *, path: str) -> socket.socket:
         listener.setblocking(False)
     except OSError as problem:
         listener.close()
-        raise ConfigError(path, f"{listen}: {problem.strerror or problem}") from None
+        step = f"; use another {option}" if option else ""
+        raise ConfigError(path, f"{listen}: {problem.strerror or problem}{step}") from None
     return listener
 
 
@@ -119,11 +128,11 @@ def _make_room(directory: Path) -> None:
         directory.chmod(0o755)
 
 
-def _remove_stale(path: Path) -> None:
+def _remove_stale(path: Path, option: str) -> None:
     if _inode(path) is None:
         return
     if _answers(path):
-        raise OSError(errno.EADDRINUSE, f"{path} is in use by another agent")
+        raise OSError(errno.EADDRINUSE, f"{path} is in use by another agent; use another {option}")
     path.unlink(missing_ok=True)
 
 

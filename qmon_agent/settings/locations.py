@@ -32,6 +32,11 @@ class Locations(msgspec.Struct, frozen=True, kw_only=True):
         """Whether somebody named this place, by an option or in the environment."""
         return self.origins.get(name, DEFAULT) != DEFAULT
 
+    def with_file(self) -> Locations:
+        """The same places, with the configuration file looked for again where there was none."""
+        found = self.config or _usual_config(self.state)
+        return msgspec.structs.replace(self, config=found)
+
     @property
     def spool(self) -> Path:
         return self.state / "spool"
@@ -92,7 +97,7 @@ def find_locations(
     file, config_origin = _chosen(
         (config, "option --config"),
         (environ.get("QMON_CONFIG"), "environment QMON_CONFIG"),
-        (_default_config(directory), "default"),
+        (os.fspath(_usual_config(Path(directory)) or ""), "default"),
     )
     return Locations(
         state=Path(directory).absolute(),
@@ -121,6 +126,6 @@ def _default_socket(environ: Mapping[str, str], state: str, *, root: bool) -> st
     return f"{runtime}/qmon/agent.sock" if runtime else f"{state}/agent.sock"
 
 
-def _default_config(state: str) -> str | None:
-    file = Path(state, "qmon.toml")
-    return str(file) if file.exists() else None
+def _usual_config(state: Path) -> Path | None:
+    file = state / "qmon.toml"
+    return file if file.exists() else None

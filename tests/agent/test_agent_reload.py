@@ -6,6 +6,10 @@ import socket
 
 import pytest
 
+from qmon_agent.app import Agent, make_plan
+from qmon_agent.settings import find_locations
+from qmon_agent.settings.claim import Claim
+
 QUIET = '[http]\nlisten = "127.0.0.1:0"\n[samplers]\nenabled = false\n'
 WRONG = {
     "cut in the middle": (QUIET + '[sources.tcp]\nlisten = "127.0', "not TOML"),
@@ -64,13 +68,71 @@ class TestWrongFile:
     async def test_that_is_gone_changes_nothing(self, agent):
         agent._plan.locations.config.unlink()
 
-        assert "No such file" in await agent.services.reload()
+        assert (await agent.services.reload()).endswith(
+            "qmon.toml: the file is gone; an empty one in its place means the defaults"
+        )
+
+    async def test_that_is_gone_and_then_empty_leads_to_the_defaults(self, agent, reloaded):
+        await reloaded(QUIET + '[[alerts]]\nname = "a"\nmetric = "m"\nthreshold = "> 1"\n')
+        agent._plan.locations.config.unlink()
+        await agent.services.reload()
+
+        assert "reloaded: configuration generation 3" == await reloaded("")
+        assert () == agent._config.settings.alerts
 
     async def test_that_is_a_directory_changes_nothing(self, agent):
         agent._plan.locations.config.unlink()
         agent._plan.locations.config.mkdir()
 
         assert "Is a directory" in await agent.services.reload()
+
+
+@pytest.fixture
+async def bare(tmp_path):
+    """An agent that was started without a file."""
+    state = tmp_path / "state"
+    state.mkdir()
+    locations = find_locations(state=str(state), socket=str(tmp_path / "agent.sock"), environ={})
+    claim = Claim(locations.lock)
+    agent = Agent(make_plan(locations, with_store=False, http="127.0.0.1:0"))
+    await agent.start()
+    await agent.settle()
+    agent.file = state / "qmon.toml"
+    yield agent
+    await agent.stop()
+    claim.release()
+
+
+class TestFileThatWasNotThere:
+    async def test_is_put_in_force_when_it_has_come(self, bare):
+        bare.file.write_text(QUIET)
+        noticed = bare._config.describe()["config"]["changed"]
+
+        assert "reloaded: configuration generation 2" == await bare.services.reload()
+        assert (True, str(bare.file)) == (noticed, bare._config.describe()["config"]["file"])
+        assert not bare._config.settings.samplers.enabled
+
+    async def test_is_refused_when_it_is_wrong(self, bare):
+        bare.file.write_text("[http]\nlisen = 1\n")
+
+        assert f"{bare.file}: http.lisen" in await bare.services.reload()
+        assert ("", 1) == (bare._config.describe()["config"]["file"], bare._config.generation)
+
+    async def test_may_go_again_when_it_never_was_in_force(self, bare):
+        bare.file.write_text("nonsense")
+        await bare.services.reload()
+        bare.file.unlink()
+
+        assert (await bare.services.reload()).endswith("2, no file: the defaults are in force")
+        assert (await bare.desk.status())["well"]
+
+    async def test_is_missed_once_it_was_in_force(self, bare):
+        bare.file.write_text(QUIET)
+        await bare.services.reload()
+        bare.file.unlink()
+
+        assert "the file is gone" in await bare.services.reload()
+        assert not bare._config.settings.samplers.enabled
 
 
 class TestAddressInUse:

@@ -106,7 +106,7 @@ class TestSocketFile:
     async def test_leaves_a_living_one_alone(self, opened):
         await opened("unix")
 
-        with pytest.raises(OSError, match="in use by another agent"):
+        with pytest.raises(OSError, match="in use by another agent; use another --socket"):
             await opened("unix")
 
     async def test_leaves_a_file_alone(self, taking, opened):

@@ -20,6 +20,8 @@ ROUTE = '[[processors]]\nkind = "route"\nto = ["{}"]\n'
 LOGS = "[[sources.log_files.files]]\n"
 WRONG = {
     HOOK + 'kinds = ["errors"]': ("sinks.webhook.kinds[0]", "'error'?"),
+    '[[alerts]]\nname = "a"\nmetric = "m"\n': ("alerts.a.threshold", "is missing"),
+    '[[alerts]]\nmetric = "m"\n': ("alerts[0].name", "is missing"),
     HOOK + "max_rows = 0": ("sinks.webhook.max_rows", ">= 1, not 0"),
     HOOK + "timeout_s = 0": ("sinks.webhook.timeout_s", "> 0.0, not 0"),
     KEEP + 'match.level = "eror"': ("processors.keep.match.level", "none of 'trace', 'debug'"),
@@ -86,7 +88,7 @@ class TestMistake:
 
         paths = {problem.path for problem in problems(text + ROUTE.format("a"))}
 
-        assert {"sinks.webhook.kinds[0]", "sinks.webhook", "processors.route.to[0]"} < paths
+        assert {"sinks.webhook.kinds[0]", "sinks.webhook.endpoint", "processors.route.to[0]"} < paths
 
     def test_of_the_file_itself_names_it_once(self, tmp_path):
         with pytest.raises(QmonError) as raised:

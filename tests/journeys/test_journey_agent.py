@@ -285,7 +285,7 @@ class TestConfiguration:
         taken = host.command("--state", f"{host.state}2", "run", "--http", url[7:])
 
         assert (0, 3) == (other.returncode, taken.returncode)
-        assert "in use" in taken.stderr
+        assert "in use; use another --http" in taken.stderr
 
     def test_shows_references_and_never_secrets(self, host):
         host.environment["PAGER"] = "hush"
@@ -307,6 +307,7 @@ class TestTokens:
 
         assert [made["id"]] == [token["id"] for token in listed]
         assert made["token"] not in json.dumps(listed)
+        assert f"revoked: token {made['id']} (scope read)\n" == revoked.stdout
         assert (0, 1) == (
             revoked.returncode,
             host.command("token", "revoke", str(made["id"])).returncode,

@@ -42,6 +42,18 @@ class TestReload:
         assert "sinks.file.paht" in answer.stderr
         assert 1 == home.ask("status")["config"]["generation"]
 
+    def test_finds_a_file_that_came_after_the_start(self, home):
+        home.start()
+        file = home.state / "qmon.toml"
+        file.write_text(QUIET + ALERT)
+        came = home.command("reload")
+        file.unlink()
+        gone = home.command("reload")
+
+        assert (0, True) == (came.returncode, "changed: samplers, alerts" in came.stdout)
+        assert (3, True) == (gone.returncode, f"{file}: the file is gone" in gone.stderr)
+        assert str(file) == home.ask("status")["config"]["file"]
+
     def test_says_what_waits_for_a_restart(self, told):
         answer = told(QUIET + "[retention]\nspan = '1d'\n")
 

@@ -33,8 +33,12 @@ def routes(desk: Desk) -> list[Route]:
 
     @needs("admin")
     async def revoke(request: Request) -> Response:
-        ended = await desk.revoke_token(request.path_params["token_id"])
-        return json_answer({"version": 1, "revoked": ended}, status=200 if ended else 404)
+        token_id = request.path_params["token_id"]
+        ended = await desk.revoke_token(token_id)
+        said = [one for one in await desk.tokens() if ended and one["id"] == token_id]
+        which = {name: one[name] for one in said for name in ("id", "name", "scope")}
+        answer = {"version": 1, "revoked": ended, **which}
+        return json_answer(answer, status=200 if ended else 404)
 
     return [
         Route("/api/tokens", tokens, methods=["GET"]),

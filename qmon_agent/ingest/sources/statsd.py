@@ -122,7 +122,9 @@ class StatsdSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
             await self._streams.serve(self._unix(self.stream_socket, socket.SOCK_STREAM))
 
     def _unix(self, path: str, kind: socket.SocketKind) -> socket.socket:
-        listener = listen_unix(Path(path), kind=kind, mode=int(self.mode, 8))
+        name = "datagram_socket" if kind == socket.SOCK_DGRAM else "stream_socket"
+        option = f"sources.statsd.{name}"
+        listener = listen_unix(Path(path), kind=kind, mode=int(self.mode, 8), option=option)
         self._closing.append(lambda: remove_socket(Path(path), listener))
         return listener
 

@@ -39,7 +39,8 @@ class UnixSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=
     async def start(self, door: Door) -> None:
         self._path = Path(self.path) if self.path else door.socket
         kind = socket.SOCK_SEQPACKET if self._speaks_packets() else socket.SOCK_STREAM
-        listener = listen_unix(self._path, kind=kind, mode=int(self.mode, 8))
+        option = "sources.unix.path" if self.path else "--socket"
+        listener = listen_unix(self._path, kind=kind, mode=int(self.mode, 8), option=option)
         self._listener = listener
         if kind == socket.SOCK_STREAM:
             self._streams = StreamConnections(door, limit=self.max_connections)
