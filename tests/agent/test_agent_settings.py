@@ -21,7 +21,7 @@ WRONG = {
     "[http]\nmax_body_bytes = '1'": ("http.max_body_bytes", "Expected `int`"),
     "[samplers]\nenabled = 1": ("samplers.enabled", "Expected `bool`"),
     "[[alerts]]\nname = 'a'\nthreshhold = 1": ("alerts[0].threshhold", "'threshold'"),
-    "[[alerts]]\nmetric = 'a'": ("alerts[0]", "name"),
+    "[[alerts]]\nmetric = 'a'": ("alerts[0].name", "is missing"),
     "http = 3": ("http", "Expected `object`"),
     "not toml": ("", "not TOML"),
     "[cardinality]\nseries = -1": ("cardinality.series", "`int` >= 1, not -1"),
@@ -53,7 +53,7 @@ for = 3
 """
 MUCH_WRONG_PATHS = [
     *("http.listen", "http.lisen", "http.max_body_bytes", "samplers.only[1]", "samplers.only[3]"),
-    *("sources", "alerts[0]", "alerts[1].name", "alerts[2].for"),
+    *("sources", "alerts[0].name", "alerts[1].name", "alerts[2].for"),
 ]
 
 

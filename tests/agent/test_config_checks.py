@@ -88,7 +88,11 @@ class TestMistake:
 
         paths = {problem.path for problem in problems(text + ROUTE.format("a"))}
 
-        assert {"sinks.webhook.kinds[0]", "sinks.webhook.endpoint", "processors.route.to[0]"} < paths
+        assert {
+            "sinks.webhook.kinds[0]",
+            "sinks.webhook.endpoint",
+            "processors.route.to[0]",
+        } < paths
 
     def test_of_the_file_itself_names_it_once(self, tmp_path):
         with pytest.raises(QmonError) as raised:

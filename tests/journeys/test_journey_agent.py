@@ -282,10 +282,13 @@ class TestConfiguration:
         url = READY.fullmatch(host.start())[2]
 
         other = host.command("check-config")
-        taken = host.command("--state", f"{host.state}2", "run", "--http", url[7:])
+        second = "--state", f"{host.state}2", "run", "--http", url[7:]
+        taken = host.command(*second)
+        beside = host.command(*second, "--socket", f"{host.state}2.sock")
 
-        assert (0, 3) == (other.returncode, taken.returncode)
-        assert "in use; use another --http" in taken.stderr
+        assert (0, 3, 3) == (other.returncode, taken.returncode, beside.returncode)
+        assert "is in use by another agent; use another --socket" in taken.stderr
+        assert "in use; use another --http" in beside.stderr
 
     def test_shows_references_and_never_secrets(self, host):
         host.environment["PAGER"] = "hush"
