@@ -1,6 +1,7 @@
 """What alerts would have done on what is stored."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -182,6 +183,7 @@ def run(state, *words):
         text=True,
         timeout=120,
         check=False,
+        env={**os.environ, "QMON_SOCKET": str(state / "nobody.sock")},
     )
     return done.returncode, done.stdout + done.stderr
 
