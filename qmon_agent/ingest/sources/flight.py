@@ -34,6 +34,7 @@ T = TypeVar("T")
 _PEER = Peer(name="flight")
 # After a connection closed: its process may need a moment for the rest of its dying.
 _SOON_S = 0.05
+_LET_IN_TRIES = 10
 # How long the end of a process is waited for that has left its ring, and then remembered.
 _PATIENCE_S = 1.0
 _REMEMBERED_NS = 60 * 10**9
@@ -46,7 +47,7 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
     enabled: bool = True
     folders: tuple[str, ...] = ()
     """Besides the usual ones, for containers: here the rings of any agent's processes are taken."""
-    interval_s: Seconds = 2.0
+    interval_s: Seconds = 1.0
     """How often it looks when nothing tells it to."""
     making_s: float = 10.0
     """How long a file may take to become a ring; then it is one that its maker died over."""
@@ -110,9 +111,7 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
             seen = Seen()
             try:
                 seen = await self._look(door)
-                if any(not self._knows(orphan) for orphan in seen.orphans):
-                    # Its connection may wait to be accepted still, which tells of it even now.
-                    await asyncio.sleep(_SOON_S)
+                await self._let_in(seen.orphans)
                 for orphan in seen.orphans:
                     await self._take(door, orphan)
             except OSError as problem:
@@ -123,6 +122,13 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._wake.wait()
+
+    async def _let_in(self, orphans: list[Orphan]) -> None:
+        """Their connections may wait to be accepted still, which tells of them even now."""
+        for _ in range(_LET_IN_TRIES):
+            if all(map(self._knows, orphans)):
+                return
+            await asyncio.sleep(_SOON_S)
 
     async def _look(self, door: Door) -> Seen:
         self._wake.clear()
