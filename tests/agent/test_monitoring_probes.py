@@ -356,13 +356,13 @@ class TestConfiguration:
         ("table", "path"),
         [
             ({"name": "a", "kind": "htp"}, "probes.a.kind"),
-            ({"name": "a", "kind": "http"}, "probes.a"),
+            ({"name": "a", "kind": "http"}, "probes.a.url"),
             ({"name": "a", "kind": "tcp", "host": "x", "port": "y"}, "probes.a.port"),
             ({"name": "a", "kind": "redis", "prot": 1}, "probes.a.prot"),
             ({"name": "a", "kind": "redis", "interval": "1s"}, "probes.a.timeout"),
             ({"name": "a", "kind": "redis", "interval": "soon"}, "probes.a.interval"),
             ({"name": "a", "kind": "redis", "failures": 0}, "probes.a.failures"),
-            ({"kind": "redis"}, "probes[0]"),
+            ({"kind": "redis"}, "probes[0].name"),
         ],
     )
     def test_that_is_wrong_is_named_by_its_path(self, table, path):
