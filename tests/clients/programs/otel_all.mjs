@@ -48,6 +48,8 @@ const [orders, size] = [meter.createCounter("orders"), meter.createHistogram("si
 for (const amount of [1, 2, 3]) {
   orders.add(amount);
   size.record(amount * 10);
+  // Told in the millisecond in which it began, a number would not say when that was.
+  await new Promise((resolve) => setTimeout(resolve, 5));
   await numbers.forceFlush();
 }
 
