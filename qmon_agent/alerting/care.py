@@ -12,7 +12,7 @@ from qmon_agent.domain.alarms import handling as hands
 from qmon_agent.domain.alarms.handling import UNHANDLED, Handling
 from qmon_agent.domain.clock import Clock
 from qmon_agent.domain.errors import QueryError, StoreError
-from qmon_agent.domain.incidents import ACTIVE, RAISED, Transition
+from qmon_agent.domain.incidents import ACTIVE, Transition
 from qmon_agent.store.state.ledger import RemarkRecord
 
 from .books import Books
@@ -106,18 +106,6 @@ class Care:
                 watch, instance, cell = found
                 reason = ACK_EXPIRED if "ack_expired" in ended else SNOOZE_ENDED
                 self._tell(watch, instance, cell, reason=reason, text=cell.text)
-
-    def keeps_back(self, change: Change) -> bool:
-        """Whether that it got worse is no news, as somebody looks after it whatever comes."""
-        if not any(each.reason.startswith(f"{RAISED}:") for each in change.transitions):
-            return False
-        incident, now = change.after.incident, change.transitions[-1].at
-        before = self._books.handling(incident)
-        after = hands.severity_changed(before)
-        if after != before:
-            said = RemarkRecord(incident=incident, at=now, kind="ack_ended", text="it got worse")
-            self._books.remark(after, said)
-        return after.is_quiet(now)
 
     def _tell(self, watch: Watch, instance: str, cell: Cell, *, reason: str, text: str) -> None:
         state, now = cell.episode.state, self._clock.now()

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import RLock
 
-import msgspec
-
 from qmon_agent.domain.alarms.windows import Window
-from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock, SystemClock
-from qmon_agent.domain.incidents import ACTIVE, close
+from qmon_agent.domain.incidents import ACTIVE
 from qmon_agent.domain.rule_health import Ailment, ailments
 from qmon_agent.settings import AlertOptions
 from qmon_agent.store.state import StateStore
@@ -20,18 +17,19 @@ from qmon_sdk.protocol.signals import Point
 from . import declaring
 from .books import Books, Key
 from .care import Care
+from .changing import changed, unchanged
+from .endings import Endings
 from .evaluation import Cell, evaluate
 from .followers import ROUNDS, Followers
 from .health import MOST_PROBLEM, UNFAILED, Failed, facts_of
 from .hearing import Hearing
 from .inquiry import NOTE, SAMPLES, Inquiry
-from .newcomers import unchanged
 from .observed import Observed, Reply
-from .papers import REMOVED, Change, Telling, begins
 from .replies import Replies, facts_in, statements_of
 from .routing_plan import Plan
 from .rules import Fact, Found, Statement
 from .standing import Standing, standings
+from .telling import Teller
 from .usual import USUALLY
 from .wakes import Wakes
 from .watch import Watch
@@ -60,7 +58,6 @@ class AlertService:
         `found`: called with what a rule has found out and nobody has sent.
         """
         self._store = store
-        self._channels = tuple(channels)
         self._clock = clock or SystemClock()
         self._vitals = vitals or Vitals()
         self._found = found
@@ -76,13 +73,25 @@ class AlertService:
         self._watches = Watches(store.catalog)
         self._wakes: Wakes[Key] = Wakes()
         self._followers = Followers()
+        self._telling = Teller(self._books, self._hearing, watches=self._watches, channels=channels)
+        self._endings = Endings(
+            self._books, self._telling, followers=self._followers, clock=self._clock
+        )
         self.care = Care(
-            self._lock, self._watches, books=self._books, clock=self._clock, close=self._resolve
+            self._lock,
+            self._watches,
+            books=self._books,
+            clock=self._clock,
+            close=self._endings.resolve,
         )
         self._replies = Replies()
+        self._restore()
+
+    def _restore(self) -> None:
+        store = self._store
         self._watches.refresh()
         for alert, instance, cell in self._watches.restore(store.incidents.states()):
-            self._retire(alert, instance, cell)
+            self._endings.retire(alert, instance, cell)
         for watch in self._watches:
             for instance, cell in watch.cells.items():
                 if cell.episode.state in ACTIVE:
@@ -138,10 +147,10 @@ class AlertService:
         Nobody is told during maintenance `windows`.
         """
         with self._lock:
-            self._channels = tuple(channels)
+            self._telling.channels = tuple(channels)
             self.muting.windows.follow(windows)
             self._hearing.follow(plan, self._clock.now())
-            self._tell_newcomers()
+            self._telling.tell_newcomers(self._clock.now())
             self._books.write_due(self._clock.now())
 
     def reload(self) -> None:
@@ -149,9 +158,9 @@ class AlertService:
         with self._lock:
             for watch in self._watches.refresh():
                 for instance, cell in list(watch.cells.items()):
-                    self._retire(watch.alert, instance, cell)
+                    self._endings.retire(watch.alert, instance, cell)
             self._inquiry.take_up(self._watches)
-            self._tell_newcomers()
+            self._telling.tell_newcomers(self._clock.now())
             self._start()
 
     @property
@@ -194,7 +203,7 @@ class AlertService:
             self._books.ticked_at = now
             self.care.look(now)
             if self.muting.look(now):
-                self._tell_newcomers()
+                self._telling.tell_newcomers(now)
             self._ask(now)
             for number, instance in self._wakes.due(now):
                 watch = self._watches.get(number)
@@ -227,7 +236,7 @@ class AlertService:
     @property
     def channels(self) -> tuple[str, ...]:
         """Who is told by alerts that name nobody, where there is no routing tree."""
-        return self._channels
+        return self._telling.channels
 
     @property
     def hearing(self) -> Hearing:
@@ -245,16 +254,11 @@ class AlertService:
             for watch in self._watches:
                 for instance, cell in watch.cells.items():
                     if cell.incident == incident and cell.episode.state != "inactive":
-                        self._resolve(watch, instance, reason=reason)
+                        self._endings.resolve(watch, instance, reason=reason)
                         return self._books.write(self._clock.now())
         return False
 
     # What follows is called with the lock held.
-
-    def _resolve(self, watch: Watch, instance: str, *, reason: str = "resolved_by_hand") -> None:
-        after = self._close(watch.alert, instance, watch.cells[instance], reason=reason)
-        watch.put(instance, after)
-        self._books.keep((watch.alert.id, instance), after)
 
     def _start(self) -> None:
         now = self._clock.now()
@@ -273,8 +277,8 @@ class AlertService:
             shown = self._followers.drain()
             if not shown:
                 return
-            for watch, changed in shown:
-                self._show(watch, Observed(service="", time=now, changed=changed))
+            for watch, news in shown:
+                self._show(watch, Observed(service="", time=now, changed=news))
 
     def _show(self, watch: Watch, batch: Observed) -> None:
         try:
@@ -298,10 +302,10 @@ class AlertService:
         name = f"{watch.alert.name}\0{instance}"
         done = evaluate(before, fact, now, rule=watch.rule, policy=watch.policy, name=name)
         key = (watch.alert.id, instance)
-        after = done.cell
-        if any(map(begins, done.transitions)):
-            told = self._to_be_told(unchanged(watch, instance, now=now, cell=after), now)
-            after = msgspec.structs.replace(after, told=told)
+        after, change = done.cell, None
+        if done.transitions:
+            change = self._telling.addressed(changed(watch, instance, before=before, done=done))
+            after = change.after
         watch.put(instance, after)
         for found in done.found:
             self._found(found)
@@ -312,19 +316,8 @@ class AlertService:
         if after != before:
             self._books.keep(key, after)
         self._followers.note(watch.alert.name, instance, after=after, before=before)
-        if done.transitions:
-            self._note(
-                Change(
-                    alert=watch.alert,
-                    system=watch.system,
-                    metric=watch.metric,
-                    instance=instance,
-                    before=before,
-                    after=after,
-                    transitions=done.transitions,
-                ),
-                ends_too=not watch.about.resolves_quietly,
-            )
+        if change is not None:
+            self._telling.note(change, ends_too=not watch.about.resolves_quietly)
 
     def _has_room(self, watch: Watch, instance: str) -> bool:
         leaves = watch.make_room(instance)
@@ -337,60 +330,3 @@ class AlertService:
         self._wakes.forget((watch.alert.id, leaves))
         self._books.keep((watch.alert.id, leaves), None)
         return True
-
-    def _note(self, change: Change, *, ends_too: bool = True) -> None:
-        told = change.after.told
-        by_tree = not told and self._hearing.is_by_tree(change.alert)
-        told = () if self.care.keeps_back(change) else told
-        self._books.note(change, Telling(channels=told, ends_too=ends_too, by_tree=by_tree))
-
-    def _to_be_told(self, change: Change, now: int) -> tuple[str, ...]:
-        """The channels that hear of what fires; none where the tree tells, or while silenced."""
-        if self._hearing.is_by_tree(change.alert):
-            return ()
-        silenced = self._hearing.is_silenced(change.matched_labels, now)
-        if silenced or change.alert.channels:
-            return () if silenced else change.alert.channels
-        # Nobody asked for what is there by itself: it is told to whom it names.
-        return () if change.alert.created_by == USUALLY else self._channels
-
-    def _tell_newcomers(self) -> None:
-        """Who is named for what fires already hears of it as well."""
-        now = self._clock.now()
-        for watch in self._watches:
-            for instance, cell in list(watch.cells.items()):
-                if cell.episode.state in ACTIVE:
-                    self._tell_who_is_new(watch, instance, now=now)
-
-    def _tell_who_is_new(self, watch: Watch, instance: str, *, now: int) -> None:
-        cell = watch.cells[instance]
-        change = unchanged(watch, instance, now=now, cell=cell)
-        new = tuple(name for name in self._to_be_told(change, now) if name not in cell.told)
-        by_tree = self._hearing.is_by_tree(watch.alert) and not cell.told
-        if new:
-            after = msgspec.structs.replace(cell, told=cell.told + new)
-            watch.cells[instance] = after
-            self._books.keep((watch.alert.id, instance), after)
-            self._books.note(change, Telling(channels=new))
-        elif by_tree and not self._hearing.knows(cell.incident):
-            self._books.note(change, Telling(channels=(), by_tree=True))
-
-    def _retire(self, alert: Alert, instance: str, cell: Cell) -> None:
-        self._close(alert, instance, cell, reason=REMOVED)
-        self._books.keep((alert.id, instance), None)
-
-    def _close(self, alert: Alert, instance: str, cell: Cell, *, reason: str) -> Cell:
-        episode, transitions = close(cell.episode, self._clock.now(), reason)
-        after = msgspec.structs.replace(cell, episode=episode)
-        self._followers.note(alert.name, instance, after=after, before=cell)
-        if transitions:
-            self._note(
-                Change(
-                    alert=alert,
-                    instance=instance,
-                    before=cell,
-                    after=after,
-                    transitions=transitions,
-                )
-            )
-        return after

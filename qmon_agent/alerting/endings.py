@@ -1,0 +1,53 @@
+"""Ends that no rule has found: by hand, or as the alert is there no more."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qmon_agent.domain.catalog import Alert
+from qmon_agent.domain.clock import Clock
+from qmon_agent.domain.incidents import close
+
+from .books import Books
+from .evaluation import Cell
+from .followers import Followers
+from .papers import REMOVED, Change
+from .telling import Teller
+from .watch import Watch
+
+
+class Endings:
+    """Ends incidents; called by the one that judges."""
+
+    def __init__(self, books: Books, teller: Teller, *, followers: Followers, clock: Clock) -> None:
+        self._books = books
+        self._teller = teller
+        self._followers = followers
+        self._clock = clock
+
+    def resolve(self, watch: Watch, instance: str, *, reason: str = "resolved_by_hand") -> None:
+        """End what an instance has; a breach begins another."""
+        after = self._close(watch.alert, instance, watch.cells[instance], reason=reason)
+        watch.put(instance, after)
+        self._books.keep((watch.alert.id, instance), after)
+
+    def retire(self, alert: Alert, instance: str, cell: Cell) -> None:
+        """Forget an instance of an alert that is gone; nobody is told."""
+        self._close(alert, instance, cell, reason=REMOVED)
+        self._books.keep((alert.id, instance), None)
+
+    def _close(self, alert: Alert, instance: str, cell: Cell, *, reason: str) -> Cell:
+        episode, transitions = close(cell.episode, self._clock.now(), reason)
+        after = msgspec.structs.replace(cell, episode=episode)
+        self._followers.note(alert.name, instance, after=after, before=cell)
+        if transitions:
+            self._teller.note(
+                Change(
+                    alert=alert,
+                    instance=instance,
+                    before=cell,
+                    after=after,
+                    transitions=transitions,
+                )
+            )
+        return after

@@ -1,0 +1,90 @@
+"""Who is told of what fires and ends: an alert's own channels, all, or whom the tree says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from qmon_agent.domain.alarms import handling as hands
+from qmon_agent.domain.incidents import ACTIVE, RAISED
+from qmon_agent.store.state.ledger import RemarkRecord
+
+from .books import Books
+from .changing import unchanged
+from .hearing import Hearing
+from .papers import Change, Telling, begins
+from .usual import USUALLY
+from .watch import Watch
+from .watches import Watches
+
+
+class Teller:
+    """Decides who hears of a change, and has it written up; called by the one that judges."""
+
+    def __init__(
+        self, books: Books, hearing: Hearing, *, watches: Watches, channels: Sequence[str]
+    ) -> None:
+        """`channels`: who is told by alerts that name none, where there is no tree."""
+        self.channels = tuple(channels)
+        self._books = books
+        self._hearing = hearing
+        self._watches = watches
+
+    def addressed(self, change: Change) -> Change:
+        """A change with who is told of it, where it begins to fire."""
+        if not any(map(begins, change.transitions)):
+            return change
+        told = self._to_be_told(change, change.transitions[-1].at)
+        return msgspec.structs.replace(
+            change, after=msgspec.structs.replace(change.after, told=told)
+        )
+
+    def note(self, change: Change, *, ends_too: bool = True) -> None:
+        """Write up a change, and tell of it whoever is to hear."""
+        told = change.after.told
+        by_tree = not told and self._hearing.is_by_tree(change.alert)
+        told = () if self._is_known(change) else told
+        self._books.note(change, Telling(channels=told, ends_too=ends_too, by_tree=by_tree))
+
+    def tell_newcomers(self, now: int) -> None:
+        """Who is named for what fires already hears of it as well."""
+        for watch in self._watches:
+            for instance, cell in list(watch.cells.items()):
+                if cell.episode.state in ACTIVE:
+                    self._tell_who_is_new(watch, instance, now=now)
+
+    def _to_be_told(self, change: Change, now: int) -> tuple[str, ...]:
+        """The channels that hear of what fires; none where the tree tells, or while silenced."""
+        if self._hearing.is_by_tree(change.alert):
+            return ()
+        silenced = self._hearing.is_silenced(change.matched_labels, now)
+        if silenced or change.alert.channels:
+            return () if silenced else change.alert.channels
+        # Nobody asked for what is there by itself: it is told to whom it names.
+        return () if change.alert.created_by == USUALLY else self.channels
+
+    def _is_known(self, change: Change) -> bool:
+        """Whether that it got worse is no news, as somebody looks after it whatever comes."""
+        if not any(each.reason.startswith(f"{RAISED}:") for each in change.transitions):
+            return False
+        incident, now = change.after.incident, change.transitions[-1].at
+        before = self._books.handling(incident)
+        after = hands.severity_changed(before)
+        if after != before:
+            said = RemarkRecord(incident=incident, at=now, kind="ack_ended", text="it got worse")
+            self._books.remark(after, said)
+        return after.is_quiet(now)
+
+    def _tell_who_is_new(self, watch: Watch, instance: str, *, now: int) -> None:
+        cell = watch.cells[instance]
+        change = unchanged(watch, instance, now=now, cell=cell)
+        new = tuple(name for name in self._to_be_told(change, now) if name not in cell.told)
+        by_tree = self._hearing.is_by_tree(watch.alert) and not cell.told
+        if new:
+            after = msgspec.structs.replace(cell, told=cell.told + new)
+            watch.cells[instance] = after
+            self._books.keep((watch.alert.id, instance), after)
+            self._books.note(change, Telling(channels=new))
+        elif by_tree and not self._hearing.knows(cell.incident):
+            self._books.note(change, Telling(channels=(), by_tree=True))
