@@ -1,4 +1,4 @@
-"""`qmon-agent token`: who may send, read, or administer."""
+"""`qmon-agent token`: who may send, read, operate, or administer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def command() -> None:
 @click.option(
     "--scope",
     required=True,
-    type=click.Choice(["ingest", "read", "admin"]),
+    type=click.Choice(["ingest", "read", "operator", "admin"]),
     help="What it may be used for.",
 )
 @click.option(

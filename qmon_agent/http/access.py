@@ -14,12 +14,14 @@ from typing import Protocol
 COOKIE = "qmon_session"
 
 # What a route may ask for; `open` asks for nothing.
-ROLES = ("open", "ingest", "read", "admin")
+ROLES = ("open", "ingest", "read", "operator", "admin")
 # What a token's scope, or a signed-in person, may do.
 GRANTS: Mapping[str, frozenset[str]] = {
     "ingest": frozenset({"ingest"}),
     "read": frozenset({"read"}),
-    "admin": frozenset({"ingest", "read", "admin"}),
+    # Looks after what fires: no configuration, no tokens, no signals.
+    "operator": frozenset({"read", "operator"}),
+    "admin": frozenset({"ingest", "read", "operator", "admin"}),
 }
 
 

@@ -20,7 +20,7 @@ class Entrance(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[str, ...]
     """As Starlette writes them: `/api/{project}/envelope/`."""
     methods: tuple[str, ...] = ("POST",)
-    role: Literal["open", "ingest", "read", "admin"] = "ingest"
+    role: Literal["open", "ingest", "read", "operator", "admin"] = "ingest"
     """`open`: the source looks for the token itself, because it stands in the body."""
     from_browsers: bool = False
     """Whether pages of other origins may send: answered with CORS headers, without cookies."""

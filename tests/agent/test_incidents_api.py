@@ -74,7 +74,7 @@ class TestIncidents:
         ]
         assert ["breach", "acknowledged"] == [each["reason"] for each in told["transitions"]]
 
-    async def test_are_handled_by_administrators_only(self, ask, incident):
+    async def test_are_handled_by_operators_only(self, ask, incident):
         assert 403 == (await ask("POST", f"/api/incidents/{incident}/ack", "read"))[0]
 
     @pytest.mark.parametrize(

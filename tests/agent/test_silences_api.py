@@ -46,7 +46,7 @@ class TestSilences:
         assert [made["silence"]["id"]] == [each.id for each in kept]
 
     @pytest.mark.parametrize("scope", ["read", "ingest"])
-    async def test_are_made_by_administrators_only(self, ask, scope):
+    async def test_are_made_by_operators_only(self, ask, scope):
         assert 403 == (await ask("POST", "/api/silences", scope, json=ASKED))[0]
         assert 403 == (await ask("DELETE", "/api/silences/x", scope))[0]
 

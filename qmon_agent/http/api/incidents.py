@@ -46,7 +46,7 @@ def routes(desk: Desk) -> list[Route]:
         answer = {"version": 1, "incident": found}
         return json_answer(answer, status=404 if found is None else 200)
 
-    @needs("admin")
+    @needs("operator")
     async def handle(request: Request) -> Response:
         asked = await question(request, DeedRequest)
         name, deed = request.path_params["incident"], request.path_params["deed"]
@@ -70,7 +70,7 @@ def _of_figures(desk: Desk) -> list[Route]:
         )
         return json_answer({"version": 1, "figures": found})
 
-    @needs("admin")
+    @needs("operator")
     async def label(request: Request) -> Response:
         asked = await question(request, DeedRequest)
         name = request.path_params["incident"]

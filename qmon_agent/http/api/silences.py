@@ -1,4 +1,4 @@
-"""Silences: made and ended by administrators, seen by whoever may read."""
+"""Silences: made and ended by operators, seen by whoever may read."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def routes(desk: Desk) -> list[Route]:
     async def silences(_: Request) -> Response:
         return json_answer({"version": 1, "silences": await desk.silences()})
 
-    @needs("admin")
+    @needs("operator")
     async def add(request: Request) -> Response:
         asked = await question(request, SilenceRequest)
         made = await desk.add_silence(msgspec.to_builtins(asked))
         return json_answer({"version": 1, "silence": made}, status=201)
 
-    @needs("admin")
+    @needs("operator")
     async def expire(request: Request) -> Response:
         ended = await desk.expire_silence(request.path_params["silence"])
         answer = {"version": 1, "expired": ended is not None, "silence": ended}

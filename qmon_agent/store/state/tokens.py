@@ -14,7 +14,7 @@ from qmon_agent.domain.errors import ConfigError, nearest_to
 from .database import Database, record
 from .tables import TOKENS
 
-SCOPES = ("ingest", "read", "admin")
+SCOPES = ("ingest", "read", "operator", "admin")
 PREFIX = "qmon_"
 SECOND = 1_000_000_000
 # No sign among them: @sentry/node takes a DSN whose key has a dash in it for none.
