@@ -30,6 +30,7 @@ class Endings:
         after = self._close(watch.alert, instance, watch.cells[instance], reason=reason)
         watch.put(instance, after)
         self._books.keep((watch.alert.id, instance), after)
+        self._followers.resolved(watch.alert.name, instance, after)
 
     def retire(self, alert: Alert, instance: str, cell: Cell) -> None:
         """Forget an instance of an alert that is gone; nobody is told."""

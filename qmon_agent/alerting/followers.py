@@ -20,6 +20,7 @@ class Followers:
 
     def __init__(self) -> None:
         self._by_name: dict[str, list[Watch]] = {}
+        self._told_by_hand: list[Watch] = []
         self._changed: list[Changed] = []
 
     def refresh(self, watches: Iterable[Watch]) -> None:
@@ -29,6 +30,7 @@ class Followers:
         for watch in every:
             for name in watch.about.alerts:
                 self._by_name[name].append(watch)
+        self._told_by_hand = [watch for watch in every if watch.about.resolved_by_hand]
         for watch in every:
             for instance, cell in watch.cells.items():
                 if cell.episode.unknown or cell.episode.state != "inactive":
@@ -44,11 +46,22 @@ class Followers:
                 Changed(alert=alert, instance=instance, labels=after.labels, fires=fires)
             )
 
+    def resolved(self, alert: str, instance: str, after: Cell) -> None:
+        """Remember that somebody has ended an incident, if anybody wants to know."""
+        if self._told_by_hand:
+            self._changed.append(
+                Changed(
+                    alert=alert, instance=instance, labels=after.labels, fires=False, by_hand=True
+                )
+            )
+
     def drain(self) -> list[tuple[Watch, tuple[Changed, ...]]]:
         """Who is to see which changes; they are forgotten with that."""
         changed, self._changed = tuple(self._changed), []
         names = {each.alert for each in changed}
         watches = dict.fromkeys(watch for name in names for watch in self._by_name.get(name, ()))
+        if any(each.by_hand for each in changed):
+            watches |= dict.fromkeys(self._told_by_hand)
         return [(watch, changed) for watch in watches]
 
 

@@ -7,7 +7,16 @@ from typing import Any
 
 import msgspec
 
-from qmon_sdk.protocol.signals import CheckIn, Error, Log, Point, Session
+from qmon_sdk.protocol.signals import (
+    CheckIn,
+    Error,
+    Event,
+    Finding,
+    Log,
+    Point,
+    Session,
+    Snapshot,
+)
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +26,8 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
     labels: Mapping[str, str]
     fires: bool | None
+    by_hand: bool = False
+    """Whether somebody has resolved its incident."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +54,13 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     checkins: list[CheckIn] = []
     logs: Sequence[Log] = ()
     """Read only when somebody looks at them, like points."""
+    events: Sequence[Event] = ()
+    snapshots: Sequence[Snapshot] = ()
+    findings: Sequence[Finding] = ()
     changed: tuple[Changed, ...] = ()
     """Not of the record, but what its judging has changed of other alerts."""
     environment: str = ""
+    release: str = ""
     record_id: int = 0
     replies: tuple[Reply, ...] = ()
     """Not of the record, but of the store."""

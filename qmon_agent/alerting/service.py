@@ -82,7 +82,7 @@ class AlertService:
             self._watches,
             books=self._books,
             clock=self._clock,
-            close=self._endings.resolve,
+            close=self._resolve,
         )
         self._replies = Replies()
         self._restore()
@@ -254,11 +254,15 @@ class AlertService:
             for watch in self._watches:
                 for instance, cell in watch.cells.items():
                     if cell.incident == incident and cell.episode.state != "inactive":
-                        self._endings.resolve(watch, instance, reason=reason)
+                        self._resolve(watch, instance, reason=reason)
                         return self._books.write(self._clock.now())
         return False
 
     # What follows is called with the lock held.
+
+    def _resolve(self, watch: Watch, instance: str, *, reason: str = "resolved_by_hand") -> None:
+        self._endings.resolve(watch, instance, reason=reason)
+        self._follow(self._clock.now())
 
     def _start(self) -> None:
         now = self._clock.now()
@@ -282,7 +286,7 @@ class AlertService:
 
     def _show(self, watch: Watch, batch: Observed) -> None:
         try:
-            for fact in watch.rule.notice(batch):
+            for fact in watch.facts(batch):
                 self._evaluate(watch, fact.instance, fact, now=batch.time)
         except Exception as problem:  # noqa: BLE001 - a rule that fails must leave every other one alone
             self._fail(watch, f"{type(problem).__name__}: {problem}", batch.time)

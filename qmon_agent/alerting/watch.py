@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -15,7 +16,8 @@ from qmon_agent.domain.plugins import options_of
 from qmon_agent.domain.votes import Ballot, parse_share
 
 from .evaluation import Cell
-from .rules import RULES, About, Rule
+from .observed import Observed
+from .rules import EVERY, RULES, About, Fact, Rule
 
 MAX_INSTANCES = 10_000
 LIFE = "life"
@@ -61,6 +63,16 @@ class Watch:
         """Keep a cell as the one heard of last."""
         self.cells.pop(instance, None)
         self.cells[instance] = cell
+
+    def facts(self, batch: Observed) -> Iterator[Fact]:
+        """What a batch says about each instance; what is said of every one, about those known."""
+        for fact in self.rule.notice(batch):
+            if fact.instance != EVERY:
+                yield fact
+                continue
+            for instance, cell in list(self.cells.items()):
+                if fact.labels.items() <= cell.labels.items():
+                    yield msgspec.structs.replace(fact, instance=instance, labels=cell.labels)
 
     @property
     def is_matched(self) -> bool:

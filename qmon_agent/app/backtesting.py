@@ -11,7 +11,7 @@ import msgspec
 
 from qmon_agent.alerting.evaluation import Cell
 from qmon_agent.alerting.rehearsal import Judged, Rehearsal
-from qmon_agent.app.recalling import Ask, Span, metrics_in, recalled, wanted_by
+from qmon_agent.app.recalling import KINDS, Ask, Span, metrics_in, recalled, wanted_by
 from qmon_agent.domain.clock import HandClock
 from qmon_agent.domain.errors import InvalidThresholdError, QueryError
 from qmon_agent.domain.incidents import ACTIVE
@@ -200,8 +200,7 @@ def _replay(
     for batch in recalled(ask, wanted, span):
         rehearsal.live_until(batch.time)
         rehearsal.observe(batch)
-        rows += len(batch.points) + len(batch.errors) + len(batch.sessions)
-        rows += len(batch.checkins) + len(batch.logs)
+        rows += sum(len(getattr(batch, shown)) for shown in KINDS)
         progress(batch.time, rows)
     rehearsal.live_until(span.until)
     return rows

@@ -17,8 +17,10 @@ from qmon_sdk.protocol.columns import rows_of
 from qmon_sdk.protocol.errors import WireError
 from qmon_sdk.protocol.frames import Frame, decode_frame
 
-# What rules look at, row by row; of every other kind only the number of rows is of interest here.
 _OBSERVED = {"error": "errors", "session": "sessions", "checkin": "checkins"}
+"""What is mostly looked at by some rule; of spans only the number of rows is of interest here."""
+_LATE = {"log": "logs", "event": "events", "snapshot": "snapshots", "finding": "findings"}
+"""What mostly nobody looks at."""
 
 
 class Observer(Protocol):
@@ -69,16 +71,19 @@ class Judging:
 
 def observed_of(record: Record, frame: Frame) -> Observed:
     """The signals of a record that rules look at."""
-    seen: dict[str, list[object]] = {name: [] for name in _OBSERVED.values()}
-    for block in frame.blocks:
-        if block.kind in _OBSERVED:
-            seen[_OBSERVED[block.kind]].extend(rows_of(block))
+    seen: dict[str, Sequence[object]] = {
+        name: LateRows([block for block in frame.blocks if block.kind == kind])
+        for kind, name in _LATE.items()
+    }
+    for kind, name in _OBSERVED.items():
+        of = [block for block in frame.blocks if block.kind == kind]
+        seen[name] = [row for block in of for row in rows_of(block)]
     points = [block for block in frame.blocks if block.kind == "point"]
     return Observed(
         points=PointColumns(points),
-        logs=LateRows([block for block in frame.blocks if block.kind == "log"]),
         service=frame.resource.service,
         environment=frame.resource.environment,
+        release=frame.resource.release,
         time=record.time,
         record_id=record.record_id,
         position=text_of(record.position),

@@ -23,6 +23,9 @@ KINDS = {
     "sessions": "session",
     "checkins": "checkin",
     "logs": "log",
+    "events": "event",
+    "snapshots": "snapshot",
+    "findings": "finding",
 }
 """What rules are shown → the kind of signal it is."""
 _UNREAD = {"stack", "trace_id", "span_id", "error_id", "issue_id"}
@@ -33,8 +36,10 @@ _COLUMNS = {
 }
 _CONDITION = "<condition>"
 Ask = Callable[[str, int | None], Mapping[str, Any]]
-Row = tuple[int, str, str, str, Signal]
-"""Time, service, environment, what it is shown as, and it."""
+Who = tuple[str, str, str]
+"""Service, environment, release."""
+Row = tuple[int, Who, str, Signal]
+"""Time, who speaks, what it is shown as, and it."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,16 +96,16 @@ def recalled(ask: Ask, wanted: Wanted, span: Span, *, page: int = PAGE) -> Itera
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[Observed]:
-    by_speaker: dict[tuple[str, str], dict[str, list[Any]]] = {}
-    times: dict[tuple[str, str], int] = {}
-    for time, service, environment, shown, signal in rows:
-        who = service, environment
+    by_speaker: dict[Who, dict[str, list[Any]]] = {}
+    times: dict[Who, int] = {}
+    for time, who, shown, signal in rows:
         by_speaker.setdefault(who, {}).setdefault(shown, []).append(signal)
         times[who] = time
     for who in sorted(by_speaker, key=lambda each: times[each]):
         yield Observed(
             service=who[0],
             environment=who[1],
+            release=who[2],
             time=times[who],
             **by_speaker[who],  # type: ignore[arg-type]  # what is shown as something is of its type
         )
@@ -128,7 +133,7 @@ def _sql(shown: str, wanted: Wanted) -> str:
     which = ""
     if shown == "points" and wanted.metrics is not None:
         which = f" AND metric IN ({', '.join(map(_quoted, wanted.metrics))})"
-    columns = f"epoch_ns(time) AS time, service, environment, {', '.join(_COLUMNS[shown])}"
+    columns = f"epoch_ns(time) AS time, service, environment, release, {', '.join(_COLUMNS[shown])}"
     table = table_of(KINDS[shown])
     return f"SELECT {columns} FROM {table} WHERE {_CONDITION}{which} ORDER BY time"  # noqa: S608 - of our own names and `_quoted`
 
@@ -138,7 +143,8 @@ def _row(row: Mapping[str, Any], shown: str) -> Row:
     if "buckets" in said:
         said["buckets"] = {int(key): int(count) for key, count in said["buckets"].items()}
     signal = SIGNALS[KINDS[shown]](time=row["time"], **said)
-    return row["time"], row["service"] or "", row["environment"] or "", shown, signal
+    who = row["service"] or "", row["environment"] or "", row["release"] or ""
+    return row["time"], who, shown, signal
 
 
 def _quoted(text: str) -> str:

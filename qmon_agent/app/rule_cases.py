@@ -23,7 +23,7 @@ from qmon_sdk.protocol.signals import Point
 
 MIDNIGHT = 1_699_920_000 * SECOND
 """When a test begins that does not say: a Tuesday, 2023-11-14, in UTC."""
-LOOKED_AT = ("point", "error", "session", "checkin", "log")
+LOOKED_AT = ("point", "error", "session", "checkin", "log", "event", "snapshot", "finding")
 """The kinds of signals that rules look at."""
 
 

@@ -32,6 +32,9 @@ _SEEN_AS = {
     "session": "sessions",
     "checkin": "checkins",
     "log": "logs",
+    "event": "events",
+    "snapshot": "snapshots",
+    "finding": "findings",
 }
 
 
@@ -134,16 +137,17 @@ def _wait(service: AlertService, clock: HandClock, until: int) -> None:
 
 def _batches(told: Sequence[Told], moment: int) -> Iterator[Observed]:
     """One for each who speaks at a moment."""
-    by_speaker: dict[tuple[str, str], dict[str, list[Any]]] = {}
+    by_speaker: dict[tuple[str, str, str], dict[str, list[Any]]] = {}
     for each in told:
         who, kind = each.put.resource, each.put.kind
-        of = by_speaker.setdefault((who.service, who.environment), {})
+        of = by_speaker.setdefault((who.service, who.environment, who.release), {})
         timed = [one if one[0] else one.replace(time=moment) for one in each.put.signals]
         of.setdefault(_SEEN_AS[kind], []).extend(timed)
-    for (service, environment), signals in by_speaker.items():
+    for (service, environment, release), signals in by_speaker.items():
         yield Observed(
             service=service,
             environment=environment,
+            release=release,
             time=moment,
             **signals,  # type: ignore[arg-type]  # what is shown as something is of its type
         )

@@ -61,6 +61,7 @@ OPTIONS = {
         "min_events": 2,
     },
     "received": {"system": "shop"},
+    "regression": {"system": "shop", "quiet_for": "3s", "lasts": "2s"},
     "users_affected": {"system": "shop", "threshold": "> 2", "window": "8s"},
 }
 VALUES = st.floats(0, 10) | st.just(float("nan"))
@@ -104,9 +105,10 @@ CHANGED = st.lists(
     st.builds(
         Changed,
         alert=st.sampled_from("abc"),
-        instance=st.sampled_from("xy"),
+        instance=st.sampled_from(["x", "y", '{"grouping":"a","service":"shop"}']),
         labels=st.just({"service": "shop"}),
         fires=st.sampled_from([True, False, None]),
+        by_hand=st.booleans(),
     ),
     max_size=2,
 ).map(tuple)

@@ -30,6 +30,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 GONE, FAILED = "gone", "failed"
 """In the detail of a fact: an instance is in the newest answer no more, or there is no answer."""
+EVERY = "*"
+"""The instance of a fact about all that are known and have its labels."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """Only batches with any of these are of interest, by their names in `Observed`."""
     alerts: tuple[str, ...] = ()
     """Other alerts whose changes are shown to it."""
+    resolved_by_hand: bool = False
+    """Whether it is shown, of every alert, the incidents that somebody resolves."""
     expected: tuple[Fact, ...] = ()
     """Instances that are judged from the start on."""
     statement: Statement | None = None

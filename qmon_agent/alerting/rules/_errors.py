@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from qmon_sdk.protocol.signals import Error
+
+from ._series import series
+
+_GROUP = {"service", "grouping"}
 
 
 def grouping_of(error: Error) -> str:
     """What makes two errors the same."""
     return error.grouping or f"{error.type}@{error.culprit}"
+
+
+def named(service: str, grouping: str) -> str:
+    """The stable name of a group: rules about single groups call them the same."""
+    return series(service, {"grouping": grouping})[0]
+
+
+def group_in(instance: str) -> tuple[str, str] | None:
+    """The service and the grouping that an instance is about, where it is about just these."""
+    try:
+        said = msgspec.json.decode(instance, type=dict[str, str])
+    except msgspec.DecodeError:
+        return None
+    return (said["service"], said["grouping"]) if said.keys() == _GROUP else None
 
 
 def labels_of(service: str, error: Error) -> dict[str, str]:

@@ -14,8 +14,7 @@ from qmon_agent.domain.escalation import HOURS, limit_of
 from qmon_agent.domain.windows import add, within
 
 from . import About, Fact, Judgement
-from ._errors import grouping_of, labels_of
-from ._series import series
+from ._errors import grouping_of, labels_of, named
 
 _HOUR = 3_600 * SECOND
 
@@ -40,9 +39,8 @@ class EscalatingErrorRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tr
         often = Counter(map(grouping_of, meant))
         newest = {grouping_of(error): error for error in meant}
         for grouping, error in newest.items():
-            name, _ = series(batch.service, {"grouping": grouping})
             yield Fact(
-                instance=name,
+                instance=named(batch.service, grouping),
                 event_time=error.time,
                 labels=labels_of(batch.service, error),
                 detail={"times": often[grouping]},

@@ -12,8 +12,7 @@ from qmon_agent.domain.durations import parse_duration
 from qmon_sdk.protocol.signals import Error
 
 from . import About, Fact, Judgement
-from ._errors import grouping_of, labels_of
-from ._series import series
+from ._errors import grouping_of, labels_of, named
 
 SHOWN = 500
 
@@ -57,9 +56,8 @@ class NewErrorRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def _fact(service: str, grouping: str, error: Error) -> Fact:
-    name, _ = series(service, {"grouping": grouping})
     return Fact(
-        instance=name,
+        instance=named(service, grouping),
         event_time=error.time,
         text=f"{error.type}: {error.message[:SHOWN]}",
         labels=labels_of(service, error),
