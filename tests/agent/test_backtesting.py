@@ -20,7 +20,7 @@ from qmon_agent.settings import AlertOptions, find_locations
 from qmon_agent.store.state import StateStore
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, Resource, encode_frame
-from qmon_sdk.protocol.signals import Error, Log, Point
+from qmon_sdk.protocol.signals import Error, Event, Finding, Log, Point, Snapshot
 
 BEGAN = (time.time_ns() // SECOND - 3_600) * SECOND
 SPAN = Span(since=BEGAN, until=BEGAN + 1_800 * SECOND)
@@ -28,6 +28,11 @@ VALUES = [1, 1, 9, 9, 9, 1, 1, 9, 9, 1, 7, 1]
 HOT = AlertOptions(name="hot", metric="temp", threshold="> 5 for 30s")
 ASKED = AlertOptions(name="asked", rule="promql", options={"expr": "temp > 8", "interval": "15s"})
 BOOM = AlertOptions(name="boom", rule="new_error")
+SEEN = [
+    Event(time=BEGAN + SECOND, name="order placed", user_id="u1", sequence=3),
+    Snapshot(time=BEGAN + SECOND, scan="code", commit="c1", measure="coverage", value=71.5),
+    Finding(time=BEGAN + SECOND, scan="code", commit="c1", rule="S1", path="a.py", line=7),
+]
 BOTH = AlertOptions(name="both", rule="composite", options={"expression": "hot and boom"})
 
 
@@ -41,9 +46,10 @@ def state(tmp_path):
     """The state directory of an agent that has stored half an hour and stopped."""
     batches = [points(place, value) for place, value in enumerate(VALUES)]
     batches.append([Error(time=BEGAN + 65 * SECOND, type="Boom", culprit="x"), Log(body="a")])
+    batches.append(SEEN)
     journal = Journal.open(tmp_path / "journal", options=JournalOptions(), clock=HandClock(BEGAN))
     for number, batch in enumerate(batches, 1):
-        who = Resource(service="shop", environment="prod")
+        who = Resource(service="shop", environment="prod", release="1.2")
         frame = Frame(process=bytes(16), sequence=number, resource=who, blocks=blocks_of(batch))
         journal.append(encode_frame(frame), process=bytes(16), sequence=number)
     journal.commit()
@@ -133,6 +139,13 @@ class TestRecalling:
 
         assert tuple(known[:-1]) == wanted_by([about], set(), known).metrics
         assert all(name.startswith(metric) for name in known[:-1])
+
+    def test_tells_what_was_seen_of_people_and_of_scans(self, ask):
+        wanted = Wanted(shown=("events", "snapshots", "findings"))
+        (batch,) = recalled(ask, wanted, SPAN)
+
+        assert "1.2" == batch.release
+        assert SEEN == [*batch.events, *batch.snapshots, *batch.findings]
 
     def test_is_not_fooled_by_names(self, ask):
         wanted = Wanted(shown=("points",), metrics=("temp' OR '1'='1",))
