@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from qmon_agent.domain.alarms.handling import UNHANDLED, Handling
+from qmon_agent.domain.alarms.matchers import Labels
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import StoreError
@@ -72,6 +73,10 @@ class Books:
     def is_by_tree(self, alert: Alert) -> bool:
         """Whether the routing tree decides who is told."""
         return self._hearing.is_by_tree(alert)
+
+    def is_silenced(self, labels: Labels, now: int) -> bool:
+        """Whether nobody is to hear of what has these labels."""
+        return self._hearing.is_silenced(labels, now)
 
     def handling(self, incident: str) -> Handling:
         """Who looks after an incident."""

@@ -119,7 +119,10 @@ class Care:
             transitions=(Transition(before=state, after=state, reason=reason, at=now),),
         )
         by_tree = not cell.told and self._books.is_by_tree(watch.alert)
-        self._books.note(change, Telling(channels=cell.told, by_tree=by_tree))
+        # A silence holds it; the tree knows that itself, when it looks.
+        is_held = reason == ACKNOWLEDGED and self._books.is_silenced(change.matched_labels, now)
+        channels = () if is_held else cell.told
+        self._books.note(change, Telling(channels=channels, by_tree=by_tree))
 
     def _found(self, incident: str) -> tuple[Watch, str, Cell] | None:
         for watch in self._watches:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from hashlib import sha256
 
 import msgspec
 from msgspec.structs import replace
@@ -15,6 +14,7 @@ from qmon_agent.domain.alarms.groups import (
     Groups,
     Key,
     Quiet,
+    digest,
     dispatch,
     join,
     next_due,
@@ -124,7 +124,7 @@ class Dispatcher:
         if self._plan is not None:
             for message in self._dispatched(self._plan, now, mutes):
                 entry.postings.append(self._posting(message, now))
-            entry.postings += self._acknowledgements(now)
+            entry.postings += self._acknowledgements(self._plan, now, mutes)
         self._due, self._turned_at = next_due(self._groups), now
         self._write_up(entry)
 
@@ -153,13 +153,19 @@ class Dispatcher:
         )
         return messages
 
-    def _acknowledgements(self, now: int) -> Iterator[Posting]:
+    def _acknowledgements(self, plan: Plan, now: int, mutes: Mutes) -> Iterator[Posting]:
         acknowledged, self._acknowledged = self._acknowledged, []
+        alarms = [
+            Alarm(id=each.incident, labels=self._heard.get(each.incident, each.matched_labels))
+            for each in acknowledged
+        ]
+        muted = mutes(plan, alarms, now)
         for notice in acknowledged:
             for key, group in self._groups.items():
                 firing = tuple(each for each in group.alarms.values() if each.fires)
                 taken_on = all(self._is_handled(each.id, now) for each in firing)
-                if notice.incident not in group.alarms or not taken_on:
+                is_held = notice.incident in muted or notice.incident not in group.alarms
+                if is_held or not taken_on:
                     continue
                 for message in acknowledgement(key, group, firing):
                     yield self._posting(message, now, said=notice)
@@ -172,7 +178,7 @@ class Dispatcher:
         # A group has one message to a channel at a moment; one that comes again has other moments.
         # An acknowledgement is one more, at the moment that a look may have, too.
         kind = "" if said is None else "a"
-        name = f"{message.anchor}.{_id(message.key)[:6]}.{kind}{now // 1_000:x}"
+        name = f"{message.anchor}.{digest(message.key)[:6]}.{kind}{now // 1_000:x}"
         return Posting(
             key=f"{name}.{message.channel}",
             incident=message.anchor,
@@ -188,7 +194,7 @@ class Dispatcher:
         for key in {**before, **after}:
             old, new = before.get(key), after.get(key)
             if new is None:
-                entry.end_group(_id(key))
+                entry.end_group(digest(key))
             elif new is not old:
                 self._write_group(entry, key, old, new=new)
         self._written = after
@@ -198,7 +204,7 @@ class Dispatcher:
             self._heard = {n: each for n, each in self._heard.items() if n in alive}
 
     def _write_group(self, entry: Entry, key: Key, old: Group | None, *, new: Group) -> None:
-        name, known = _id(key), old.alarms if old else {}
+        name, known = digest(key), old.alarms if old else {}
         kept = _Kept(key, replace(new, alarms={}))
         state = msgspec.json.encode(kept).decode()
         entry.keep_group(GroupRecord(id=name, anchor=new.anchor, state=state))
@@ -227,7 +233,3 @@ def _restored(saved: Saved) -> tuple[Groups, dict[str, Notice]]:
         notices[alarm.id] = msgspec.json.decode(member.notice, type=Notice)
     whole = {kept.key: replace(kept.group, alarms=alarms[name]) for name, kept in groups.items()}
     return whole, notices
-
-
-def _id(key: Key) -> str:
-    return sha256(msgspec.json.encode(key)).hexdigest()[:32]

@@ -38,6 +38,7 @@ def letter(message: GroupMessage, notices: Mapping[str, Notice]) -> Notice:
         fired_at=min(each.fired_at for each in of_note),
         resolved_at=0 if firing else max(each.resolved_at for each in of_note),
         receiver=message.receiver,
+        group=message.name,
         group_labels=dict(message.key[1]),
         members=tuple(members[:MOST_MEMBERS]),
         left_out=max(len(members) - MOST_MEMBERS, 0),
@@ -55,6 +56,7 @@ def acknowledgement(key: Key, group: Group, firing: tuple[Alarm, ...]) -> Iterat
                 reason="repeat",
                 alarms=firing,
                 anchor=group.anchor,
+                name=group.name,
                 number=group.messages,
             )
 

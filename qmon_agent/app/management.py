@@ -22,7 +22,7 @@ MOST_TEXT = 1_000
 
 
 def incidents_of(state: StateStore, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
-    """The newest, each with its alert's name and who looks after it."""
+    """First what fires, then the newest, each with its alert's name and who looks after it."""
     names = {alert.id: alert.name for alert in state.catalog.alerts()}
     found = state.incidents.find(states=states, limit=limit)
     handled = state.handlings.of([each.id for each in found])

@@ -30,10 +30,10 @@ _MOMENTS = ("since", "resolved_at")
     type=click.Choice(get_args(State)),
     help="Only this state; inactive: it is over.",
 )
-@click.option("--limit", default=100, show_default=True, help="At most so many, newest first.")
+@click.option("--limit", default=100, show_default=True, help="At most so many.")
 @with_place
 def command(*, states: tuple[str, ...], limit: int, place: Place) -> None:
-    """List incidents, newest first; or show how alerting did."""
+    """List incidents, those that fire first, then the newest; or show how alerting did."""
     if click.get_current_context().invoked_subcommand:
         return
     asked = urlencode([*(("state", state) for state in states), ("limit", limit)])

@@ -32,10 +32,17 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     fired_at: int = 0
     resolved_at: int = 0
     receiver: str = ""
+    group: str = ""
+    """The name of the group that it is about, of one route and for its life alone."""
     group_labels: dict[str, str] = {}
     members: tuple[Notice, ...] = ()
     left_out: int = 0
     """How many members there are besides, in a message that would be too long."""
+
+    @property
+    def thread(self) -> str:
+        """What all messages about the same have in common, and no others to the same channel."""
+        return self.group or self.incident
 
     @property
     def matched_labels(self) -> dict[str, str]:

@@ -25,7 +25,7 @@ def body_of(message: Message) -> bytes:
     return msgspec.json.encode(
         {
             "version": "4",
-            "groupKey": f"qmon:{notice.incident}",
+            "groupKey": f"qmon:{notice.thread}",
             "truncatedAlerts": notice.left_out,
             "status": _status(notice),
             "receiver": notice.receiver or message.channel,

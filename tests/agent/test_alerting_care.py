@@ -6,6 +6,8 @@ import pytest
 from qmon_agent.alerting import AlertService, Observed
 from qmon_agent.alerting.care import Deed
 from qmon_agent.alerting.routing_plan import make_plan
+from qmon_agent.domain.alarms.matcher_text import parse_matchers
+from qmon_agent.domain.alarms.silences import Silence
 from qmon_agent.domain.clock import SECOND, HandClock
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.domain.notices import Notice
@@ -51,6 +53,12 @@ class Desk:
             how["until"] = self.clock.now() + how.pop("lasts") * SECOND
         return self.service.care.do(self.incident, Deed(kind=kind, by="ann", **how))
 
+    def silence(self):
+        now, matchers = self.clock.now(), parse_matchers("alertname=hot")
+        self.service.muting.add(
+            Silence(id="", matchers=matchers, starts_at=now, ends_at=now + 3_600 * SECOND)
+        )
+
     def told(self):
         with self.store.reading() as connection:
             rows = connection.exec_driver_sql("SELECT notice FROM outbox ORDER BY id").all()
@@ -72,6 +80,21 @@ def tree_desk(tmp_path):
     desk.point(6.0)
     yield desk
     desk.store.close()
+
+
+class TestListing:
+    def test_has_first_what_fires_then_the_newest(self, desk):
+        desk.pass_by(1)
+        for service in ("web", "db"):
+            desk.point(6.0, service)
+            desk.pass_by(1)
+            desk.point(1.0, service)
+            desk.pass_by(1)
+
+        found = desk.store.incidents.find()
+        assert ["firing", "inactive", "inactive"] == [each.state for each in found]
+        assert found[1].since > found[2].since > found[0].since
+        assert found[:1] == desk.store.incidents.find(limit=1)
 
 
 class TestAcknowledging:
@@ -113,6 +136,14 @@ class TestAcknowledging:
         desk.do("ack", text="still on it")
 
         assert ["firing", "acknowledged", "acknowledged"] == [each[0] for each in desk.told()]
+
+    def test_of_what_is_silenced_is_told_to_nobody(self, desk):
+        desk.silence()
+        desk.do("ack")
+        desk.pass_by(61)
+
+        assert ["firing"] == [status for status, _ in desk.told()]
+        assert ["ack"] == [r.kind for r in desk.store.handlings.remarks_of(desk.incident)]
 
     def test_keeps_repeats_back(self, tree_desk):
         tree_desk.do("ack")

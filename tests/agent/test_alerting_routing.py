@@ -137,6 +137,20 @@ class TestGroups:
             ("chat", "firing", "first", "slow"),
         ] == desk.told()
 
+    def test_of_two_routes_have_two_names_that_are_the_same_until_their_ends(self, tmp_path):
+        branches = [{"matchers": ['severity="critical"'], "continue": True}, {"group_by": ["at"]}]
+        desk = Desk(tmp_path / "two.db", TREE | {"routes": branches, "group_wait": 0})
+        desk.point("temp", 6.0)
+        desk.restart()
+        desk.point("temp", 1.0)
+        desk.pass_by(61)
+
+        first, second, *ends = [message.notice.thread for message in desk.messages()]
+        assert first != second
+        assert {first, second} == {*ends}
+        assert 1 == len({message.notice.incident for message in desk.messages()})
+        desk.store.close()
+
     def test_wait_for_the_next_look_also_with_news_that_is_judged_late(self, desk):
         desk.point("delay", 6.0)
         desk.pass_by(10)

@@ -7,6 +7,7 @@ on it is looked at every so often; each look tells a channel what it has not hea
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
@@ -75,7 +76,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     messages: int = 0
     """How many there were of it, over all channels."""
     anchor: str = ""
-    """The alert that was its first, also when it is over: the name of the group for its life."""
+    """The alert that was its first, also when it is over."""
+    name: str = ""
+    """Its own for its life: two routes may have groups with the same anchor."""
 
 
 Groups = Mapping[Key, Group]
@@ -90,6 +93,8 @@ class GroupMessage(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason
     alarms: tuple[Alarm, ...]
     anchor: str
+    name: str
+    """That of the group."""
     number: int
     """Which of the group's messages it is."""
 
@@ -157,7 +162,8 @@ def join(groups: Groups, news: Iterable[Alarm], now: int, *, root: Route) -> Gro
             if key not in members:
                 members[key] = dict(group.alarms) if group else {}
                 due_at = now + route.group_wait_ns
-                joined[key] = _with(group, members[key], anchor=alarm.id, due_at=due_at)
+                new = Group(due_at=due_at, anchor=alarm.id, name=f"{alarm.id}-{digest(key)[:8]}")
+                joined[key] = replace(group or new, alarms=members[key])
             joined[key] = _waited(joined[key], alarm, now, route=route)
             members[key][alarm.id] = alarm
     return joined
@@ -222,6 +228,11 @@ def _stripped(group: Group, alarm: str) -> Group:
     return replace(group, alarms=alarms, told=told)
 
 
+def digest(key: Key) -> str:
+    """A route and the labels of a group in 32 letters and digits."""
+    return sha256(msgspec.json.encode(key)).hexdigest()[:32]
+
+
 def next_due(groups: Groups) -> int | None:
     """When `dispatch` has something to do, whether or not anything happens before."""
     return min((group.due_at for group in groups.values()), default=None)
@@ -232,13 +243,6 @@ def _keys(alarm: Alarm, root: Route) -> dict[Key, Route]:
         (route.name, tuple(sorted(route.group_labels(alarm.labels).items()))): route
         for route in routes_for(root, alarm.labels)
     }
-
-
-def _with(group: Group | None, members: dict[str, Alarm], *, anchor: str, due_at: int) -> Group:
-    """The group, or a new one, with these members, which may still become more."""
-    if group is None:
-        return Group(alarms=members, due_at=due_at, anchor=anchor)
-    return replace(group, alarms=members)
 
 
 def _waited(group: Group, alarm: Alarm, now: int, *, route: Route) -> Group:
@@ -282,6 +286,7 @@ def _look(
                     reason=reason,
                     alarms=alarms,
                     anchor=group.anchor,
+                    name=group.name,
                     number=number,
                 )
             )

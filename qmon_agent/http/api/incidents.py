@@ -1,4 +1,4 @@
-"""Incidents, newest first; one with its life; their figures; and what somebody does with one."""
+"""Incidents, what fires first; one with its life; their figures; what somebody does with one."""
 
 from __future__ import annotations
 

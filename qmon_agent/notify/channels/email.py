@@ -133,7 +133,7 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def _mail(self, message: Message) -> EmailMessage:
         mail, domain = EmailMessage(), self.sender.rpartition("@")[2]
         own = f"<{quote(message.key, safe='')}@{domain}>"
-        root = f"<{quote(message.notice.incident, safe='')}@{domain}>"
+        root = f"<{quote(message.notice.thread, safe='')}@{domain}>"
         mail["From"], mail["To"] = self.sender, ", ".join(self.to)
         mail["Subject"] = cut(message.title, _SUBJECT)
         mail["Date"] = format_datetime(datetime.fromtimestamp(message.sent_at // SECOND, UTC))

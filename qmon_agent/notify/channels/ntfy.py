@@ -64,7 +64,7 @@ class NtfyChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
             "message": cut(told(message), _TEXT, in_bytes),
             "priority": priority,
             "tags": [_TAGS[notice.status]],
-            "sequence_id": notice.incident,
+            "sequence_id": notice.thread,
         }
         if message.link:
             push["click"] = message.link

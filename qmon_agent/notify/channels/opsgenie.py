@@ -36,7 +36,7 @@ class OpsgenieChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
         check_address("url", self.url)
 
     def tell(self, message: Message) -> Delivery:
-        place, alias = f"{self.url.rstrip('/')}/v2/alerts", quote(message.notice.incident, safe="")
+        place, alias = f"{self.url.rstrip('/')}/v2/alerts", quote(message.notice.thread, safe="")
         later = _LATER.get(message.notice.status)
         if later is None:
             document = self._alert(message)
@@ -53,7 +53,7 @@ class OpsgenieChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
         links = "".join(f"\n{each.name}: {each.link}" for each in message.actions)
         alert: dict[str, Any] = {
             "message": cut(message.title, _MESSAGE),
-            "alias": notice.incident,
+            "alias": notice.thread,
             "description": cut(f"{message.title}\n{told(message)}{links}", _TEXT),
             "entity": cut(notice.system or notice.alert, _ENTITY),
             "source": "qmon",

@@ -39,7 +39,7 @@ class PagerdutyChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
         event: dict[str, Any] = {
             "routing_key": self.routing_key,
             "event_action": _ACTIONS[notice.status],
-            "dedup_key": notice.incident,
+            "dedup_key": notice.thread,
             "client": "qmon",
         }
         if message.link:

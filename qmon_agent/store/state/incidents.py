@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import Connection, and_, case, delete, exists, func, insert, or_, select
+
+from qmon_agent.domain.incidents import ACTIVE
 
 from .database import Database, record
 from .dialects import insert_new, upsert
@@ -64,8 +66,10 @@ class Incidents:
     def find(
         self, *, states: Sequence[str] = (), alert: int | None = None, limit: int = 1_000
     ) -> list[IncidentRecord]:
-        """The newest incidents, of some states or one alert only."""
-        query = select(INCIDENTS).order_by(INCIDENTS.c.since.desc(), INCIDENTS.c.id).limit(limit)
+        """Incidents, of some states or one alert only: first what fires, each the newest first."""
+        rank = case((INCIDENTS.c.state.in_(ACTIVE), 0), else_=1)
+        order = (rank, INCIDENTS.c.since.desc(), INCIDENTS.c.id)
+        query = select(INCIDENTS).order_by(*order).limit(limit)
         if states:
             query = query.where(INCIDENTS.c.state.in_(states))
         if alert is not None:
