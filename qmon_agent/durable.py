@@ -18,10 +18,10 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Put a new content in place of the old: after a crash it is the one or the other, whole."""
     fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
+    with open(fresh, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -156,12 +156,15 @@ class Slack(Service):
         want(len(body.get("text", "")) <= 40_000, "msg_too_long")
         blocks = [block for each in body.get("attachments", []) for block in each["blocks"]]
         want(len(blocks) <= 50, "invalid_blocks")
-        for block in blocks:
+        for block in (each for each in blocks if each["type"] == "image"):
+            want(block["alt_text"] and len(block["image_url"]) <= 3000, "invalid_blocks")
+        for block in (each for each in blocks if each["type"] != "image"):
             text = block["text"]
             want(block["type"] == "section" and 0 < len(text["text"]) <= 3000, "invalid_blocks")
             want(text["type"] in {"plain_text", "mrkdwn"}, "invalid_blocks")
             want("emoji" not in text or text["type"] == "plain_text", "invalid_blocks")
-        read = [body["text"]] + [b["text"]["text"] for b in blocks if b["text"]["type"] == "mrkdwn"]
+        texts = [block["text"] for block in blocks if block["type"] != "image"]
+        read = [body["text"]] + [each["text"] for each in texts if each["type"] == "mrkdwn"]
         calls = [word for text in read for word in re.findall(r"<[!@#][^>]*>", text)]
         want(not calls, f"somebody is called: {calls}")
 
@@ -198,7 +201,10 @@ class Teams(Service):
         want(card["type"] == "AdaptiveCard" and card["version"] <= "1.5", "a card Teams knows")
         for action in card["actions"]:
             want(action["type"] == "Action.OpenUrl" and action["url"], "an action has an address")
-        want(all(part["type"] in {"Container", "RichTextBlock"} for part in card["body"]), "parts")
+        known = {"Container", "RichTextBlock", "Image"}
+        want(all(part["type"] in known for part in card["body"]), "parts")
+        pictures = [part for part in card["body"] if part["type"] == "Image"]
+        want(all(each["url"] and each["altText"] for each in pictures), "pictures")
         self.got.append(body)
         return b""
 
@@ -294,6 +300,8 @@ class Pagerduty(Service):
         want(payload["severity"] in {"critical", "error", "warning", "info"}, "severity")
         want(payload["source"], "source is missing")
         want(all(link["href"] for link in event.get("links", [])), "a link leads somewhere")
+        pictures = event.get("images", [])
+        want(all(each["src"].startswith("https://") for each in pictures), "pictures come by TLS")
         self.alerts[event["dedup_key"]] = state[event["event_action"]]
         self.got.append(event)
         return {"status": "success", "dedup_key": event["dedup_key"]}

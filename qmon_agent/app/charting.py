@@ -29,33 +29,42 @@ class StoreCharts:
         self._ask = ask
         self._clock = clock
 
-    async def chart_of(self, notice: Notice, *, others: int) -> bytes | None:
-        """The last hour, or since a while before it began; none of what has no values."""
+    async def chart_of(self, notice: Notice, *, others: int, at: int = 0) -> bytes | None:
+        """The last hour, or since a while before it began; none of what has no values.
+
+        It ends now, or at the moment that is said.
+        """
         if not notice.metric or len(notice.members) > 1 or others >= _STORM:
             return None
-        now = self._clock.now()
+        now = at or self._clock.now()
         start = max(min(notice.since or now, now) - _BEFORE_NS, now - _MOST_NS)
         async with asyncio.timeout(PATIENCE_S):
-            found = await self._ask(_question(notice, start), limit=_ROWS, timeout_s=PATIENCE_S)
+            found = await self._ask(
+                _question(notice, start, now if at else 0), limit=_ROWS, timeout_s=PATIENCE_S
+            )
         points = [*_points(found), *_newest(notice)]
         if len(points) < _FEWEST:
             return None
         return drawn(points, start=start, end=now, bound=_bound(notice))
 
 
-def _question(notice: Notice, start: int) -> str:
-    since = datetime.fromtimestamp(start // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")
+def _question(notice: Notice, start: int, end: int) -> str:
     own = {name: value for name, value in notice.labels.items() if name != "service"}
     labels = "".join(
         f" AND attributes[{_quoted(name)}] = {_quoted(value)}"
         for name, value in [*own.items()][:_LABELS]
     )
+    until = f" AND time <= '{_written(end)}'" if end else ""
     service = f" AND service = {_quoted(notice.system)}" if notice.system else ""
     return (
         "SELECT time, value FROM points "  # noqa: S608 - by `_quoted`, tried with hostile names
         f"WHERE metric = {_quoted(notice.metric)} AND kind IN ('gauge', 'counter') "
-        f"AND time >= '{since}'{service}{labels} ORDER BY time DESC"
+        f"AND time >= '{_written(start)}'{until}{service}{labels} ORDER BY time DESC"
     )
+
+
+def _written(moment: int) -> str:
+    return datetime.fromtimestamp(moment // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _quoted(text: str) -> str:

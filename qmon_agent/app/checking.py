@@ -36,7 +36,8 @@ from qmon_agent.monitoring.samplers import SAMPLERS, Sampler
 from qmon_agent.notify.channels import CHANNELS, Channel
 from qmon_agent.notify.heartbeat import check_heartbeat
 from qmon_agent.notify.wording import with_words
-from qmon_agent.settings import Settings, check_settings
+from qmon_agent.settings import Http, Settings, check_settings
+from qmon_agent.settings.addresses import check_public_url
 from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.store.telemetry import directory_of
 from qmon_sdk.protocol.signals import SIGNALS
@@ -82,7 +83,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
         look.at(name, refuse_negative, getattr(settings, name), name)
     look.at("samplers", _check_interval, settings)
     look.at("heartbeat", check_heartbeat, settings.heartbeat)
-    look.at("http", _check_address, settings.http.listen, "http.listen")
+    look.at("http", _check_http, settings.http)
     look.at("store", _check_telemetry, settings.store.telemetry)
     look.at("store", _check_state, settings.store.state)
     sources = look.at("sources", make_sources, settings.sources) or {}
@@ -167,6 +168,11 @@ def _routing(settings: Settings) -> RoutingPlan | None:
 def _check_interval(settings: Settings) -> None:
     if not settings.samplers.interval_s:
         raise ConfigError("samplers.interval_s", "has to be more than nothing")
+
+
+def _check_http(http: Http) -> None:
+    check_public_url(http.public_url)
+    _check_address(http.listen, "http.listen")
 
 
 def _check_address(listen: str, path: str) -> None:

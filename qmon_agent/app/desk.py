@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from qmon_agent.app.busiest import BusyReport
+from qmon_agent.app.following import AgentLinks
 from qmon_agent.app.health import Health, Log
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.stacks import stacks
@@ -46,6 +47,7 @@ class AgentDesk:
         self.reloading: Callable[[], Awaitable[dict[str, Any]]] = _nothing_to_reload
         """Reads the configuration again, and tells what came of it."""
         self.intake = parts.taking.intake
+        self.links = AgentLinks(parts, plan.clock)
         self._say = log
         self._parts = parts
         self._clock = plan.clock

@@ -17,7 +17,9 @@ from qmon_agent.journal import JournalReader
 from qmon_agent.monitoring.discovery import Discovery
 from qmon_agent.monitoring.latest import LatestValues
 from qmon_agent.notify.channels import Channel
+from qmon_agent.notify.linking import Links
 from qmon_agent.notify.notifier import AlertNotifier, Charts
+from qmon_agent.notify.retrying import Sending
 from qmon_agent.store.state import StateStore
 from qmon_agent.vitals import Vitals
 
@@ -38,9 +40,17 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         clock: Clock,
         vitals: Vitals,
         charts: Charts | None,
+        links: Links | None,
     ) -> AlertNotifier:
         """Who sends what the rules have written, by these channels."""
-        return AlertNotifier(self.state.outbox, channels, clock=clock, vitals=vitals, charts=charts)
+        return AlertNotifier(
+            self.state.outbox,
+            channels,
+            clock=clock,
+            vitals=vitals,
+            sending=Sending(links=links),
+            charts=charts,
+        )
 
 
 def open_judged(plan: Plan, hears: Hears, *, taking: Taking, vitals: Vitals) -> Judged:

@@ -13,6 +13,7 @@ from qmon_agent.app.found import FoundKeeper
 from qmon_agent.app.host import OwnProcess
 from qmon_agent.app.journals import RULES, STORE, hold_back_trimming, open_journal
 from qmon_agent.app.keeping import JournalKeeper
+from qmon_agent.app.linking import LinkKeys
 from qmon_agent.app.squeezing import MemoryWatch, of_others, within
 from qmon_agent.app.tokens import TokenMemory, Valid
 from qmon_agent.domain.clock import Clock
@@ -84,10 +85,13 @@ class Taking(msgspec.Struct, frozen=True, kw_only=True):
 class Parts:
     """Everything an agent is made of; what judges comes last, when the doors are open already."""
 
-    def __init__(self, *, vitals: Vitals, taking: Taking, tokens: TokenMemory) -> None:
+    def __init__(
+        self, *, vitals: Vitals, taking: Taking, tokens: TokenMemory, links: LinkKeys
+    ) -> None:
         self.vitals = vitals
         self.taking = taking
         self.tokens = tokens
+        self.links = links
         self.store: TelemetryStore | None = None
         self._judged: Future[Judged] = Future()
 
@@ -118,7 +122,8 @@ def build(plan: Plan, hears: Hears) -> Parts:
         return parts.judged.state.tokens.check(token)
 
     vitals, tokens = Vitals(), TokenMemory(check)
-    parts = Parts(vitals=vitals, taking=_taking(plan, tokens, vitals), tokens=tokens)
+    links = LinkKeys(plan.locations.links, plan.clock, ttl_s=plan.settings.http.link_ttl_s)
+    parts = Parts(vitals=vitals, taking=_taking(plan, tokens, vitals), tokens=tokens, links=links)
     if plan.with_store:
         parts.store = store = _store(plan, hears, vitals)
         parts.taking.committer.on_commit(lambda position, _: store.committed(position))

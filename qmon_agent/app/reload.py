@@ -15,6 +15,7 @@ from qmon_agent.app.charting import StoreCharts
 from qmon_agent.app.checking import Plugins, load_plugins
 from qmon_agent.app.config import GoneError, LiveConfig
 from qmon_agent.app.forwarding import Forwarding
+from qmon_agent.app.linking import MessageLinks
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.processing import Processing
 from qmon_agent.app.systemd import notify, notify_reloading
@@ -191,8 +192,16 @@ class Services:
             clock=clock,
             vitals=self._parts.vitals,
             charts=StoreCharts(store.query, clock) if store is not None else None,
+            links=self._links(),
         )
         self._tasks.run("notifier", self.notifier.run)
+
+    def _links(self) -> MessageLinks | None:
+        settings, clock = self._config.settings, self._plan.clock
+        if not settings.http.public_url:
+            return None
+        kinds = {name: str(table.get("kind", name)) for name, table in settings.channels.items()}
+        return MessageLinks(settings.http, self._parts.links, kinds=kinds, clock=clock)
 
     def _start_samplers(self) -> None:
         samplers = self._config.plugins.samplers

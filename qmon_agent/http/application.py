@@ -39,6 +39,7 @@ def public_gate(routes: list[Route], desk: Desk, *, options: Http, scope_of: Tok
         identities=Identities(scope_of=scope_of, sessions=desk.sessions),
         bodies=_bodies(desk, options),
         hosts=(host, *options.hosts),
+        public_url=options.public_url,
     )
 
 

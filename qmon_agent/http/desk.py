@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from qmon_agent.http.access import Sessions
+from qmon_agent.http.link_desk import LinkDesk
 from qmon_agent.ingest.pipeline import Intake
 from qmon_agent.vitals import Vitals
 
@@ -29,6 +30,9 @@ class Desk(Protocol):
     sessions: Sessions
     session_ttl_s: float
     intake: Intake
+
+    @property
+    def links(self) -> LinkDesk: ...
 
     def hung(self) -> Mapping[str, str]:
         """Loops that are stuck, and in what: nothing while the agent is alive."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.routing import BaseRoute, Match, Route
@@ -80,13 +81,18 @@ class Gate:
         identities: Identities,
         bodies: Bodies,
         hosts: Iterable[str] | None,
+        public_url: str = "",
     ) -> None:
+        """`public_url` is where we are for people, through whatever stands before us."""
         self._app = app
         self._routes = tuple((route, _entrance_of(route)) for route in routes)
         self._known: dict[tuple[str, str], _Way] = {}
         self._identities = identities
         self._bodies = bodies
-        self._hosts = None if hosts is None else {"localhost", *map(str.lower, hosts)}
+        public = urlsplit(public_url)
+        named = {public.hostname} if public.hostname else set()
+        self._hosts = None if hosts is None else {"localhost", *map(str.lower, hosts), *named}
+        self._origin = f"{public.scheme}://{public.netloc}".lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -130,7 +136,7 @@ class Gate:
         if origin is None or method in _SAFE or self._hosts is None:
             return
         host = headers.get("host", "")
-        if origin not in {f"http://{host}", f"https://{host}"}:
+        if origin not in {f"http://{host}", f"https://{host}", self._origin}:
             raise Refusal(403, "requests from other origins are refused", word="origin")
 
     def _check_role(self, entrance: Entrance, headers: Mapping[str, str], scope: Scope) -> None:

@@ -41,6 +41,7 @@ _MEANINGS = {
     "notify_charts_missed": "Messages of alerts that went without their chart, by error.",
     "notify_dead": "Messages of alerts that nobody took, by channel.",
     "notify_failures": "Messages of alerts that did not arrive at once, by channel and error.",
+    "notify_links_missed": "Messages of alerts that went without links, by error.",
     "notify_sent": "Messages of alerts that arrived, by channel.",
     "otlp_rejected": "Records of OpenTelemetry that could not be kept, by lane.",
     "probe_checks": "How often a probe looked, by probe and what it found.",

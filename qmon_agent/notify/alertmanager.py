@@ -34,9 +34,17 @@ def body_of(message: Message) -> bytes:
             "commonAnnotations": annotations,
             "externalURL": message.link,
             "alerts": alerts,
-            "qmon": extension_of(message),
+            "qmon": {**extension_of(message), **_links_of(message)},
         }
     )
+
+
+def _links_of(message: Message) -> dict[str, Any]:
+    """What may be done, and the picture; nothing where the agent has no public address."""
+    actions = msgspec.to_builtins(message.actions)
+    return {
+        name: said for name, said in (("actions", actions), ("chart", message.chart_link)) if said
+    }
 
 
 def _common(labels: list[dict[str, str]]) -> dict[str, str]:

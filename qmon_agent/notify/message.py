@@ -30,7 +30,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A notice on its way: `key` is the same however often it is sent.
 
     `reference` is what the service called an earlier message about the incident; `others` counts
-    the further instances of the alert that fire; `chart` is a PNG.
+    the further instances of the alert that fire; `chart` is a PNG, and `chart_link` where it is
+    drawn for whoever asks.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     others: int = 0
     actions: tuple[Action, ...] = ()
     chart: bytes | None = None
+    chart_link: str = ""
 
     @property
     def buttons(self) -> tuple[Action, ...]:
@@ -58,7 +60,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     channel: str
-    link_base: str = ""
+    link: str = ""
+    actions: tuple[Action, ...] = ()
     attempt: int = 1
     sent_at: int = 0
     reference: str = ""
@@ -70,14 +73,14 @@ def compose(notice: Notice, address: Address) -> Message:
     safe = _made_safe(notice)
     # Of a group, the members say it.
     others = 0 if safe.members else address.others
-    link = f"{address.link_base}/incidents/{safe.incident}" if address.link_base else ""
     return Message(
         key=address.key,
         channel=address.channel,
         notice=safe,
         title=title_of(safe),
-        text="\n".join(_lines(safe, link, others)),
-        link=link,
+        text="\n".join(_lines(safe, address.link, others)),
+        link=address.link,
+        actions=address.actions,
         attempt=address.attempt,
         sent_at=address.sent_at,
         reference=address.reference,

@@ -18,7 +18,8 @@ from qmon_agent.store.state.outbox import Leased, Settled
 from qmon_agent.vitals import Vitals
 
 from .channels import Channel, Delivery
-from .message import Address, compose
+from .linking import UNLINKED, Linked
+from .message import Address, Message, compose
 from .retrying import Sending, settle_as
 from .wording import plain
 
@@ -185,27 +186,50 @@ class AlertNotifier:
             notice = msgspec.json.decode(leased.notice, type=Notice)
         except msgspec.MsgspecError as error:
             return Delivery(outcome="refused", detail=f"unreadable notice: {error}")
+        try:
+            async with asyncio.timeout(self._sending.timeout_s):
+                message = await self._message(leased, notice)
+                return await self._channels[leased.channel].send(message)
+        except TimeoutError:
+            return Delivery(outcome="retry", detail=f"no answer in {self._sending.timeout_s:g} s")
+        except Exception as error:  # noqa: BLE001 - a channel may raise anything; the message waits
+            return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
+
+    async def _message(self, leased: Leased, notice: Notice) -> Message:
+        channel = plain(self._channels[leased.channel])
+        links = await self._links(notice, channel, leased.channel)
         address = Address(
             key=leased.key,
             channel=leased.channel,
-            link_base=self._sending.link_base,
+            link=links.show,
+            actions=links.actions,
             attempt=leased.attempts,
             sent_at=self._clock.now(),
             reference=leased.reference,
             others=leased.others,
         )
+        message = compose(notice, address)
+        takes = getattr(channel, "TAKES_CHART", False)
+        link = links.chart if getattr(channel, "TAKES_CHART_LINK", False) else ""
+        if takes or link:
+            # Drawn also where only its address is sent: there is none of what has no values.
+            chart = await self._chart(notice, message.others)
+            link = link if chart else ""
+            message = msgspec.structs.replace(
+                message, chart=chart if takes else None, chart_link=link
+            )
+        return message
+
+    async def _links(self, notice: Notice, channel: Channel, name: str) -> Linked:
+        """None where they cannot be made: what is said matters more."""
+        if (links := self._sending.links) is None:
+            return UNLINKED
+        is_log = getattr(channel, "IS_LOG", False)
         try:
-            async with asyncio.timeout(self._sending.timeout_s):
-                channel = self._channels[leased.channel]
-                message = compose(notice, address)
-                if getattr(plain(channel), "TAKES_CHART", False):
-                    chart = await self._chart(notice, message.others)
-                    message = msgspec.structs.replace(message, chart=chart)
-                return await channel.send(message)
-        except TimeoutError:
-            return Delivery(outcome="retry", detail=f"no answer in {self._sending.timeout_s:g} s")
-        except Exception as error:  # noqa: BLE001 - a channel may raise anything; the message waits
-            return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
+            return await asyncio.to_thread(links.of, notice, name, is_log=is_log)
+        except Exception as error:  # noqa: BLE001 - a disk that is full keeps no message back
+            self._vitals.add("notify_links_missed", error=type(error).__name__)
+            return UNLINKED
 
     async def _chart(self, notice: Notice, others: int) -> bytes | None:
         """None where it is hard to have: what is said matters more."""

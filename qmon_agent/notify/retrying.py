@@ -10,6 +10,7 @@ from qmon_agent.domain.clock import SECOND
 from qmon_agent.store.state.outbox import Leased, Settled
 
 from .channels import Delivery
+from .linking import Links
 
 MOST_RETRY_AFTER_S = 3_600.0
 MOST_REFERENCE = 1_000
@@ -18,7 +19,8 @@ MOST_REFERENCE = 1_000
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
     """How messages are sent: the pace of a channel's attempts, and what all of them carry.
 
-    `owner` names who leases; two notifiers on one outbox need different names.
+    `owner` names who leases; two notifiers on one outbox need different names. Without `links`,
+    messages lead nowhere.
     """
 
     first_s: float = 1.0
@@ -29,7 +31,7 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: float = 60.0
     at_once: int = 10
     owner: str = "agent"
-    link_base: str = ""
+    links: Links | None = None
 
 
 def settle_as(

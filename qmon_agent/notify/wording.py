@@ -195,6 +195,7 @@ def _known_of(message: Message) -> dict[str, Any]:
         "text": message.text,
         "lines": message.text.splitlines(),
         "link": message.link,
+        "chart": message.chart_link,
         "actions": [{"name": each.name, "link": each.link} for each in message.actions],
         "members": [_member(each) for each in notice.members[:MAX_MEMBERS]],
         "others": message.others,
@@ -232,6 +233,11 @@ def _samples() -> Iterator[tuple[str, Message]]:
         resolved_at=2,
     )
     much = msgspec.structs.replace(much, members=(much, little))
-    full = compose(much, Address(key="k", channel="c", link_base="https://qmon.example", others=2))
-    act = (Action(name="Acknowledge", link="https://qmon.example/ack"),)
-    yield "a message with everything", msgspec.structs.replace(full, actions=act)
+    address = Address(
+        key="k",
+        channel="c",
+        link="https://qmon.example/incidents/0",
+        actions=(Action(name="Acknowledge", link="https://qmon.example/ack"),),
+        others=2,
+    )
+    yield "a message with everything", compose(much, address)

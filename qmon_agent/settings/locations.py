@@ -70,6 +70,11 @@ class Locations(msgspec.Struct, frozen=True, kw_only=True):
         return self.state / "hung.json"
 
     @property
+    def links(self) -> Path:
+        """The keys that sign the links of messages."""
+        return self.state / "links.json"
+
+    @property
     def lock(self) -> Path:
         return self.state / "agent.lock"
 

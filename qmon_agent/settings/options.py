@@ -27,6 +27,14 @@ class Http(Options, frozen=True, kw_only=True):
     """Address of the port; port 0 picks a free one."""
     hosts: tuple[str, ...] = ()
     """Host names besides the loopback ones and the listening address that may be asked for."""
+    public_url: str = ""
+    """Where people reach this port, for example `https://qmon.example.org`; with it, messages of
+    alerts have links, by which one may acknowledge and mute."""
+    link_ttl_s: Seconds = 7 * DAY_S
+    """How long such a link works."""
+    chart_links: bool = True
+    """Whether services that fetch pictures are given addresses of charts; not where they cannot
+    reach `public_url`."""
     certificate: str = ""
     """File of the certificate chain; with it, the port speaks TLS."""
     key: str = ""

@@ -187,7 +187,7 @@ class TestTelegram:
         telegram = started("telegram")
         channel = CHANNELS.build("telegram", telegram.options())
 
-        delivery = await channel.send(a_message(link_base="http://127.0.0.1:7690"))
+        delivery = await channel.send(a_message(link="http://127.0.0.1:7690/incidents/abc"))
 
         assert ("delivered", 2) == (delivery.outcome, len(telegram.calls))
         assert "incident: http://127.0.0.1:7690/incidents/abc" in telegram.got[0]["text"]

@@ -37,7 +37,7 @@ FIRING = Notice(
 ADDRESS = Address(
     key="29a1d22d69b9c623.firing.pager",
     channel="pager",
-    link_base="http://127.0.0.1:7690",
+    link="http://127.0.0.1:7690/incidents/29a1d22d69b9c623",
     sent_at=1_700_000_010_200_000_000,
 )
 

@@ -37,23 +37,28 @@ OVER = msgspec.structs.replace(
     FIRING, status="resolved", reason="cleared", value=0.25, resolved_at=1_700_000_300_100_000_000
 )
 ACTIONS = (
-    Action(name="Acknowledge", link="https://qmon.example/a/1?s=x&t=y"),
-    Action(name="Mute for 1 h", link="https://qmon.example/m/1?s=x&t=z"),
+    Action(name="Acknowledge", link="https://qmon.example/links/x.a"),
+    Action(name="Mute for 1 h", link="https://qmon.example/links/x.b"),
+    Action(name="Mute for 24 h", link="https://qmon.example/links/x.c"),
+    Action(name="Why", link="https://qmon.example/incidents/29a1d22d69b9c623?link=x.z#why"),
 )
 NAMES = sorted({*CHANNELS.names()} - {"command", "console", "email", "file", "syslog"})
 
 
-def message_of(notice, *, attempt=1, reference=""):
+def message_of(notice, *, attempt=1, reference="", name=""):
     address = Address(
         key=f"{notice.incident}.{notice.status}.pager",
         channel="pager",
-        link_base="https://qmon.example",
+        link="https://qmon.example/incidents/29a1d22d69b9c623?link=x.z",
+        actions=ACTIONS,
         sent_at=1_700_000_010_200_000_000,
         attempt=attempt,
         reference=reference,
         others=3,
     )
-    return msgspec.structs.replace(compose(notice, address), actions=ACTIONS)
+    chart = "https://qmon.example/links/x.w/chart.png"
+    takes = getattr(CHANNELS.find(name), "TAKES_CHART_LINK", False) if name else False
+    return msgspec.structs.replace(compose(notice, address), chart_link=chart if takes else "")
 
 
 def held(name, document):
@@ -78,8 +83,8 @@ def body_of(call, service):
 async def both(name, service, options):
     """The firing message and its end, as they went out."""
     channel = CHANNELS.build(name, options)
-    first = await channel.send(message_of(FIRING))
-    last = await channel.send(message_of(OVER, attempt=2, reference=first.reference))
+    first = await channel.send(message_of(FIRING, name=name))
+    last = await channel.send(message_of(OVER, attempt=2, reference=first.reference, name=name))
     assert ["delivered"] * 2 == [first.outcome, last.outcome], (first, last)
     return [body_of(call, service) for call in service.calls]
 

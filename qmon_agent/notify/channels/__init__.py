@@ -33,7 +33,9 @@ class Channel(Protocol):
     message may come again after a crash: `message.key` is the same then, and the receiver shall be
     given it. Anything raised, and the deadline, count as `retry`. What is in a message is one line
     without control characters each, and else whatever somebody wrote: it is never markup. One
-    that can show a picture says so with `TAKES_CHART: ClassVar[bool] = True`.
+    that can show a picture says so with `TAKES_CHART: ClassVar[bool] = True`, one whose service
+    fetches pictures by their address with `TAKES_CHART_LINK`, and one that writes where many read,
+    as a log, with `IS_LOG`: it gets no link that carries a right.
     """
 
     async def send(self, message: Message) -> Delivery:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -18,6 +18,8 @@ class ConsoleChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     stream: Literal["stderr", "stdout"] = "stderr"
     """Which of the agent's outputs."""
+
+    IS_LOG: ClassVar[bool] = True
 
     async def send(self, message: Message) -> Delivery:
         """Whoever reads the stream may be slow, so a thread does it."""

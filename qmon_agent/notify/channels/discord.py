@@ -9,7 +9,7 @@ import msgspec
 from qmon_agent.notify.message import Message, moment
 
 from . import DELIVERED, Delivery
-from ._fitting import colour_of, cut, told, without_marks
+from ._fitting import colour_of, cut, told_apart, without_marks
 from ._http import Answer, Call, HttpChannel, as_json, check_address
 
 _TITLE, _TEXT, _LINKS = 256, 4_096, 1_024
@@ -49,18 +49,26 @@ def content_of(message: Message) -> dict[str, Any]:
     """One embed, without Markdown where somebody else's words stand."""
     embed: dict[str, Any] = {
         "title": cut(without_marks(message.title), _TITLE),
-        "description": cut(without_marks(told(message)), _TEXT),
+        "description": cut(without_marks(told_apart(message)), _TEXT),
         "color": colour_of(message),
         "footer": {"text": message.key},
     }
     if message.notice.fired_at:
         embed["timestamp"] = moment(message.notice.fired_at)
-    links = " · ".join(f"[{without_marks(each.name)}](<{each.link}>)" for each in message.buttons)
-    if links and len(links) <= _LINKS:
+    if links := _links(message):
         embed["fields"] = [{"name": "Links", "value": links}]
     if message.chart is not None:
         embed["image"] = {"url": "attachment://chart.png"}
     return {"embeds": [embed], "allowed_mentions": {"parse": []}}
+
+
+def _links(message: Message) -> str:
+    """As many as there is room for."""
+    links = ""
+    for each in message.buttons:
+        more = f"{links} · " * bool(links) + f"[{without_marks(each.name)}](<{each.link}>)"
+        links = more if len(more) <= _LINKS else links
+    return links
 
 
 def _call(url: str, document: dict[str, Any], message: Message, *, method: str = "POST") -> Call:

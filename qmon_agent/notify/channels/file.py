@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -22,6 +23,8 @@ class FileChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The file, made if it is not there."""
     mode: int = 0o640
     """Permissions of a new file."""
+
+    IS_LOG: ClassVar[bool] = True
 
     async def send(self, message: Message) -> Delivery:
         """A full or missing disk is worth trying again."""

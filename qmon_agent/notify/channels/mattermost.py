@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from qmon_agent.notify.message import Message
 
 from . import DELIVERED, Delivery
-from ._fitting import colour_of, cut, told, without_marks
+from ._fitting import colour_of, cut, told_apart, without_marks
 from ._http import Call, HttpChannel, as_json, check_address
 
 # A post may have 16,383 characters, its attachments included.
@@ -24,6 +24,8 @@ class MattermostChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
     username: str = ""
     """The name it speaks under, where it may choose."""
 
+    TAKES_CHART_LINK: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_address("url", self.url)
 
@@ -37,14 +39,12 @@ class MattermostChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
 def content_of(message: Message) -> dict[str, Any]:
     """The title, and below it all the rest, in the colour of how bad it is."""
     links = " · ".join(f"[{without_marks(each.name)}](<{each.link}>)" for each in message.buttons)
-    text = cut(without_marks(told(message)), _TEXT)
-    return {
-        "text": cut(without_marks(message.title), _TITLE),
-        "attachments": [
-            {
-                "fallback": cut(without_marks(message.title), _TITLE),
-                "color": f"#{colour_of(message):06x}",
-                "text": f"{text}\n\n{links}" if links else text,
-            }
-        ],
+    text = cut(without_marks(told_apart(message)), _TEXT)
+    attachment = {
+        "fallback": cut(without_marks(message.title), _TITLE),
+        "color": f"#{colour_of(message):06x}",
+        "text": f"{text}\n\n{links}" if links else text,
     }
+    if message.chart_link:
+        attachment["image_url"] = message.chart_link
+    return {"text": cut(without_marks(message.title), _TITLE), "attachments": [attachment]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from typing import Any
+from typing import Any, ClassVar
 
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.notify.message import Message
@@ -33,6 +33,8 @@ class NtfyChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
     """Or who we are there."""
     password: str = ""
     """The user's password."""
+
+    TAKES_CHART_LINK: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_address("url", self.url)
@@ -68,9 +70,12 @@ class NtfyChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
         }
         if message.link:
             push["click"] = message.link
-        if message.buttons:
+        # A tap on the push shows the incident: the few buttons are for what else there is.
+        if message.actions:
             push["actions"] = [
                 {"action": "view", "label": each.name, "url": each.link}
-                for each in message.buttons[:_BUTTONS]
+                for each in message.actions[:_BUTTONS]
             ]
+        if message.chart_link:
+            push |= {"attach": message.chart_link, "filename": "chart.png"}
         return push

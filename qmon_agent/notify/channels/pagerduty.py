@@ -24,6 +24,8 @@ class PagerdutyChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
     url: str = "https://events.pagerduty.com/v2/enqueue"
     """Where to; accounts in Europe have `https://events.eu.pagerduty.com/v2/enqueue`."""
 
+    TAKES_CHART_LINK: ClassVar[bool] = True
+
     # Too many calls were 403 before they were 429, and for some still are.
     TRY_AGAIN: ClassVar[frozenset[int]] = frozenset({403})
 
@@ -46,6 +48,10 @@ class PagerdutyChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
             event["client_url"] = message.link
         if message.buttons:
             event["links"] = [{"href": each.link, "text": each.name} for each in message.buttons]
+        # It shows no picture that does not come by TLS.
+        if message.chart_link.startswith("https://"):
+            picture = {"src": message.chart_link, "alt": "the last values"}
+            event["images"] = [picture | ({"href": message.link} if message.link else {})]
         event["payload"] = {
             "summary": cut(message.title, _SUMMARY),
             "source": notice.system or notice.alert,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
 
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.notify.message import Message
@@ -27,6 +29,9 @@ _FOR_A_PERSON = frozenset(
 )
 _GONE = frozenset({"message_not_found", "channel_not_found"})
 _CLOSED = frozenset({"cant_update_message", "edit_window_closed"})
+# What Slack says where it cannot fetch a picture, and to other faults of ours as well.
+_PICTURELESS = frozenset({"invalid_blocks", "invalid_attachments"})
+_BAD = frozenset({400})
 
 
 class SlackChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +50,8 @@ class SlackChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
     api: str = "https://slack.com/api"
     """Where the bot asks; for a Slack of its own."""
 
+    TAKES_CHART_LINK: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         if bool(self.url) == bool(self.token):
             raise ConfigError("url", "say either `url`, or `token` and `channel`")
@@ -54,8 +61,7 @@ class SlackChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
 
     def tell(self, message: Message) -> Delivery:
         if self.url:
-            self.ask(Call(url=self.url, **as_json(content_of(message))), message)
-            return DELIVERED
+            return self._by_webhook(message)
         channel, _, stamp = message.reference.partition("/")
         if stamp and self._update(message, channel, stamp):
             return DELIVERED
@@ -64,6 +70,14 @@ class SlackChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
         # One that names neither has taken it all the same: it is not told twice for that.
         place = f"{said.get('channel', '')}/{said.get('ts', '')}".strip("/")
         return Delivery(outcome="delivered", reference=place if "/" in place else "")
+
+    def _by_webhook(self, message: Message) -> Delivery:
+        expects = _BAD if message.chart_link else frozenset[int]()
+        call = Call(url=self.url, **as_json(content_of(message)))
+        if not self.ask(call, message, expects=expects).is_well:
+            plain = content_of(replace(message, chart_link=""))
+            self.ask(Call(url=self.url, **as_json(plain)), message)
+        return DELIVERED
 
     def _update(self, message: Message, channel: str, stamp: str) -> bool:
         """The message as it is now, and the news in its thread; no if there is no such message."""
@@ -92,6 +106,9 @@ class SlackChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
         answer = self.ask(call, message)
         said = answer.document()
         error = str(said.get("error", "no answer of Slack's"))
+        if message.chart_link and error in _PICTURELESS:
+            # It fetches the picture before it answers; what is said matters more.
+            return self._method(name, place, replace(message, chart_link=""), expects=expects)
         if said.get("ok") is True or error in expects:
             return answer
         may_pass = error in _PASSING | _FOR_A_PERSON or not said
@@ -111,7 +128,11 @@ def content_of(message: Message) -> dict[str, Any]:
             },
         }
     ]
+    if message.chart_link:
+        picture = {"image_url": message.chart_link, "alt_text": "the last values"}
+        blocks.append({"type": "image", **picture})
     if message.buttons:
+        # No buttons: each of them would show a warning, unless the app has an address to ask.
         links = " · ".join(
             f"<{_escaped(each.link).replace('|', '%7C')}|{_escaped(each.name)}>"
             for each in message.buttons

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Literal
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -41,6 +41,8 @@ class SyslogChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """File of that certificate's private key, unless it is in the same file."""
     timeout_s: Seconds = 10.0
     """How long the receiver may take to connect, and to take a line."""
+
+    IS_LOG: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self._place()

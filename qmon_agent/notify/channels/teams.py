@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from qmon_agent.notify.message import Message
 
@@ -24,6 +24,8 @@ class TeamsChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
 
     url: str
     """The workflow's address, signature included."""
+
+    TAKES_CHART_LINK: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_address("url", self.url)
@@ -52,11 +54,18 @@ def card_of(message: Message) -> dict[str, Any]:
         "body": [
             {"type": "Container", "style": style, "bleed": True, "items": [title]},
             *(_text(line) for line in lines if line),
+            *_pictures(message),
         ],
         "actions": buttons,
     }
     attachment = {"contentType": _CARD, "contentUrl": None, "content": content}
     return {"type": "message", "attachments": [attachment]}
+
+
+def _pictures(message: Message) -> list[dict[str, Any]]:
+    if not message.chart_link:
+        return []
+    return [{"type": "Image", "url": message.chart_link, "altText": "the last values"}]
 
 
 def _text(text: str, **look: str) -> dict[str, Any]:

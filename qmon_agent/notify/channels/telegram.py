@@ -13,6 +13,8 @@ from ._fitting import cut, in_utf16, told
 from ._http import Answer, Call, HttpChannel, as_json, check_address
 
 _TEXT, _CAPTION = 4_096, 1_024
+# As many keys beside one another as have room on a phone.
+_ABREAST = 2
 _BAD = frozenset({400})
 
 
@@ -41,7 +43,7 @@ class TelegramChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
         expects = _BAD if "reply_markup" in document else frozenset[int]()
         answer = self.ask(self._call(document, message), message, expects=expects)
         if answer.status in expects:
-            del document["reply_markup"]
+            document = self._document(message, with_buttons=False)
             answer = self.ask(self._call(document, message), message)
         result = answer.document().get("result")
         number = result.get("message_id", "") if isinstance(result, dict) else ""
@@ -53,8 +55,8 @@ class TelegramChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
         said = parameters.get("retry_after") if isinstance(parameters, dict) else None
         return float(said) if isinstance(said, int | float) else super().wait_s(answer, message)
 
-    def _document(self, message: Message) -> dict[str, Any]:
-        links = [f"{each.name}: {each.link}" for each in message.actions]
+    def _document(self, message: Message, *, with_buttons: bool = True) -> dict[str, Any]:
+        links = [] if with_buttons else [f"{each.name}: {each.link}" for each in message.actions]
         words = "\n".join([message.title, "", told(message), *links])
         document: dict[str, Any] = {"chat_id": self.chat}
         if message.chart is None:
@@ -71,9 +73,10 @@ class TelegramChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
                 "message_id": int(message.reference),
                 "allow_sending_without_reply": True,
             }
-        if message.buttons:
-            row = [{"text": each.name, "url": each.link} for each in message.buttons]
-            document["reply_markup"] = {"inline_keyboard": [row]}
+        if message.buttons and with_buttons:
+            keys = [{"text": each.name, "url": each.link} for each in message.buttons]
+            rows = [keys[at : at + _ABREAST] for at in range(0, len(keys), _ABREAST)]
+            document["reply_markup"] = {"inline_keyboard": rows}
         return document
 
     def _call(self, document: dict[str, Any], message: Message) -> Call:

@@ -16,6 +16,7 @@ from ._http import Call, HttpChannel, check_address
 _NUMBER = re.compile(r"\+[1-9]\d{1,14}")
 _SERVICE = "MG"
 _MOST = 1_600
+_LINKS = 2
 
 
 class TwilioChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
@@ -58,7 +59,8 @@ class TwilioChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
 
 
 def _words(message: Message) -> str:
-    links = "".join(f"\n{each.name}: {each.link}" for each in message.buttons)
+    # To look, and to take it on: more would be the better part of what is paid for.
+    links = "".join(f"\n{each.name}: {each.link}" for each in message.buttons[:_LINKS])
     again = f"\n(attempt {message.attempt})" if message.attempt > 1 else ""
     rest = f"{links}{again}"
     if len(rest) > _MOST // 2:
