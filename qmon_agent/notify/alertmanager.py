@@ -22,6 +22,8 @@ def body_of(message: Message) -> bytes:
         _alert(message, each, {"summary": title_of(each), "description": each.description})
         for each in notice.members
     ] or [_alert(message, notice, annotations)]
+    # Nothing where the agent has no public address.
+    actions = {"actions": msgspec.to_builtins(message.actions)} if message.actions else {}
     return msgspec.json.encode(
         {
             "version": "4",
@@ -34,17 +36,9 @@ def body_of(message: Message) -> bytes:
             "commonAnnotations": annotations,
             "externalURL": message.link,
             "alerts": alerts,
-            "qmon": {**extension_of(message), **_links_of(message)},
+            "qmon": extension_of(message) | actions,
         }
     )
-
-
-def _links_of(message: Message) -> dict[str, Any]:
-    """What may be done, and the picture; nothing where the agent has no public address."""
-    actions = msgspec.to_builtins(message.actions)
-    return {
-        name: said for name, said in (("actions", actions), ("chart", message.chart_link)) if said
-    }
 
 
 def _common(labels: list[dict[str, str]]) -> dict[str, str]:

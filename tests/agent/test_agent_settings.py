@@ -31,6 +31,7 @@ WRONG = {
     "[store]\nrows = 1": ("store.rows", "'query_rows'"),
     "[heartbeat]\nzzz = 1": ("heartbeat.zzz", "there are url, method"),
     "[http]\nlisten = '${QMON_TEST_ABSENT}'": ("http.listen", "QMON_TEST_ABSENT is not set"),
+    "[http]\nlink_ttl_s = -1": ("http.link_ttl_s", ""),
     "[http]\nlisten = 'file:/no/such'": ("http.listen", "No such file"),
 }
 MUCH_WRONG = """

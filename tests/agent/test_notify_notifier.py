@@ -13,6 +13,8 @@ from qmon_agent.domain.clock import SECOND, HandClock, SystemClock
 from qmon_agent.domain.notices import Notice
 from qmon_agent.notify import AlertNotifier, Sending
 from qmon_agent.notify.channels import DELIVERED, Delivery
+from qmon_agent.notify.linking import Linked
+from qmon_agent.notify.message import Action
 from qmon_agent.notify.retrying import settle_as
 from qmon_agent.notify.wording import Templates, Worded
 from qmon_agent.store.state import StateStore
@@ -170,6 +172,73 @@ class TestCharts:
 
         assert [None] == [each.chart for each in channel.heard]
         assert 1 == vitals.count("notify_charts_missed", error="TimeoutError")
+
+
+class Fetched(Listening):
+    """A channel whose service fetches pictures by their address."""
+
+    TAKES_CHART_LINK = True
+
+
+class Logged(Listening):
+    IS_LOG = True
+
+
+class Leading:
+    """Links of everything."""
+
+    def of(self, notice, channel, *, is_log):
+        acts = () if is_log else (Action(name="Acknowledge", link=f"https://q/{channel}"),)
+        return Linked(show=f"https://q/{notice.incident}", actions=acts, chart="https://q/chart")
+
+
+class Broken:
+    def of(self, *_, **__):
+        raise OSError("the disk is full")
+
+
+class TestLinks:
+    async def test_say_where_the_incident_is_and_what_may_be_done(self, store, clock):
+        channels = {"pager": Listening(), "log": Logged()}
+        for name in channels:
+            post(store, channel=name)
+
+        sending = Sending(links=Leading())
+        await AlertNotifier(store.outbox, channels, clock=clock, sending=sending).send_due()
+
+        (paged,), (logged,) = (each.heard for each in channels.values())
+        assert ["https://q/i1"] * 2 == [paged.link, logged.link]
+        assert "incident: https://q/i1" in paged.text
+        assert (["https://q/pager"], ()) == ([one.link for one in paged.actions], logged.actions)
+
+    @pytest.mark.parametrize(
+        ("charts", "link"),
+        [(Drawing(), "https://q/chart"), (Drawing(TimeoutError()), ""), (None, "")],
+    )
+    async def test_lead_to_a_chart_only_where_one_can_be_drawn(self, store, clock, charts, link):
+        channels = {"pager": Fetched(), "plain": Listening()}
+        for name in channels:
+            post(store, channel=name)
+
+        sending = Sending(links=Leading())
+        await AlertNotifier(
+            store.outbox, channels, clock=clock, sending=sending, charts=charts
+        ).send_due()
+
+        (fetched,), (plain,) = (each.heard for each in channels.values())
+        assert (link, "") == (fetched.chart_link, plain.chart_link)
+        assert fetched.chart is None
+
+    async def test_that_cannot_be_made_keep_no_message_back(self, store, clock):
+        post(store)
+        channel, vitals, sending = Listening(), Vitals(), Sending(links=Broken())
+
+        await AlertNotifier(
+            store.outbox, {"pager": channel}, clock=clock, vitals=vitals, sending=sending
+        ).send_due()
+
+        assert [""] == [each.link for each in channel.heard]
+        assert 1 == vitals.count("notify_links_missed", error="OSError")
 
 
 class TestTrouble:

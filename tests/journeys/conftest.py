@@ -53,8 +53,11 @@ class Home:
         return json.loads(self.command(*arguments, "--json", **environment).stdout)
 
     def send(self, service: str, **environment: str) -> None:
-        program = [sys.executable, "-c", SENDS.format(service)]
-        subprocess.run(program, check=True, env={**self.environment, **environment})
+        self.program(SENDS.format(service), **environment)
+
+    def program(self, text: str, **environment: str) -> None:
+        run = [sys.executable, "-c", text]
+        subprocess.run(run, check=True, env={**self.environment, **environment})
 
     @staticmethod
     def until(is_so) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from string import punctuation
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -35,8 +35,6 @@ class WebhookChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     """Further headers, for example `Authorization`."""
     _keys: tuple[bytes, ...] = ()
-
-    TAKES_CHART_LINK: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_address("url", self.url)
@@ -77,7 +75,6 @@ def _standard(message: Message, *, text: int, many: int) -> bytes:
         "text": cut(message.text, text),
         "labels": {name: cut(notice.labels[name], _WORD) for name in [*notice.labels][:many]},
         "link": message.link,
-        "chart": message.chart_link,
         "actions": msgspec.to_builtins(message.actions),
         "others": message.others,
         "members": [_member(each) for each in notice.members[:many]],
