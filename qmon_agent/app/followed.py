@@ -31,7 +31,7 @@ def newest_notice(state: StateStore, grant: Grant) -> Notice | None:
     for message in reversed(state.outbox.about(grant.incident)):
         if message.channel == channel:
             notice = msgspec.json.decode(message.notice, type=Notice)
-            if notice.incident == grant.incident:
+            if (notice.incident, notice.group) == (grant.incident, grant.group):
                 return notice
     return None
 

@@ -127,7 +127,14 @@ class MessageLinks:
         # To the minute, so that a message that is sent again hardly ever differs.
         until = -(-(now + round(self._options.link_ttl_s)) // _MINUTE_S) * _MINUTE_S
         at = now if deed == "chart" else 0
-        grant = Grant(deed=deed, incident=notice.incident, channel=whom, until=until, at=at)
+        grant = Grant(
+            deed=deed,
+            incident=notice.incident,
+            channel=whom,
+            until=until,
+            at=at,
+            group=notice.group,
+        )
         return self._keys.seal(grant)
 
 

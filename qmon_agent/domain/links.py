@@ -34,6 +34,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     until: int
     at: int = 0
     """When it was sent; a chart ends there."""
+    group: str = ""
+    """Of a message about a group: its name."""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):

@@ -296,3 +296,42 @@ class TestRevoking:
         none = await browser.get("/incidents/none", headers=headers)
 
         assert (200, 404) == (page.status_code, none.status_code)
+
+
+class TestGroup:
+    @pytest.fixture
+    def http_options(self, hook):
+        channel = f'[channels.ops]\nkind = "webhook"\nurl = "{hook.url}/"\nformat = "standard"\n'
+        tree = '[routing]\nreceiver = "ops"\ngroup_by = ["alertname"]\ngroup_wait = "1s"\n'
+        return f'public_url = "{PUBLIC}"\n{channel}{tree}'
+
+    @pytest.fixture
+    def judge(self, agent):
+        """Two tills of one alert, told by the tree."""
+        alerting = agent.parts.judged.alerting
+        alerting.declare([AlertOptions(name="hot", metric="temp", threshold=5)])
+
+        def observe(value):
+            now = time.time_ns()
+            points = [
+                Point(metric="temp", value=value, time=now, attributes={"till": each})
+                for each in "ab"
+            ]
+            alerting.observe(Observed(service="shop", time=now, points=points))
+
+        return observe
+
+    @pytest.mark.parametrize("name", ["Acknowledge", "Mute for 1 h"])
+    async def test_is_acted_on_as_one_and_each_of_it_by_itself(self, agent, browser, told, name):
+        page = (await browser.get(told.links[name])).text
+        answer = await browser.post(told.links[name], headers=ORIGIN)
+
+        found = await agent.desk.incidents(states=["firing"], limit=10)
+        silences = await agent.desk.silences()
+        assert f"{name}: 2 incidents" in page
+        assert 303 == answer.status_code
+        acked = [each["acked_by"] for each in found]
+        muted = sorted(each["matchers"].partition("till=")[2][:3] for each in silences)
+        by = "link sent to webhook:ops"
+        expected = {"Acknowledge": ([by, by], []), "Mute for 1 h": (["", ""], ['"a"', '"b"'])}
+        assert expected[name] == (acked, muted)
