@@ -11,6 +11,7 @@ from qmon_agent.domain.alarms.matchers import Labels
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.domain.steadiness import HELD
 from qmon_agent.store.state.incidents import Incidents
 from qmon_agent.store.state.ledger import Entry, RemarkRecord, StateRecord
 from qmon_agent.vitals import Vitals
@@ -64,6 +65,8 @@ class Books:
         self._hearing.note(change, notices)
         for transition in change.transitions:
             self._vitals.add("alert_transitions", after=transition.after)
+            if transition.reason.startswith(HELD):
+                self._vitals.add("alert_messages_held", reason="flapping")
 
     @property
     def plan(self) -> Plan | None:

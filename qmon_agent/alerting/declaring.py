@@ -140,6 +140,9 @@ def _life(options: AlertOptions) -> dict[str, Any]:
         votes=options.votes,
         may_miss=options.may_miss,
         priority=options.priority,
+        flapping_window=options.flapping_window,
+        flapping_high=options.flapping_high,
+        flapping_low=options.flapping_low,
     )
     return {LIFE: msgspec.to_builtins(said)} if said != Life() else {}
 

@@ -39,7 +39,8 @@ class Endings:
 
     def _close(self, alert: Alert, instance: str, cell: Cell, *, reason: str) -> Cell:
         episode, transitions = close(cell.episode, self._clock.now(), reason)
-        after = msgspec.structs.replace(cell, episode=episode)
+        flaps = msgspec.structs.replace(cell.flaps, is_flapping=False)
+        after = msgspec.structs.replace(cell, episode=episode, flaps=flaps)
         self._followers.note(alert.name, instance, after=after, before=cell)
         if transitions:
             self._teller.note(

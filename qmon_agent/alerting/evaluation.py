@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
-from qmon_agent.domain.incidents import Episode, Opinion, Policy, Transition, due_at, follow
+from qmon_agent.domain.alarms.flapping import STEADY, Flaps
+from qmon_agent.domain.incidents import ACTIVE, Episode, Opinion, Policy, Transition, follow
+from qmon_agent.domain.steadiness import calm_at, calmed, calmed_down, shaken
 
 from .rules import Fact, Found, Judgement, Rule
 
@@ -25,6 +27,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """As it was told; empty: as bad as the alert."""
     value: float | None = None
     event_time: int = 0
+    flaps: Flaps = STEADY
+    """How often it changed lately."""
     text: str = ""
     told: tuple[str, ...] = ()
     """The channels that heard that it fires, and are to hear that it is over."""
@@ -52,7 +56,7 @@ def evaluate(
         reason=judged.reason,
         is_vote=fact is not None,
     )
-    episode, transitions = follow(_graded(cell), opinion, now, policy=policy)
+    episode, flaps, transitions = _stepped(cell, opinion, now, policy=policy)
     began = bool(transitions) and transitions[0].before == "inactive"
     episodes = cell.episodes + began
     after = Cell(
@@ -64,15 +68,30 @@ def evaluate(
         severity=severity or (cell.severity if judged.verdict != "breach" else ""),
         value=_value(judged, fact, cell),
         event_time=_event_time(fact, now) if began else cell.event_time,
+        flaps=flaps,
         text=judged.text or (fact.text if fact else "") or cell.text,
         told=() if began else cell.told,
     )
-    wake, due = judged.wake, due_at(episode, policy)
+    wake, due = judged.wake, calm_at(flaps, episode, policy=policy)
     if due is not None and (wake is None or due < wake):
         wake = due
     return Evaluated(
         cell=after, transitions=transitions, wake=wake, failed=failed, found=judged.found
     )
+
+
+def _stepped(
+    cell: Cell, opinion: Opinion, now: int, *, policy: Policy
+) -> tuple[Episode, Flaps, tuple[Transition, ...]]:
+    before, was = _graded(cell), cell.flaps.is_flapping
+    flaps, lived = calmed(cell.flaps, now, policy=policy)
+    noted: tuple[Transition, ...] = ()
+    if was and not flaps.is_flapping and before.state in ACTIVE:
+        noted = (calmed_down(before, now),)
+    episode, moved = follow(before, opinion, now, policy=lived)
+    if moved:
+        flaps, moved = shaken(flaps, moved, now, policy=policy, was=was)
+    return episode, flaps, noted + moved
 
 
 def _graded(cell: Cell) -> Episode:

@@ -16,7 +16,7 @@ from qmon_agent.store.state.ledger import Entry
 from .dispatching import Dispatcher
 from .maintenance import NOTE, Windows
 from .muting import Muting
-from .papers import RENEWING, Change
+from .papers import RENEWING, Change, is_steady_again
 from .routing_plan import Plan
 
 
@@ -69,7 +69,8 @@ class Hearing:
             self.handlings.pop(name, None)
             if not notices:
                 self._dispatcher.forget(name)
-        if any(each.reason in RENEWING for each in change.transitions):
+        renews = any(each.reason in RENEWING for each in change.transitions)
+        if renews or (notices and any(map(is_steady_again, change.transitions))):
             self._dispatcher.renew(name)
         for notice in notices:
             if notice.status == "acknowledged":

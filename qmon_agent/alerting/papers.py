@@ -11,6 +11,7 @@ from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.incidents import ACTIVE, RAISED, Transition
 from qmon_agent.domain.notices import Notice
+from qmon_agent.domain.steadiness import FLAPPING, STEADY
 from qmon_agent.store.state.ledger import Entry, IncidentRecord, Posting, TransitionRecord
 
 from .evaluation import Cell
@@ -66,6 +67,11 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     ends_too: bool = True
     by_tree: bool = False
     """Whether the routing tree decides who else is told."""
+
+
+def is_steady_again(transition: Transition) -> bool:
+    """Whether it flaps no more, and fires: whoever heard that it flaps hears how it stands."""
+    return transition.reason == STEADY and transition.after == "firing"
 
 
 def begins(transition: Transition) -> bool:
@@ -128,7 +134,8 @@ def _postings(
         return
     # An incident that gets worse is told again, once for each step up.
     again = f".{incident.severity}" if _is_worse(transition) else ""
-    if transition.reason in RENEWING or status == "acknowledged":
+    renews = transition.reason in RENEWING or is_steady_again(transition)
+    if renews or status == "acknowledged":
         again = f".{transition.at // 1_000:x}"
     notice = msgspec.json.encode(_notice(change, incident, transition, status=status)).decode()
     for channel in telling.channels:
@@ -147,6 +154,8 @@ def _worth_telling(transition: Transition, telling: Telling) -> Status | None:
     before, after = transition.before in ACTIVE, transition.after in ACTIVE
     if transition.reason == ACKNOWLEDGED:
         return "acknowledged"
+    if is_steady_again(transition):
+        return "firing"
     if transition.reason in RENEWING:
         return "firing"
     if begins(transition) or transition.reason == NEWCOMER or _is_worse(transition):
@@ -165,7 +174,7 @@ def _notice(
     return Notice(
         incident=incident.id,
         status=status,
-        reason=transition.reason,
+        reason=FLAPPING if _begins_to_flap(change) else transition.reason,
         alert=change.alert.name,
         description=change.alert.description,
         severity=change.severity,
@@ -174,10 +183,23 @@ def _notice(
         metric=change.metric,
         threshold=change.alert.threshold,
         value=incident.value,
-        text=change.after.text,
+        text=_text(change, transition),
         labels=incident.labels,
         event_time=incident.event_time,
         since=incident.since,
         fired_at=incident.fired_at,
         resolved_at=incident.resolved_at,
     )
+
+
+def _begins_to_flap(change: Change) -> bool:
+    return any(each.reason == FLAPPING for each in change.transitions)
+
+
+def _text(change: Change, transition: Transition) -> str:
+    said = ""
+    if change.after.flaps.is_flapping:
+        said = "it flaps, and what changes is not told until it is steady"
+    elif is_steady_again(transition):
+        said = "it is steady again"
+    return "; ".join(each for each in (said, change.after.text) if each)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from qmon_agent.domain.incidents import due_at
+from qmon_agent.domain.steadiness import calm_at
 
 from .watch import Watch
 
@@ -28,6 +28,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     unknown_since: int = 0
     changes_at: int = 0
     """When it goes on to another state if nothing else changes."""
+    is_flapping: bool = False
+    """Whether it changes so often that nobody hears of each change."""
     created_by: str = ""
     """Who has made the alert."""
 
@@ -54,6 +56,7 @@ def standings(watch: Watch) -> Iterator[Standing]:
             labels=cell.labels,
             text=cell.text,
             unknown_since=episode.unknown_since,
-            changes_at=due_at(episode, watch.policy) or 0,
+            changes_at=calm_at(cell.flaps, episode, policy=watch.policy) or 0,
+            is_flapping=cell.flaps.is_flapping,
             created_by=watch.alert.created_by,
         )

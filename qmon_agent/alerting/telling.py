@@ -13,7 +13,7 @@ from qmon_agent.store.state.ledger import RemarkRecord
 from .books import Books
 from .changing import unchanged
 from .hearing import Hearing
-from .papers import Change, Telling, begins
+from .papers import Change, Telling, begins, is_steady_again
 from .usual import USUALLY
 from .watch import Watch
 from .watches import Watches
@@ -45,6 +45,8 @@ class Teller:
         told = change.after.told
         by_tree = not told and self._hearing.is_by_tree(change.alert)
         told = () if self._is_known(change) else told
+        if self._is_looked_after(change):
+            told, by_tree = (), False
         self._books.note(change, Telling(channels=told, ends_too=ends_too, by_tree=by_tree))
 
     def tell_newcomers(self, now: int) -> None:
@@ -63,6 +65,12 @@ class Teller:
             return () if silenced else change.alert.channels
         # Nobody asked for what is there by itself: it is told to whom it names.
         return () if change.alert.created_by == USUALLY else self.channels
+
+    def _is_looked_after(self, change: Change) -> bool:
+        """Whether that it is steady again is no news, as somebody is on it."""
+        if not any(map(is_steady_again, change.transitions)):
+            return False
+        return self._hearing.is_handled(change.after.incident, change.transitions[-1].at)
 
     def _is_known(self, change: Change) -> bool:
         """Whether that it got worse is no news, as somebody looks after it whatever comes."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from qmon_agent.domain.alarms.flapping import Tolerance
 from qmon_agent.domain.catalog import Alert, Metric, MonitoringSystem
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
@@ -20,6 +21,8 @@ from .observed import Observed
 from .rules import EVERY, RULES, About, Fact, Rule
 
 MAX_INSTANCES = 10_000
+FLAPPING_WINDOW = "20m"
+"""Quiet: it takes some seven minutes of changes, one at least in each."""
 LIFE = "life"
 """Among the options of an alert those that are no rule's, but the life of its incidents."""
 
@@ -32,6 +35,9 @@ class Life(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     votes: str = ""
     may_miss: str = ""
     priority: str = ""
+    flapping_window: str | float = FLAPPING_WINDOW
+    flapping_high: float = 30.0
+    flapping_low: float = 25.0
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +118,7 @@ def policy_of(alert: Alert, words: Policy) -> Policy:
         on_unknown=life.on_unknown or words.on_unknown,
         unknown_for_ns=unknown_for_ns or words.unknown_for_ns,
         ballot=_ballot(life, where) or words.ballot,
+        flapping=_tolerance(life, where),
     )
 
 
@@ -131,3 +138,14 @@ def _ballot(life: Life, where: str) -> Ballot | None:
     need, of = parse_share(life.votes or "1 of 1", least=1, where=f"{where}.votes")
     spare, within = parse_share(life.may_miss or "0 of 1", least=0, where=f"{where}.may_miss")
     return Ballot(need=need, of=of, spare=spare, within=within)
+
+
+def _tolerance(life: Life, where: str) -> Tolerance:
+    if not 0 < life.flapping_low <= life.flapping_high <= 100:  # noqa: PLR2004 - percent
+        reason = "it has to be at least flapping_low, that more than 0, and both at most 100"
+        raise ConfigError(f"{where}.flapping_high", reason)
+    try:
+        window_ns = parse_duration(life.flapping_window)
+    except ValueError as error:
+        raise ConfigError(f"{where}.flapping_window", str(error)) from None
+    return Tolerance(window_ns=window_ns, high=life.flapping_high, low=life.flapping_low)

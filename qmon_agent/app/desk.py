@@ -160,10 +160,11 @@ class AgentDesk:
         return ended
 
     def _incidents(self, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
-        state = self._parts.judged.state
+        judged = self._parts.judged
+        flapping = {each.incident for each in judged.alerting.standings() if each.is_flapping}
         from qmon_agent.app.management import incidents_of
 
-        return incidents_of(state, states=states, limit=limit)
+        return incidents_of(judged.state, states=states, limit=limit, flapping=flapping)
 
 
 async def _nothing_to_reload() -> dict[str, Any]:

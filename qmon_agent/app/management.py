@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -21,7 +21,9 @@ LONGEST_S = 366 * 86_400
 MOST_TEXT = 1_000
 
 
-def incidents_of(state: StateStore, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
+def incidents_of(
+    state: StateStore, *, states: Sequence[str], limit: int, flapping: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """First what fires, then the newest, each with its alert's name and who looks after it."""
     names = {alert.id: alert.name for alert in state.catalog.alerts()}
     found = state.incidents.find(states=states, limit=limit)
@@ -30,6 +32,7 @@ def incidents_of(state: StateStore, *, states: Sequence[str], limit: int) -> lis
         {
             "alert_name": names.get(each.alert, ""),
             **msgspec.to_builtins(each),
+            "is_flapping": each.id in flapping,
             "acked_by": handled.get(each.id, UNHANDLED).acked_by,
             "assignee": handled.get(each.id, UNHANDLED).assignee,
         }

@@ -123,8 +123,9 @@ class StatusReport:
 
     def _rules(self) -> Document:
         judged = self._parts.judged
+        standings = judged.alerting.standings()
         states: dict[str, int] = {}
-        for standing in judged.alerting.standings():
+        for standing in standings:
             # What watches by itself, and has nothing to say, says nothing.
             if standing.created_by == USUALLY and standing.state == "inactive":
                 continue
@@ -132,6 +133,7 @@ class StatusReport:
         return {
             "lag": judged.walk.lag,
             "instances": states,
+            "flapping": sum(each.is_flapping for each in standings),
             "problems": judged.alerting.problems,
             "never_matched": judged.alerting.unmatched,
             "health": msgspec.to_builtins(judged.alerting.health(self._plan.clock.now())),

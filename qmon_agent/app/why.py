@@ -50,6 +50,7 @@ def why_incident(judged: Judged, name: str, *, channel: str, clock: Clock) -> Do
         "incident": told,
         "labels": labels,
         "is_open": told["state"] != "inactive",
+        "is_flapping": bool(standing and standing.incident == name and standing.is_flapping),
         "changes_at": standing.changes_at if standing and standing.incident == name else 0,
         "messages": [_message(each) for each in judged.state.outbox.about(name)],
         "channels": [] if is_by_tree else [*(alert.channels or alerting.channels)],

@@ -21,6 +21,9 @@ def incident_answers(told: Document, channel: str) -> Iterator[str]:
             f"nothing is known of it now ({told['incident']['unknown']}), "
             "which by itself neither fires nor resolves"
         )
+    if told["is_flapping"]:
+        steady = f", at {when(told['changes_at'])} if nothing changes" if told["changes_at"] else ""
+        yield f"it flaps: what changes is not told until it is steady{steady}"
     if not told["incident"]["fired_at"]:
         yield "nobody hears of what has not fired"
         return
@@ -175,6 +178,8 @@ def _standing(standing: Document, threshold: str) -> str:
         known = standing["unknown_since"]
         moment = f" since {when(known)}" if known else ""
         parts.append(f"unknown{moment}: {standing['unknown']}")
+    if standing["is_flapping"]:
+        parts.append("flapping")
     if standing["changes_at"]:
         parts.append(f"goes on at {when(standing['changes_at'])}")
     if standing["incident"]:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from .alarms.flapping import EVERYTHING, Tolerance
 from .catalog import SEVERITIES
 from .votes import SINGLE, Ballot, Verdict, cast, tally
 
@@ -32,6 +33,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of it when nobody has known for `unknown_for_ns`."""
     unknown_for_ns: int = 0
     ballot: Ballot = SINGLE
+    flapping: Tolerance = EVERYTHING
+    """How often it may change before its changes are no news."""
     severity: str = ""
     """How bad it is where nothing is said of that."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _MEANINGS = {
+    "alert_messages_held": "Messages about incidents that were held for good, by reason.",
     "alert_rule_failures": "How often a rule could not be judged, by alert.",
     "alert_transitions": "How often an alert changed its state, by the state after.",
     "arrivals_bytes": "Bytes on disk that wait for the processors.",

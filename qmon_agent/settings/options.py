@@ -176,6 +176,12 @@ class AlertOptions(Options, frozen=True, kw_only=True):
     """How many of the last evaluations have to say so: `3 of 5`."""
     may_miss: str = ""
     """How many of the last evaluations may know nothing before it is unknown: `2 of 5`."""
+    flapping_window: str | float = "20m"
+    """Over how long its changes are weighed; 0: it never flaps."""
+    flapping_high: float = 30.0
+    """How many percent of that have to be changes before it flaps."""
+    flapping_low: float = 25.0
+    """How few, until it does no more."""
     priority: Literal["", "P1", "P2", "P3", "P4", "P5"] = ""
     """How soon somebody should look, beside how bad it is; `P1` is at once."""
     severity: str = ""

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from qmon_agent.alerting import Observed
 from qmon_agent.alerting.care import Deed
@@ -140,6 +141,15 @@ class TestWhatKeptItBack:
         assert "it is pending since" in said
         assert "if that lasts it fires at" in said
         assert "nobody hears of what has not fired" in said
+
+    def test_is_that_it_flaps(self, asked):
+        asked.alerting.declare(
+            [replace(HOT, flapping_window="1h", flapping_high=1, flapping_low=1)]
+        )
+        asked.point(6.0)
+
+        assert "it flaps: what changes is not told until it is steady, at " in asked.why()
+        assert "flapping" in asked.why_alert("hot")
 
 
 class TestAlerts:

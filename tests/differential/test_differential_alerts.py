@@ -58,6 +58,7 @@ def ours(promtool, rules, series, *, times, folder):
     assert all(rule.runs for rule in imported), imported
     for rule in imported:
         rule.table["options"]["missing"] = "resolve"
+        rule.table["flapping_window"] = 0
     service.declare(read_settings(toml_of(imported).encode()).alerts)
     found = {}
     for step in range(max(times) // promtool.INTERVAL_S + 1):

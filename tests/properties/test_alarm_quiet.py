@@ -10,7 +10,15 @@ from msgspec.structs import replace
 
 from qmon_agent.domain.alarms import interval_text as read
 from qmon_agent.domain.alarms import windows
-from qmon_agent.domain.alarms.flapping import LOOKS, Flaps, look, percent_of
+from qmon_agent.domain.alarms.flapping import (
+    LOOKS,
+    STEADY,
+    Flaps,
+    Tolerance,
+    look,
+    percent_of,
+    steady_at,
+)
 from qmon_agent.domain.alarms.inhibition import InhibitRule, inhibitors, sources_of
 from qmon_agent.domain.alarms.intervals import TimeInterval, closed_by
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
@@ -197,10 +205,20 @@ class TestWindows:
 
 
 class TestFlapping:
+    BY = Tolerance(window_ns=LOOKS * 10)
+    MOMENTS = st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=60)
+
+    def after(self, moments):
+        flaps, now = Flaps(), 0
+        for passed, changed in moments:
+            now += passed
+            flaps = look(flaps, now, by=self.BY, changed=changed)
+        return flaps, now
+
     def test_begins_above_thirty_percent_and_ends_at_twentyfive(self):
         flaps, shown = Flaps(), []
-        for state in "abababababab" + "b" * 20:
-            flaps = look(flaps, state)
+        for n in range(32):
+            flaps = look(flaps, n * 10, by=self.BY, changed=n < 12)
             shown.append((percent_of(flaps.changes), flaps.is_flapping))
 
         entered = next(n for n, (_, flapping) in enumerate(shown) if flapping)
@@ -208,13 +226,37 @@ class TestFlapping:
         assert shown[entered - 1][0] <= 30 < shown[entered][0]
         assert shown[left][0] <= 25 < shown[left - 1][0]
 
-    @given(st.lists(st.sampled_from("ab"), max_size=60))
-    def test_ends_when_nothing_changes_any_more(self, states):
-        flaps = Flaps()
-        for state in [*states, *"a" * (LOOKS + 1)]:
-            flaps = look(flaps, state)
+    @given(MOMENTS)
+    def test_is_over_when_it_says_so_and_not_before(self, moments):
+        flaps, _ = self.after(moments)
+        over = steady_at(flaps, by=self.BY)
 
-        assert Flaps(changes=0, last="a") == flaps
+        assert flaps.is_flapping is (over is not None)
+        if over is not None:
+            assert look(flaps, over - 1, by=self.BY).is_flapping
+            assert not look(flaps, over, by=self.BY).is_flapping
+
+    @given(MOMENTS, st.integers(0, 900))
+    def test_does_not_depend_on_how_often_it_is_looked_at(self, moments, later):
+        flaps, now = self.after(moments)
+        between = look(flaps, now + later // 2, by=self.BY)
+
+        seen_between = look(between, now + later, by=self.BY)
+        assert look(flaps, now + later, by=self.BY).changes == seen_between.changes
+
+    @given(MOMENTS, st.integers(0, 10_000))
+    def test_goes_on_when_the_clock_is_set_back(self, moments, back):
+        flaps, now = self.after(moments)
+        set_back = look(flaps, max(now - back, 0), by=self.BY)
+
+        over = look(set_back, set_back.look * 10 + LOOKS * 10, by=self.BY)
+        assert (0, False) == (over.changes, over.is_flapping)
+
+    @given(MOMENTS)
+    def test_is_none_where_it_is_switched_off(self, moments):
+        flaps, now = self.after(moments)
+
+        assert STEADY == look(flaps, now, by=Tolerance(), changed=True)
 
 
 class TestStorms:
@@ -231,7 +273,7 @@ class TestStorms:
 
     @given(st.lists(st.tuples(st.integers(0, 80), st.integers(0, 6)), max_size=20))
     def test_lose_nothing_and_say_nothing_twice(self, steps):
-        storm, now, number, told = Storm(), 0, 0, []
+        storm, now, number, told = Storm(), 1, 0, []
         for seconds, count in steps:
             now += seconds
             began = [str(n) for n in range(number, number + count)]

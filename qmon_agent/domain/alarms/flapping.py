@@ -1,6 +1,7 @@
-"""Flapping: a state that changes so often that each change is no news any more.
+"""Flapping: what fires and ends so often that each change is no news any more.
 
 As Icinga counts it: of the last 20 looks, those that saw a change, the latest of which weighs most.
+As nothing looks at regular times here, the looks are slices of time.
 """
 
 from __future__ import annotations
@@ -10,24 +11,56 @@ import msgspec
 LOOKS = 20
 LIGHTEST, HEAVIER = 0.8, 0.02
 """What the oldest change weighs, and how much more each that is newer."""
-ENTERS_ABOVE, LEAVES_AT = 30.0, 25.0
+_ALL = (1 << LOOKS) - 1
+
+
+class Tolerance(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is too much: above `high` percent it flaps, until it is `low` or less."""
+
+    window_ns: int = 0
+    """How long the 20 looks are together; zero: it never flaps."""
+    high: float = 30.0
+    low: float = 25.0
+
+    @property
+    def look_ns(self) -> int:
+        return max(self.window_ns // LOOKS, 1)
+
+
+EVERYTHING = Tolerance()
 
 
 class Flaps(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The last looks as bits, the newest lowest: one where the state had changed."""
+    """The last looks as bits, the newest lowest: one where something had changed."""
 
     changes: int = 0
-    last: str = ""
+    look: int = 0
+    """The number of the newest look."""
     is_flapping: bool = False
 
 
-def look(flaps: Flaps, state: str) -> Flaps:
-    """After one more look at the state."""
-    changed = bool(flaps.last) and flaps.last != state
-    changes = ((flaps.changes << 1) | changed) & ((1 << LOOKS) - 1)
-    percent = percent_of(changes)
-    flapping = percent > (LEAVES_AT if flaps.is_flapping else ENTERS_ABOVE)
-    return Flaps(changes=changes, last=state, is_flapping=flapping)
+STEADY = Flaps()
+
+
+def look(flaps: Flaps, now: int, *, by: Tolerance, changed: bool = False) -> Flaps:
+    """As it stands at a moment, when something has changed or only time has passed."""
+    if not by.window_ns:
+        return STEADY
+    number = now // by.look_ns
+    # A clock that is set back a little is waited for; by more than is remembered, it is followed.
+    newest = number if number < flaps.look - LOOKS else max(number, flaps.look)
+    passed = min(max(newest - flaps.look, 0), LOOKS)
+    changes = ((flaps.changes << passed) | changed) & _ALL
+    limit = by.low if flaps.is_flapping else by.high
+    return Flaps(changes=changes, look=newest, is_flapping=percent_of(changes) > limit)
+
+
+def steady_at(flaps: Flaps, *, by: Tolerance) -> int | None:
+    """When it flaps no more, if nothing changes until then; none where it does not."""
+    if not flaps.is_flapping:
+        return None
+    looks = next(n for n in range(LOOKS + 1) if percent_of(flaps.changes << n & _ALL) <= by.low)
+    return (flaps.look + looks) * by.look_ns
 
 
 def percent_of(changes: int) -> float:
