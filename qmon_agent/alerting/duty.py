@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from qmon_agent.domain.alarms.groups import Endpoint
+from qmon_agent.domain.alarms.calling import Endpoint
 from qmon_agent.domain.alarms.interval_text import parse_zone
 from qmon_agent.domain.alarms.intervals import Intervals
 from qmon_agent.domain.alarms.rotations import DutySchedule, Override, Rotation, on_call_by
@@ -40,12 +40,19 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     schedules: tuple[str, ...] = ()
     after_ns: int = 0
     send_resolved: bool = True
+    rounds: int = 0
+    round_ns: int = 0
+    """How often, and after how long, all of the receiver is called again."""
 
     def endpoints(self, duty: Duty, now: int) -> Iterator[Endpoint]:
         """Who that is at a moment."""
         for channel in (*self.channels, *duty.channels(self.schedules, now)):
             yield Endpoint(
-                channel=channel, send_resolved=self.send_resolved, after_ns=self.after_ns
+                channel=channel,
+                send_resolved=self.send_resolved,
+                after_ns=self.after_ns,
+                rounds=self.rounds,
+                round_ns=self.round_ns,
             )
 
 

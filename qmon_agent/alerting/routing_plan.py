@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from qmon_agent.domain.alarms import interval_text as read
-from qmon_agent.domain.alarms.groups import Endpoint
+from qmon_agent.domain.alarms.calling import Endpoint
 from qmon_agent.domain.alarms.inhibition import InhibitRule
 from qmon_agent.domain.alarms.intervals import Span, TimeInterval
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
@@ -31,6 +31,7 @@ from .duty import Caller, Duty, make_duty
 T = TypeVar("T")
 NOBODY = OncallOptions()
 MOST_DEPTH = 20
+MOST_ROUNDS = 100
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,8 +193,22 @@ class _Reading:
                 )
                 for n, each in enumerate(options.escalate)
             ]
-            made[name] = (first, *later)
+            made[name] = self._repeated((first, *later), options.repeat, f"{path}.repeat")
         return made
+
+    def _repeated(self, steps: tuple[Caller, ...], times: int, path: str) -> tuple[Caller, ...]:
+        """The steps, of which all are called again: a round ends as long after the last as it waits
+        for the first.
+        """
+        waits = [step.after_ns for step in steps[1:]]
+        if not 0 <= times <= MOST_ROUNDS:
+            self._wrong(path, f"it can be 0 to {MOST_ROUNDS} times")
+        if times and not waits:
+            self._wrong(path, "without `escalate` there is nothing to be repeated")
+        if not times or not waits:
+            return steps
+        length = max(waits) + min(waits)
+        return tuple(msgspec.structs.replace(s, rounds=times, round_ns=length) for s in steps)
 
     def _caller(
         self,

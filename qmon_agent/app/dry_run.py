@@ -59,6 +59,8 @@ def _told(plan: Plan, route: Route, now: int) -> dict[str, Any]:
             for each in endpoints
             if each.after_ns
         ],
+        "repeats": max((each.rounds for each in endpoints), default=0),
+        "round": print_duration(max((each.round_ns for each in endpoints), default=0)),
         "group_wait": print_duration(route.group_wait_ns),
         "group_interval": print_duration(route.group_interval_ns),
         "repeat_interval": print_duration(route.repeat_interval_ns),

@@ -89,5 +89,7 @@ def _of_route(route: Mapping[str, Any]) -> Iterator[str]:
     yield f"  then every {route['group_interval']}, again after {route['repeat_interval']}"
     for step in route["escalates"]:
         yield f"  {step['channel']} after {step['after']}, if nobody takes it on"
+    if route["repeats"]:
+        yield f"  and all of it {route['repeats']} times again, every {route['round']}"
     if route["closed_by"]:
         yield f"  closed now by {', '.join(route['closed_by'])}"

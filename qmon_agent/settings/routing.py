@@ -74,6 +74,8 @@ class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Names of `[oncall.schedules]`: whoever is on call is told."""
     escalate: tuple[EscalationOptions, ...] = ()
     """Who else is told, step by step, while nobody takes it on."""
+    repeat: int = 0
+    """How many times more all of them are called, step by step, while nobody takes it on."""
     send_resolved: bool = True
     """Whether they hear that something is over."""
 

@@ -59,6 +59,11 @@ class Desk:
         self.service = AlertService(self.store, channels=CHANNELS, clock=self.clock)
         self.service.tell(CHANNELS, plan_of(self.tree))
 
+    def repeat(self, times):
+        team = TREE["receivers"]["team"] | {"repeat": times}
+        self.tree = TREE | {"receivers": TREE["receivers"] | {"team": team}}
+        self.start()
+
     def point(self, value, service="shop"):
         now = self.clock.now()
         points = [Point(metric="temp", value=value, time=now)]
@@ -106,6 +111,44 @@ class TestEscalation:
             (2, "ann-phone", "firing"),
             (7, "boss", "firing"),
         ] == desk.told()
+
+    @pytest.mark.parametrize("moment", [1, 8, 9, 12, 30])
+    def test_is_repeated_as_a_whole_as_often_as_it_shall_be(self, desk, moment):
+        desk.repeat(2)
+        desk.point(6.0)
+        desk.pass_by(moment)
+        desk.start()
+        desk.pass_by(45 - moment)
+
+        rounds = [(0, "chat"), (2, "ann-phone"), (7, "boss")]
+        expected = [(n * 9 + at, who) for n in range(3) for at, who in rounds]
+        assert expected == [(at, who) for at, who, _ in desk.told()]
+
+    def test_is_repeated_no_more_when_somebody_takes_it_on(self, desk):
+        desk.repeat(2)
+        desk.point(6.0)
+        desk.pass_by(10)
+        desk.do("ack")
+        desk.pass_by(40)
+
+        assert 4 == len([each for each in desk.told() if each[2] == "firing"])
+
+    def test_begins_anew_with_all_its_rounds_when_it_is_given_back(self, desk):
+        desk.repeat(1)
+        desk.point(6.0)
+        desk.pass_by(3)
+        desk.do("ack")
+        desk.do("unack")
+        desk.pass_by(30)
+
+        calls = [who for _, who, status in desk.told() if status == "firing"]
+        assert ["boss", "boss"] == [who for who in calls if who == "boss"]
+
+    @pytest.mark.parametrize("wrong", [{"repeat": -1}, {"repeat": 1, "escalate": []}])
+    def test_has_to_be_there_to_be_repeated(self, wrong):
+        team = TREE["receivers"]["team"] | wrong
+        with pytest.raises(ConfigError, match=r"routing\.receivers\.team\.repeat"):
+            plan_of(TREE | {"receivers": TREE["receivers"] | {"team": team}})
 
     @pytest.mark.parametrize("moment", [1, 2, 3, 6])
     def test_goes_on_after_a_restart(self, desk, moment):

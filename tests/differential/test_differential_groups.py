@@ -13,7 +13,8 @@ from random import Random
 
 import pytest
 
-from qmon_agent.domain.alarms.groups import Alarm, Endpoint, dispatch, next_due
+from qmon_agent.domain.alarms.calling import Endpoint
+from qmon_agent.domain.alarms.groups import Alarm, dispatch, next_due
 from qmon_agent.domain.alarms.route_tree import Branch, plant
 
 WHOLE = os.environ.get("QMON_DIFFERENTIAL") == "all"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from qmon_agent.domain.alarms import handling
+from qmon_agent.domain.alarms.calling import Endpoint
 from qmon_agent.domain.alarms.handling import UNHANDLED
 from qmon_agent.domain.alarms.intervals import TimeInterval
 from qmon_agent.domain.alarms.rotations import DutySchedule, Override, Rotation, on_call, turns
@@ -119,3 +120,26 @@ class TestHandling:
 
         assert min((t for t in (acked, snoozed) if t > now), default=None) == end
         assert passed.is_quiet(now) is (end is not None)
+
+
+class TestCalls:
+    @given(st.integers(0, 50), st.integers(1, 9), st.integers(1, 99), st.integers(1, 999))
+    def test_come_as_often_as_they_shall_and_a_round_apart(self, after, rounds, length, since):
+        endpoint = Endpoint(channel="boss", after_ns=after, rounds=rounds, round_ns=length)
+        calls, now = [], since
+        while (call := endpoint.next_call(since, now)) is not None:
+            assert call > now
+            assert endpoint.last_call(since, call) == call
+            assert endpoint.last_call(since, call - 1) < call
+            calls.append(call)
+            now = call
+
+        assert [since + after + n * length for n in range(1, rounds + 1)] == calls
+
+    @given(st.integers(0, 50), st.integers(0, 999), st.integers(0, 999))
+    def test_are_none_where_nothing_is_repeated_or_nobody_waits(self, after, since, now):
+        once = Endpoint(channel="boss", after_ns=after)
+        waits_not = Endpoint(channel="boss", after_ns=after, rounds=2, round_ns=9)
+
+        assert (0, None) == (once.last_call(since, now), once.next_call(since, now))
+        assert (0, None) == (waits_not.last_call(0, now), waits_not.next_call(0, now))

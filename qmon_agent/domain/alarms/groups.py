@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from .calling import Endpoint, Receivers
 from .matchers import Labels
 from .route_tree import Route, routes_for, walk
 
@@ -35,23 +36,6 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return not self.resolved_at
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel of a receiver, and whether it hears that something is over.
-
-    With `after_ns` it is told only when something of the group has fired for so long since the
-    first message, and nobody has taken it on.
-    """
-
-    channel: str
-    send_resolved: bool = True
-    after_ns: int = 0
-    is_gone: bool = False
-    """Named no more: it hears only that all it was told of is over."""
-
-
-Receivers = Mapping[str, tuple[Endpoint, ...]]
-
-
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What a channel heard last of a group."""
 
@@ -59,6 +43,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     resolved: frozenset[str] = frozenset()
     at: int = 0
     hears_ends: bool = True
+    called_at: int = 0
+    """For when it was called last, of an escalation that is repeated."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -270,11 +256,12 @@ def _look(
     for endpoint in endpoints:
         before = told.get(endpoint.channel)
         reason = reason_to_tell(before, heard, now, route=route, endpoint=endpoint)
+        reason = reason or ("repeat" if _is_called_again(again, endpoint, now) else None)
         if reason == "repeat" and all(each.id in quiet.handled for each in heard if each.fires):
             continue
         if reason is None or (endpoint.is_gone and reason != "all_resolved"):
             continue
-        told[endpoint.channel] = _what_is_told(heard, now, endpoint)
+        told[endpoint.channel] = _what_is_told(heard, now, endpoint, since=again.waits_since)
         alarms = tuple(each for each in heard if each.fires or endpoint.send_resolved)
         if alarms:
             number += 1
@@ -311,7 +298,7 @@ def _called(
         has_heard = endpoint.channel in group.told
         waited = bool(group.waits_since) and now - group.waits_since >= endpoint.after_ns
         if not endpoint.after_ns or has_heard:
-            if is_look:
+            if is_look or _is_called_again(group, endpoint, now):
                 yield endpoint
         elif waited:
             yield endpoint
@@ -320,6 +307,11 @@ def _called(
         if is_look and channel not in named and told.firing:
             # Whoever is not on call any more hears the end of what was told.
             yield Endpoint(channel=channel, send_resolved=told.hears_ends, is_gone=True)
+
+
+def _is_called_again(group: Group, endpoint: Endpoint, now: int) -> bool:
+    told = group.told.get(endpoint.channel)
+    return told is not None and endpoint.last_call(group.waits_since, now) > told.called_at
 
 
 def _until_next_call(group: Group, endpoints: Collection[Endpoint], now: int) -> Group:
@@ -331,6 +323,8 @@ def _until_next_call(group: Group, endpoints: Collection[Endpoint], now: int) ->
         for endpoint in endpoints
         if endpoint.after_ns and endpoint.channel not in group.told
     ]
+    rounds = (endpoint.next_call(group.waits_since, now) for endpoint in endpoints)
+    calls += [at for at in rounds if at is not None]
     return replace(group, due_at=min([group.due_at, *(at for at in calls if at > now)]))
 
 
@@ -362,10 +356,11 @@ def _left(group: Group, announced: frozenset[str]) -> dict[str, Alarm]:
     return {each.id: each for each in group.alarms.values() if each.fires or each.id in announced}
 
 
-def _what_is_told(heard: Collection[Alarm], now: int, endpoint: Endpoint) -> Told:
+def _what_is_told(heard: Collection[Alarm], now: int, endpoint: Endpoint, *, since: int) -> Told:
     return Told(
         firing=frozenset(each.id for each in heard if each.fires),
         resolved=frozenset(each.id for each in heard if not each.fires),
         at=now,
         hears_ends=endpoint.send_resolved,
+        called_at=endpoint.last_call(since, now),
     )
