@@ -68,6 +68,8 @@ class TestScopes:
         assert changing == {
             ("/api/incidents/{incident:str}/label", "operator"),
             ("/api/incidents/{incident:str}/{deed:str}", "operator"),
+            ("/api/links", "admin"),
+            ("/links/{text:str}", "open"),  # signed, for one deed
             ("/api/query", "read"),
             ("/api/reload", "admin"),
             ("/api/silences", "operator"),
