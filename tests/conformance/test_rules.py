@@ -13,7 +13,7 @@ from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.incidents import Policy
-from qmon_sdk.protocol.signals import CheckIn, Error, Log, Point, Session
+from qmon_sdk.protocol.signals import CheckIn, Error, Log, Point, Session, Snapshot
 
 BAD, ALL = {"metric": "temp", "where": {"room": "b*"}}, {"metric": "temp"}
 OPTIONS = {
@@ -52,6 +52,7 @@ OPTIONS = {
     },
     "probe_down": {"system": "shop", "stale_after": "3s"},
     "rate_of_change": {"metric": "temp", "system": "shop", "threshold": "> 5", "window": "4s"},
+    "quality_gate": {"system": "shop", "conditions": {"coverage": "< 8", "smells": "> 5"}},
     "ratio": {
         "system": "shop",
         "part": BAD,
@@ -125,6 +126,19 @@ REPLIES = st.lists(
     ),
     max_size=1,
 ).map(tuple)
+BRANCHES = st.fixed_dictionaries({}, optional={"vcs.ref.head.name": st.sampled_from("xy")})
+SNAPSHOTS = st.lists(
+    st.builds(
+        Snapshot,
+        time=st.integers(990 * SECOND, 1_100 * SECOND),
+        scan=st.just("code"),
+        commit=st.sampled_from("abc"),
+        measure=st.sampled_from(["coverage", "smells", "other"]),
+        value=VALUES,
+        attributes=BRANCHES,
+    ),
+    max_size=3,
+)
 SIGNALS = st.fixed_dictionaries(
     {
         "points": POINTS,
@@ -132,6 +146,7 @@ SIGNALS = st.fixed_dictionaries(
         "checkins": CHECKINS,
         "sessions": SESSIONS,
         "logs": LOGS,
+        "snapshots": SNAPSHOTS,
         "changed": CHANGED,
         "replies": REPLIES,
     }
@@ -152,6 +167,7 @@ ONE_OF_EACH = {
     "replies": (Reply(sql="SELECT service, n FROM t", rows=({"service": "shop", "n": 9},)),),
     "changed": (Changed(alert="a", instance="x", labels={"service": "shop"}, fires=True),),
     "checkins": [CheckIn(monitor="a")],
+    "snapshots": [Snapshot(scan="code", measure="coverage", value=7.0)],
 }
 
 
