@@ -13,7 +13,7 @@ from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.incidents import Policy
-from qmon_sdk.protocol.signals import CheckIn, Error, Log, Point, Session, Snapshot
+from qmon_sdk.protocol.signals import CheckIn, Error, Finding, Log, Point, Session, Snapshot
 
 BAD, ALL = {"metric": "temp", "where": {"room": "b*"}}, {"metric": "temp"}
 OPTIONS = {
@@ -39,6 +39,7 @@ OPTIONS = {
     "log_pattern": {"system": "shop", "threshold": "> 2", "window": "6s", "text": "~bro?ke"},
     "missed_checkin": {"system": "shop", "margin": "2s", "max_runtime": "3s"},
     "promql": {"expr": "temp > 5"},
+    "new_vulnerability": {"system": "shop", "severity": "high", "settle": "3s"},
     "new_error": {"system": "shop", "lasts": "3s"},
     "percentile": {
         "metric": "temp",
@@ -139,6 +140,19 @@ SNAPSHOTS = st.lists(
     ),
     max_size=3,
 )
+FINDINGS = st.lists(
+    st.builds(
+        Finding,
+        time=st.integers(990 * SECOND, 1_100 * SECOND),
+        scan=st.just("code"),
+        commit=st.sampled_from("ab"),
+        rule=st.sampled_from(["CVE-2026-0001", "S101"]),
+        severity=st.sampled_from(["critical", "low"]),
+        state=st.sampled_from(["new", "known", "fixed"]),
+        attributes=BRANCHES,
+    ),
+    max_size=3,
+)
 SIGNALS = st.fixed_dictionaries(
     {
         "points": POINTS,
@@ -147,6 +161,7 @@ SIGNALS = st.fixed_dictionaries(
         "sessions": SESSIONS,
         "logs": LOGS,
         "snapshots": SNAPSHOTS,
+        "findings": FINDINGS,
         "changed": CHANGED,
         "replies": REPLIES,
     }
@@ -167,6 +182,7 @@ ONE_OF_EACH = {
     "replies": (Reply(sql="SELECT service, n FROM t", rows=({"service": "shop", "n": 9},)),),
     "changed": (Changed(alert="a", instance="x", labels={"service": "shop"}, fires=True),),
     "checkins": [CheckIn(monitor="a")],
+    "findings": [Finding(scan="code", rule="CVE-2026-0001", severity="critical")],
     "snapshots": [Snapshot(scan="code", measure="coverage", value=7.0)],
 }
 
