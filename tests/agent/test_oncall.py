@@ -144,6 +144,17 @@ class TestEscalation:
         calls = [who for _, who, status in desk.told() if status == "firing"]
         assert ["boss", "boss"] == [who for who in calls if who == "boss"]
 
+    def test_makes_up_once_for_the_rounds_it_was_away_for(self, desk):
+        desk.repeat(2)
+        desk.point(6.0)
+        desk.pass_by(8)
+        desk.clock.turn(20 * 60)
+        desk.start()
+        desk.pass_by(20)
+
+        calls = ("chat", "ann-phone", "boss")
+        assert [*calls, *calls] == [who for _, who, _ in desk.told()]
+
     @pytest.mark.parametrize("wrong", [{"repeat": -1}, {"repeat": 1, "escalate": []}])
     def test_has_to_be_there_to_be_repeated(self, wrong):
         team = TREE["receivers"]["team"] | wrong
