@@ -8,7 +8,7 @@ from qmon_agent.journal import Position, Record
 from qmon_sdk.protocol.columns import Block, block_of
 from qmon_sdk.protocol.errors import FrameError
 from qmon_sdk.protocol.frames import Frame, Resource
-from qmon_sdk.protocol.signals import Log
+from qmon_sdk.protocol.signals import Event, Finding, Log, Snapshot
 
 LOGS = [Log(time=n, body=f"line {n}") for n in range(3)]
 
@@ -26,16 +26,27 @@ class TestLateRows:
         with pytest.raises(FrameError):
             rows[0]
 
-    def test_are_what_rules_see_of_logs(self):
+    @pytest.mark.parametrize(
+        ("kind", "seen_as", "told"),
+        [
+            ("log", "logs", LOGS),
+            ("event", "events", [Event(name="order placed", user_id="u1")]),
+            ("snapshot", "snapshots", [Snapshot(scan="code", measure="coverage", value=71.5)]),
+            ("finding", "findings", [Finding(scan="code", rule="S1", state="fixed")]),
+        ],
+    )
+    def test_are_what_rules_see(self, kind, seen_as, told):
         frame = Frame(
             process=bytes(16),
             sequence=1,
-            resource=Resource(service="shop"),
-            blocks=(block_of("log", LOGS),),
+            resource=Resource(service="shop", release="1.2"),
+            blocks=(block_of(kind, told),),
         )
         at = Position()
         record = Record(
             record_id=1, time=5, process=bytes(16), sequence=1, payload=b"", position=at
         )
 
-        assert LOGS == [*observed_of(record, frame).logs]
+        seen = observed_of(record, frame)
+
+        assert ("1.2", told) == (seen.release, [*getattr(seen, seen_as)])

@@ -90,6 +90,52 @@ def half_run(tmp_path):
     return writing
 
 
+SCANS = """
+[[alerts]]
+name = "gate"
+rule = "quality_gate"
+options = { conditions = { coverage = "< 80" } }
+
+[[alerts]]
+name = "hole"
+rule = "new_vulnerability"
+
+[[alerts]]
+name = "attack"
+rule = "security_incident"
+options = { limits = { authz_fail = 2 }, by = ["user"] }
+
+[[alerts]]
+name = "funnel"
+rule = "funnel_drop"
+options = { steps = ["view", "order"], below = 0.5, within = "1m", window = "2m", minimum = 1 }
+
+[[alerts]]
+name = "back"
+rule = "regression"
+options = { quiet_for = "5m" }
+"""
+SCANNED = """
+lasts = "12m"
+input = [
+  { at = "5s", service = "shop", snapshot = { scan = "code", measure = "coverage", value = 70 } },
+  { service = "shop", finding = { scan = "code", rule = "CVE-2026-0001", severity = "critical" } },
+  { service = "shop", event = { name = "authz_fail", user_id = "ann" }, times = 2 },
+  { service = "shop", event = { name = "view", user_id = "ann" } },
+  { service = "shop", release = "1.0", error = { type = "Boom" } },
+  { at = "6m", service = "shop", snapshot = { scan = "code", measure = "coverage", value = 90 } },
+  { service = "shop", release = "1.1", error = { type = "Boom" } },
+]
+expect = [
+  { alert = "gate", fires = "5s", resolves = "6m", value = 70 },
+  { alert = "hole", fires = "5s", text = "CVE-2026-0001 (critical)" },
+  { alert = "attack", fires = "5s", severity = "critical", labels = { user = "ann" } },
+  { alert = "funnel", value = 0 },
+  { alert = "back", fires = "6m", text = "again in 1.1, after a silence of 5m55s: Boom*" },
+]
+"""
+
+
 def expecting(said):
     return f'{HOT}\nexpect = [{{ alert = "hot"{said} }}]'
 
@@ -109,6 +155,9 @@ class TestTest:
     )
     def test_passes_where_every_alert_is_as_expected(self, tried, body):
         assert () == tried(body).differences
+
+    def test_says_what_people_do_and_what_scans_find(self, tried):
+        assert () == tried(SCANNED, SCANS).differences
 
     @pytest.mark.parametrize(
         ("body", "fields"),

@@ -13,7 +13,7 @@ from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.incidents import Policy
-from qmon_sdk.protocol.signals import CheckIn, Error, Finding, Log, Point, Session, Snapshot
+from qmon_sdk.protocol.signals import CheckIn, Error, Event, Finding, Log, Point, Session, Snapshot
 
 BAD, ALL = {"metric": "temp", "where": {"room": "b*"}}, {"metric": "temp"}
 OPTIONS = {
@@ -35,6 +35,16 @@ OPTIONS = {
         "min_samples": 3,
         "min_fit": 0.1,
         "stale_after": "3s",
+    },
+    "funnel_drop": {
+        "system": "shop",
+        "steps": ["view", "order"],
+        "below": 0.5,
+        "drop": 20,
+        "within": "4s",
+        "window": "9s",
+        "baseline": "20s",
+        "minimum": 1,
     },
     "log_pattern": {"system": "shop", "threshold": "> 2", "window": "6s", "text": "~bro?ke"},
     "missed_checkin": {"system": "shop", "margin": "2s", "max_runtime": "3s"},
@@ -64,6 +74,7 @@ OPTIONS = {
     },
     "received": {"system": "shop"},
     "regression": {"system": "shop", "quiet_for": "3s", "lasts": "2s"},
+    "security_incident": {"system": "shop", "limits": {"authn_*": 3}, "window": "8s"},
     "users_affected": {"system": "shop", "threshold": "> 2", "window": "8s"},
 }
 VALUES = st.floats(0, 10) | st.just(float("nan"))
@@ -102,7 +113,10 @@ CHECKINS = st.lists(
     ),
     max_size=3,
 )
-LOGS = st.lists(st.builds(Log, body=st.sampled_from(["it broke", "it works"])), max_size=3)
+LOGS = st.lists(
+    st.builds(Log, body=st.sampled_from(["it broke", "it works", "authn_login_fail:ann"])),
+    max_size=3,
+)
 CHANGED = st.lists(
     st.builds(
         Changed,
@@ -153,6 +167,16 @@ FINDINGS = st.lists(
     ),
     max_size=3,
 )
+EVENTS = st.lists(
+    st.builds(
+        Event,
+        time=st.just(0) | st.integers(990 * SECOND, 1_100 * SECOND),
+        name=st.sampled_from(["authn_login_fail", "view", "order"]),
+        user_id=st.sampled_from(["", "u", "v", "w"]),
+        attributes=st.fixed_dictionaries({}, optional={"client.address": st.just("203.0.113.7")}),
+    ),
+    max_size=3,
+)
 SIGNALS = st.fixed_dictionaries(
     {
         "points": POINTS,
@@ -162,6 +186,7 @@ SIGNALS = st.fixed_dictionaries(
         "logs": LOGS,
         "snapshots": SNAPSHOTS,
         "findings": FINDINGS,
+        "events": EVENTS,
         "changed": CHANGED,
         "replies": REPLIES,
     }
@@ -182,6 +207,7 @@ ONE_OF_EACH = {
     "replies": (Reply(sql="SELECT service, n FROM t", rows=({"service": "shop", "n": 9},)),),
     "changed": (Changed(alert="a", instance="x", labels={"service": "shop"}, fires=True),),
     "checkins": [CheckIn(monitor="a")],
+    "events": [Event(name="authn_login_fail"), Event(name="view", user_id="u")],
     "findings": [Finding(scan="code", rule="CVE-2026-0001", severity="critical")],
     "snapshots": [Snapshot(scan="code", measure="coverage", value=7.0)],
 }
