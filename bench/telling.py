@@ -49,6 +49,7 @@ name = "trouble"
 metric = "bench_trouble"
 threshold = "> 0.5"
 channels = ["gauges"]
+flapping_window = 0
 """
 RULES = """
 groups:
