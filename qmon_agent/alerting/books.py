@@ -16,6 +16,7 @@ from qmon_agent.store.state.incidents import Incidents
 from qmon_agent.store.state.ledger import Entry, RemarkRecord, StateRecord
 from qmon_agent.vitals import Vitals
 
+from .episodes import Episodes
 from .evaluation import Cell
 from .hearing import Hearing
 from .papers import Change, Telling, write_up
@@ -73,6 +74,11 @@ class Books:
         """The routing tree and who is on call."""
         return self._hearing.plan
 
+    @property
+    def episodes(self) -> Episodes:
+        """What is merged into what."""
+        return self._hearing.episodes
+
     def is_by_tree(self, alert: Alert) -> bool:
         """Whether the routing tree decides who is told."""
         return self._hearing.is_by_tree(alert)
@@ -96,7 +102,7 @@ class Books:
 
     def remark(self, handling: Handling, said: RemarkRecord) -> None:
         """Who looks after it from now on, and what was done or said."""
-        self._hearing.handlings[said.incident] = handling
+        self._hearing.handle(said.incident, handling)
         self._entry.handlings[said.incident] = msgspec.json.encode(handling).decode()
         self._entry.remarks.append(said)
 

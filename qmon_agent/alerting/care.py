@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal
 
@@ -11,18 +11,18 @@ import msgspec
 from qmon_agent.domain.alarms import handling as hands
 from qmon_agent.domain.alarms.handling import UNHANDLED, Handling
 from qmon_agent.domain.clock import Clock
-from qmon_agent.domain.errors import QueryError, StoreError
-from qmon_agent.domain.incidents import ACTIVE, Transition
+from qmon_agent.domain.errors import StoreError
 from qmon_agent.store.state.ledger import RemarkRecord
 
-from .books import Books
-from .evaluation import Cell
-from .papers import ACK_EXPIRED, ACKNOWLEDGED, SNOOZE_ENDED, Change, Telling
+from .affected import Affected, Firing
+from .books import Books, Key
+from .merging import Merging
+from .papers import ACK_EXPIRED, ACKNOWLEDGED, SNOOZE_ENDED
 from .routing_plan import Plan
 from .watch import Watch
 from .watches import Watches
 
-Kind = Literal["ack", "unack", "assign", "comment", "snooze", "resolve"]
+Kind = Literal["ack", "unack", "assign", "comment", "snooze", "resolve", "split"]
 Close = Callable[[Watch, str], None]
 _REASONS = {
     "ack": ACKNOWLEDGED,
@@ -31,9 +31,6 @@ _REASONS = {
     "comment": "commented",
     "snooze": "snoozed",
 }
-
-
-_NOT_FIRING = {"pending": ": it is pending still", "inactive": ": it is over"}
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,10 +57,11 @@ class Care:
     ) -> None:
         """`close`: ends an incident by hand."""
         self._lock = lock
-        self._watches = watches
         self._books = books
         self._clock = clock
         self._close = close
+        self._firing = Firing(watches, books=books, clock=clock)
+        self._merging = Merging(self._firing, books=books, clock=clock)
 
     @property
     def plan(self) -> Plan | None:
@@ -71,29 +69,39 @@ class Care:
         return self._books.plan
 
     def do(self, incident: str, deed: Deed) -> Handling:
-        """On disk before this returns; raises QueryError for an incident that does not fire."""
-        with self._lock:
-            found = self._found(incident)
-            if found is None:
-                why = _NOT_FIRING.get(self._books.state_of(incident), "")
-                raise QueryError(f"no incident {incident!r} fires{why}")
-            watch, instance, cell = found
-            now = self._clock.now()
-            handling = _done(self._books.handling(incident), deed, now)
-            said = RemarkRecord(
-                incident=incident, at=now, kind=deed.kind, author=deed.by, text=deed.text
-            )
-            self._books.remark(handling, said)
-            if deed.kind == "resolve":
-                self._close(watch, instance)
-            else:
-                self._tell(watch, instance, cell, reason=_REASONS[deed.kind], text=_said(deed))
-            if not self._books.write(now):
-                raise StoreError("the state store refuses it now; it is kept, and written later")
-            return handling
+        """On disk before this returns; raises QueryError for an incident that does not fire.
 
-    def look(self, now: int) -> None:
-        """End what ends by itself, and tell those who counted on it; with the lock held."""
+        What is done with one that is merged is done with that into which it is; but for `split`.
+        """
+        with self._lock:
+            if deed.kind == "split":
+                self._merging.split(incident, by=deed.by)
+                return self._written(incident)
+            incident = self._books.episodes.survivor_of(incident)
+            affected = self._firing.need(incident)
+            self._remark(incident, deed)
+            if deed.kind == "resolve":
+                self._end(affected, deed)
+            else:
+                self._firing.tell(affected, reason=_REASONS[deed.kind], text=_said(deed))
+            return self._written(incident)
+
+    def merge(self, into: str, others: Sequence[str], *, by: str = "") -> list[str]:
+        """Tell and handle these as one; the answer is what is merged into it, on disk by then.
+
+        Raises QueryError where one does not fire, and then does nothing.
+        """
+        with self._lock:
+            self._merging.merge(into, others, by=by)
+            survivor = self._books.episodes.survivor_of(into)
+            self._written(survivor)
+            return self._books.episodes.members_of(survivor)
+
+    def look(self, now: int) -> list[Key]:
+        """End what ends by itself, and tell those who counted on it; with the lock held.
+
+        The answer is what is to be judged again, as it was held only for others.
+        """
         for incident, handling in self._books.handlings():
             after, ended = hands.let_time_pass(handling, now)
             if not ended:
@@ -101,35 +109,33 @@ class Care:
             for kind in ended:
                 said = RemarkRecord(incident=incident, at=now, kind=kind)
                 self._books.remark(after, said)
-            found = self._found(incident)
-            if found is not None and not after.is_quiet(now):
-                watch, instance, cell = found
+            affected = self._firing.find(incident)
+            if affected is not None and not after.is_quiet(now):
                 reason = ACK_EXPIRED if "ack_expired" in ended else SNOOZE_ENDED
-                self._tell(watch, instance, cell, reason=reason, text=cell.text)
+                self._firing.tell(affected, reason=reason)
+        return self._merging.look()
 
-    def _tell(self, watch: Watch, instance: str, cell: Cell, *, reason: str, text: str) -> None:
-        state, now = cell.episode.state, self._clock.now()
-        change = Change(
-            alert=watch.alert,
-            system=watch.system,
-            metric=watch.metric,
-            instance=instance,
-            before=cell,
-            after=msgspec.structs.replace(cell, text=text or cell.text),
-            transitions=(Transition(before=state, after=state, reason=reason, at=now),),
+    def _end(self, affected: Affected, deed: Deed) -> None:
+        """With all that is merged into it."""
+        for name in self._books.episodes.members_of(affected.cell.incident):
+            member = self._firing.find(name)
+            if member is not None:
+                self._remark(name, deed)
+                self._close(member.watch, member.instance)
+        self._close(affected.watch, affected.instance)
+
+    def _remark(self, incident: str, deed: Deed) -> None:
+        now, before = self._clock.now(), self._books.handling(incident)
+        said = RemarkRecord(
+            incident=incident, at=now, kind=deed.kind, author=deed.by, text=deed.text
         )
-        by_tree = not cell.told and self._books.is_by_tree(watch.alert)
-        # A silence holds it; the tree knows that itself, when it looks.
-        is_held = reason == ACKNOWLEDGED and self._books.is_silenced(change.matched_labels, now)
-        channels = () if is_held else cell.told
-        self._books.note(change, Telling(channels=channels, by_tree=by_tree))
+        self._books.remark(before if before.merged_into else _done(before, deed, now), said)
 
-    def _found(self, incident: str) -> tuple[Watch, str, Cell] | None:
-        for watch in self._watches:
-            for instance, cell in watch.cells.items():
-                if cell.incident == incident and cell.episode.state in ACTIVE:
-                    return watch, instance, cell
-        return None
+    def _written(self, incident: str) -> Handling:
+        handling = self._books.handling(incident)
+        if not self._books.write(self._clock.now()):
+            raise StoreError("the state store refuses it now; it is kept, and written later")
+        return handling
 
 
 def _done(before: Handling, deed: Deed, now: int) -> Handling:

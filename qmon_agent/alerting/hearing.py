@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qmon_agent.domain.alarms.groups import Group, Key
+from qmon_agent.domain.alarms.handling import Handling
 from qmon_agent.domain.alarms.matchers import Labels
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock
@@ -14,6 +15,7 @@ from qmon_agent.store.state import StateStore
 from qmon_agent.store.state.ledger import Entry
 
 from .dispatching import Dispatcher
+from .episodes import Episodes
 from .maintenance import NOTE, Windows
 from .muting import Muting
 from .papers import RENEWING, Change, is_steady_again
@@ -28,6 +30,10 @@ class Hearing:
         self.muting = Muting(store.silences, clock, windows)
         self.handlings = store.handlings.lasting()
         """Who looks after what fires."""
+        merged = {name: each.merged_into for name, each in self.handlings.items()}
+        merged = {name: survivor for name, survivor in merged.items() if survivor}
+        self.episodes = Episodes(merged, store.incidents.still_open(set(merged.values())))
+        """What is merged into what."""
         self._dispatcher = Dispatcher(store.groups.all(), is_handled=self.is_handled)
 
     @property
@@ -59,6 +65,11 @@ class Hearing:
         handling = self.handlings.get(incident)
         return handling is not None and handling.is_quiet(now)
 
+    def handle(self, incident: str, handling: Handling) -> None:
+        """This is who looks after it from now on."""
+        self.handlings[incident] = handling
+        self.episodes.put(incident, handling.merged_into)
+
     def note(self, change: Change, notices: Sequence[Notice]) -> None:
         """After a change, with what the tree is to tell of it."""
         name = change.after.incident
@@ -67,8 +78,10 @@ class Hearing:
         else:
             self.muting.ends(name)
             self.handlings.pop(name, None)
-            if not notices:
+            # That a merged one is over was said already, or is to be said still.
+            if not notices and not self.episodes.is_merged(name):
                 self._dispatcher.forget(name)
+            self.episodes.end(name)
         renews = any(each.reason in RENEWING for each in change.transitions)
         if renews or (notices and any(map(is_steady_again, change.transitions))):
             self._dispatcher.renew(name)

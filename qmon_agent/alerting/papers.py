@@ -25,7 +25,9 @@ AT_ONCE = 0
 REMOVED = "alert_removed"
 ACKNOWLEDGED = "acknowledged"
 ACK_EXPIRED, SNOOZE_ENDED = "ack_expired", "snooze_ended"
-RENEWING = frozenset({ACK_EXPIRED, SNOOZE_ENDED})
+MERGED, SPLIT = "merged", "split"
+"""Another is told in its place, from which its channels hear that it is over; or no longer."""
+RENEWING = frozenset({ACK_EXPIRED, SNOOZE_ENDED, SPLIT})
 """Nobody looks after it any more: who was told hears of it again."""
 NEWCOMER = "channel_added"
 """Nothing changed but who is told: somebody new hears that it fires."""
@@ -135,6 +137,7 @@ def _postings(
     # An incident that gets worse is told again, once for each step up.
     again = f".{incident.severity}" if _is_worse(transition) else ""
     renews = transition.reason in RENEWING or is_steady_again(transition)
+    renews = renews or transition.reason == MERGED
     if renews or status == "acknowledged":
         again = f".{transition.at // 1_000:x}"
     notice = msgspec.json.encode(_notice(change, incident, transition, status=status)).decode()
@@ -160,7 +163,7 @@ def _worth_telling(transition: Transition, telling: Telling) -> Status | None:
         return "firing"
     if begins(transition) or transition.reason == NEWCOMER or _is_worse(transition):
         return "firing"
-    ended = before and not after
+    ended = (before and not after) or transition.reason == MERGED
     return "resolved" if ended and telling.ends_too and transition.reason != REMOVED else None
 
 
@@ -188,7 +191,7 @@ def _notice(
         event_time=incident.event_time,
         since=incident.since,
         fired_at=incident.fired_at,
-        resolved_at=incident.resolved_at,
+        resolved_at=transition.at if transition.reason == MERGED else incident.resolved_at,
     )
 
 

@@ -201,7 +201,8 @@ class AlertService:
         with self._lock:
             now = self._clock.now() if now is None else now
             self._books.ticked_at = now
-            self.care.look(now)
+            for key in self.care.look(now):
+                self._wakes.wish(key, now)
             if self.muting.look(now):
                 self._telling.tell_newcomers(now)
             self._ask(now)
@@ -304,7 +305,8 @@ class AlertService:
             return
         before = watch.cell(instance)
         name = f"{watch.alert.name}\0{instance}"
-        done = evaluate(before, fact, now, rule=watch.rule, policy=watch.policy, name=name)
+        policy = self._hearing.episodes.policy(watch.policy, before.incident)
+        done = evaluate(before, fact, now, rule=watch.rule, policy=policy, name=name)
         key = (watch.alert.id, instance)
         after, change = done.cell, None
         if done.transitions:

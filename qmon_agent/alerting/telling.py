@@ -13,7 +13,7 @@ from qmon_agent.store.state.ledger import RemarkRecord
 from .books import Books
 from .changing import unchanged
 from .hearing import Hearing
-from .papers import Change, Telling, begins, is_steady_again
+from .papers import SPLIT, Change, Telling, begins, is_steady_again
 from .usual import USUALLY
 from .watch import Watch
 from .watches import Watches
@@ -45,7 +45,8 @@ class Teller:
         told = change.after.told
         by_tree = not told and self._hearing.is_by_tree(change.alert)
         told = () if self._is_known(change) else told
-        if self._is_looked_after(change):
+        is_merged = self._hearing.episodes.is_merged(change.after.incident)
+        if is_merged or self._is_looked_after(change):
             told, by_tree = (), False
         self._books.note(change, Telling(channels=told, ends_too=ends_too, by_tree=by_tree))
 
@@ -80,12 +81,15 @@ class Teller:
         before = self._books.handling(incident)
         after = hands.severity_changed(before)
         if after != before:
-            said = RemarkRecord(incident=incident, at=now, kind="ack_ended", text="it got worse")
+            kind = SPLIT if before.merged_into else "ack_ended"
+            said = RemarkRecord(incident=incident, at=now, kind=kind, text="it got worse")
             self._books.remark(after, said)
         return after.is_quiet(now)
 
     def _tell_who_is_new(self, watch: Watch, instance: str, *, now: int) -> None:
         cell = watch.cells[instance]
+        if self._hearing.episodes.is_merged(cell.incident):
+            return
         change = unchanged(watch, instance, now=now, cell=cell)
         new = tuple(name for name in self._to_be_told(change, now) if name not in cell.told)
         by_tree = self._hearing.is_by_tree(watch.alert) and not cell.told

@@ -9,6 +9,7 @@ import msgspec
 
 from qmon_agent.app.management import MOST_TEXT
 from qmon_agent.domain.alarms.figures import figures
+from qmon_agent.domain.alarms.handling import UNHANDLED
 from qmon_agent.domain.alarms.histories import LABELLED, LABELS
 from qmon_agent.domain.alarms.nights import Nights
 from qmon_agent.domain.clock import SECOND, Clock
@@ -41,7 +42,9 @@ def figures_since(
     since = now - round(since_s * SECOND)
     history = state.histories.since(since)
     nights = Nights(zone=zone, people=people)
-    made = figures(history.lives, history.letters, since=since, until=now, nights=nights)
+    # What was merged is one episode, and counted once.
+    lives = [each for each in history.lives if not each.merged_into]
+    made = figures(lives, history.letters, since=since, until=now, nights=nights)
     told: dict[str, Any] = msgspec.to_builtins(made)
     return {**told, "zone": zone, "is_cut": history.is_cut}
 
@@ -56,8 +59,10 @@ def label_incident(
     label = str(asked.get("text", ""))
     if label not in {*LABELS, _NONE}:
         raise QueryError(f"text: {label!r} is no label; there are {', '.join(LABELS)}, {_NONE}")
+    # Of an episode, what counts is what is said of the incident that stands for it.
+    handling = state.handlings.of([incident]).get(incident, UNHANDLED)
     said = RemarkRecord(
-        incident=incident,
+        incident=handling.merged_into or incident,
         at=clock.now(),
         kind=LABELLED,
         author=str(asked.get("by", ""))[:MOST_TEXT],

@@ -96,6 +96,10 @@ class AgentDesk:
         handling = await asyncio.to_thread(care.do, incident, done)
         return msgspec.structs.asdict(handling)
 
+    async def merge(self, into: str, asked: Mapping[str, Any]) -> list[str]:
+        care = self._parts.judged.alerting.care
+        return await asyncio.to_thread(care.merge, into, asked["incidents"], by=asked["by"])
+
     async def why(self, *, incident: str, alert: str, channel: str) -> dict[str, Any]:
         from qmon_agent.app.why import why_alert, why_incident
 

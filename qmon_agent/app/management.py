@@ -35,6 +35,7 @@ def incidents_of(
             "is_flapping": each.id in flapping,
             "acked_by": handled.get(each.id, UNHANDLED).acked_by,
             "assignee": handled.get(each.id, UNHANDLED).assignee,
+            "merged_into": handled.get(each.id, UNHANDLED).merged_into,
         }
         for each in found
     ]
@@ -53,6 +54,7 @@ def whole_incident(state: StateStore, name: str) -> dict[str, Any] | None:
         "alert_name": names.get(found.alert, ""),
         "handling": msgspec.structs.asdict(handling),
         "transitions": msgspec.to_builtins(state.incidents.transitions_of(name)),
+        "merged": state.handlings.merged_into(name),
         "remarks": msgspec.to_builtins(state.handlings.remarks_of(name)),
     }
 

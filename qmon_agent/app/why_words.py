@@ -27,6 +27,7 @@ def incident_answers(told: Document, channel: str) -> Iterator[str]:
     if not told["incident"]["fired_at"]:
         yield "nobody hears of what has not fired"
         return
+    yield from _merged(told)
     messages = [each for each in told["messages"] if channel in {"", each["channel"]}]
     yield from (_sent(each) for each in messages)
     heard = {each["channel"] for each in messages}
@@ -130,6 +131,21 @@ def _kept_back(told: Document) -> str:
         reasons.append(f"its group waits for others until {when(min(waits))}")
     usual = "it was muted when it fired, or the channel was added when it was over"
     return "; ".join(reasons) or usual
+
+
+def _merged(told: Document) -> Iterator[str]:
+    """What it is one episode with."""
+    incident = told["incident"]
+    said = [each for each in incident["remarks"] if each["kind"] in {"merged", "split"}]
+    for each in said:
+        by = f" by {each['author']}" if each["author"] else ""
+        if each["kind"] == "merged":
+            yield f"merged into {each['text']} at {when(each['at'])}{by}: that one is told since"
+        else:
+            yield f"split off at {when(each['at'])}{by} ({each['text']}): it is told by itself"
+    if incident["merged"]:
+        names = ", ".join(incident["merged"])
+        yield f"merged into it: {names}; nobody hears that it is over before they are"
 
 
 def _further(told: Document) -> Iterator[str]:

@@ -17,7 +17,7 @@ from qmon_agent.domain.incidents import State
 
 _COLUMNS = (
     *("id", "alert_name", "instance", "state", "severity", "value", "since", "resolved_at"),
-    *("is_flapping", "acked_by", "assignee"),
+    *("is_flapping", "acked_by", "assignee", "merged_into"),
 )
 _MOMENTS = ("since", "resolved_at")
 

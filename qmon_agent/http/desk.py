@@ -70,6 +70,10 @@ class Desk(Protocol):
         """It is on disk before this returns; raises QueryError for one that does not fire."""
         ...
 
+    async def merge(self, into: str, asked: Mapping[str, Any]) -> list[str]:
+        """What is merged into it then; raises QueryError where one of them does not fire."""
+        ...
+
     async def why(self, *, incident: str, alert: str, channel: str) -> Mapping[str, Any]:
         """All that is known of one of the two, with answers; raises QueryError."""
 

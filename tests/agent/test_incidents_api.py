@@ -97,6 +97,44 @@ class TestIncidents:
         assert 400 == (await ask("POST", "/api/incidents/none/ack", json={}))[0]
 
 
+class TestMerging:
+    @pytest.fixture
+    def two(self, agent):
+        """The ids of two that fire."""
+        alerting = agent.parts.judged.alerting
+        alerting.declare([AlertOptions(name=n, metric=n, threshold=5) for n in ("db", "web")])
+        now = time.time_ns()
+        points = [Point(metric=n, value=6.0, time=now) for n in ("db", "web")]
+        alerting.observe(Observed(service="shop", time=now, points=points))
+        return [each.incident for each in alerting.standings() if each.incident]
+
+    async def test_is_asked_for_and_undone_by_commands(self, ask, two, command):
+        assert (0, "") == await command("merge", *two, "--by", "ann")
+        _, listed = await ask("GET", "/api/incidents", "read")
+        code, said = await command("why", two[1])
+        assert (0, "") == await command("split", two[1])
+        _, shown = await ask("GET", f"/api/incidents/{two[0]}", "read")
+
+        assert {"", two[0]} == {each["merged_into"] for each in listed["incidents"]}
+        assert (0, True) == (code, f"merged into {two[0]} at " in said)
+        assert ["merge", "split_off"] == [each["kind"] for each in shown["incident"]["remarks"]]
+
+    @pytest.mark.parametrize(
+        ("asked", "reason"),
+        [
+            ({"incidents": []}, "incidents"),
+            ({"incidents": ["none"]}, "no incident 'none' fires"),
+            ({}, "incidents"),
+            ({"incidents": ["none"], "into": "x"}, "into"),
+        ],
+    )
+    async def test_says_what_is_wrong(self, ask, two, asked, reason):
+        status, said = await ask("POST", f"/api/incidents/{two[0]}/merge", json=asked)
+
+        assert 400 == status
+        assert reason in said["error"]
+
+
 class TestFigures:
     async def test_say_how_it_went(self, ask, incident):
         await ask("POST", f"/api/incidents/{incident}/ack", json={"by": "ann"})

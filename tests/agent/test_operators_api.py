@@ -12,6 +12,8 @@ from qmon_agent.http.application import make_routes
 OPERATED = [
     ("POST", "/api/incidents/none/ack"),
     ("POST", "/api/incidents/none/label"),
+    ("POST", "/api/incidents/none/merge"),
+    ("POST", "/api/incidents/none/split"),
     ("POST", "/api/silences"),
     ("DELETE", "/api/silences/none"),
 ]
@@ -67,6 +69,7 @@ class TestScopes:
 
         assert changing == {
             ("/api/incidents/{incident:str}/label", "operator"),
+            ("/api/incidents/{incident:str}/merge", "operator"),
             ("/api/incidents/{incident:str}/{deed:str}", "operator"),
             ("/api/links", "admin"),
             ("/links/{text:str}", "open"),  # signed, for one deed

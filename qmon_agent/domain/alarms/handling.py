@@ -17,6 +17,8 @@ class Handling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether it stays when the incident gets worse or better."""
     snoozed_until: int = 0
     assignee: str = ""
+    merged_into: str = ""
+    """The incident that is told and handled in its place; empty: none."""
 
     def is_acked(self, now: int) -> bool:
         """Whether somebody has taken it on; at its end, nobody has any more."""
@@ -58,7 +60,9 @@ def assign(handling: Handling, to: str) -> Handling:
 
 
 def severity_changed(handling: Handling) -> Handling:
-    """It got worse or better: only a sticky acknowledgement stays."""
+    """It got worse or better: only a sticky acknowledgement stays, and it is its own again."""
+    if handling.merged_into:
+        return UNHANDLED
     return handling if handling.is_sticky or not handling.acked_at else give_back(handling)
 
 

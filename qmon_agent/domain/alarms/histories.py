@@ -16,7 +16,7 @@ LABELLED = "label"
 """The kind of a remark that says whether an incident was worth telling; its text is the label."""
 SOON_NS = 5 * 60 * SECOND
 """What is over so soon, with nobody having done anything, was no work for anybody."""
-_DEEDS = frozenset({"ack", "assign", "snooze", "resolve"})
+_DEEDS = frozenset({"ack", "assign", "snooze", "resolve", "merge"})
 _BY_ITSELF = "cleared"
 _REMOVED = "alert_removed"
 
@@ -48,6 +48,8 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     is_handled: bool = False
     """Whether somebody took it on, gave it to somebody, put it off or ended it."""
     label: Label = ""
+    merged_into: str = ""
+    """The incident that counts in its place; empty: it counts itself."""
 
     @property
     def is_over(self) -> bool:
@@ -98,6 +100,7 @@ def life_of(known: Life, transitions: Iterable[Transition], remarks: Sequence[Re
         acked_at=next((each.at for each in remarks if each.kind == "ack"), 0),
         is_handled=any(each.kind in _DEEDS for each in remarks),
         label=label_of(remarks),
+        merged_into=merged_into_of(remarks),
     )
 
 
@@ -105,6 +108,12 @@ def label_of(remarks: Sequence[Remark]) -> Label:
     """What was said of it last, useful or noise; empty where that was taken back, or never said."""
     said = [each.text for each in remarks if each.kind == LABELLED]
     return next((label for label in LABELS if said and said[-1] == label), "")
+
+
+def merged_into_of(remarks: Iterable[Remark]) -> str:
+    """The incident it was merged into last, unless it was split off since."""
+    said = [each for each in remarks if each.kind in {"merged", "split"}]
+    return said[-1].text if said and said[-1].kind == "merged" else ""
 
 
 def person_of(remarks: Iterable[Remark], at: int) -> str:

@@ -18,6 +18,7 @@ from qmon_agent.http.gate import needs
 _MOST = 1_000
 _YEAR_S = 366 * 86_400
 _MONTH_S = 30 * 86_400
+_Name = Annotated[str, Meta(max_length=200)]
 
 
 class DeedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +28,13 @@ class DeedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     text: str = ""
     for_s: Annotated[float, Meta(ge=0, le=_YEAR_S)] = 0.0
     sticky: bool = False
+
+
+class MergeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /api/incidents/ID/merge`."""
+
+    incidents: Annotated[list[_Name], Meta(min_length=1, max_length=_MOST)]
+    by: _Name = ""
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -56,9 +64,21 @@ def routes(desk: Desk) -> list[Route]:
     return [
         Route("/api/incidents", incidents),
         *_of_figures(desk),
+        _of_merging(desk),
         Route("/api/incidents/{incident:str}", incident),
         Route("/api/incidents/{incident:str}/{deed:str}", handle, methods=["POST"]),
     ]
+
+
+def _of_merging(desk: Desk) -> Route:
+    @needs("operator")
+    async def merge(request: Request) -> Response:
+        asked = await question(request, MergeRequest)
+        name = request.path_params["incident"]
+        merged = await desk.merge(name, msgspec.to_builtins(asked))
+        return json_answer({"version": 1, "incident": name, "merged": merged})
+
+    return Route("/api/incidents/{incident:str}/merge", merge, methods=["POST"])
 
 
 def _of_figures(desk: Desk) -> list[Route]:

@@ -35,6 +35,11 @@ class Handlings:
         asked = select(HANDLINGS.c.incident, HANDLINGS.c.state)
         return self._found(asked.where(HANDLINGS.c.incident.in_(incidents)))
 
+    def merged_into(self, incident: str) -> list[str]:
+        """What is, or was at its end, merged into this one."""
+        named = HANDLINGS.c.state.contains(f'"merged_into":"{incident}"', autoescape=True)
+        return sorted(self._found(select(HANDLINGS.c.incident, HANDLINGS.c.state).where(named)))
+
     def remarks_of(self, incident: str) -> list[RemarkRecord]:
         """What was done with one, in order."""
         asked = select(REMARKS).where(REMARKS.c.incident == incident).order_by(REMARKS.c.id)

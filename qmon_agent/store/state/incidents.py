@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import Connection, and_, case, delete, exists, func, insert, or_, select
@@ -83,6 +83,14 @@ class Incidents:
         with self._database.reading() as connection:
             row = connection.execute(asked).first()
         return None if row is None else record(IncidentRecord, row)
+
+    def still_open(self, incidents: Collection[str]) -> set[str]:
+        """Those of these that are not over."""
+        asked = select(INCIDENTS.c.id).where(
+            INCIDENTS.c.id.in_(incidents), INCIDENTS.c.state != "inactive"
+        )
+        with self._database.reading() as connection:
+            return {row[0] for row in connection.execute(asked)} if incidents else set()
 
     def last_fired(self) -> dict[int, int]:
         """Alert → when it fired last, of those that did within what is kept."""
