@@ -70,6 +70,21 @@ class Alertmanager(HttpServer):
             time.sleep(0.05)
         raise AssertionError("Alertmanager has not processed the alerts in a minute")
 
+    def take_last(self, pair):
+        """Of a pair, let the second fire and then what inhibits it; answers when it is inhibited.
+
+        Whoever inhibits has then heard of all that was taken before.
+        """
+        source, target = pair
+        self.take([target])
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            found = self.take([source, target])
+            if found[frozenset(target.items())]["status"]["inhibitedBy"]:
+                return found
+            time.sleep(0.05)
+        raise AssertionError("Alertmanager has not inhibited the last alert in a minute")
+
     def groups(self):
         return self.get("/api/v2/alerts/groups")
 

@@ -99,6 +99,15 @@ def test_receivers_and_groups_are_those_of_alertmanager(seed, alertmanager_with)
     assert in_order(theirs) == in_order(ours)
 
 
+# What inhibits hears of alerts by itself, in their order: when this one is inhibited, it knows all.
+LAST = ({"alertname": "last-source"}, {"alertname": "last-target"})
+LAST_RULE = {
+    "source_matchers": ["alertname=last-source"],
+    "target_matchers": ["alertname=last-target"],
+    "equal": [],
+}
+
+
 def in_order(rows):
     # Two groups of one receiver with the same labels, from different routes, are two rows each.
     return sorted(repr((name, sorted(a.items()), sorted(b.items()))) for name, a, b in rows)
@@ -133,11 +142,13 @@ def test_silences_and_inhibition_are_those_of_alertmanager(seed, alertmanager_wi
         }
         for _ in range(4)
     ]
+    rules.insert(0, LAST_RULE)
     config = {"route": {"receiver": "r0"}, "receivers": [{"name": "r0"}], "inhibit_rules": rules}
     alerts = {frozenset(drawn.labels().items()) for _ in range(60)}
     server = alertmanager_with(config)
     silences = [silenced(server, drawn) for _ in range(12)]
-    found = server.take([dict(each) for each in alerts])
+    server.take([dict(each) for each in alerts])
+    found = server.take_last(LAST)
     names = {each["fingerprint"]: each["labels"] for each in found.values()}
     now, rules = nanos(datetime.now(UTC)), plan_of(config).inhibit_rules
     sources = sources_of(rules, names)
