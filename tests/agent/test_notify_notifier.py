@@ -364,6 +364,18 @@ class TestLeases:
 
         assert not store.outbox.settle(first, sent)
 
+    def test_wait_no_longer_for_a_clock_that_was_set_back(self, store, clock):
+        post(store)
+        [first] = store.outbox.lease("pager", owner="one", until=clock.now() + SECOND)
+        later = Delivery(outcome="retry", detail="busy")
+        waits = settle_as(first, later, clock.now(), sending=Sending(), chance=Random(1))
+        store.outbox.settle(first, waits)
+
+        assert [] == store.outbox.lease("pager", owner="one", until=clock.now() + SECOND)
+        clock.turn(-3_600)
+        assert store.outbox.next_due("pager") <= clock.now()
+        assert store.outbox.lease("pager", owner="one", until=clock.now() + SECOND)
+
     def test_are_given_back_when_their_owner_begins_again(self, store, clock):
         post(store)
         store.outbox.lease("pager", owner="agent", until=clock.now() + 60 * SECOND)

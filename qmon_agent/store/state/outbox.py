@@ -164,9 +164,11 @@ class Outbox:
     def next_due(self, channel: str) -> int | None:
         """When there may be something to lease; none if there is nothing."""
         if_open = and_(OUTBOX.c.channel == channel, OUTBOX.c.status.in_(OPEN))
+        is_at_once = _was_tried_after(self._database.clock.now())
+        due = select(OUTBOX.c.due_at, OUTBOX.c.leased_until, is_at_once)
         with self._database.reading() as connection:
-            due = select(OUTBOX.c.due_at, OUTBOX.c.leased_until).where(if_open, ~_earlier_is_open())
-            moments = [max(row) for row in connection.execute(due.limit(1_000))]
+            rows = connection.execute(due.where(if_open, ~_earlier_is_open()).limit(1_000))
+            moments = [row[1] if row[2] else max(row[0], row[1]) for row in rows]
         return min(moments, default=None)
 
     def about(self, incident: str) -> list[Message]:
@@ -256,9 +258,19 @@ def _others(firing: Mapping[int, int], own: tuple[int, bool] | None) -> int:
 
 
 def _takeable(now: int) -> ColumnElement[bool]:
-    waiting = and_(OUTBOX.c.status == "waiting", OUTBOX.c.due_at <= now)
+    is_due = or_(OUTBOX.c.due_at <= now, _was_tried_after(now))
+    waiting = and_(OUTBOX.c.status == "waiting", is_due)
     abandoned = and_(OUTBOX.c.status == "leased", OUTBOX.c.leased_until <= now)
     return or_(waiting, abandoned)
+
+
+def _was_tried_after(now: int) -> ColumnElement[bool]:
+    # The clock was set back since: what it said then is no reason to wait.
+    return exists().where(
+        DELIVERIES.c.outbox == OUTBOX.c.id,
+        DELIVERIES.c.attempt == OUTBOX.c.attempts,
+        DELIVERIES.c.at > now,
+    )
 
 
 def _earlier_is_open() -> ColumnElement[bool]:
