@@ -47,7 +47,9 @@ class Agent:
     def __init__(self, plan: Plan, *, say: Callable[[str], None] = lambda _: None) -> None:
         """`say` gets a line when somebody who watches the log should know; from any thread."""
         self.log = Log(say)
-        listeners = Listeners(exported=self._exported, buried=self._buried)
+        listeners = Listeners(
+            exported=self._exported, buried=self._buried, restarting=self._store_restarting
+        )
         self._hears = Hears(posted=self._posted, listeners=listeners)
         self.parts = build(plan, self._hears)
         self._plan = plan
@@ -211,6 +213,9 @@ class Agent:
         known = journal.cursors.load(STORE)
         if known is None or known < position:
             self._on_thread(save_cursor, journal, STORE, position)
+
+    def _store_restarting(self) -> None:
+        self.log("store: the worker is gone and is started again; nothing is lost, it reads on")
 
     def _buried(self, payload: bytes, reason: str) -> None:
         """A frame that the journal took, and no table does."""

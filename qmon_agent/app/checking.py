@@ -38,12 +38,14 @@ from qmon_agent.notify.heartbeat import check_heartbeat
 from qmon_agent.notify.wording import with_words
 from qmon_agent.settings import Http, Settings, check_settings
 from qmon_agent.settings.addresses import check_public_url
+from qmon_agent.settings.certificates import serving_context
 from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.store.telemetry import directory_of
 from qmon_sdk.protocol.signals import SIGNALS
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_OF_CHANNELS = ("kind", "templates")  # of each, whatever its kind
 _NUMBERED = ("http", "admission", "cardinality", "journal", "store", "samplers", "heartbeat")
 
 
@@ -88,8 +90,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     look.at("store", _check_state, settings.store.state)
     sources = look.at("sources", make_sources, settings.sources) or {}
     for name, source in sources.items():
-        if listen := getattr(source, "listen", ""):
-            look.at("sources", _check_address, listen, f"sources.{name}.listen")
+        look.at("sources", _check_door, source, f"sources.{name}")
     samplers = look.at("samplers.only", _samplers, settings) or {}
     sinks = look.at("sinks", make_sinks, settings.sinks) or {}
     probes = look.at("probes", make_probes, settings.probes) or {}
@@ -173,16 +174,26 @@ def _check_interval(settings: Settings) -> None:
 def _check_http(http: Http) -> None:
     check_public_url(http.public_url)
     _check_address(http.listen, "http.listen")
+    serving_context(http.certificate, http.key, http.client_authority, path="http")
 
 
 def _check_address(listen: str, path: str) -> None:
     address_of(listen, path=path)
 
 
+def _check_door(source: Source, path: str) -> None:
+    if listen := getattr(source, "listen", ""):
+        _check_address(listen, f"{path}.listen")
+    if certificate := getattr(source, "certificate", ""):
+        key, authority = getattr(source, "key", ""), getattr(source, "client_authority", "")
+        serving_context(certificate, key, authority, path=path)
+
+
 def make_channel(name: str, table: Mapping[str, Any]) -> Channel:
     """`[channels.pager] kind = "webhook"`; the kind is the name where it is not said."""
-    options = {key: value for key, value in table.items() if key not in {"kind", "templates"}}
-    channel = CHANNELS.build(str(table.get("kind", name)), options, path=f"channels.{name}")
+    options = {key: value for key, value in table.items() if key not in _OF_CHANNELS}
+    kind = str(table.get("kind", name))
+    channel = CHANNELS.build(kind, options, path=f"channels.{name}", beside=_OF_CHANNELS)
     if "templates" not in table:
         return channel
     path = f"channels.{name}.templates"

@@ -121,8 +121,11 @@ class LiveConfig:
     def _stamp(self) -> tuple[int, int, int]:
         """What changes with the file; zeros where there is none that can be read."""
         try:
-            found = Path(self._locations.with_file().config or "").stat()
+            file = self._locations.with_file().config
+            found = None if file is None else file.stat()
         except OSError:
+            found = None
+        if found is None:
             return 0, 0, 0
         return found.st_mtime_ns, found.st_size, found.st_ino
 

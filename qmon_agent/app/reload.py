@@ -68,15 +68,16 @@ class Services:
         The answer is what came of it, in a line.
         """
         notify_reloading()
-        step = ""
+        step, is_in_file = "", True
         async with self._one_at_a_time:
             try:
                 file = await asyncio.to_thread(self._config.find_file)
                 settings, plugins = await asyncio.to_thread(load_plugins, file)
+                is_in_file = False  # what fails now is a matter of this machine at this moment
                 await self._switch(self._plan.as_said(settings), plugins, file=file)
             except Exception as problem:  # noqa: BLE001 - a plug-in may raise anything; the agent goes on
                 self._config.refuse(_told(problem))
-                step = "" if isinstance(problem, GoneError) else f"; {_STEP}"
+                step = "" if isinstance(problem, GoneError) or not is_in_file else f"; {_STEP}"
                 self._parts.vitals.add("config_reload_failures")
             else:
                 self._parts.vitals.add("config_reloads")

@@ -19,7 +19,10 @@ _REASONS = {
     "too_large": ("too large a body", "have them send less at once, or raise http.max_body_bytes"),
     "too_much": ("too much under way", "they come again; see qmon-agent top"),
     "too_slow": ("a body that did not come in time", "see http.body_timeout_s"),
-    "packing": ("a packing that is not known", "have them send gzip"),
+    "packing": (
+        "a packing that is not known",
+        "have them send gzip, or install brotli or zstandard here",
+    ),
     "malformed": ("requests that make no sense", "do they speak HTTP, and to the right port?"),
 }
 

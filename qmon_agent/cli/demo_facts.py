@@ -130,7 +130,7 @@ def _row(control: Control, sql: str) -> dict[str, Any]:
 
 
 def _rows(control: Control, sql: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = control.post("/api/query", {"sql": sql, "limit": None})["rows"]
+    rows: list[dict[str, Any]] = control.query({"sql": sql, "limit": None})["rows"]
     return rows
 
 

@@ -46,11 +46,18 @@ class Registry(Generic[T]):
         except UnknownPlugin as error:
             raise UnknownPluginError(name, error.nearest, kind=self.kind) from None
 
-    def build(self, name: str, options: Mapping[str, Any], *, path: str = "") -> T:
-        """Construct it from a config table; raises ConfigError, one for each wrong option."""
+    def build(
+        self, name: str, options: Mapping[str, Any], *, path: str = "", beside: tuple[str, ...] = ()
+    ) -> T:
+        """Construct it from a config table; raises ConfigError, one for each wrong option.
+
+        `beside` are keys of the table that are not the plug-in's own, for who misspells one.
+        """
         plugin = self.find(name)
         where = path or f"{self.kind}s.{name}"
-        built, wrong = convert_all(deepcopy(dict(options)), plugin, where, unknown="no such option")
+        built, wrong = convert_all(
+            deepcopy(dict(options)), plugin, where, unknown="no such option", beside=beside
+        )
         raise_all([*wrong, *_negative(built, where)])
         return cast("T", built)
 

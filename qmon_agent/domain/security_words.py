@@ -23,8 +23,8 @@ _NAMES = ("event.name", "event")
 _USERS = ("user.id", "user.name", "enduser.id", "userid", "user")
 _SOURCES = ("source.address", "client.address", "source.ip", "source_ip", "network.peer.address")
 _ODD = re.compile(r"[^\w.@+-]", re.ASCII)
-_SCRUBBED = "["
-"""What was scrubbed says so in brackets: it is nobody, and not one and the same for all."""
+_SCRUBBED = "[scrubbed]"
+"""What the SDK puts in place of a secret: it is nobody, and not one and the same for all."""
 _MOST = 64
 _IPV6 = 64
 """An address of version 6 is one of this many bits: who has one has all of them."""

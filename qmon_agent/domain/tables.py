@@ -22,14 +22,20 @@ _OUT_OF_RANGE = re.compile(r"Expected .+ (>=?|<=?) \S+")
 
 
 def convert_all(
-    table: dict[str, Any], kind: type[T], where: str = "", *, unknown: str = "unknown key"
+    table: dict[str, Any],
+    kind: type[T],
+    where: str = "",
+    *,
+    unknown: str = "unknown key",
+    beside: tuple[str, ...] = (),
 ) -> tuple[T | None, list[ConfigError]]:
     """Convert what is right in a table, and say of all the rest what is wrong; empties the table.
 
-    `None` when too little is left to make one of.
+    `None` when too little is left to make one of. `beside` are keys that somebody else has taken
+    out of it, of which one may have been meant.
     """
     wrong = _Wrong(table, kind, where)
-    wrong.leave_out_unknown(unknown)
+    wrong.leave_out_unknown(unknown, beside)
     while True:
         try:
             return msgspec.convert(table, kind), wrong.problems
@@ -59,8 +65,9 @@ class _Wrong:
         self._gone: set[str] = set()
         self._shifts: dict[str, int] = {}  # items left out of a list, by its path
 
-    def leave_out_unknown(self, reason: str) -> None:
-        for path, key, holder, known in [*_unknown_keys(self._table, self._kind, "")]:
+    def leave_out_unknown(self, reason: str, beside: tuple[str, ...]) -> None:
+        for path, key, holder, fields in [*_unknown_keys(self._table, self._kind, "")]:
+            known = (*beside, *fields) if holder is self._table else fields
             near = nearest_to(key, known)
             told = reason if near or not known else f"{reason}; there are {', '.join(known)}"
             self.problems.append(ConfigError(f"{self._where}{path}".lstrip("."), told, near))

@@ -13,6 +13,8 @@ from qmon_agent.settings import convert_table
 from .matching import EVERYTHING, Match, Matcher
 from .processors import PROCESSORS, HoldingProcessor, Processor
 
+_COMMON = ("kind", "name", "match")
+
 
 class Step(msgspec.Struct, kw_only=True):
     """A processor with its name and the signals it is about."""
@@ -53,7 +55,7 @@ def make_steps(tables: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
 
 def _made(table: Mapping[str, Any], where: str) -> Step:
     own = dict(table)
-    common: dict[str, Any] = {key: own.pop(key) for key in ("kind", "name", "match") if key in own}
+    common: dict[str, Any] = {key: own.pop(key) for key in _COMMON if key in own}
     kind = common.get("kind")
     if isinstance(kind, str) and "match" in options_of(PROCESSORS.find(kind)):
         # It decides itself what becomes of the others.
@@ -64,6 +66,6 @@ def _made(table: Mapping[str, Any], where: str) -> Step:
     return Step(
         name=options.name or options.kind,
         kind=options.kind,
-        processor=PROCESSORS.build(options.kind, own, path=where),
+        processor=PROCESSORS.build(options.kind, own, path=where, beside=_COMMON),
         matcher=matcher,
     )

@@ -10,7 +10,7 @@ import msgspec
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError, raise_all
-from qmon_agent.domain.plugins import make_each
+from qmon_agent.domain.plugins import make_each, options_of
 from qmon_agent.domain.tables import convert_all
 
 from .probes import PROBES
@@ -41,7 +41,7 @@ def make_probes(tables: Sequence[Mapping[str, Any]]) -> dict[str, Watched]:
 
 
 def _made(table: Mapping[str, Any], where: str) -> Watched:
-    known = {field.name for field in msgspec.structs.fields(ProbeOptions)}
+    known = options_of(ProbeOptions)
     common = {key: value for key, value in table.items() if key in known}
     options, wrong = convert_all(common, ProbeOptions, where)
     raise_all(wrong)
@@ -51,7 +51,7 @@ def _made(table: Mapping[str, Any], where: str) -> Watched:
     return Watched(
         name=options.name,
         kind=options.kind,
-        probe=PROBES.build(options.kind, own, path=where),
+        probe=PROBES.build(options.kind, own, path=where, beside=known),
         interval_s=parse_duration(options.interval) / SECOND,
         timeout_s=parse_duration(options.timeout) / SECOND,
         failures=options.failures,

@@ -104,6 +104,12 @@ async def bare(tmp_path):
 
 
 class TestFileThatWasNotThere:
+    async def test_has_not_changed_with_the_folder_the_agent_stands_in(self, bare, monkeypatch):
+        monkeypatch.chdir(bare.file.parent)
+        bare.file.with_name("something.else").touch()
+
+        assert not bare._config.describe()["config"]["changed"]
+
     async def test_is_put_in_force_when_it_has_come(self, bare):
         bare.file.write_text(QUIET)
         noticed = bare._config.describe()["config"]["changed"]
@@ -145,6 +151,7 @@ class TestAddressInUse:
             said = await reloaded(old.replace(str(free_port), str(taken.getsockname()[1])))
 
         assert "in use" in said
+        assert "check-config" not in said  # which cannot know
         assert answers(free_port)
 
     async def test_takes_back_what_had_been_exchanged_already(self, agent, reloaded, free_port):

@@ -68,6 +68,11 @@ class TestSecurityIncident:
         assert [] == firing(judge)
         assert 3 == len(judge.cells)
 
+    def test_takes_a_name_in_brackets_for_a_name(self):
+        judge = Judge("security_incident").see(events=failed(10, user="ann[1]", source=""))
+
+        assert ["ann_1_"] == firing(judge)
+
     @pytest.mark.parametrize(
         ("body", "said"),
         [

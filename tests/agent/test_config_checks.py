@@ -47,6 +47,21 @@ WRONG = {
         "<= 65535, not 70000",
     ),
 }
+OTHERS = {
+    '[[probes]]\nname = "p"\nkind = "tcp"\nhost = "h"\nport = 1\ninterval_s = 2': (
+        "probes.p.interval_s",
+        "did you mean 'interval'?",
+    ),
+    '[sinks.file]\npath = "a"\nroute = ["a"]': ("sinks.file.route", "mean 'routes'?"),
+    KEEP + 'match.kind = "log"\nnmae = "a"': ("processors.keep.nmae", "did you mean 'name'?"),
+    "[channels.console]\ntemplate = {}": ("channels.console.template", "mean 'templates'?"),
+    '[http]\ncertificate = "/none.pem"': ("http.certificate", "No such file"),
+    '[sources.tcp]\nenabled = true\ncertificate = "/none.pem"': (
+        "sources.tcp.certificate",
+        "No such file",
+    ),
+}
+WRONG |= OTHERS
 RIGHT = [
     KEEP + 'match.level = ["warn*", "~^notice$", "fatal"]',
     KEEP + 'match = { kind = "error", level = "warning" }',

@@ -173,6 +173,17 @@ class TestWorker:
         assert (await walk.store.query(COUNT)).rows == [[20, 20]]
         assert (await walk.store.status()).restarts == 1
 
+    async def test_is_remembered_by_its_rows_while_another_one_starts(self, walk):
+        walk.write()
+        await walk.stored()
+        before = await walk.store.status()
+        os.kill(before.pid, signal.SIGKILL)
+        while (status := await walk.store.status()).state == "running":
+            await asyncio.sleep(0.01)
+
+        assert before.rows == status.rows
+        assert sum(before.rows.values())
+
     async def test_leaves_its_questions_answered_by_an_error_when_it_dies(self, walk):
         walk.write()
         await walk.stored()

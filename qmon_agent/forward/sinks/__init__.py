@@ -16,6 +16,7 @@ from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError,
 from qmon_agent.domain.plugins import Registry
 from qmon_agent.forward.batch import Batch
 
+_COMMON = ("kind", "routes")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
@@ -99,5 +100,6 @@ def _make_sink(name: str, table: Mapping[str, Any]) -> Sink:
     if not _NAME.fullmatch(name):
         raise ConfigError(f"sinks.{name}", "a sink's name is letters, digits, '.', '_' and '-'")
     routes_to(name, table)
-    options = {key: value for key, value in table.items() if key not in {"kind", "routes"}}
-    return SINKS.build(str(table.get("kind", name)), options, path=f"sinks.{name}")
+    options = {key: value for key, value in table.items() if key not in _COMMON}
+    kind = str(table.get("kind", name))
+    return SINKS.build(kind, options, path=f"sinks.{name}", beside=_COMMON)

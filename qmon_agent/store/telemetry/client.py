@@ -43,6 +43,8 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     """Queries see everything up to here."""
     buried: Callable[[bytes, str], None] = lambda _payload, _reason: None
     """A frame no table takes, and why: for the dead letters. May come twice after a crash."""
+    restarting: Callable[[], None] = lambda: None
+    """The worker ended by itself, or was killed; another one is about to start."""
 
 
 class TelemetryStore:
@@ -63,6 +65,7 @@ class TelemetryStore:
         self._announcer = Announcer(self._announce)
         self._journal_end: Position | None = None
         self._told: StoreStatus | None = None
+        self._rows: Mapping[str, int] = {}
         self._progress = link.Progress(stored=Position(), exported=Position(), counts={})
         self._moved = asyncio.Event()
         self._spawned = asyncio.Event()
@@ -133,6 +136,7 @@ class TelemetryStore:
             async with asyncio.timeout(STATUS_S):
                 answer = await self._ask(link.Inspect(number=self._number()))
             self._told = answer.status or self._told
+            self._rows = self._told.rows if self._told is not None else self._rows
         except (StoreError, TimeoutError):
             pass
         return msgspec.structs.replace(
@@ -162,6 +166,7 @@ class TelemetryStore:
             state=self._state,
             stored=progress.stored,
             exported=progress.exported,
+            rows=self._rows,  # those that the worker before told of are there still
             counts=progress.counts,
         )
 
@@ -189,6 +194,7 @@ class TelemetryStore:
             lasted = loop.time() - began > HEALTHY_S
             self._lives.ended(good=lasted or self._progress.stored > before)
             self._state = "restarting"
+            self._listeners.restarting()
             if self._vitals is not None:
                 self._vitals.add("store_worker_restarts")
             await asyncio.sleep(self._lives.wait_s)
