@@ -39,6 +39,9 @@ url = "{errors}"
 kind = "webhook"
 url = "{gauges}"
 
+[storm]
+messages = 0
+
 [[alerts]]
 name = "new"
 rule = "new_error"

@@ -16,6 +16,7 @@ from qmon_agent.store.state.incidents import Incidents
 from qmon_agent.store.state.ledger import Entry, RemarkRecord, StateRecord
 from qmon_agent.vitals import Vitals
 
+from .braking import NOTE, Braking
 from .episodes import Episodes
 from .evaluation import Cell
 from .hearing import Hearing
@@ -43,6 +44,7 @@ class Books:
         self._ledger = ledger
         self._hearing = hearing
         self._vitals = vitals
+        self.braking = Braking(ledger.noted(NOTE), vitals=vitals)
         self._posted = posted
         self._entry = Entry()
         self._cells: dict[Key, Cell | None] = {}
@@ -113,7 +115,7 @@ class Books:
         """
         if now < self._not_before:
             return
-        self._hearing.turn(self._entry, now)
+        self._turn(now)
         if self._entry.has_news or (self._cells and now >= self._checkpoint_due):
             self.write(now)
 
@@ -123,7 +125,7 @@ class Books:
 
     def write(self, now: int) -> bool:
         """Write all there is; no when the store refuses, and it is tried again later."""
-        self._hearing.turn(self._entry, now)
+        self._turn(now)
         if not self._cells and not self._entry.has_news and self.position == self.written:
             return True
         try:
@@ -139,6 +141,10 @@ class Books:
         if posted:
             self._posted()
         return True
+
+    def _turn(self, now: int) -> None:
+        self._hearing.turn(self._entry, now)
+        self.braking.turn(self._entry, now)
 
     def _filled(self) -> Entry:
         self._entry.position = self.position

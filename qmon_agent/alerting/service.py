@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
 
+from qmon_agent.domain.alarms.storms import Brake, Storm
 from qmon_agent.domain.alarms.windows import Window
 from qmon_agent.domain.clock import Clock, SystemClock
 from qmon_agent.domain.incidents import ACTIVE
@@ -66,7 +67,10 @@ class AlertService:
         self._hearing = Hearing(store, self._clock)
         self.muting = self._hearing.muting
         self._books = Books(
-            store.incidents, hearing=self._hearing, vitals=self._vitals, posted=posted
+            store.incidents,
+            hearing=self._hearing,
+            vitals=self._vitals,
+            posted=posted,
         )
         self._inquiry = Inquiry(vitals=self._vitals)
         self._books.remember(self._inquiry.notes)
@@ -141,13 +145,15 @@ class AlertService:
         plan: Plan | None = None,
         *,
         windows: tuple[Window, ...] = (),
+        storm: Brake | None = None,
     ) -> None:
         """Let alerts that name no channel use these from now on, or the tree of a plan.
 
-        Nobody is told during maintenance `windows`.
+        Nobody is told during maintenance `windows`. Without `storm`, that brake stays as it is.
         """
         with self._lock:
             self._telling.channels = tuple(channels)
+            self._books.braking.by = storm or self._books.braking.by
             self.muting.windows.follow(windows)
             self._hearing.follow(plan, self._clock.now())
             self._telling.tell_newcomers(self._clock.now())
@@ -238,6 +244,11 @@ class AlertService:
     def channels(self) -> tuple[str, ...]:
         """Who is told by alerts that name nobody, where there is no routing tree."""
         return self._telling.channels
+
+    @property
+    def storms(self) -> Mapping[str, Storm]:
+        """The channels that are told of a storm, and not one by one."""
+        return self._books.braking.storms
 
     @property
     def hearing(self) -> Hearing:

@@ -8,12 +8,14 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
+from qmon_agent.alerting.braking import NO_BRAKE, make_brake
 from qmon_agent.alerting.declaring import check_alerts_of
 from qmon_agent.alerting.maintenance import make_windows
 from qmon_agent.alerting.routing_plan import Plan as RoutingPlan
 from qmon_agent.alerting.routing_plan import make_plan
 from qmon_agent.alerting.usual import check_usual, usual_of
 from qmon_agent.app.routes import lost_routes
+from qmon_agent.domain.alarms.storms import Brake
 from qmon_agent.domain.alarms.windows import Window
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
@@ -60,6 +62,7 @@ class Plugins(msgspec.Struct, frozen=True, kw_only=True):
     processors: tuple[Step, ...] = ()
     routing: RoutingPlan | None = None
     windows: tuple[Window, ...] = ()
+    storm: Brake = NO_BRAKE
 
 
 def make_plugins(settings: Settings) -> Plugins:
@@ -97,7 +100,6 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     processors = look.at("processors", make_steps, settings.processors) or ()
     look.problems += lost_routes(settings)
     look.at("tests", make_trials, settings.tests)
-    routing = look.at("routing", _routing, settings)
     windows = look.at("maintenance", make_windows, settings.maintenance) or ()
     plugins = Plugins(
         sources=sources,
@@ -106,8 +108,9 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
         sinks=sinks,
         probes=probes,
         processors=processors,
-        routing=routing,
+        routing=look.at("routing", _routing, settings),
         windows=windows,
+        storm=look.at("storm", make_brake, settings.storm) or NO_BRAKE,
     )
     return plugins, look.problems
 

@@ -77,7 +77,9 @@ def _judged(
         found=taking.found.keep,
     )
     plugins = plan.plugins
-    alerting.tell(tuple(plugins.channels), plugins.routing, windows=plugins.windows)
+    alerting.tell(
+        tuple(plugins.channels), plugins.routing, windows=plugins.windows, storm=plugins.storm
+    )
     conservation = load_conservation(plan.locations.conservation)
     latest = LatestValues(vitals=vitals)
     judged = position_of(alerting.resume())

@@ -21,7 +21,7 @@ from qmon_agent.domain.links import (
     turned,
     unseal,
 )
-from qmon_agent.domain.notices import Notice
+from qmon_agent.domain.notices import STORM, Notice
 from qmon_agent.notify.linking import Linked
 from qmon_agent.notify.message import MAX_MEMBERS, Action
 from qmon_agent.settings import Http
@@ -139,6 +139,9 @@ class MessageLinks:
 
 
 def _offered(notice: Notice) -> Iterator[Deed]:
+    if notice.rule == STORM:
+        # It is about many that nobody has read of: they are looked at first.
+        return
     firing = sum(each.status == "firing" for each in notice.members) + notice.left_out
     for deed in _OFFERED[notice.status]:
         # Each incident is muted by itself, so that nothing else is.

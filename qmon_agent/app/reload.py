@@ -182,7 +182,10 @@ class Services:
     async def _switch_notifier(self, plugins: Plugins) -> None:
         await self._tasks.cancel("notifier")
         self._parts.judged.alerting.tell(
-            tuple(plugins.channels), plugins.routing, windows=plugins.windows
+            tuple(plugins.channels),
+            plugins.routing,
+            windows=plugins.windows,
+            storm=plugins.storm,
         )
         self._start_notifier(plugins)
 
@@ -255,4 +258,5 @@ async def _nowhere(_: Mapping[str, Source]) -> None:
 
 
 def _who_is_told(settings: Settings) -> tuple[object, ...]:
-    return settings.channels, settings.routing, settings.oncall, settings.maintenance
+    told = settings.channels, settings.routing, settings.oncall, settings.maintenance
+    return *told, settings.storm

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.alerting.braking import described
 from qmon_agent.alerting.usual import USUALLY
 from qmon_agent.app.busiest import budgets_of, metrics_of
 from qmon_agent.app.config import LiveConfig
@@ -134,6 +135,7 @@ class StatusReport:
             "lag": judged.walk.lag,
             "instances": states,
             "flapping": sum(each.is_flapping for each in standings),
+            "storms": dict(described(judged.alerting.storms)),
             "problems": judged.alerting.problems,
             "never_matched": judged.alerting.unmatched,
             "health": msgspec.to_builtins(judged.alerting.health(self._plan.clock.now())),

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.notices import STORM
+from qmon_agent.store.state.ledger import HELD
 
 Document = Mapping[str, Any]
 _ACTIVE = {"firing", "recovering"}
@@ -84,12 +86,21 @@ def _sent(message: Document) -> str:
         return f"{message['channel']}: told {says} at {when(message['sent_at'])}{group}{late}"
     if message["status"] == "dead":
         return f"{message['channel']}: was not told {says}{group}: {_trouble(message)}"
+    if message["status"] == HELD:
+        return f"{message['channel']}: was not told {says}{group}: {_held(message['detail'])}"
     if message["status"] == "leased":
         return f"{message['channel']}: is being told {says}{group}"
     tried = f"attempt {tries} failed: {_trouble(message)}; " if tries else ""
     due = when(message["due_at"]) if message["due_at"] else "at once"
     last = when(message["deadline"])
     return f"{message['channel']}: is to be told {says}{group}; {tried}next {due}, until {last}"
+
+
+def _held(detail: str) -> str:
+    since = detail.removeprefix(f"{STORM}:")
+    if since.isdigit():
+        return f"it was held by the storm brake ({STORM}), since {when(int(since))}"
+    return f"that it began was held by the storm brake ({STORM})"
 
 
 def _trouble(message: Document) -> str:

@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+STORM = "storm"
+"""The rule of what is said of a storm, and why a message is held in one."""
+
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to say about one incident, or about several at once; times in nanoseconds UTC.

@@ -11,6 +11,7 @@ from qmon_agent.domain.bounds import Amount, Bytes, Rate, Seconds
 from qmon_agent.settings.maintenance import MaintenanceOptions
 from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.settings.routing import RoutingOptions
+from qmon_agent.settings.storm import StormOptions
 
 MIB = 1 << 20
 DAY_S = 86_400.0
@@ -222,6 +223,7 @@ class Settings(Options, frozen=True, kw_only=True):
     routing: RoutingOptions = RoutingOptions()
     oncall: OncallOptions = OncallOptions()
     maintenance: tuple[MaintenanceOptions, ...] = ()
+    storm: StormOptions = StormOptions()
     alerts: tuple[AlertOptions, ...] = ()
     defaults: Defaults = Defaults()
     probes: tuple[dict[str, Any], ...] = ()

@@ -62,7 +62,13 @@ OTHERS = {
     ),
 }
 WRONG |= OTHERS
+WRONG |= {
+    "[storm]\nmessages = -1": ("storm.messages", ">= 0, not -1"),
+    '[storm]\nwithin = "soon"': ("storm.within", "soon"),
+    "[storm]\nincidents = 5": ("storm.incidents", ""),
+}
 RIGHT = [
+    "[storm]\nmessages = 0",
     KEEP + 'match.level = ["warn*", "~^notice$", "fatal"]',
     KEEP + 'match = { kind = "error", level = "warning" }',
     KEEP + 'match = { kind = ["span", "checkin"], status = ["unset", "in_progress"] }',

@@ -1,4 +1,4 @@
-"""What keeps messages back: silences, inhibition, times of quiet, windows, flapping, storms."""
+"""What keeps messages back: silences, inhibition, times of quiet, windows, flapping."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -23,7 +23,6 @@ from qmon_agent.domain.alarms.inhibition import InhibitRule, inhibitors, sources
 from qmon_agent.domain.alarms.intervals import TimeInterval, closed_by
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
 from qmon_agent.domain.alarms.silences import Silence, after_firing, expire, problems_of
-from qmon_agent.domain.alarms.storms import Brake, Storm, brake
 from qmon_agent.domain.alarms.windows import NOT_BEGUN, Window, begin, is_in_use, is_open
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
@@ -257,34 +256,3 @@ class TestFlapping:
         flaps, now = self.after(moments)
 
         assert STEADY == look(flaps, now, by=Tolerance(), changed=True)
-
-
-class TestStorms:
-    BRAKE = Brake(most=3, within_ns=100)
-
-    def test_are_said_once_and_summed_up(self):
-        first = brake(Storm(), list("abcde"), 10, by=self.BRAKE)
-        second = brake(first.storm, ["f"], 60, by=self.BRAKE)
-        over = brake(second.storm, [], 160, by=self.BRAKE)
-
-        assert (("a", "b", "c"), True) == (first.let_through, first.announced)
-        assert ((), False, ()) == (second.let_through, second.announced, second.summary)
-        assert (tuple("def"), Storm()) == (over.summary, over.storm)
-
-    @given(st.lists(st.tuples(st.integers(0, 80), st.integers(0, 6)), max_size=20))
-    def test_lose_nothing_and_say_nothing_twice(self, steps):
-        storm, now, number, told = Storm(), 1, 0, []
-        for seconds, count in steps:
-            now += seconds
-            began = [str(n) for n in range(number, number + count)]
-            number += count
-            done = brake(storm, began, now, by=self.BRAKE)
-            storm = done.storm
-            told += [*done.let_through, *done.summary]
-        told += brake(storm, [], now + 1_000, by=self.BRAKE).summary
-
-        assert sorted(map(str, range(number))) == sorted(told)
-
-    @given(st.lists(st.integers(0, 99), max_size=20))
-    def test_are_none_where_there_is_no_brake(self, moments):
-        assert ("a",) == brake(Storm(began=tuple(moments)), ["a"], 99, by=Brake()).let_through

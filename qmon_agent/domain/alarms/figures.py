@@ -255,11 +255,12 @@ def _channels(told: Iterable[Letter]) -> tuple[ChannelFigures, ...]:
 def _channel(name: str, own: Sequence[Letter]) -> ChannelFigures:
     sent = [each for each in own if each.status == "sent"]
     dead = sum(each.status == "dead" for each in own)
+    held = sum(each.status == "held" for each in own)
     return ChannelFigures(
         channel=name,
         sent=len(sent),
         dead=dead,
-        waiting=len(own) - len(sent) - dead,
+        waiting=len(own) - len(sent) - dead - held,
         attempts=sum(each.attempts for each in own),
         latency=times(each.sent_at - each.created_at for each in sent),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+WAITING, HELD = "waiting", "held"
+
 
 class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One episode of one instance of an alert; zero times mean `not yet`."""
@@ -44,6 +46,9 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     due_at: int
     deadline: int
+    status: str = WAITING
+    """`held`: nobody is to hear of it, for the reason in `detail`, which is for programs."""
+    detail: str = ""
 
 
 class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +96,8 @@ class Entry(msgspec.Struct, kw_only=True):
     incidents: dict[str, IncidentRecord] = {}
     transitions: list[TransitionRecord] = []
     postings: list[Posting] = []
+    braked: int = 0
+    """How many of the postings the storm brake has seen."""
     handlings: dict[str, str] = {}
     """Incident → who looks after it, as JSON."""
     remarks: list[RemarkRecord] = []

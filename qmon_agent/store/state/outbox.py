@@ -196,8 +196,8 @@ class Outbox:
             return {(row[0], row[1]): row[2] for row in connection.execute(counted)}
 
     def forget(self, before: int) -> int:
-        """Delete what was sent or died before this moment, with its attempts; how many."""
-        old = and_(OUTBOX.c.status.in_(("sent", "dead")), OUTBOX.c.created_at < before)
+        """Delete what was sent, held or died before this moment, with its attempts; how many."""
+        old = and_(OUTBOX.c.status.in_(("sent", "dead", "held")), OUTBOX.c.created_at < before)
         with self._database.writing() as connection:
             of_old = DELIVERIES.c.outbox.in_(select(OUTBOX.c.id).where(old))
             connection.execute(delete(DELIVERIES).where(of_old))
