@@ -6,7 +6,7 @@ unless it is told again when the storm is over: by then it was in the count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -42,6 +42,10 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it fires and the channel has heard nothing of it before."""
     incidents: int = 1
 
+    def is_news(self, hushed: Container[str]) -> bool:
+        """Whether the channel would hear now that it fires: what was held is news when repeated."""
+        return self.status == "firing" and (self.begins or self.thread in hushed)
+
     @property
     def always_passes(self) -> bool:
         return self.severity == "critical" or self.incidents >= SUMS_UP
@@ -55,7 +59,7 @@ class Storm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: int = 0
     """Zero: there is none."""
     count: int = 0
-    """How many were held that would have said that something begins."""
+    """How many were held that would have told the channel that something fires."""
     kinds: Mapping[str, int] = {}
     severity: str = ""
     """The worst of those that are held."""
@@ -96,7 +100,7 @@ def brake(storm: Storm, said: Sequence[Said], now: int, *, by: Brake) -> Braked:
     A clock that is set back ends it, too.
     """
     recent = [at for at in storm.began if 0 <= now - at < by.within_ns]
-    begun = sum(each.begins and not each.always_passes for each in said)
+    begun = sum(each.is_news(storm.hushed) and not each.always_passes for each in said)
     is_over = 2 * (len(recent) + begun) <= by.most or not by.most
     after = Storm(hushed=storm.hushed) if is_over else storm
     turn = _Turn(after, recent, now, by=by)
@@ -126,12 +130,12 @@ class _Turn:
 
     def holds(self, said: Said) -> bool:
         """Whether this one is not sent."""
-        is_hushed = said.thread in self._hushed
         if said.status != "firing":
+            is_hushed = said.thread in self._hushed
             if said.status == "resolved":
                 self._hushed.pop(said.thread, None)
             return is_hushed and said.severity != "critical"
-        if not said.always_passes and self._is_too_much(said, is_hushed=is_hushed):
+        if not said.always_passes and self._is_too_much(said):
             self._hold(said)
             return True
         self._hushed.pop(said.thread, None)
@@ -150,19 +154,17 @@ class _Turn:
             hushed=self._hushed,
         )
 
-    def _is_too_much(self, said: Said, *, is_hushed: bool) -> bool:
-        if not self._by.most:
+    def _is_too_much(self, said: Said) -> bool:
+        if not self._by.most or not said.is_news(self._hushed):
             return False
-        if said.begins:
-            self._recent.append(self._now)
-            if not self.since and len(self._recent) > self._by.most:
-                self.since = self._now
-            return bool(self.since)
-        return bool(self.since) and is_hushed
+        self._recent.append(self._now)
+        if not self.since and len(self._recent) > self._by.most:
+            self.since = self._now
+        return bool(self.since)
 
     def _hold(self, said: Said) -> None:
         kind = said.kind if said.kind in self._kinds or len(self._kinds) < MOST_KINDS else OTHERS
-        if said.begins:
+        if said.begins or self._hushed.get(said.thread) != self.since:
             self._count += 1
             self._kinds[kind] = self._kinds.get(kind, 0) + 1
             self._anchor = self._anchor or said.thread
