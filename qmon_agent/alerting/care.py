@@ -22,13 +22,14 @@ from .routing_plan import Plan
 from .watch import Watch
 from .watches import Watches
 
-Kind = Literal["ack", "unack", "assign", "comment", "snooze", "resolve", "split"]
+Kind = Literal["ack", "unack", "assign", "comment", "comment_public", "snooze", "resolve", "split"]
 Close = Callable[[Watch, str], None]
 _REASONS = {
     "ack": ACKNOWLEDGED,
     "unack": "unacknowledged",
     "assign": "assigned",
     "comment": "commented",
+    "comment_public": "commented",
     "snooze": "snoozed",
 }
 
@@ -147,7 +148,7 @@ def _done(before: Handling, deed: Deed, now: int) -> Handling:
         return hands.assign(before, deed.text)
     if deed.kind == "snooze":
         return hands.snooze(before, deed.until)
-    return before if deed.kind == "comment" else UNHANDLED
+    return before if deed.kind in {"comment", "comment_public"} else UNHANDLED
 
 
 def _said(deed: Deed) -> str:

@@ -64,6 +64,7 @@ class Agent:
         self.desk = AgentDesk(
             plan, self.parts, report=self._report, busy=busy, health=self.health, log=self.log
         )
+        self.desk.page.in_force = lambda: self._config.plugins
         self.desk.reloading = self.services.reload_and_tell
         self.desk.passing = self.services.processing.taps.read
         self._doors = Doors(self.desk, plan.settings.http, scope_of=self.parts.tokens)

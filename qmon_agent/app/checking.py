@@ -11,10 +11,12 @@ import msgspec
 from qmon_agent.alerting.braking import NO_BRAKE, make_brake
 from qmon_agent.alerting.declaring import check_alerts_of
 from qmon_agent.alerting.maintenance import make_windows
+from qmon_agent.alerting.page_plan import make_page
 from qmon_agent.alerting.routing_plan import Plan as RoutingPlan
 from qmon_agent.alerting.routing_plan import make_plan
 from qmon_agent.alerting.usual import check_usual, usual_of
 from qmon_agent.app.routes import lost_routes
+from qmon_agent.domain.alarms.components import Page
 from qmon_agent.domain.alarms.storms import Brake
 from qmon_agent.domain.alarms.windows import Window
 from qmon_agent.domain.clock import SECOND
@@ -63,6 +65,7 @@ class Plugins(msgspec.Struct, frozen=True, kw_only=True):
     routing: RoutingPlan | None = None
     windows: tuple[Window, ...] = ()
     storm: Brake = NO_BRAKE
+    page: Page | None = None
 
 
 def make_plugins(settings: Settings) -> Plugins:
@@ -111,6 +114,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
         routing=look.at("routing", _routing, settings),
         windows=windows,
         storm=look.at("storm", make_brake, settings.storm) or NO_BRAKE,
+        page=look.at("status_page", _page, settings),
     )
     return plugins, look.problems
 
@@ -167,6 +171,14 @@ def _routing(settings: Settings) -> RoutingPlan | None:
             raise ConfigError("oncall", "nobody is called by it: it needs [routing]")
         return None
     return make_plan(settings.routing, settings.channels, settings.oncall)
+
+
+def _page(settings: Settings) -> Page | None:
+    return make_page(
+        settings.status_page,
+        alerts=[each.name for each in (*settings.alerts, *usual_of(settings))],
+        windows=[each.name for each in settings.maintenance],
+    )
 
 
 def _check_interval(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from qmon_agent.http.access import Sessions
 from qmon_agent.http.link_desk import LinkDesk
+from qmon_agent.http.page_desk import PageDesk
 from qmon_agent.ingest.pipeline import Intake
 from qmon_agent.vitals import Vitals
 
@@ -33,6 +34,9 @@ class Desk(Protocol):
 
     @property
     def links(self) -> LinkDesk: ...
+
+    @property
+    def page(self) -> PageDesk: ...
 
     def hung(self) -> Mapping[str, str]:
         """Loops that are stuck, and in what: nothing while the agent is alive."""

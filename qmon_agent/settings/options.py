@@ -11,6 +11,7 @@ from qmon_agent.domain.bounds import Amount, Bytes, Rate, Seconds
 from qmon_agent.settings.maintenance import MaintenanceOptions
 from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.settings.routing import RoutingOptions
+from qmon_agent.settings.status_page import StatusPageOptions
 from qmon_agent.settings.storm import StormOptions
 
 MIB = 1 << 20
@@ -224,6 +225,7 @@ class Settings(Options, frozen=True, kw_only=True):
     oncall: OncallOptions = OncallOptions()
     maintenance: tuple[MaintenanceOptions, ...] = ()
     storm: StormOptions = StormOptions()
+    status_page: StatusPageOptions = StatusPageOptions()
     alerts: tuple[AlertOptions, ...] = ()
     defaults: Defaults = Defaults()
     probes: tuple[dict[str, Any], ...] = ()

@@ -54,11 +54,31 @@ class TestScopes:
     async def test_of_operators_see_what_readers_see(self, answers):
         assert ["read", "operator", "admin"] == await answers("GET", "/api/incidents")
 
+    async def test_of_readers_see_the_status_page_unless_it_is_public(self, answers):
+        assert ["read", "operator", "admin"] == await answers("GET", "/api/status-page")
+
     async def test_of_operators_send_no_signals(self, agent, answers):
         made = await agent.desk.create_token("operator", name="", ttl_s=60)
 
         assert ["ingest", "admin"] == await answers("POST", "/api/qmon/frames")
         assert not TokenMemory(agent.parts.judged.state.tokens.check).may_enter(made["token"])
+
+    async def test_let_strangers_look_at_few_things(self, agent):
+        looked_at = {
+            route.path
+            for route in make_routes(agent.desk, ())
+            if "GET" in route.methods and route.endpoint.role == "open"
+        }
+
+        assert looked_at == {
+            "/healthz",
+            "/readyz",
+            "/signin",
+            "/incidents/{incident:str}",  # by a link, or who may read
+            "/links/{text:str}",
+            "/links/{text:str}/chart.png",
+            "/api/status-page",  # where it is public, or who may read
+        }
 
     async def test_are_decided_for_every_route_that_changes_something(self, agent):
         changing = {
