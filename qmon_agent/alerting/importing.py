@@ -11,11 +11,12 @@ import msgspec
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.settings.routing import RoutingOptions
 
+from .importing_shapes import check
 from .routing_plan import make_plan
 
 Table = dict[str, Any]
 _LONG_UNITS = {"w": 7, "y": 365}
-_LONG = re.compile(r"(\d+)([wy])")
+_LONG = re.compile(r"(\d{1,9})([wy])")
 _ROUTE = (
     "receiver",
     "continue",
@@ -48,6 +49,7 @@ def import_config(config: Mapping[str, Any]) -> Imported:
     """All that can be taken over; raises ConfigError when it is no such configuration at all."""
     if not isinstance(config.get("route"), Mapping):
         raise ConfigError("route", "there is none: this is no configuration of Alertmanager")
+    check(config)
     return _Import(config).whole()
 
 
@@ -286,7 +288,9 @@ def _are_tables(value: object) -> bool:
 def _value(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(map(_value, value))}]"
-    # JSON's strings, numbers and truth are TOML's, but for this one character.
+    if type(value) in (int, float):
+        return repr(value)  # of any size, and `nan`
+    # JSON's strings and truth are TOML's, but for this one character.
     return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
 
 

@@ -194,6 +194,8 @@ def _annotations(said: Any, notes: list[str]) -> tuple[str, str]:
 
 
 def _texts(said: Any) -> dict[str, str]:
+    if not isinstance(said or {}, dict):
+        raise UnsupportedError(f"{said!r} is no table of labels or annotations")
     return {str(key): str(value) for key, value in (said or {}).items()}
 
 

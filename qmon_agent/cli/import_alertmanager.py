@@ -39,9 +39,21 @@ def _read(file: Path) -> dict[str, Any]:
     except ImportError:
         raise ConfigError("", "YAML is read by PyYAML: pip install 'qmon[alertmanager]'") from None
     try:
-        found = yaml.safe_load(file.read_bytes())
-    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as problem:
+        found = yaml.load(file.read_bytes(), _loader())  # noqa: S506 - it is the safe one
+    except (yaml.YAMLError, RecursionError, ValueError) as problem:
         raise ConfigError("", f"{file}: not YAML: {problem}") from None
     if not isinstance(found, dict):
         raise ConfigError("", f"{file}: not a table")
     return found
+
+
+def _loader() -> Any:
+    """The safe one; to YAML 1.1 `17:30` is a number of minutes, but not to Alertmanager."""
+    import yaml
+
+    def number(loader: Any, node: Any) -> Any:
+        return node.value if ":" in node.value else loader.construct_yaml_int(node)
+
+    loader: Any = type("Loader", (yaml.SafeLoader,), {})
+    loader.add_constructor("tag:yaml.org,2002:int", number)
+    return loader

@@ -5,9 +5,11 @@ import tomllib
 import msgspec
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from qmon_agent.alerting.importing import import_config, to_toml
 from qmon_agent.alerting.routing_plan import make_plan
+from qmon_agent.cli.import_alertmanager import command
 from qmon_agent.domain.alarms.route_tree import routes_for
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.notify.channels import CHANNELS
@@ -129,3 +131,42 @@ class TestWhatIsLeft:
     def test_is_everything_of_another_file(self, config):
         with pytest.raises(ConfigError, match="no configuration of Alertmanager"):
             import_config(config)
+
+
+class TestBadFiles:
+    @pytest.mark.parametrize(
+        ("bad", "path"),
+        [
+            ("inhibit_rules: ['a']", "inhibit_rules[0]"),
+            ("receivers: [{name: a, webhook_configs: {url: x}}]", "receivers[0][...]"),
+            ("receivers: [a]", "receivers[0]"),
+            ("global: x", "global"),
+            ("time_intervals: [{time_intervals: []}]", "time_intervals[0]"),
+            ("7: x", ""),
+            ('templates: ["\\ud800"]', "templates[0]"),
+        ],
+    )
+    def test_are_refused_with_the_place(self, bad, path):
+        config = yaml.safe_load(f"route: {{receiver: a}}\n{bad}")
+
+        with pytest.raises(ConfigError) as caught:
+            import_config(config)
+
+        assert path == caught.value.path
+
+    def test_numbers_of_any_kind_become_toml(self):
+        route = {"receiver": "a", "group_by": [10**30, float("nan"), True]}
+
+        text = to_toml(import_config({"route": route}))
+
+        assert str(route["group_by"]) == str(tomllib.loads(text)["routing"]["group_by"])
+
+
+class TestTheCommand:
+    def test_reads_a_time_of_day_without_quotes_as_such(self, tmp_path):
+        file = tmp_path / "alertmanager.yml"
+        file.write_text(CONFIG.replace("'22:00'", "22:00"))
+
+        done = CliRunner().invoke(command, [str(file)])
+
+        assert 'start_time = "22:00"' in done.output

@@ -50,6 +50,8 @@ groups:
       - {alert: Reference, expr: 'label_replace(up, "a", "${n}", "job", "(?P<n>.*)")'}
       - {alert: Broken, expr: 'sum('}
       - nonsense
+      - {alert: Flat, expr: up, labels: flat}
+      - {alert: Noted, expr: up, annotations: [a]}
 """
 
 
@@ -106,6 +108,8 @@ class TestRulesThatCannotBeRun:
             ("", "neither"),
             ("Reference", "references"),
             ("Broken", "parenthesis"),
+            ("Flat", "no table"),
+            ("Noted", "no table"),
         ],
     )
     def test_say_why(self, name, reason):
@@ -136,7 +140,7 @@ class TestCommand:
         told = self.run(tmp_path, BAD, "--json")
 
         document = json.loads(told.output)
-        assert (1, False, 11) == (told.return_value, document["ok"], len(document["rules"]))
+        assert (1, False, 13) == (told.return_value, document["ok"], len(document["rules"]))
 
     def test_prints_a_configuration(self, tmp_path):
         told = self.run(tmp_path, FILE, "--toml")

@@ -60,6 +60,48 @@ LOGS = (
     b'{"__CURSOR": "c", "__REALTIME_TIMESTAMP": "1", "MESSAGE": [104, 105], "PRIORITY": "3"}',
 )
 
+ALERTMANAGER = (
+    (
+        b"\x00route: {receiver: a, routes: [{match_re: {a: b|c}, receiver: a, group_wait: 1w}]}\n"
+        b"receivers:\n- name: a\n  slack_configs: [{api_url: 'http://x'}]\n"
+        b"  email_configs: [{to: 'a@b, c@d', smarthost: 'h:25', from: x@y, require_tls: false}]\n"
+    ),
+    b"\x01inhibit_rules: [{source_match: {a: b}, target_matchers: ['c=~\"d\"'], equal: [e]}]",
+    b"\x02 group_by: ['...'], mute_time_intervals: [t], matchers: [a=b], repeat_interval: 1y",
+    b"\x03webhook_configs: [{url_file: /x, send_resolved: false}]",
+    b"\x04time_intervals: [{weekdays: ['monday:friday'], times: [{start_time: '09:00'}]}]",
+    b"\x05source_match_re: {a: 'b.*'}",
+)
+MATCHERS = (
+    b'\x00{team="db", "my name"!~"a|b", c=d}',
+    b"\x00a=~'b', c=\"\\n\"",
+    b"\x01(?i:ab+?)|[^[:alpha:]\\d-f]{2,3}(?P<n>\\Qx.\\E)^$\\x{41}\0ab",
+    b"\x0209:00-24:00",
+    b"\x02monday:friday",
+    b"\x02-3:-1",
+    b"\x02june:8",
+    b"\x02Europe/Berlin",
+)
+RULE_FILES = (
+    (
+        b"\x00groups:\n- name: g\n  interval: 15s\n  rules:\n"
+        b"  - record: a:b\n    expr: sum(b) by (c)\n"
+        b"  - alert: A\n    expr: a:b > 1\n    for: 1m\n    labels: {severity: page}\n"
+        b"    annotations: {summary: '{{ $labels.c }} is {{ $value | humanize }}'}\n"
+    ),
+    b"\x01up == 0\n    keep_firing_for: 1h30m",
+    b'\x02histogram_quantile(0.9, sum by (le) (rate(a_bucket{b=~"c.*"}[5m] offset 1m)))',
+    b"\x02a / on (b) group_left (c) d > bool 1 unless e and max_over_time(f[1h:5m])",
+    b"\x02label_replace(a, `b`, '$1', \"c\", '(.*)')",
+    b'\x03{{ $labels.a }} {{ printf "%.2f" $value }} {{ $value | humanizeDuration }}',
+)
+WORDS = (
+    b"\x00{{ severity | upper }}: {{ alert | truncate(9) }}{% if value > 1 %}!{% endif %}",
+    b"\x01{% for name, value in labels | dictsort %}{{ name ~ value }}{% endfor %}",
+    b"\x01{% for each in members %}{{ each.title[:3] }}{{ loop.index }}{% endfor %}",
+    b"\x02lKJrMZX2pGFja7QwMDAw.abc",
+)
+
 
 def main(folder: Path) -> None:
     """A folder of files for each target that has something to begin with."""
@@ -73,16 +115,20 @@ def main(folder: Path) -> None:
 def found() -> dict[str, list[bytes]]:
     """Seeds by target."""
     return {
+        "alertmanager": [*ALERTMANAGER],
         "config": [*CONFIG],
         "exposition": [*EXPOSITION],
         "foreign_json": [*envelopes(), *batches()],
         "frames": [*frames()],
         "journal": [bytes([n, m, 255, n]) for n in range(6) for m in (0, 1, 100, 201)],
         "logs": [*LOGS],
+        "matchers": [*MATCHERS],
         "otlp": [*requests()],
         "packings": [gzip.compress(b"a" * 99), b"\x63\x00a\xfe\x01\x00\xfe\x01\x00"],
         "remote_write": [*writes()],
+        "rule_files": [*RULE_FILES],
         "statsd": [*STATSD, b"\n".join(STATSD)],
+        "words": [*WORDS],
     }
 
 
