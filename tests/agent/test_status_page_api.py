@@ -120,6 +120,16 @@ class TestStatusPage:
         assert 401 == (await ask("", more)).status_code
         assert [failing] == told["components"][0]["incidents"]
 
+    async def test_says_nothing_of_a_store_that_cannot_be_read(self, agent, ask, failing):
+        with agent.parts.judged.state.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE transitions RENAME TO away")
+        told = await ask()
+        with agent.parts.judged.state.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE away RENAME TO transitions")
+
+        assert (503, {"error": "not known just now"}) == (told.status_code, told.json())
+        assert 200 == (await ask()).status_code
+
     async def test_follows_the_configuration(self, ask, configure, failing):
         assert "Shop" in (await ask()).text
         await configure(ALERT + (PAGE % "true").replace("Shop", "Till"))

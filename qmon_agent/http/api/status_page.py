@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from qmon_agent.domain.errors import StoreError
 from qmon_agent.http.answers import json_answer
 from qmon_agent.http.desk import Desk
 from qmon_agent.http.gate import may, needs
@@ -29,7 +30,11 @@ def routes(desk: Desk) -> list[Route]:
         if asks_more or not desk.page.is_public:
             _need_to_read(request)
             return _answer(await desk.page.current(with_internals=asks_more))
-        answer = _answer(await desk.page.public())
+        try:
+            answer = _answer(await desk.page.public())
+        except StoreError:
+            # What exactly is wrong with our disk is for us.
+            return json_answer({"error": "not known just now"}, status=503)
         answer.headers.update(_FOR_EVERYBODY)
         return answer
 
