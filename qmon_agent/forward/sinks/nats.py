@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qmon_agent.forward.batch import Batch
@@ -40,15 +41,21 @@ class NatsSink(NatsPlace, kw_only=True, forbid_unknown_fields=True):
         except (OSError, TimeoutError) as error:
             delivery = Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
         if delivery.outcome == "retry":
-            self.close()
+            # Whatever is wrong with this connection, and with its loop: the next has its own.
+            with suppress(Exception):
+                self.close()
         self._used = time.monotonic()
         return delivery
 
     def close(self) -> None:
-        if self._runner is not None:
-            self._runner.run(self._leave())
-            self._runner.close()
-        self._runner = None
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        try:
+            runner.run(self._leave())
+        finally:
+            self._client = None
+            runner.close()
 
     def describe(self) -> Mapping[str, Any]:
         return {"servers": self.shown_servers, "subject": self.subject}
@@ -88,15 +95,18 @@ class NatsSink(NatsPlace, kw_only=True, forbid_unknown_fields=True):
         if self._client is None:
             # Known before it is connected: one that fails on the way has a socket to be closed.
             self._client = Client()
-            await self.connect(self._client)
+            # Left to itself, it would try one server for two minutes.
+            async with asyncio.timeout(len(self.servers) * self.timeout_s):
+                await self.connect(self._client)
         client: Client = self._client
         return client
 
     async def _leave(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            await client.close()
-            await asyncio.sleep(0)  # in which the loop closes the socket
+            async with asyncio.timeout(self.timeout_s):
+                await client.close()
+                await asyncio.sleep(0)  # in which the loop closes the socket
 
 
 def _headers(batch: Batch, frame: Frame) -> dict[str, str]:
