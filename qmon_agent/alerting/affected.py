@@ -64,6 +64,10 @@ class Firing:
         )
         by_tree = not cell.told and self._books.is_by_tree(watch.alert)
         # A silence holds it; the tree knows that itself, when it looks.
-        is_held = reason == ACKNOWLEDGED and self._books.is_silenced(change.matched_labels, now)
+        is_held = bool(cell.told) and self._books.is_silenced(change.matched_labels, now)
+        if is_held and reason != ACKNOWLEDGED:
+            # When the silence is over, they hear that it fires, as newcomers do.
+            after = watch.cells[affected.instance] = msgspec.structs.replace(cell, told=())
+            self._books.keep((watch.alert.id, affected.instance), after)
         channels = () if is_held else cell.told
         self._books.note(change, Telling(channels=channels, by_tree=by_tree))

@@ -30,7 +30,7 @@ MERGED, SPLIT = "merged", "split"
 RENEWING = frozenset({ACK_EXPIRED, SNOOZE_ENDED, SPLIT})
 """Nobody looks after it any more: who was told hears of it again."""
 NEWCOMER = "channel_added"
-"""Nothing changed but who is told: somebody new hears that it fires."""
+"""Nothing changed but who is told: somebody new, or again after a silence, hears that it fires."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +69,8 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     ends_too: bool = True
     by_tree: bool = False
     """Whether the routing tree decides who else is told."""
+    renews: bool = False
+    """Whether they may have heard of it already, and are to hear of it again."""
 
 
 def is_steady_again(transition: Transition) -> bool:
@@ -137,7 +139,7 @@ def _postings(
     # An incident that gets worse is told again, once for each step up.
     again = f".{incident.severity}" if _is_worse(transition) else ""
     renews = transition.reason in RENEWING or is_steady_again(transition)
-    renews = renews or transition.reason == MERGED
+    renews = renews or transition.reason == MERGED or telling.renews
     if renews or status == "acknowledged":
         again = f".{transition.at // 1_000:x}"
     notice = msgspec.json.encode(_notice(change, incident, transition, status=status)).decode()

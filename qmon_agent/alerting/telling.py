@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from qmon_agent.domain.alarms import handling as hands
-from qmon_agent.domain.incidents import ACTIVE, RAISED
+from qmon_agent.domain.incidents import ACTIVE, RAISED, Transition
 from qmon_agent.store.state.ledger import RemarkRecord
 
 from .books import Books
@@ -33,12 +33,11 @@ class Teller:
 
     def addressed(self, change: Change) -> Change:
         """A change with who is told of it, where it begins to fire."""
-        if not any(map(begins, change.transitions)):
-            return change
-        told = self._to_be_told(change, change.transitions[-1].at)
-        return msgspec.structs.replace(
-            change, after=msgspec.structs.replace(change.after, told=told)
-        )
+        if any(map(begins, change.transitions)):
+            return _told(change, self._to_be_told(change, change.transitions[-1].at))
+        if change.after.told and self._is_kept_back(change):
+            return _told(change, ())  # when the silence is over, they hear of it as newcomers
+        return change
 
     def note(self, change: Change, *, ends_too: bool = True) -> None:
         """Write up a change, and tell of it whoever is to hear."""
@@ -67,6 +66,16 @@ class Teller:
         # Nobody asked for what is there by itself: it is told to whom it names.
         return () if change.alert.created_by == USUALLY else self.channels
 
+    def _is_kept_back(self, change: Change) -> bool:
+        """Whether it has news, is silenced, and nobody has taken it on."""
+        now, incident = change.transitions[-1].at, change.after.incident
+        has_news = any(is_steady_again(each) or _is_worse(each) for each in change.transitions)
+        return (
+            has_news
+            and not self._hearing.is_handled(incident, now)
+            and self._hearing.is_silenced(change.matched_labels, now)
+        )
+
     def _is_looked_after(self, change: Change) -> bool:
         """Whether that it is steady again is no news, as somebody is on it."""
         if not any(map(is_steady_again, change.transitions)):
@@ -75,7 +84,7 @@ class Teller:
 
     def _is_known(self, change: Change) -> bool:
         """Whether that it got worse is no news, as somebody looks after it whatever comes."""
-        if not any(each.reason.startswith(f"{RAISED}:") for each in change.transitions):
+        if not any(map(_is_worse, change.transitions)):
             return False
         incident, now = change.after.incident, change.transitions[-1].at
         before = self._books.handling(incident)
@@ -97,6 +106,17 @@ class Teller:
             after = msgspec.structs.replace(cell, told=cell.told + new)
             watch.cells[instance] = after
             self._books.keep((watch.alert.id, instance), after)
-            self._books.note(change, Telling(channels=new))
+            # Nobody in the list: they may have heard of it before it was silenced.
+            self._books.note(change, Telling(channels=new, renews=not cell.told))
         elif by_tree and not self._hearing.knows(cell.incident):
             self._books.note(change, Telling(channels=(), by_tree=True))
+
+
+def _told(change: Change, channels: tuple[str, ...]) -> Change:
+    return msgspec.structs.replace(
+        change, after=msgspec.structs.replace(change.after, told=channels)
+    )
+
+
+def _is_worse(transition: Transition) -> bool:
+    return transition.reason.startswith(f"{RAISED}:")

@@ -53,10 +53,10 @@ class Desk:
             how["until"] = self.clock.now() + how.pop("lasts") * SECOND
         return self.service.care.do(self.incident, Deed(kind=kind, by="ann", **how))
 
-    def silence(self):
+    def silence(self, seconds=3_600):
         now, matchers = self.clock.now(), parse_matchers("alertname=hot")
         self.service.muting.add(
-            Silence(id="", matchers=matchers, starts_at=now, ends_at=now + 3_600 * SECOND)
+            Silence(id="", matchers=matchers, starts_at=now, ends_at=now + seconds * SECOND)
         )
 
     def told(self):
@@ -144,6 +144,17 @@ class TestAcknowledging:
 
         assert ["firing"] == [status for status, _ in desk.told()]
         assert ["ack"] == [r.kind for r in desk.store.handlings.remarks_of(desk.incident)]
+
+    def test_that_is_over_in_a_silence_is_told_after_it(self, desk):
+        desk.do("ack", lasts=10)
+        desk.pass_by(1)
+        desk.silence(100)
+        desk.pass_by(90)
+        before = [status for status, _ in desk.told()]
+        desk.pass_by(70)
+
+        assert ["firing", "acknowledged"] == before
+        assert [*before, "firing"] == [status for status, _ in desk.told()]
 
     def test_keeps_repeats_back(self, tree_desk):
         tree_desk.do("ack")
