@@ -165,7 +165,8 @@ class _Import:
         channel, keys = CHANNELS[kind]
         settings = {**_global(kind, self._config.get("global") or {}), **config}
         table = {ours: value for ours, key in keys.items() if (value := _text(settings, key))}
-        if missing := [key for ours, key in keys.items() if ours not in table and ours in NEEDED]:
+        needed = NEEDED - _USUAL.get(channel, frozenset())
+        if missing := [key for ours, key in keys.items() if ours not in table and ours in needed]:
             self._leave(path, f"{' and '.join(missing)}: it is not said, so there is no channel")
             return None
         known = {name for key in keys.values() for name in (key, f"{key}_file")}
@@ -180,7 +181,7 @@ class _Import:
 CHANNELS: dict[str, tuple[str, dict[str, str]]] = {
     "webhook": ("webhook", {"url": "url"}),
     "slack": ("slack", {"url": "api_url"}),
-    "pagerduty": ("pagerduty", {"routing_key": "routing_key"}),
+    "pagerduty": ("pagerduty", {"routing_key": "routing_key", "url": "url"}),
     "opsgenie": ("opsgenie", {"api_key": "api_key"}),
     "discord": ("discord", {"url": "webhook_url"}),
     "telegram": ("telegram", {"token": "bot_token", "chat": "chat_id"}),
@@ -199,7 +200,13 @@ CHANNELS: dict[str, tuple[str, dict[str, str]]] = {
 }
 """Alertmanager's integration → our channel, and of each of its options the one it is made of."""
 NEEDED = {"url", "routing_key", "api_key", "token", "chat", "host", "sender", "to"}
-_GLOBAL = {"slack": "slack_", "opsgenie": "opsgenie_", "email": "smtp_"}
+_USUAL = {"pagerduty": frozenset({"url"})}  # what a channel knows by itself
+_GLOBAL = {
+    "slack": "slack_",
+    "opsgenie": "opsgenie_",
+    "email": "smtp_",
+    "pagerduty": "pagerduty_",
+}
 _MATCHES = ("match", "match_re", "matchers")
 
 

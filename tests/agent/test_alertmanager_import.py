@@ -16,7 +16,8 @@ from qmon_agent.notify.channels import CHANNELS
 from qmon_agent.settings.routing import RoutingOptions
 
 CONFIG = r"""
-global: {smtp_smarthost: 'mail:25', smtp_from: q@example.org, resolve_timeout: 5m, slack_api_url: 'https://s/'}
+global: {smtp_smarthost: 'mail:25', smtp_from: q@example.org, resolve_timeout: 5m, slack_api_url: 'https://s/',
+  pagerduty_url: 'https://eu/'}
 templates: ['*.tmpl']
 route:
   receiver: team
@@ -95,9 +96,8 @@ class TestTheText:
 
 class TestChannels:
     def test_have_what_holds_for_all_of_their_kind_and_secrets_by_reference(self, imported):
-        assert {"kind": "pagerduty", "routing_key": "file:/run/key"} == (
-            imported.channels["pager-pagerduty"]
-        )
+        pager = {"kind": "pagerduty", "routing_key": "file:/run/key", "url": "https://eu/"}
+        assert pager == imported.channels["pager-pagerduty"]
         assert {"kind": "slack", "url": "https://s/"} == imported.channels["pager-slack"]
         mail = imported.channels["pager-email"]
         assert ("mail", 25, "q@example.org") == (mail["host"], mail["port"], mail["sender"])

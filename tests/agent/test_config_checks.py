@@ -61,6 +61,12 @@ OTHERS = {
         "No such file",
     ),
 }
+HOT = '[[alerts]]\nname = "a"\nmetric = "m"\nthreshold = "> 10"\n'
+OTHERS |= {
+    HOT + 'options.clear = "> 20"': ("alerts.a.clear", "over is less than it"),
+    HOT + 'options.critical = "> 5"': ("alerts.a.critical", "does not lie beyond > 10"),
+    HOT + 'options.critical = "< 50"': ("alerts.a.critical", "does not lie beyond > 10"),
+}
 WRONG |= OTHERS
 WRONG |= {
     "[storm]\nmessages = -1": ("storm.messages", ">= 0, not -1"),

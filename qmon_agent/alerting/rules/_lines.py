@@ -37,6 +37,7 @@ class Lined(msgspec.Struct, kw_only=True):
             levels.append(
                 _level(self.critical, self.critical_clear, "critical_clear", severity="critical")
             )
+            _refuse_milder(levels[1].line, than=levels[0].line)
         self._levels = tuple(levels)
 
     @property
@@ -91,8 +92,25 @@ def _refuse_crossed(level: Level, option: str) -> None:
     clear = level.clear
     if clear is None:
         return
+    if _side(clear) and _side(clear) == _side(level.line):
+        over = "less" if _side(clear) == ">" else "more"
+        raise ConfigError(option, f"{clear} is on the side of {level.line}: over is {over} than it")
     if clear.crossed_by(level.line.bound) and level.line.crossed_by(level.line.bound):
         raise ConfigError(option, f"{clear} is already so at {level.line}")
+
+
+def _refuse_milder(line: Threshold, *, than: Threshold) -> None:
+    """A further line that is crossed first would make all of it critical."""
+    if not _side(line) or not _side(than):
+        return
+    beyond = line.bound - than.bound if _side(than) == ">" else than.bound - line.bound
+    if _side(line) != _side(than) or beyond < 0:
+        raise ConfigError("critical", f"{line} does not lie beyond {than}")
+
+
+def _side(line: Threshold) -> str:
+    """Which side of it is meant: `>`, `<`, or neither."""
+    return line.operator[0] if line.operator[0] in "<>" else ""
 
 
 def unknown(memory: Mapping[str, Any], reason: str, wake: int | None = None) -> Judgement:
