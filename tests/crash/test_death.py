@@ -218,7 +218,7 @@ WAITS = """
 import time, qmon_sdk as qmon
 qmon.init(integrations=())
 with qmon.span("wait"):
-    time.sleep(1)
+    time.sleep(2)  # by then it has called the agent, though nothing has ended
     print(flush=True)
     time.sleep(60)
 """

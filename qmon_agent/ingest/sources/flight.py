@@ -38,7 +38,8 @@ _LET_IN_TRIES = 10
 # How long the end of a process is waited for that has left its ring, and then remembered.
 _PATIENCE_S = 1.0
 _REMEMBERED_NS = 60 * 10**9
-_MOST_FAILURES = 3
+# Until a ring that could not be taken is tried again: twice as long each time, to a minute.
+_REST_S, _LONGEST_REST_S = 1.0, 60.0
 
 
 class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -69,7 +70,8 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
         self._cgroups = Cgroups()
         self._survey = Survey(making_s=self.making_s)
         self._arrived: list[int] = []
-        self._failures: Counter[Found] = Counter()
+        self._resting: dict[Found, tuple[float, float]] = {}
+        """Rings that could not be taken: until when they are left alone, and for how long."""
         self._wake = asyncio.Event()
         self._full = True
         door.company.watch(self)
@@ -160,7 +162,8 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
     # --- taking -------------------------------------------------------------------------------
 
     async def _take(self, door: Door, orphan: Orphan) -> None:
-        if self._failures[orphan.found] >= _MOST_FAILURES:
+        rests_until, rested_s = self._resting.get(orphan.found, (0.0, _REST_S / 2))
+        if time.monotonic() < rests_until:
             return
         end = await self._end_of(orphan)
         claimed = await self._on_thread(partial(claim, orphan.found))
@@ -169,8 +172,10 @@ class FlightSource(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dic
         try:
             if await self._take_claimed(door, claimed, orphan=orphan, end=end):
                 await self._on_thread(claimed.remove)
+                self._resting.pop(orphan.found, None)
         except Exception as problem:  # noqa: BLE001 - one ring may not keep the others waiting
-            self._failures[orphan.found] += 1
+            rest_s = min(2 * rested_s, _LONGEST_REST_S)
+            self._resting[orphan.found] = (time.monotonic() + rest_s, rest_s)
             door.vitals.add("flight_failures", reason=type(problem).__name__)
         finally:
             await asyncio.shield(self._on_thread(claimed.release))
