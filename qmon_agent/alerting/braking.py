@@ -13,7 +13,7 @@ from qmon_agent.domain.alarms.storms import CALM, Brake, Said, Storm, brake
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError
-from qmon_agent.domain.incidents import RAISED
+from qmon_agent.domain.incidents import is_worse
 from qmon_agent.domain.notices import STORM, Notice
 from qmon_agent.domain.steadiness import STEADY
 from qmon_agent.settings.storm import StormOptions
@@ -49,7 +49,7 @@ class _Heading(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int = 0
 
     def said(self) -> Said:
-        goes_on = self.reason in _GOES_ON or self.reason.startswith(f"{RAISED}:")
+        goes_on = self.reason in _GOES_ON or is_worse(self.reason)
         return Said(
             thread=self.group or self.incident,
             kind=self.alert,

@@ -9,7 +9,7 @@ import msgspec
 
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import SECOND
-from qmon_agent.domain.incidents import ACTIVE, RAISED, Transition
+from qmon_agent.domain.incidents import ACTIVE, Transition, is_worse
 from qmon_agent.domain.notices import Notice
 from qmon_agent.domain.steadiness import FLAPPING, STEADY
 from qmon_agent.store.state.ledger import Entry, IncidentRecord, Posting, TransitionRecord
@@ -137,7 +137,7 @@ def _postings(
     if status is None:
         return
     # An incident that gets worse is told again, once for each step up.
-    again = f".{incident.severity}" if _is_worse(transition) else ""
+    again = f".{incident.severity}" if is_worse(transition.reason) else ""
     renews = transition.reason in RENEWING or is_steady_again(transition)
     renews = renews or transition.reason == MERGED or telling.renews
     if renews or status == "acknowledged":
@@ -163,14 +163,10 @@ def _worth_telling(transition: Transition, telling: Telling) -> Status | None:
         return "firing"
     if transition.reason in RENEWING:
         return "firing"
-    if begins(transition) or transition.reason == NEWCOMER or _is_worse(transition):
+    if begins(transition) or transition.reason == NEWCOMER or is_worse(transition.reason):
         return "firing"
     ended = (before and not after) or transition.reason == MERGED
     return "resolved" if ended and telling.ends_too and transition.reason != REMOVED else None
-
-
-def _is_worse(transition: Transition) -> bool:
-    return transition.reason.startswith(f"{RAISED}:")
 
 
 def _notice(

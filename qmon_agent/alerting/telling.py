@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from qmon_agent.domain.alarms import handling as hands
-from qmon_agent.domain.incidents import ACTIVE, RAISED, Transition
+from qmon_agent.domain.incidents import ACTIVE, is_worse
 from qmon_agent.store.state.ledger import RemarkRecord
 
 from .books import Books
@@ -69,7 +69,9 @@ class Teller:
     def _is_kept_back(self, change: Change) -> bool:
         """Whether it has news, is silenced, and nobody has taken it on."""
         now, incident = change.transitions[-1].at, change.after.incident
-        has_news = any(is_steady_again(each) or _is_worse(each) for each in change.transitions)
+        has_news = any(
+            is_steady_again(each) or is_worse(each.reason) for each in change.transitions
+        )
         return (
             has_news
             and not self._hearing.is_handled(incident, now)
@@ -84,7 +86,7 @@ class Teller:
 
     def _is_known(self, change: Change) -> bool:
         """Whether that it got worse is no news, as somebody looks after it whatever comes."""
-        if not any(map(_is_worse, change.transitions)):
+        if not any(is_worse(each.reason) for each in change.transitions):
             return False
         incident, now = change.after.incident, change.transitions[-1].at
         before = self._books.handling(incident)
@@ -116,7 +118,3 @@ def _told(change: Change, channels: tuple[str, ...]) -> Change:
     return msgspec.structs.replace(
         change, after=msgspec.structs.replace(change.after, told=channels)
     )
-
-
-def _is_worse(transition: Transition) -> bool:
-    return transition.reason.startswith(f"{RAISED}:")

@@ -24,6 +24,11 @@ ON_UNKNOWN: tuple[OnUnknown, ...] = ("keep", "fire", "resolve")
 RAISED, LOWERED = "severity_raised", "severity_lowered"
 
 
+def is_worse(reason: str) -> bool:
+    """Whether this is the reason of a change, or of a message about it, to a higher severity."""
+    return reason.startswith(f"{RAISED}:")
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How long a breach must hold before it fires, and how long it must be gone to resolve."""
 
