@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 
 import atheris
+from forms import by_first_byte
 
 with atheris.instrument_imports(include=["qmon_agent"]):
     from qmon_agent.domain.alarms import interval_text
@@ -58,17 +59,7 @@ def interval(text: str) -> None:
     TimeInterval(zone=interval_text.parse_zone(text)).holds(NOW)
 
 
-FORMS = (matchers, pattern, interval)
-
-
-def one_input(data: bytes) -> None:
-    """Read the text as what the first byte chooses."""
-    if not data:
-        return
-    try:
-        FORMS[data[0] % len(FORMS)](data[1:].decode("utf-8", "replace"))
-    except ConfigError as problem:
-        assert str(problem)
+one_input = by_first_byte((matchers, pattern, interval), ConfigError)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 import atheris
+from forms import by_first_byte
 
 with atheris.instrument_imports(include=["qmon_agent"]):
     from qmon_agent.alerting.promql import Expressions
@@ -42,17 +43,9 @@ def template(text: str) -> None:
         made.render({"a": "b", "instance": text[:9]}, value)
 
 
-FORMS = (rule_file, rule, expression, template)
-
-
-def one_input(data: bytes) -> None:
-    """Read the text as what the first byte chooses."""
-    if not data:
-        return
-    try:
-        FORMS[data[0] % len(FORMS)](data[1:].decode("utf-8", "replace"))
-    except (RuleFileError, UnsupportedError, TemplateError) as problem:
-        assert str(problem)
+one_input = by_first_byte(
+    (rule_file, rule, expression, template), RuleFileError, UnsupportedError, TemplateError
+)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 import atheris
+from forms import by_first_byte
 
 with atheris.instrument_imports(include=["qmon_agent"]):
     from qmon_agent.domain.errors import ConfigError
@@ -52,17 +53,7 @@ def link(text: str) -> None:
     assert unseal(changed, (KEY,)) == (GRANT if changed == GOOD else None)
 
 
-FORMS = (title, words, link)
-
-
-def one_input(data: bytes) -> None:
-    """Read the text as what the first byte chooses."""
-    if not data:
-        return
-    try:
-        FORMS[data[0] % len(FORMS)](data[1:].decode("utf-8", "replace"))
-    except ConfigError as problem:
-        assert str(problem)
+one_input = by_first_byte((title, words, link), ConfigError)
 
 
 if __name__ == "__main__":
