@@ -3,10 +3,8 @@
 import json
 import os
 import sys
-import threading
 import time
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from random import Random
@@ -31,26 +29,24 @@ ROOT = plant(
 )
 
 
-class Hook(ThreadingHTTPServer):
+def beside(name):
+    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Hook(beside("hooks").Hook):
     """Keeps what it is told: of each group, the alerts and how they stand."""
 
     def __init__(self):
-        hook = self
         self.told = []
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                alerts = {(each["labels"]["name"], each["status"]) for each in body["alerts"]}
-                hook.told.append((body["groupLabels"]["g"], frozenset(alerts)))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+    def hear(self, _, body):
+        said = json.loads(body)
+        alerts = {(each["labels"]["name"], each["status"]) for each in said["alerts"]}
+        self.told.append((said["groupLabels"]["g"], frozenset(alerts)))
 
 
 def story(chance):
@@ -116,13 +112,6 @@ def hook():
     yield hook
     hook.shutdown()
     hook.server_close()
-
-
-def beside(name):
-    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = sys.modules[name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_a_story_is_told_by_us_at_all():

@@ -2,9 +2,7 @@
 
 import json
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from random import Random
@@ -25,28 +23,22 @@ QUIET_S = 2.0
 MINUTE_NS = 60 * SECOND
 
 
-class Hook(ThreadingHTTPServer):
+def beside(name):
+    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Hook(beside("hooks").Hook):
     """Keeps the paths it is asked for: each receiver has its own."""
 
-    request_queue_size = 256
-    daemon_threads = True
-
     def __init__(self):
-        hook = self
         self.told = set()
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                self.rfile.read(int(self.headers["content-length"]))
-                hook.told.add(self.path.strip("/"))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+    def hear(self, path, _):
+        self.told.add(path.strip("/"))
 
     def wait(self, expected):
         """Until they have been told, or a minute has passed, and then until it is quiet."""
@@ -57,13 +49,6 @@ class Hook(ThreadingHTTPServer):
         while time.monotonic() < deadline and told < len(self.told):
             told = len(self.told)
             time.sleep(QUIET_S)
-
-
-def beside(name):
-    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = sys.modules[name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def config_of(chance, routes, url):
