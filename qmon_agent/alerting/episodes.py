@@ -9,10 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from qmon_agent.domain.incidents import Policy
-
-FOREVER_NS = 1 << 62
-"""Longer than anything is held: with a moment of today it is a moment still."""
+from qmon_agent.domain.incidents import FOREVER_NS, Policy
 
 
 class Episodes:

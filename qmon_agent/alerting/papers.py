@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from qmon_agent.domain.alarms.matchers import known_by
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.incidents import ACTIVE, Transition, is_worse
@@ -57,9 +58,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def matched_labels(self) -> dict[str, str]:
         """The labels by which routes, silences and inhibition know it."""
-        labels = self.labels | {"alertname": self.alert.name, "severity": self.severity}
-        system = self.system or labels.get("service", "")
-        return labels | ({"service": system} if system else {})
+        return known_by(
+            self.labels, alert=self.alert.name, severity=self.severity, service=self.system
+        )
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):

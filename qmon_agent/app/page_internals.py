@@ -7,6 +7,7 @@ from typing import Any
 
 from qmon_agent.alerting import Standing
 from qmon_agent.app.page_history import Course
+from qmon_agent.domain.alarms.matchers import known_by
 
 
 def internals(
@@ -40,6 +41,6 @@ def _unknown(course: Course, doubted: Iterable[Standing]) -> list[dict[str, str]
         {"alert": each.alert, "instance": each.instance, "reason": each.unknown}
         for each in doubted
         if course.component.has(
-            each.alert, {**each.labels, "alertname": each.alert, "severity": each.severity}
+            each.alert, known_by(each.labels, alert=each.alert, severity=each.severity)
         )
     ]

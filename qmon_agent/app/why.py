@@ -15,7 +15,7 @@ from qmon_agent.app.judged import Judged
 from qmon_agent.app.management import whole_incident
 from qmon_agent.app.why_words import alert_answers, incident_answers
 from qmon_agent.domain.alarms.groups import Group, Key
-from qmon_agent.domain.alarms.matchers import Labels
+from qmon_agent.domain.alarms.matchers import Labels, known_by
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock
 from qmon_agent.domain.errors import QueryError, nearest_to
@@ -100,12 +100,11 @@ def _of_note(standings: Sequence[Standing]) -> list[Standing]:
 
 def _labels(told: Document, alert: Alert, state: StateStore) -> Labels:
     """Those by which routes, silences and inhibition know it."""
-    system = told["labels"].get("service", "")
+    system = ""
     if alert.metric is not None:
         metric = state.catalog.metric(alert.metric)
         system = state.catalog.system(metric.monitoring_system).name
-    labels = {**told["labels"], "alertname": alert.name, "severity": told["severity"]}
-    return labels | ({"service": system} if system else {})
+    return known_by(told["labels"], alert=alert.name, severity=told["severity"], service=system)
 
 
 def _message(message: Message) -> Document:

@@ -21,6 +21,8 @@ OnUnknown = Literal["keep", "fire", "resolve"]
 
 ACTIVE: frozenset[State] = frozenset({"firing", "recovering"})
 ON_UNKNOWN: tuple[OnUnknown, ...] = ("keep", "fire", "resolve")
+FOREVER_NS = 1 << 62
+"""Longer than anything is held: with a moment of today it is a moment still."""
 RAISED, LOWERED = "severity_raised", "severity_lowered"
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from .alarms.matchers import known_by
+
 STORM = "storm"
 """The rule of what is said of a storm, and why a message is held in one."""
 
@@ -50,5 +52,4 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def matched_labels(self) -> dict[str, str]:
         """The labels by which routes, silences and inhibition know it."""
-        labels = {**self.labels, "alertname": self.alert, "severity": self.severity}
-        return {**labels, "service": self.system} if self.system else labels
+        return known_by(self.labels, alert=self.alert, severity=self.severity, service=self.system)

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from .alarms.flapping import Flaps, look, steady_at
-from .incidents import ACTIVE, Episode, Policy, Transition, due_at
+from .incidents import ACTIVE, FOREVER_NS, Episode, Policy, Transition, due_at
 
 FLAPPING, STEADY = "flapping", "steady"
 HELD = "flapping:"
 """What the reasons of changes begin with that would have been an end, and a beginning after it."""
-_UNTIL_STEADY = 1 << 62
 
 
 def calmed(flaps: Flaps, now: int, *, policy: Policy) -> tuple[Flaps, Policy]:
@@ -20,7 +19,7 @@ def calmed(flaps: Flaps, now: int, *, policy: Policy) -> tuple[Flaps, Policy]:
     if not flaps.is_flapping:
         return flaps, policy
     after = look(flaps, now, by=policy.flapping)
-    return after, replace(policy, keep_firing_ns=_UNTIL_STEADY) if after.is_flapping else policy
+    return after, replace(policy, keep_firing_ns=FOREVER_NS) if after.is_flapping else policy
 
 
 def shaken(

@@ -22,9 +22,12 @@ def branch_of(told: Snapshot | Finding) -> str:
     return next((told.attributes[name] for name in _BRANCHES if told.attributes.get(name)), "")
 
 
-def is_one_of(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether it is like one of these; without any everything is."""
-    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+def is_of(told: Snapshot | Finding, scan: str, branches: tuple[str, ...]) -> bool:
+    """Whether it is of a scan called so, and of a branch like one of these, if there are any."""
+    branch = branch_of(told)
+    return fnmatchcase(told.scan, scan) and (
+        not branches or any(fnmatchcase(branch, pattern) for pattern in branches)
+    )
 
 
 def short(commit: str) -> str:

@@ -12,11 +12,10 @@ from qmon_agent.alerting.observed import Observed
 from qmon_agent.domain.errors import ConfigError, InvalidThresholdError
 from qmon_agent.domain.gates import Gate, failing, measured, missing
 from qmon_agent.domain.thresholds import Threshold, parse_threshold
-from qmon_sdk.protocol.signals import Snapshot
 
 from . import About, Fact, Judgement
 from ._lines import unknown
-from ._scans import branch_of, is_one_of, scan_labels, short
+from ._scans import is_of, scan_labels, short
 from ._series import name_of
 
 _Told = dict[tuple[int, str], dict[str, float]]
@@ -49,7 +48,7 @@ class QualityGateRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             return
         found: dict[str, tuple[dict[str, str], _Told]] = {}
         for one in batch.snapshots:
-            if self._is_meant(one):
+            if is_of(one, self.scan, self.branches):
                 labels = scan_labels(batch.service, one)
                 _, scans = found.setdefault(name_of(labels), (labels, {}))
                 # A scan that has measured nothing of interest is the newest one, too.
@@ -64,10 +63,6 @@ class QualityGateRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 event_time=told[-1].at,
                 detail={"scans": msgspec.to_builtins(told)},
             )
-
-    def _is_meant(self, told: Snapshot) -> bool:
-        is_scan = is_one_of(told.scan, (self.scan,))
-        return is_scan and is_one_of(branch_of(told), self.branches)
 
     def judge(self, memory: Mapping[str, Any], fact: Fact | None, now: int) -> Judgement:  # noqa: ARG002 - of the protocol
         gate = msgspec.convert(memory, Gate)

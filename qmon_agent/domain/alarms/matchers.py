@@ -52,6 +52,15 @@ class Matcher(msgspec.Struct, frozen=True, kw_only=True, order=True):
 Matchers = tuple[Matcher, ...]
 
 
+def known_by(labels: Labels, *, alert: str, severity: str, service: str = "") -> dict[str, str]:
+    """The labels by which routes, silences, inhibition and status pages know what an alert says.
+
+    Without a service, that among its labels stays.
+    """
+    known = {**labels, "alertname": alert, "severity": severity}
+    return {**known, "service": service} if service else known
+
+
 def all_hold(matchers: Iterable[Matcher], labels: Labels) -> bool:
     """Whether every one holds; of none, yes."""
     return all(matcher.holds(labels) for matcher in matchers)

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Select, func, or_, select
 
 from qmon_agent.domain.alarms.histories import Remark
+from qmon_agent.domain.alarms.matchers import known_by
 from qmon_agent.domain.incidents import Transition
 
 from .database import Database
@@ -85,14 +86,14 @@ def _wanted(since: int) -> Select[Any]:
 
 
 def _episode(row: Any, transitions: list[Transition], remarks: list[Remark]) -> Episode:
-    labels = {**row.labels, "alertname": row.alert_name, "severity": row.severity}
-    service = row.system or labels.get("service", "")
     return Episode(
         id=row.id,
         alert=row.alert_name,
         usual_severity=row.usual,
         severity=row.severity,
-        labels=labels | ({"service": service} if service else {}),
+        labels=known_by(
+            row.labels, alert=row.alert_name, severity=row.severity, service=row.system
+        ),
         fired_at=row.fired_at,
         resolved_at=row.resolved_at,
         transitions=tuple(transitions),
