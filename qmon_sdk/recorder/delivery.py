@@ -117,7 +117,7 @@ class Delivery:
     ) -> None:
         """Send a frame or keep it for later; `counts` says how many of each kind it carries.
 
-        `logged` is the place in the ring's notes up to which it makes them unnecessary.
+        `logged` is the place in the ring's notes before which it makes them unnecessary.
         """
         message = pack_length(frame)
         self._held[sequence] = (message, counts)

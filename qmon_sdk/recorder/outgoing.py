@@ -127,7 +127,8 @@ class Outgoing:
             if sum(sizes) > _MOST_KEPT_BYTES:
                 fitting = bisect_right(list(accumulate(sizes)), _MOST_KEPT_BYTES) or 1
                 positions, signals = positions[:fitting], signals[:fitting]
-            self._kept(signals, logged=max(positions))
+            last = max(positions)
+            self._kept(signals, logged=last and last + 1)
             del waiting[: len(signals)]
 
     def _kept(self, signals: tuple[Signal | bytes, ...], *, logged: int) -> None:

@@ -293,7 +293,7 @@ class Ring:
         for kind, n in counts.items():
             self.words[_COUNTERS[kind] >> 3] += n
         if logged:
-            self._store(flight.LOGGED, logged + 1)
+            self._store(flight.LOGGED, logged)
 
     def tell(self, ledger: Ledger, *, unsent: dict[str, int]) -> None:
         """Note the books, but for what `hold` will add."""

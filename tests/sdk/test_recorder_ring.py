@@ -107,6 +107,21 @@ class TestWhatARingHolds:
 
         assert ["waiting 2"] == [line.body for line in flying().kept]
 
+    def test_is_every_log_line_once_wherever_the_process_is_killed(self, flying, told, tmp_path):
+        """Even between the two stores that say that a frame has it."""
+        told.transport.acknowledges = False
+        for n in range(3):
+            log.info("line {n}", n=n)
+        (path,) = (tmp_path / "flight").glob("*.ring")
+        before = path.read_bytes()
+        flush(timeout=0)
+        after = bytearray(path.read_bytes())
+        after[flight.LOGGED : flight.NOTED] = before[flight.LOGGED : flight.NOTED]
+
+        assert [(3, 0), (0, 1)] == [
+            (len(read.kept), len(read.frames)) for read in map(read_flight, (before, bytes(after)))
+        ]
+
     def test_is_what_happened_before(self, flying):
         work(1)
         add_breadcrumb("opened the door")
