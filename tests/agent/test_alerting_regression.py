@@ -15,11 +15,14 @@ from tests.agent.test_alerting_kinds import Judge
 DAY = 86_400
 NEW = AlertOptions(name="new", rule="new_error", options={"lasts": "1d"})
 AGAIN = AlertOptions(name="again", rule="regression", options={"quiet_for": "7d"})
+MANY = AlertOptions(
+    name="many", rule="users_affected", threshold=">= 1", options={"per": ["grouping"]}
+)
 HOT = AlertOptions(name="hot", metric="temp", threshold=5)
 
 
 def broken(**said):
-    return [Error(type="KeyError", message="no cart", grouping="g", **said)]
+    return [Error(**{"type": "KeyError", "message": "no cart", "grouping": "g"} | said)]
 
 
 class TestSilence:
@@ -170,9 +173,12 @@ class TestResolvedByHand:
         assert [] == desk.fires("again")
 
     def test_may_be_the_regression_itself(self, desk):
-        for release in ("1.0", "1.1", "1.1", "1.2"):
+        desk.error("1.0")
+        desk.resolve("new")
+        for release in ("1.1", "1.2"):
             desk.error(release)
-            desk.resolve("again" if desk.fires("again") else "new")
+            desk.resolve("again")
+            desk.error(release)
 
         assert [] == desk.fires("again")
         desk.error("1.3")
@@ -183,3 +189,38 @@ class TestResolvedByHand:
         desk.resolve("hot")
 
         assert [] == [each for each in desk.service.standings() if each.alert == "again"]
+
+
+class TestNewError:
+    def test_is_not_told_again_after_somebody_resolved_it(self, desk):
+        desk.error()
+        desk.resolve("new")
+        desk.error()
+
+        assert [] == desk.fires("new")
+        assert 1 == len(desk.fires("again"))
+
+    def test_is_not_told_again_after_a_restart_either(self, desk):
+        desk.error()
+        desk.resolve("new")
+        desk.restart()
+        desk.clock.turn(3 * DAY)
+        desk.error()
+
+        assert [] == desk.fires("new")
+
+    def test_is_over_when_another_incident_about_its_group_is_resolved(self, desk):
+        desk.service.declare([NEW, MANY])
+        desk.error(user_id="ann")
+        before = desk.fires("new")
+        desk.resolve("many")
+        desk.error(user_id="ann")
+
+        assert [1, 0] == [len(before), len(desk.fires("new"))]
+
+    def test_is_told_of_another_group(self, desk):
+        desk.error()
+        desk.resolve("new")
+        desk.error(grouping="other")
+
+        assert 1 == len(desk.fires("new"))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
+from qmon_agent.alerting.observed import Changed
 from qmon_sdk.protocol.signals import Error
 
+from . import Fact
 from ._series import series
 
 _GROUP = {"service", "grouping"}
@@ -28,6 +32,14 @@ def group_in(instance: str) -> tuple[str, str] | None:
     except msgspec.DecodeError:
         return None
     return (said["service"], said["grouping"]) if said.keys() == _GROUP else None
+
+
+def resolved_in(changed: Iterable[Changed], system: str) -> Iterator[Fact]:
+    """Facts, with `resolved` in their detail, about groups of a system that somebody resolved."""
+    for each in changed:
+        group = group_in(each.instance) if each.by_hand else None
+        if group and system in {"", group[0]}:
+            yield Fact(instance=each.instance, labels=each.labels, detail={"resolved": True})
 
 
 def labels_of(service: str, error: Error) -> dict[str, str]:

@@ -12,13 +12,16 @@ from qmon_agent.domain.durations import parse_duration
 from qmon_sdk.protocol.signals import Error
 
 from . import About, Fact, Judgement
-from ._errors import grouping_of, labels_of, named
+from ._errors import grouping_of, labels_of, named, resolved_in
 
 SHOWN = 500
 
 
 class NewErrorRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Breached by the first error of each grouping of a service, and for `lasts` after it."""
+    """Breached by the first error of each grouping of a service, and for `lasts` after it.
+
+    What somebody has resolved is new no more: when it comes again, `regression` tells it.
+    """
 
     system: str = ""
     """Only errors of this service; empty means all."""
@@ -32,9 +35,10 @@ class NewErrorRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         self._lasts_ns = parse_duration(self.lasts)
 
     def about(self) -> About:
-        return About(signals=("errors",), resolves_quietly=True)
+        return About(signals=("errors",), resolves_quietly=True, resolved_by_hand=True)
 
     def notice(self, batch: Observed) -> Iterator[Fact]:
+        yield from resolved_in(batch.changed, self.system)
         if self.system and batch.service != self.system:
             return
         first: dict[str, Error] = {}
@@ -45,6 +49,10 @@ class NewErrorRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             yield _fact(batch.service, grouping, error)
 
     def judge(self, memory: Mapping[str, Any], fact: Fact | None, now: int) -> Judgement:
+        if fact is not None and fact.detail.get("resolved"):
+            memory = {"first": now, **memory, "resolved": now}
+        if memory.get("resolved"):
+            return Judgement(verdict="clear", memory=memory)
         if not memory:
             if fact is None:
                 return Judgement(verdict="unknown", memory=memory)

@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from qmon_agent.alerting.observed import Changed, Observed
+from qmon_agent.alerting.observed import Observed
 from qmon_agent.domain.durations import parse_duration, print_duration
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.releases import is_newer
 from qmon_sdk.protocol.signals import Error
 
 from . import About, Fact, Judgement
-from ._errors import group_in, grouping_of, labels_of, named
+from ._errors import grouping_of, labels_of, named, resolved_in
 
 SHOWN = 500
 RELEASES = 16
@@ -46,7 +46,7 @@ class RegressionRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return About(signals=("errors",), resolves_quietly=True, resolved_by_hand=True)
 
     def notice(self, batch: Observed) -> Iterator[Fact]:
-        yield from self._resolved(batch.changed)
+        yield from resolved_in(batch.changed, self.system)
         if self.system not in {"", batch.service}:
             return
         newest: dict[str, Error] = {}
@@ -63,13 +63,6 @@ class RegressionRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 labels=labels_of(batch.service, error),
                 detail={"release": batch.release},
             )
-
-    def _resolved(self, changed: tuple[Changed, ...]) -> Iterator[Fact]:
-        for each in changed:
-            group = group_in(each.instance) if each.by_hand else None
-            if group and self.system in {"", group[0]}:
-                detail = {"resolved": True}
-                yield Fact(instance=each.instance, labels=each.labels, detail=detail)
 
     def judge(self, memory: Mapping[str, Any], fact: Fact | None, now: int) -> Judgement:
         if fact is not None and fact.detail.get("resolved"):
