@@ -48,12 +48,12 @@ def store_with(path, clock):
     return store
 
 
-def post(store, *, incident="i1", status="firing", channel="pager"):
+def post(store, *, incident="i1", status="firing", channel="pager", **said):
     now = store.clock.now()
     alert = store.catalog.alerts()[0].id
     row = IncidentRecord(id=incident, alert=alert, instance="x", state="firing", since=now)
-    notice = Notice(incident=incident, status=status, reason="breach", alert="hot")
-    key = f"{incident}.{status}.{channel}"
+    notice = Notice(incident=incident, status=status, reason="breach", alert="hot", **said)
+    key = f"{notice.thread}.{status}.{channel}"
     posting = Posting(
         key=key,
         incident=incident,
@@ -300,6 +300,20 @@ class TestReference:
 
         assert ["", "a", "b"] == [each.reference for each in pager.heard]
         assert [""] == [each.reference for each in mail.heard]
+
+    async def test_is_each_routes_own_where_two_lead_to_one_channel(self, store, clock):
+        for group in ("crew", "chief"):
+            post(store, group=group)
+            post(store, group=group, status="resolved")
+        answers = [Delivery(outcome="delivered", reference=each) for each in ("a", "b")]
+        notifier = AlertNotifier(store.outbox, {"pager": (pager := Listening(*answers))})
+
+        for _ in range(2):
+            await notifier.send_due()
+
+        told = [(m.notice.group, m.notice.status, m.reference) for m in pager.heard]
+        assert [("crew", "firing", ""), ("chief", "firing", "")] == told[:2]
+        assert {("crew", "resolved", "a"), ("chief", "resolved", "b")} == {*told[2:]}
 
     async def test_of_what_did_not_arrive_is_not_kept(self, store, clock):
         post(store)

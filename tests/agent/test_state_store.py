@@ -1,5 +1,6 @@
 """The state store: its schema, its start on any file, its records."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -105,6 +106,43 @@ class TestSchema:
         with engine.connect() as connection:
             assert schema.HEAD == schema.revision_of(connection)
         engine.dispose()
+
+    def test_of_before_recipients_had_threads_of_their_own_is_brought_up_with_all_in_it(
+        self, tmp_path, clock
+    ):
+        old = tmp_path / "old.db"
+        fill_with_0004(old)
+
+        store = StateStore.open(f"sqlite:///{old}", clock)
+
+        asked = [store.outbox.lease(name, owner="a", until=1) for name in ("pager", "mail")]
+        told = [(each.key, each.thread, each.reference) for each in (*asked[0], *asked[1])]
+        assert [("n3", "g1", "C1"), ("n4", "g2", "C1"), ("n5", "i1", "")] == told
+        assert store.backup is not None
+        store.close()
+
+
+def fill_with_0004(path):
+    """A database of the schema before: two groups of one incident to one channel, and no group."""
+    engine = create_engine(f"sqlite:///{path}")
+    schema.upgrade(engine, "0004")
+    engine.dispose()
+    groups = {"n1": "g1", "n2": "g2", "n3": "g1", "n4": "g2", "n5": ""}
+    rows = [
+        (key, "mail" if key == "n5" else "pager", json.dumps({"group": group} if group else {}))
+        for key, group in groups.items()
+    ]
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("INSERT INTO alerts (id, name, created_at, updated_at) VALUES (1, 'hot', 1, 1)")
+        old.execute("INSERT INTO incidents (id, alert, since, updated_at) VALUES ('i1', 1, 1, 1)")
+        old.executemany(
+            "INSERT INTO outbox (key, incident, channel, notice, created_at, due_at, deadline) "
+            "VALUES (?, 'i1', ?, ?, 1, 1, 9)",
+            rows,
+        )
+        old.execute("UPDATE outbox SET status = 'sent' WHERE key IN ('n1', 'n2')")
+        old.execute("INSERT INTO threads VALUES ('i1', 'pager', 'C1', 1)")
+        old.commit()
 
 
 class TestStart:

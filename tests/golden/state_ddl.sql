@@ -153,6 +153,7 @@ CREATE TABLE outbox (
     leased_until BIGINT DEFAULT '0' NOT NULL,
     sent_at BIGINT DEFAULT '0' NOT NULL,
     detail TEXT DEFAULT '' NOT NULL,
+    thread TEXT DEFAULT '' NOT NULL,
     CONSTRAINT pk_outbox PRIMARY KEY (id),
     CONSTRAINT uq_outbox_key UNIQUE ("key"),
     CONSTRAINT fk_outbox_incident FOREIGN KEY(incident) REFERENCES incidents (id)
@@ -160,6 +161,7 @@ CREATE TABLE outbox (
 CREATE INDEX ix_outbox_created_at ON outbox (created_at);
 CREATE INDEX ix_outbox_incident ON outbox (incident);
 CREATE INDEX ix_outbox_status_channel_due_at ON outbox (status, channel, due_at);
+CREATE INDEX ix_outbox_thread_channel ON outbox (thread, channel);
 CREATE TABLE remarks (
     id INTEGER NOT NULL,
     incident VARCHAR(32) NOT NULL,
@@ -175,9 +177,10 @@ CREATE INDEX ix_remarks_incident ON remarks (incident);
 CREATE TABLE threads (
     incident VARCHAR(32) NOT NULL,
     channel VARCHAR(64) NOT NULL,
+    thread TEXT NOT NULL,
     reference TEXT DEFAULT '' NOT NULL,
     updated_at BIGINT NOT NULL,
-    CONSTRAINT pk_threads PRIMARY KEY (incident, channel),
+    CONSTRAINT pk_threads PRIMARY KEY (incident, channel, thread),
     CONSTRAINT fk_threads_incident FOREIGN KEY(incident) REFERENCES incidents (id)
 );
 CREATE TABLE transitions (

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, and_, case, delete, exists, func, insert, or_
 from qmon_agent.domain.incidents import ACTIVE
 
 from .database import Database, record
-from .dialects import insert_new, upsert
+from .dialects import upsert
 from .groups import is_in_group, write_groups
 from .handlings import forget_handlings, write_handlings
 from .ledger import Entry, IncidentRecord, StateRecord, TransitionRecord
+from .postings import write_postings
 from .tables import CHECKPOINTS, INCIDENTS, OUTBOX, RULE_STATE, THREADS, TRANSITIONS
 
 RULES_CURSOR = "rules"
@@ -38,8 +39,7 @@ class Incidents:
             if entry.transitions:
                 rows = [msgspec.structs.asdict(each) for each in entry.transitions]
                 connection.execute(insert(TRANSITIONS), rows)
-            postings = [msgspec.structs.asdict(each) for each in entry.postings]
-            insert_new(connection, OUTBOX, postings, keys=["key"])
+            write_postings(connection, entry.postings)
             write_groups(connection, entry, now)
             write_handlings(connection, entry, now)
             notes = entry.notes | ({RULES_CURSOR: entry.position} if entry.position else {})

@@ -32,13 +32,15 @@ OTHERS_COUNTED = 1_000
 class Leased(msgspec.Struct, frozen=True, kw_only=True):
     """One message that is ours to send until the lease ends; `attempts` counts this one.
 
-    `reference` is what the channel called an earlier message about the same incident; `others`
-    counts what else of its alert fires now, up to 1,000.
+    `thread` is its incident, or the group of one route that it is about; `reference` is what the
+    channel called an earlier message of it; `others` counts what else of its alert fires now, up
+    to 1,000.
     """
 
     id: int
     key: str
     incident: str
+    thread: str = ""
     channel: str
     notice: str
     created_at: int
@@ -93,7 +95,7 @@ class Outbox:
         self._database = database
 
     def lease(self, channel: str, *, owner: str, until: int, limit: int = 10) -> list[Leased]:
-        """Take due messages of a channel; of one incident only the oldest that is open."""
+        """Take due messages of a channel; of one thread only the oldest that is open."""
         now = self._database.clock.now()
         due = (
             select(OUTBOX.c.id)
@@ -213,10 +215,11 @@ def _remember(connection: Connection, leased: Leased, became: Settled) -> None:
     thread = {
         "incident": leased.incident,
         "channel": leased.channel,
+        "thread": leased.thread,
         "reference": became.reference,
         "updated_at": became.at,
     }
-    upsert(connection, THREADS, [thread], keys=["incident", "channel"])
+    upsert(connection, THREADS, [thread], keys=["incident", "channel", "thread"])
 
 
 def _with_surroundings(connection: Connection, leased: list[Leased]) -> list[Leased]:
@@ -224,10 +227,10 @@ def _with_surroundings(connection: Connection, leased: list[Leased]) -> list[Lea
     if not leased:
         return []
     incidents = [each.incident for each in leased]
-    threads = select(THREADS.c.incident, THREADS.c.reference).where(
+    threads = select(THREADS.c.incident, THREADS.c.thread, THREADS.c.reference).where(
         THREADS.c.channel == leased[0].channel, THREADS.c.incident.in_(incidents)
     )
-    references = {row[0]: row[1] for row in connection.execute(threads)}
+    references = {(row[0], row[1]): row[2] for row in connection.execute(threads)}
     own = select(INCIDENTS.c.id, INCIDENTS.c.alert, INCIDENTS.c.state.in_(ACTIVE)).where(
         INCIDENTS.c.id.in_(incidents)
     )
@@ -236,7 +239,7 @@ def _with_surroundings(connection: Connection, leased: list[Leased]) -> list[Lea
     return [
         msgspec.structs.replace(
             each,
-            reference=references.get(each.incident, ""),
+            reference=references.get((each.incident, each.thread), ""),
             others=_others(firing, alerts.get(each.incident)),
         )
         for each in leased
@@ -277,7 +280,7 @@ def _earlier_is_open() -> ColumnElement[bool]:
     # Nobody is told that something is over before being told that it began.
     earlier = OUTBOX.alias("earlier")
     return exists().where(
-        earlier.c.incident == OUTBOX.c.incident,
+        earlier.c.thread == OUTBOX.c.thread,
         earlier.c.channel == OUTBOX.c.channel,
         earlier.c.id < OUTBOX.c.id,
         earlier.c.status.in_(OPEN),

@@ -161,7 +161,10 @@ OUTBOX = Table(
     _time("leased_until", default="0"),
     _time("sent_at", default="0"),
     _text("detail"),
+    # What it is about, for whoever hears of it: an incident, or a group of one route.
+    _text("thread"),
     Index(None, "status", "channel", "due_at"),
+    Index(None, "thread", "channel"),
 )
 
 DELIVERIES = Table(
@@ -181,6 +184,7 @@ THREADS = Table(
     METADATA,
     Column("incident", ForeignKey("incidents.id"), primary_key=True),
     Column("channel", String(64), primary_key=True),
+    Column("thread", Text, primary_key=True),
     _text("reference"),
     _time("updated_at"),
 )
