@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from qmon_agent.cli._place import Place, with_place
-from qmon_agent.cli._shown import show_json
+from qmon_agent.cli._shown import printable, show_json
 
 if TYPE_CHECKING:
     from qmon_agent.domain.notices import Notice
@@ -28,7 +28,8 @@ _PATIENCE_S = 20.0
 def command(*, name: str, resolved: bool, place: Place) -> int:
     """Send a test message by the channel NAME of the configuration, and say how that went.
 
-    No agent is needed, and none is asked. Exit code 1: it did not arrive.
+    No agent is needed, and none is asked. It is tried once, and what a real message would do then
+    is said. Exit code 1: it did not arrive.
     """
     # Imported here: only the channel that is meant is built.
     from qmon_agent.app.checking import make_channel
@@ -45,15 +46,29 @@ def command(*, name: str, resolved: bool, place: Place) -> int:
     if place.json:
         show_json({"version": 1, "channel": name, "messages": outcomes})
     else:
-        for each in outcomes:
-            detail = f": {each['detail']}" if each["detail"] else ""
-            click.echo(f"{each['status']}: {each['outcome']} in {each['ms']:.0f} ms{detail}")
+        for line in _lines(outcomes):
+            click.echo(printable(line))
     return int(any(each["outcome"] != "delivered" for each in outcomes))
+
+
+def _lines(outcomes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for each in outcomes:
+        detail = f": {each['detail']}" if each["detail"] else ""
+        became = "delivered" if each["outcome"] == "delivered" else "not delivered"
+        yield f"{each['status']}: {became} in {each['ms']:.0f} ms{detail}"
+        if each["outcome"] == "refused":
+            yield "  this was not tried again, nor would a real message be: the answer is final"
+        if each["again_in_s"] is not None:
+            yield (
+                f"  this was tried once; a real message would be tried again in about "
+                f"{each['again_in_s']:g} s, then ever more rarely, for a day"
+            )
 
 
 async def _told(name: str, channel: Channel, statuses: tuple[str, ...]) -> list[dict[str, Any]]:
     """What became of each; the second is one of the same incident."""
     from qmon_agent.notify.message import Address, compose
+    from qmon_agent.notify.retrying import again_in_s
     from qmon_agent.notify.wording import plain
 
     outcomes: list[dict[str, Any]] = []
@@ -71,6 +86,7 @@ async def _told(name: str, channel: Channel, statuses: tuple[str, ...]) -> list[
         outcomes.append(
             {"status": notice.status, "key": key, "ms": round(spent_ms, 1)}
             | {key: getattr(delivery, key) for key in ("outcome", "detail")}
+            | {"again_in_s": again_in_s(delivery) if delivery.outcome == "retry" else None}
         )
     return outcomes
 
@@ -82,7 +98,7 @@ async def _sent(channel: Channel, message: Any) -> Any:
         async with asyncio.timeout(_PATIENCE_S):
             return await channel.send(message)
     except TimeoutError:
-        return Delivery(outcome="retry", detail=f"no answer in {_PATIENCE_S:g} s")
+        return Delivery(outcome="retry", detail=f"no answer within {_PATIENCE_S:g} s")
     except Exception as error:  # noqa: BLE001 - the notifier would go on as well
         return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
 

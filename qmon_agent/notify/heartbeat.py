@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.reaching import words_of
 from qmon_agent.settings import Heartbeat
 from qmon_agent.vitals import Vitals
 
@@ -87,22 +88,28 @@ class HeartbeatRunner:
         # Here, since it brings 15 MB that an agent without heartbeat need not carry.
         import requests
 
-        options = self._options
+        from qmon_agent.patience import PatientAdapter
+
+        options, adapter = self._options, PatientAdapter()
         with requests.Session() as session:
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
             session.trust_env = False
             try:
-                answer = session.request(
-                    options.method,
-                    options.url,
-                    data=options.body.encode() or None,
-                    headers={"user-agent": "qmon-agent", **options.headers},
-                    timeout=options.timeout_s,
-                    allow_redirects=False,
-                    stream=True,
-                )
+                with adapter.within(options.timeout_s):
+                    answer = session.request(
+                        options.method,
+                        options.url,
+                        data=options.body.encode() or None,
+                        headers={"user-agent": "qmon-agent", **options.headers},
+                        timeout=options.timeout_s,
+                        allow_redirects=False,
+                        stream=True,
+                    )
             except requests.RequestException as error:
-                # Its words have the whole address in them.
-                return f"{self._to()}: {type(error).__name__}"
+                # Its own words have the whole address in them.
+                said = words_of(error, adapter.course, limit_s=options.timeout_s)
+                return f"{self._to()}: {said or type(error).__name__}"
             return (
                 ""
                 if answer.ok and not answer.is_redirect

@@ -191,7 +191,9 @@ class AlertNotifier:
                 message = await self._message(leased, notice)
                 return await self._channels[leased.channel].send(message)
         except TimeoutError:
-            return Delivery(outcome="retry", detail=f"no answer in {self._sending.timeout_s:g} s")
+            return Delivery(
+                outcome="retry", detail=f"no answer within {self._sending.timeout_s:g} s"
+            )
         except Exception as error:  # noqa: BLE001 - a channel may raise anything; the message waits
             return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
 

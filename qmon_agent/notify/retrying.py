@@ -55,8 +55,16 @@ def settle_as(
     return Settled(status="waiting", at=now, detail=delivery.detail, due_at=due_at)
 
 
+def again_in_s(delivery: Delivery) -> float:
+    """When a message is tried again whose first attempt went so, but for the jitter."""
+    return max(Sending().first_s, _asked_s(delivery))
+
+
+def _asked_s(delivery: Delivery) -> float:
+    return min(delivery.retry_after_s, MOST_RETRY_AFTER_S)
+
+
 def _wait_s(attempt: int, delivery: Delivery, *, sending: Sending, chance: Random) -> float:
     grown = sending.first_s * sending.factor ** min(attempt - 1, 40)
     spread = 1 + chance.uniform(-sending.jitter, sending.jitter)
-    asked = min(delivery.retry_after_s, MOST_RETRY_AFTER_S)
-    return max(min(grown, sending.most_s) * spread, asked)
+    return max(min(grown, sending.most_s) * spread, _asked_s(delivery))

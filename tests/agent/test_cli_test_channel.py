@@ -49,8 +49,23 @@ class TestTestChannel:
         done = asked("team")
 
         assert 1 == done.returncode
-        assert done.stdout.startswith("firing: refused in ")
+        assert done.stdout.startswith("firing: not delivered in ")
         assert slack.TOKEN not in done.stdout + done.stderr
+
+    def test_says_when_a_real_message_would_be_tried_again(self, asked, slack):
+        slack.answers += [(503, {"retry-after": "90"}, b"")] * 2
+
+        [line, then] = asked("team").stdout.splitlines()
+        [told] = json.loads(asked("team", "--json").stdout)["messages"]
+
+        assert line.endswith("HTTP 503")
+        assert "  this was tried once; a real message would be tried again in about 90 s" in then
+        assert ("retry", 90.0) == (told["outcome"], told["again_in_s"])
+
+    def test_says_that_a_refusal_is_final(self, asked, slack):
+        slack.answers += [(200, {}, {"ok": False, "error": "no_text"})]
+
+        assert "nor would a real message be" in asked("team").stdout
 
     def test_names_a_channel_that_is_not_there(self, asked):
         done = asked("tem")

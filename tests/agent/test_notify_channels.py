@@ -138,7 +138,7 @@ class TestHttps:
         ]
 
         assert ["delivered", "retry", "delivered"] == [each.outcome for each in said]
-        assert "localhost: SSLError" == said[1].detail
+        assert "its certificate is not accepted: " in said[1].detail
 
 
 class TestDiscord:
@@ -243,7 +243,7 @@ class TestPaging:
 
         delivery = await CHANNELS.build("pagerduty", service.options()).send(a_message())
 
-        expected = "127.0.0.1: HTTP 400: Event is invalid; no source"
+        expected = f"127.0.0.1:{service.server_port}: HTTP 400: Event is invalid; no source"
         assert ("refused", expected) == (delivery.outcome, delivery.detail)
 
 
@@ -372,7 +372,7 @@ class TestEmail:
         delivery = await channel.send(a_message())
 
         assert ("retry", []) == (delivery.outcome, postbox.taken)
-        assert "Cert" in delivery.detail
+        assert "its certificate is not accepted: " in delivery.detail
 
     @pytest.mark.parametrize(
         ("answer", "outcome"), [("451 later", "retry"), ("554 never", "refused")]

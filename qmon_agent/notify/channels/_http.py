@@ -14,6 +14,7 @@ from qmon_agent.domain.bounds import Seconds
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.hints import fields_of
+from qmon_agent.domain.reaching import words_of
 from qmon_agent.domain.retry_after import seconds_of
 from qmon_agent.notify.message import Message, clean
 from qmon_agent.settings.masking import MASK, secrets_of, without_shapes
@@ -154,11 +155,13 @@ class HttpChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                         stream=True,
                     ) as answer,
                 ):
+                    adapter.course.stage = "answering"
                     body = next(answer.iter_content(_ANSWER_BYTES), b"")
                     return Answer(status=answer.status_code, headers=answer.headers, body=body)
             except (requests.RequestException, OSError) as error:
-                # Its words have the whole address in them, which is a secret of many services.
-                detail = f"{_host(call.url)}: {type(error).__name__}"
+                # Its own words have the whole address in them, which is a secret of many services.
+                said = words_of(error, adapter.course, limit_s=self.timeout_s)
+                detail = f"{_host(call.url)}: {said or type(error).__name__}"
                 raise Unsent(Delivery(outcome="retry", detail=detail)) from None
 
     def _hidden(self, detail: str) -> str:
@@ -202,7 +205,8 @@ def said_by(answer: Answer) -> str:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""
+    """With its port, where one is said: two things may listen on one machine."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _files(call: Call) -> dict[str, tuple[str, bytes, str]] | None:

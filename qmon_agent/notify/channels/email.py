@@ -17,6 +17,7 @@ from smtplib import (
     SMTPException,
     SMTPRecipientsRefused,
     SMTPResponseException,
+    SMTPServerDisconnected,
 )
 from socket import SHUT_RDWR, gethostname
 from threading import Timer
@@ -28,6 +29,7 @@ import msgspec
 from qmon_agent.domain.bounds import Port, Seconds
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.reaching import Course, words_of
 from qmon_agent.notify.message import Message, clean
 from qmon_agent.settings.certificates import tls_context
 
@@ -88,9 +90,9 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return await loop.run_in_executor(self._pool, self._sent, message)
 
     def _sent(self, message: Message) -> Delivery:
-        mail = self._mail(message)
+        mail, course = self._mail(message), Course()
         try:
-            with self._connected() as server:
+            with self._connected(course) as server:
                 refused = server.send_message(mail)
         except SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
@@ -101,7 +103,7 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         except SMTPResponseException as error:
             return self._no(error.smtp_code, error.smtp_error)
         except (SMTPException, OSError) as error:
-            return Delivery(outcome="retry", detail=f"{self.host}: {_words(error)}")
+            return Delivery(outcome="retry", detail=f"{self.host}: {self._words(error, course)}")
         detail = f"not to {', '.join(refused)}" if refused else ""
         reference = message.reference or str(mail["message-id"])
         return Delivery(outcome="delivered", detail=detail, reference=reference)
@@ -111,18 +113,28 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         detail = f"{self.host}: {code} {clean(words, 200)}"
         return Delivery(outcome="refused" if code >= _FOR_EVER else "retry", detail=detail)
 
-    def _connected(self) -> SMTP:
+    def _words(self, error: Exception, course: Course) -> str:
+        patience = _PATIENCE if course.is_over else 1
+        said = words_of(error, course, limit_s=patience * self.timeout_s)
+        if not said and isinstance(error, SMTPServerDisconnected):
+            return "it hung up in the middle of the conversation"
+        # What the library says of it, without what was sent.
+        return said or f"{type(error).__name__}: {clean(str(error), 200)}"
+
+    def _connected(self, course: Course) -> SMTP:
         port = self.port or _PORTS[self.security]
         context = tls_context(self.ca_file, "", "")
-        usual: Any = {"timeout": self.timeout_s, "local_hostname": _own_name()}
+        usual: Any = {"timeout": self.timeout_s, "local_hostname": _own_name(), "course": course}
         server: SMTP = (
             _Safe(self.host, port, context=context, **usual)
             if self.security == "tls"
-            else _Ending(self.host, port, **usual)
+            else _Plain(self.host, port, **usual)
         )
         try:
             if self.security == "starttls":
+                course.stage = "tls"
                 server.starttls(context=context)
+                course.stage = "asked"
             if self.user:
                 server.login(self.user, self.password)
         except BaseException:
@@ -154,10 +166,25 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return mail
 
 
+class _Told(SMTP):
+    """Says when it is connected."""
+
+    course: Course
+
+    def _get_socket(self, *place: Any) -> Any:
+        link = super()._get_socket(*place)  # type: ignore[misc]  # not in typeshed
+        self.course.stage = "tls"
+        return link
+
+
 class _Ending(SMTP):
     """A conversation that has an end, however slowly the server says what it says."""
 
     _timer: Timer | None = None
+
+    def __init__(self, *place: Any, course: Course, **options: Any) -> None:
+        self.course = course
+        super().__init__(*place, **options)
 
     def connect(self, *args: Any, **options: Any) -> Any:
         self._timer = Timer(_PATIENCE * self.timeout, self._hang_up)
@@ -170,13 +197,23 @@ class _Ending(SMTP):
             self._timer.cancel()
         super().close()
 
+    def _get_socket(self, *place: Any) -> Any:
+        link = super()._get_socket(*place)  # type: ignore[misc]  # not in typeshed
+        self.course.stage = "asked"
+        return link
+
     def _hang_up(self) -> None:
+        self.course.is_over = True
         if (link := getattr(self, "sock", None)) is not None:
             with suppress(OSError):
                 link.shutdown(SHUT_RDWR)
 
 
-class _Safe(_Ending, SMTP_SSL):
+class _Plain(_Ending, _Told):
+    """In the clear, at least in the beginning."""
+
+
+class _Safe(_Ending, SMTP_SSL, _Told):
     """The same, with TLS from the start."""
 
 
@@ -213,8 +250,3 @@ def _checked(option: str, address: str) -> None:
         found = Address()
     if not found.username or not found.domain or not address.isascii():
         raise ConfigError(option, f"{address!r} is no address as name@example.org")
-
-
-def _words(error: Exception) -> str:
-    """What the library says of it, without what was sent."""
-    return f"{type(error).__name__}: {clean(str(error), 200)}"

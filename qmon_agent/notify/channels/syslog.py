@@ -11,6 +11,7 @@ import msgspec
 
 from qmon_agent.domain.bounds import Seconds
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.reaching import Course, words_of
 from qmon_agent.domain.syslog import UDP_BYTES, Facility, Line, framed, name_of, written
 from qmon_agent.notify.message import Message, moment
 from qmon_agent.settings.certificates import tls_context
@@ -49,11 +50,12 @@ class SyslogChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     async def send(self, message: Message) -> Delivery:
         """A connection of its own for each: who hung up meanwhile is known at once."""
-        line = self._line(message)
+        line, course = self._line(message), Course()
         try:
-            await asyncio.to_thread(self._give, line)
+            await asyncio.to_thread(self._give, line, course)
         except OSError as error:
-            return Delivery(outcome="retry", detail=f"{self.address}: {type(error).__name__}")
+            said = words_of(error, course, limit_s=self.timeout_s) or type(error).__name__
+            return Delivery(outcome="retry", detail=f"{self.address}: {said}")
         return DELIVERED
 
     def _place(self) -> tuple[str, int]:
@@ -66,7 +68,7 @@ class SyslogChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ConfigError("address", f"{self.address!r} is no host:port")
         return host, port
 
-    def _give(self, line: bytes) -> None:
+    def _give(self, line: bytes, course: Course) -> None:
         host, port = self._place()
         if self.transport == "udp":
             family, kind, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
@@ -76,10 +78,13 @@ class SyslogChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             return
         with socket.create_connection((host, port), self.timeout_s) as plain:
             if self.transport == "tcp":
+                course.stage = "giving"
                 _all(plain, line)
                 return
+            course.stage = "tls"
             context = tls_context(self.ca_file, self.certificate, self.key)
             with context.wrap_socket(plain, server_hostname=host) as safe:
+                course.stage = "giving"
                 _all(safe, line)
 
     def _line(self, message: Message) -> bytes:
