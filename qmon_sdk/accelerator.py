@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-GENERATION = 15
+GENERATION = 16
 """What this Python expects of the C beside it: a module of another generation is not used."""
 
 _SOURCES = f"{os.path.dirname(__file__)}/_speedups"

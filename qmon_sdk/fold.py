@@ -8,6 +8,8 @@ from time import time_ns
 
 from .accelerator import speedups
 from .client import current, failed
+from .gauges import Gauge
+from .gauges import series as series_of
 from .rendering import label
 from .series import COUNTER, DISTRIBUTION, GAUGE, Series
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .aiming import Labelled
     from .protocol.signals import Point
     from .scrub import Scrubber
+    from .series import Part
     from .settings import Settings
     from .stats import Books
 
@@ -125,6 +128,8 @@ class Fold:
     def __init__(self, settings: Settings, books: Books, scrubber: Scrubber | None = None) -> None:
         self.wake: Callable[[], Any] = _nothing
         """Called when there is something to drain for the first time, and again after a fork."""
+        self.hurry: Callable[[], Any] = _nothing
+        """The same of what should not wait for its turn: a gauge that was at rest."""
         self._settings = settings
         self._books = books
         self._scrubber = scrubber
@@ -143,7 +148,8 @@ class Fold:
             identity = identity_of(series.kind, series.metric, series.attributes)
             self._series.setdefault(identity, series)
         for series in self._all():
-            series.begin(self._wake)
+            series.begin(self._waker(series))
+        self._gauges = [series for series in self._all() if isinstance(series, Gauge)]
 
     def call_in(self) -> None:
         """Have the next value of each series call `wake`, and keep what was added."""
@@ -187,18 +193,24 @@ class Fold:
 
     def drain(self) -> list[Point]:
         """Take what changed since the last time as points; what was refused is counted."""
-        now = time_ns()
-        points = self._answers[:]
-        del self._answers[: len(points)]
-        for series in self._all():
-            part = series.take()
+        answers = self._answers[:]
+        del self._answers[: len(answers)]
+        return self._seen(answers + self._points((series, series.take()) for series in self._all()))
+
+    def news(self) -> list[Point]:
+        """Take, between two drains, what should not wait for the next."""
+        told = [gauge for gauge in self._gauges if len(gauge)]
+        return self._seen(self._points((gauge, gauge.take_news()) for gauge in told))
+
+    def _points(self, taken: Iterable[tuple[Series, Part | None]]) -> list[Point]:
+        now, points = time_ns(), []
+        for series, part in taken:
             if part is None:
                 continue
             self._count_dropped(NO_NUMBER, part.refused)
             if part.count:
                 points.append(series.point(part, now))
-        hook = self._settings.before_send_metric
-        return points if hook is None else self._filtered(points, hook)
+        return points
 
     def hold(
         self, kind: str, name: str, *, unit: str | None, attributes: Mapping[str, Any]
@@ -211,8 +223,14 @@ class Fold:
     def _all(self) -> list[Series]:
         return list(dict.fromkeys((*self._series.values(), *BOUND.values())))
 
+    def _waker(self, series: Series) -> Callable[[], Any]:
+        return self._hurry if series.kind == GAUGE else self._wake
+
     def _wake(self) -> None:
         self.wake()
+
+    def _hurry(self) -> None:
+        self.hurry()
 
     def _labels(self, attributes: Mapping[str, Any]) -> dict[str, str]:
         if self._scrubber is not None:
@@ -227,14 +245,19 @@ class Fold:
         kind, name = metric = identity[:2]
         if self._scrubber is not None:
             name = self._scrubber.word(name)
-        made = Series(kind, name, unit=label(unit), attributes=labels)
-        made.begin(self._wake)
+        made = series_of(kind, name, unit=label(unit), attributes=labels)
+        made.begin(self._waker(made))
         series = self._series.setdefault(identity, made)  # another thread may have been quicker
         if series is made:
             self._sizes[metric] = self._sizes.get(metric, 0) + 1
+            if isinstance(made, Gauge):
+                self._gauges.append(made)
         return series
 
-    def _filtered(self, points: list[Point], hook: Callable[[Point], Any]) -> list[Point]:
+    def _seen(self, points: list[Point]) -> list[Point]:
+        hook = self._settings.before_send_metric
+        if hook is None or not points:
+            return points
         from .screening import screened
 
         seen = [screened(hook, point, self._books) for point in points]
@@ -267,7 +290,7 @@ def bound(
         if fold:
             series = fold.hold(kind, name, unit=unit, attributes=labels)
         else:
-            series = Series(kind, identity[1], unit=label(unit), attributes=labels)
+            series = series_of(kind, identity[1], unit=label(unit), attributes=labels)
         if len(BOUND) < MAX_SERIES:
             series = BOUND.setdefault(identity, series)
     return series

@@ -129,7 +129,10 @@ def gauge(
     unit: str | None = None,
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Set a gauge; of each second the last, lowest and highest value are kept."""
+    """Set a gauge; of each second the last, lowest and highest value are kept.
+
+    A value after a second without one, and one unlike those before it, goes out at once.
+    """
     try:
         current().metrics.gauge(name, value, unit=unit, attributes=attributes)
     except Exception as error:  # noqa: BLE001

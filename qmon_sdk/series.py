@@ -67,6 +67,11 @@ class PurePending:
         """Forget every value."""
         self.values = []
 
+    def latest(self) -> Any:
+        """Look at the value that was added last; `None` where there is none."""
+        last = self.values[-1:]
+        return last[0] if last else None
+
     def taken(self, kind: str) -> Any:  # noqa: ARG002 - the accelerator folds here already
         """Remove all values: as a list, or as the fields of a part of that kind."""
         values = self.values

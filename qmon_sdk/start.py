@@ -95,7 +95,7 @@ def _built(settings: Settings, transport: Transport | None) -> Client:
             delivery=delivery,
         )
     )
-    metrics.wake = recorder.wake_up
+    metrics.wake, metrics.hurry = recorder.wake_up, recorder.hurry
     return Client(
         settings=settings, books=books, scrubber=scrubber, metrics=metrics, recorder=recorder
     )

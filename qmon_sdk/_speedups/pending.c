@@ -172,6 +172,16 @@ pending_forget(Pending *self, PyObject *Py_UNUSED(none))
 }
 
 static PyObject *
+pending_latest(Pending *self, PyObject *Py_UNUSED(none))
+{
+    Buffer *buffer = &self->buffer;
+    if (buffer->count == 0) {
+        Py_RETURN_NONE;
+    }
+    return slot_object(buffer->slots[buffer->count - 1], buffer->sort);
+}
+
+static PyObject *
 pending_taken(Pending *self, PyObject *kind)
 {
     if (!PyUnicode_Check(kind)) {
@@ -223,6 +233,9 @@ static PyMethodDef pending_methods[] = {
                "left out later.")},
     {"forget", (PyCFunction)pending_forget, METH_NOARGS,
      PyDoc_STR("forget($self)\n--\n\nForget every value.")},
+    {"latest", (PyCFunction)pending_latest, METH_NOARGS,
+     PyDoc_STR("latest($self)\n--\n\nLook at the value that was added last; `None` where there is "
+               "none.")},
     {"taken", (PyCFunction)pending_taken, METH_O,
      PyDoc_STR("taken($self, kind, /)\n--\n\nRemove all values, and fold them: the fields of a part, "
                "or a list of them if they are no plain numbers.")},

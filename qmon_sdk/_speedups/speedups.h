@@ -8,7 +8,7 @@
 #include <structmember.h>
 
 /* Raised by one whenever Python code of another generation would not fit: `accelerator.py` looks. */
-#define GENERATION 15
+#define GENERATION 16
 
 /* Names that are looked up or compared again and again, interned once. */
 typedef struct {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 _LOOK_S = 0.0001
+_SOON_S = 0.025
 
 
 class Flusher:
@@ -28,6 +29,7 @@ class Flusher:
         self._interval = interval
         self._started = False
         self._stopped = False
+        self._is_soon = False
         self._alarm = allocate_lock()
         self._alarm.acquire()
 
@@ -51,6 +53,11 @@ class Flusher:
             except RuntimeError:  # another thread was quicker
                 return
 
+    def soon(self) -> None:
+        """Tick in a moment, with what else comes until then."""
+        self._is_soon = True
+        self.wake()
+
     def stop(self) -> None:
         """Tick no more; does not wait for a tick that is under way."""
         self._stopped = True
@@ -69,6 +76,9 @@ class Flusher:
     def _run(self) -> None:
         while not self._stopped:
             self._alarm.acquire(timeout=self._interval)
+            if self._is_soon and not self._stopped:
+                self._alarm.acquire(timeout=_SOON_S)  # or until really woken
+            self._is_soon = False
             try:
                 self._tick()
             except Exception as error:  # noqa: BLE001 - the thread has to go on

@@ -24,9 +24,10 @@ from .unfinished import Unfinished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from qmon_sdk.protocol.signals import Signal
+    from qmon_sdk.protocol.signals import Point, Signal
 
     from .byte_rings import Waiting
     from .delivery import Delivery
@@ -78,7 +79,7 @@ class Recorder:
         self._gate = allocate_lock()
         self._paused = False
         self._awake = self._used = self._resting = False
-        self._metrics_due = 0.0
+        self._metrics_due = self._hurry_due = 0.0
         self._flusher = Flusher(self.tick, self._settings.flush_interval_s)
 
     # --- from the application's threads -------------------------------------------------------
@@ -185,7 +186,7 @@ class Recorder:
             self._help_at += self._settings.max_buffer_bytes // 16  # not again at every call
             return
         try:
-            self._flush(metrics=False)
+            self._flush(metrics=None)
         finally:
             self._gate.release()
 
@@ -204,6 +205,14 @@ class Recorder:
                 self._gate.release()
         self._flusher.start()
 
+    def hurry(self) -> None:
+        """Tick soon for a number that is news; twice in a turn of metrics at the most."""
+        self.wake_up()
+        now = monotonic()
+        if now >= self._hurry_due:
+            self._hurry_due = now + self._settings.metric_interval_s / 2
+            self._flusher.soon()
+
     @property
     def is_awake(self) -> bool:
         """Say whether anything was recorded yet: what only watches along starts no thread."""
@@ -218,7 +227,8 @@ class Recorder:
             return
         try:
             self.delivery.poll()
-            self._flush(metrics=monotonic() >= self._metrics_due)
+            is_due = monotonic() >= self._metrics_due
+            self._flush(metrics=self._drain_metrics if is_due else self._metrics.news)
         finally:
             self._gate.release()
 
@@ -235,17 +245,19 @@ class Recorder:
             return False
         try:
             self.delivery.poll()
-            self._flush(metrics=True, is_last=is_last)
+            self._flush(metrics=self._drain_metrics, is_last=is_last)
             return not hopeless and self._drain(deadline)
         finally:
             self._gate.release()
 
-    def _flush(self, *, metrics: bool, is_last: bool = False) -> None:
+    def _flush(self, *, metrics: Callable[[], list[Point]] | None, is_last: bool = False) -> None:
         try:
             self._gather(self._unfinished() if is_last else _NOTHING_OPEN)
-            if metrics:
-                self._gather_metrics()
-                self._outgoing.ledger()
+            points = metrics() if metrics is not None else []
+            if points:
+                self._outgoing.signals("point", points)
+            if points or metrics == self._drain_metrics:
+                self._outgoing.ledger()  # in the same frame
         finally:
             self._outgoing.finish()
 
@@ -263,11 +275,10 @@ class Recorder:
             self._outgoing.kept(waiting)
         PEOPLE.forget()
 
-    def _gather_metrics(self) -> None:
+    def _drain_metrics(self) -> list[Point]:
         self._look_at_itself()
         self._metrics_due = monotonic() + self._settings.metric_interval_s
-        if points := self._metrics.drain():
-            self._outgoing.signals("point", points)
+        return self._metrics.drain()
 
     def _look_at_itself(self) -> None:
         """Note time and weight, as often as metrics are due, not whenever somebody flushes."""
@@ -328,7 +339,7 @@ class Recorder:
             self._resting = True
             try:
                 self.delivery.poll()
-                self._flush(metrics=True)
+                self._flush(metrics=self._drain_metrics)
                 if self.delivery.connected:  # else it is in the spool
                     self._drain(monotonic() + _ANSWER_PATIENCE_S)
             finally:

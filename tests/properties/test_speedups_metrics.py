@@ -52,6 +52,19 @@ def parts(pending, kind, added):
 
 
 class TestPending:
+    @given(values)
+    def test_shows_the_same_latest_value(self, compiled, added):
+        seen = []
+        for pending in (PurePending(), compiled.Pending()):
+            pending.limit = len(added)
+            for value in added:
+                pending.add(value)
+            latest = pending.latest()
+            latest = int(latest) if type(latest) is bool else latest  # added up as one
+            seen.append((len(pending), repr(latest)))
+
+        assert seen[0] == seen[1]
+
     @given(values, st.sampled_from(KINDS))
     def test_folds_to_the_same_part(self, compiled, added, kind):
         expected = parts(PurePending(), kind, added)

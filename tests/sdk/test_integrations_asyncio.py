@@ -156,8 +156,8 @@ class TestLag:
         count("something")  # nothing is told while nobody else speaks
         asyncio.run(main())
 
-        (point,) = [p for p in watching.all("point") if p.metric == "asyncio.loop.lag"]
-        assert point.minimum < 0.04 < point.maximum
+        told = [p for p in watching.all("point") if p.metric == "asyncio.loop.lag"]
+        assert min(p.minimum for p in told) < 0.04 < max(p.maximum for p in told)
 
     def test_starts_nothing_while_nobody_else_speaks(self, watching):
         asyncio.run(asyncio.sleep(0.05))

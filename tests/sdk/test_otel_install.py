@@ -32,6 +32,8 @@ with capture() as told:
     print(told.span("proxied").name, told.total("n"), told.logs[0].span_id == told.spans[0].span_id)
 """
 BY_VARIABLES = """
+import gc
+gc.disable()  # its collections are points as well
 from opentelemetry import _logs, metrics, trace
 import qmon_sdk as qmon
 
