@@ -7,11 +7,11 @@ are too many, so that high percentiles stay exact to 2 %.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from typing import cast
 
-from qmon_sdk.protocol.buckets import bucket_of, fold
+from qmon_sdk.protocol.buckets import bucket_of
 from qmon_sdk.protocol.signals import Point
 
 from .windows import Row, Rows, put
@@ -30,27 +30,46 @@ def sketch_of(point: Point) -> dict[int, int]:
 
 def pairs_of(sketch: dict[int, int]) -> list[int]:
     """Index and count of each bucket by turns, the lowest together where there are too many."""
-    indices = sorted(sketch)
-    low, kept = indices[:-MOST], indices[-MOST:]
-    counts = dict(zip(kept, (sketch[index] for index in kept), strict=True))
-    if low:
-        counts[kept[0]] += sum(sketch[index] for index in low)
-    return [number for pair in counts.items() for number in pair]
+    counts = sorted(sketch.items())
+    if len(counts) > MOST:
+        low, counts = counts[: 1 - MOST], counts[1 - MOST :]
+        counts.insert(0, (low[-1][0], sum(count for _, count in low)))
+    return [number for pair in counts for number in pair]
 
 
-def joined(rows: Rows) -> dict[int, int]:
-    """What all the rows hold together."""
-    return fold([_sketch(row[1:]) for row in rows])
+def joined(rows: Rows, *, past: Sequence[float] = ()) -> dict[int, int]:
+    """What all the rows hold together, and what is known already in pairs."""
+    numbers = iter(past)
+    # Whole numbers are whole in JSON as well: nothing to turn into any.
+    whole = cast("dict[int, int]", dict(zip(numbers, numbers, strict=True)))
+    for index, count in _buckets(rows):
+        whole[index] = whole.get(index, 0) + count
+    return whole
 
 
 def added(rows: Rows, at: int, pairs: Sequence[int], *, keep: int) -> list[Row]:
     """The rows with a sketch added to the bin `at`."""
-    sketches = [_sketch(pairs)]
     if rows and rows[-1][0] >= at:
-        sketches.append(_sketch(rows[-1][1:]))
-    return put(rows, at, pairs_of(fold(sketches)), keep=keep)
+        pairs = pairs_of(joined(rows[-1:], past=pairs))
+    return put(rows, at, pairs, keep=keep)
 
 
-def _sketch(pairs: Sequence[float]) -> dict[int, int]:
-    # Whole numbers are whole in JSON as well: nothing to turn into any.
-    return cast("dict[int, int]", dict(zip(pairs[::2], pairs[1::2], strict=True)))
+def moved(past: Sequence[float], *, came: Rows, went: Rows) -> list[int] | None:
+    """What rows hold together after some came and some went; `None` if that has to be seen anew."""
+    if len(past) >= 2 * MOST:
+        return None  # whose the lowest buckets are is not known any more
+    whole = joined(came, past=past)
+    for index, count in _buckets(went):
+        if whole.get(index, 0) <= count:
+            whole.pop(index, None)
+        else:
+            whole[index] -= count
+    return pairs_of(whole)
+
+
+def _buckets(rows: Rows) -> Iterator[tuple[int, int]]:
+    for row in rows:
+        numbers = cast("Iterable[int]", row)
+        walk = iter(numbers)
+        next(walk)  # the bin
+        yield from zip(walk, walk, strict=True)

@@ -1,5 +1,6 @@
 """The laws of what rules reckon with: levels, windows, lines, sketches, expressions."""
 
+from collections import Counter
 from itertools import pairwise, product
 from math import inf, isclose
 from random import Random
@@ -17,7 +18,7 @@ from qmon_agent.domain.distinct import K, estimate, mark_of, smallest
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.escalation import limit_of
 from qmon_agent.domain.fitting import fitted, time_until
-from qmon_agent.domain.sketches import MOST, added, joined, pairs_of
+from qmon_agent.domain.sketches import MOST, added, joined, moved, pairs_of
 from qmon_agent.domain.thresholds import Level, parse_threshold, worst_of
 from qmon_agent.domain.windows import add, put, total, within
 from qmon_sdk.protocol.buckets import bucket_of, fold, quantile
@@ -111,6 +112,19 @@ class TestSketches:
         whole = fold([{bucket_of(value): 1} for value in values])
 
         assert quantile(whole, q) == quantile(joined(rows), q)
+
+    @given(
+        st.lists(st.lists(st.integers(0, 2 * MOST), max_size=MOST), max_size=6),
+        st.integers(0, 6),
+        st.integers(0, 6),
+    )
+    def test_that_move_on_are_what_the_rows_hold_that_are_left(self, bins, seen, gone):
+        rows = [[n, *pairs_of(Counter(indices))] for n, indices in enumerate(bins)]
+        before, gone = pairs_of(joined(rows[:seen])), min(seen, gone)
+
+        after = moved(before, came=rows[seen:], went=rows[:gone])
+
+        assert after is None if len(before) >= 2 * MOST else after == pairs_of(joined(rows[gone:]))
 
     def test_are_bounded_and_lose_only_the_low_end(self):
         sketch = dict.fromkeys(range(MOST + 50), 1)

@@ -10,8 +10,8 @@ import msgspec
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError
-from qmon_agent.domain.sketches import added, joined, pairs_of, sketch_of
-from qmon_agent.domain.windows import Row, within
+from qmon_agent.domain.sketches import added, joined, moved, pairs_of, sketch_of
+from qmon_agent.domain.windows import Rows, within
 from qmon_sdk.protocol.buckets import fold, quantile
 
 from . import About, Fact, Judgement
@@ -69,10 +69,10 @@ class PercentileRule(Lined, kw_only=True, forbid_unknown_fields=True):
         rows = within(rows, at, BINS)
         running = rows[-1:] if rows and rows[-1][0] >= at else []
         # What the bins before this one hold is put together once for all points of this one.
-        past = memory["past"] if memory.get("at") == at else _past(rows, running)
+        past = memory["past"] if memory.get("at") == at else _past(memory, rows, at)
         memory = {**memory, "rows": rows, "at": at, "past": past}
         wake = (at + 1) * self._width_ns if rows else None
-        whole = joined([[0, *past], *running])
+        whole = joined(running, past=past)
         events = sum(whole.values())
         if events < max(self.min_events, 1):
             return unknown(memory, "too_few_events", wake)
@@ -81,5 +81,13 @@ class PercentileRule(Lined, kw_only=True, forbid_unknown_fields=True):
         return self.compared(value, memory, wake=wake, text=text)
 
 
-def _past(rows: list[Row], running: list[Row]) -> list[int]:
-    return pairs_of(joined(rows[: len(rows) - len(running)]))
+def _past(memory: Mapping[str, Any], rows: Rows, at: int) -> list[int]:
+    """What the bins before this one hold, of what those before another held if that is near."""
+    was, before = memory.get("at", at), memory.get("rows", ())
+    if was < at < was + BINS:
+        came = [row for row in before if was <= row[0] < at]
+        went = [row for row in before if row[0] <= at - BINS]
+        past = moved(memory["past"], came=came, went=went)
+        if past is not None:
+            return past
+    return pairs_of(joined([row for row in rows if row[0] < at]))
