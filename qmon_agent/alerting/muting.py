@@ -78,13 +78,17 @@ class Muting:
 
     # From the thread that judges.
 
-    def by(self, plan: Plan | None, labels: Labels, now: int) -> tuple[str, ...]:
-        """What mutes an alert with these labels: a silence, a window, or what fires besides."""
-        silences = (f"silence {name}" for name in silencers(self._silences, labels, now))
-        windows = (f"maintenance {name}" for name in self.windows.muting(labels, now))
+    def by(
+        self, plan: Plan | None, each_of: Iterable[Labels], now: int
+    ) -> Iterator[tuple[str, ...]]:
+        """What mutes each alert with such labels: a silence, a window, or what fires besides."""
         rules = plan.inhibit_rules if plan else ()
-        worse = inhibitors(rules, labels, sources_of(rules, self._firing)) if rules else ()
-        return (*silences, *windows, *(f"incident {name}" for name in worse))
+        sources = sources_of(rules, self._firing)
+        for labels in each_of:
+            silences = (f"silence {name}" for name in silencers(self._silences, labels, now))
+            windows = (f"maintenance {name}" for name in self.windows.muting(labels, now))
+            worse = inhibitors(rules, labels, sources)
+            yield (*silences, *windows, *(f"incident {name}" for name in worse))
 
     def begins(self, incident: str, labels: Labels, now: int) -> None:
         """It fires from now on."""

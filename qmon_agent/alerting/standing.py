@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from qmon_agent.domain.alarms.matchers import known_by
 from qmon_agent.domain.steadiness import calm_at
 
 from .watch import Watch
@@ -15,6 +16,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """One instance of one alert, now; zero times mean `not yet`."""
 
     alert: str
+    system: str = ""
+    """The service whose metric it is about, where it is about one."""
     instance: str
     state: str
     unknown: str = ""
@@ -34,6 +37,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Who has made the alert."""
 
     @property
+    def matched_labels(self) -> dict[str, str]:
+        """The labels by which routes, silences, inhibition and status pages know it."""
+        return known_by(self.labels, alert=self.alert, severity=self.severity, service=self.system)
+
+    @property
     def is_firing(self) -> bool:
         """Whether somebody has been told and nobody that it is over."""
         return self.fired_at > 0
@@ -45,6 +53,7 @@ def standings(watch: Watch) -> Iterator[Standing]:
         episode = cell.episode
         yield Standing(
             alert=watch.alert.name,
+            system=watch.system,
             instance=instance,
             state=episode.state,
             unknown=episode.unknown,

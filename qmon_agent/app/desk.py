@@ -83,7 +83,17 @@ class AgentDesk:
         return await store.query(sql, limit=limit, timeout_s=timeout_s, state_tables=tables)
 
     async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
-        return await asyncio.to_thread(self._incidents, states, limit)
+        from qmon_agent.app.management import incidents_of
+        from qmon_agent.app.quieting import held_by_storms, muted_by
+
+        judged = self._parts.judged
+        find = judged.state.incidents.find
+        found = await asyncio.to_thread(find, states=states, limit=limit)
+        muted = await judged.walk.on_thread(lambda: muted_by(judged, found, self._clock.now()))
+        storms, outbox = judged.alerting.storms, judged.state.outbox
+        held = await asyncio.to_thread(held_by_storms, storms, outbox, found)
+        by = {each.id: (*muted.get(each.id, ()), *held.get(each.id, ())) for each in found}
+        return await asyncio.to_thread(incidents_of, judged.state, found, by)
 
     async def incident(self, incident: str) -> dict[str, Any] | None:
         from qmon_agent.app.management import whole_incident
@@ -164,13 +174,6 @@ class AgentDesk:
         ended = await asyncio.to_thread(self._parts.judged.state.tokens.revoke, token_id)
         self._parts.tokens.forget()
         return ended
-
-    def _incidents(self, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
-        judged = self._parts.judged
-        flapping = {each.incident for each in judged.alerting.standings() if each.is_flapping}
-        from qmon_agent.app.management import incidents_of
-
-        return incidents_of(judged.state, states=states, limit=limit, flapping=flapping)
 
 
 async def _nothing_to_reload() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -16,23 +16,25 @@ from qmon_agent.domain.alarms.silences import Silence
 from qmon_agent.domain.clock import SECOND, Clock
 from qmon_agent.domain.errors import ConfigError, QueryError
 from qmon_agent.store.state import StateStore
+from qmon_agent.store.state.ledger import IncidentRecord
 
+FLAPS = "flapping"
 LONGEST_S = 366 * 86_400
 MOST_TEXT = 1_000
 
 
 def incidents_of(
-    state: StateStore, *, states: Sequence[str], limit: int, flapping: Collection[str] = ()
+    state: StateStore, found: Sequence[IncidentRecord], muted: Mapping[str, Sequence[str]]
 ) -> list[dict[str, Any]]:
-    """First what fires, then the newest, each with its alert's name and who looks after it."""
+    """Each with its alert's name, who looks after it, and what keeps people from hearing of it."""
     names = {alert.id: alert.name for alert in state.catalog.alerts()}
-    found = state.incidents.find(states=states, limit=limit)
     handled = state.handlings.of([each.id for each in found])
     return [
         {
             "alert_name": names.get(each.alert, ""),
             **msgspec.to_builtins(each),
-            "is_flapping": each.id in flapping,
+            "is_flapping": FLAPS in muted.get(each.id, ()),
+            "muted_by": [*muted.get(each.id, ())],
             "acked_by": handled.get(each.id, UNHANDLED).acked_by,
             "assignee": handled.get(each.id, UNHANDLED).assignee,
             "merged_into": handled.get(each.id, UNHANDLED).merged_into,

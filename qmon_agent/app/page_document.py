@@ -5,21 +5,19 @@ Nothing is in it but what the page's section says, states, moments, and remarks 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from qmon_agent.app.page_entries import PageEntry, entries
 from qmon_agent.app.page_history import DAYS, Course, Past
 from qmon_agent.domain.alarms.components import opaque
-from qmon_agent.domain.alarms.histories import merged_into_of
 from qmon_agent.domain.alarms.public_story import Update, story
 from qmon_agent.domain.alarms.window_spans import openings
 from qmon_agent.domain.alarms.windows import Window
 from qmon_agent.domain.availability import State, total, uptime_of, worst_of
 from qmon_agent.domain.clock import SECOND
-from qmon_agent.store.state.chronicle import Episode
 
 Document = dict[str, Any]
 DAY_NS = 86_400 * SECOND
@@ -100,30 +98,19 @@ def _uptime(course: Course) -> Document:
 
 def _incidents(past: Past, courses: Sequence[Course]) -> list[Document]:
     """Those that last, and those that ended lately, the newest first; what is merged is one."""
-    groups: dict[str, list[Episode]] = defaultdict(list)
-    for episode in past.chronicle.episodes:
-        if any(episode.id in course.troubles for course in courses):
-            groups[merged_into_of(episode.remarks) or episode.id].append(episode)
-    known = {each.id: each for each in past.chronicle.episodes}
+    known = past.chronicle.episodes
+    met = [each for each in known if any(each.id in course.troubles for course in courses)]
     shown = []
-    for name, members in groups.items():
-        ends = [each.resolved_at for each in members]
-        if all(ends) and max(ends) < past.now - SHOWN_AFTER_NS:
-            continue
-        head = known.get(name)
-        told = members if head is None or head in members else [*members, head]
-        shown.append(_incident(name, members, courses, remarks_of=told))
+    for entry in entries(met, known):
+        ends = [each.resolved_at for each in entry.members]
+        if not all(ends) or max(ends) >= past.now - SHOWN_AFTER_NS:
+            shown.append(_incident(entry, courses))
     shown.sort(key=lambda each: str(each["created_at"]), reverse=True)
     return shown[:MOST_INCIDENTS]
 
 
-def _incident(
-    name: str,
-    members: Sequence[Episode],
-    courses: Sequence[Course],
-    *,
-    remarks_of: Sequence[Episode],
-) -> Document:
+def _incident(entry: PageEntry, courses: Sequence[Course]) -> Document:
+    members, returns = entry.members, entry.returns
     hit = [each for each in courses if any(one.id in each.troubles for one in members)]
     met = [piece for each in hit for one in members for piece in each.troubles.get(one.id, ())]
     worst, began_at = worst_of(each.state for each in met), min(each.start for each in met)
@@ -131,12 +118,14 @@ def _incident(
     ended_at = max(ends) if all(ends) else 0
     title = ", ".join(each.component.name for each in hit)
     updates = story(
-        (said for each in remarks_of for said in each.remarks),
+        (said for each in entry.remarked for said in each.remarks),
         began_at=began_at,
         ended_at=ended_at,
         opening=f"{title}: {worst.replace('_', ' ')}.",
+        returns=returns,
+        anew=entry.anew,
     )
-    public = opaque("incident", name)
+    public = opaque("incident", entry.name)
     return {
         "id": public,
         "name": title,
@@ -146,6 +135,7 @@ def _incident(
         "started_at": moment(began_at),
         "updated_at": moment(updates[-1].at),
         "resolved_at": moment(ended_at) if ended_at else None,
+        "times": len(returns) + 1,
         "components": [_named(each) for each in hit],
         "incident_updates": [*reversed([*_updates(public, updates)])],
     }

@@ -7,7 +7,6 @@ from typing import Any
 
 from qmon_agent.alerting import Standing
 from qmon_agent.app.page_history import Course
-from qmon_agent.domain.alarms.matchers import known_by
 
 
 def internals(
@@ -40,7 +39,5 @@ def _unknown(course: Course, doubted: Iterable[Standing]) -> list[dict[str, str]
     return [
         {"alert": each.alert, "instance": each.instance, "reason": each.unknown}
         for each in doubted
-        if course.component.has(
-            each.alert, known_by(each.labels, alert=each.alert, severity=each.severity)
-        )
+        if course.component.has(each.alert, each.matched_labels)
     ]

@@ -126,14 +126,17 @@ class StatusReport:
         judged = self._parts.judged
         standings = judged.alerting.standings()
         states: dict[str, int] = {}
+        unknown = 0
         for standing in standings:
             # What watches by itself, and has nothing to say, says nothing.
             if standing.created_by == USUALLY and standing.state == "inactive":
                 continue
             states[standing.state] = states.get(standing.state, 0) + 1
+            unknown += bool(standing.unknown)
         return {
             "lag": judged.walk.lag,
             "instances": states,
+            "unknown": unknown,
             "flapping": sum(each.is_flapping for each in standings),
             "storms": dict(described(judged.alerting.storms)),
             "problems": judged.alerting.problems,

@@ -14,8 +14,8 @@ from qmon_agent.app.dry_run import dry_run
 from qmon_agent.app.judged import Judged
 from qmon_agent.app.management import whole_incident
 from qmon_agent.app.why_words import alert_answers, incident_answers
-from qmon_agent.domain.alarms.groups import Group, Key
-from qmon_agent.domain.alarms.matchers import Labels, known_by
+from qmon_agent.domain.alarms.groups import Group, Key, key_of, name_of
+from qmon_agent.domain.alarms.matchers import known_by
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock
 from qmon_agent.domain.errors import QueryError, nearest_to
@@ -41,9 +41,11 @@ def why_incident(judged: Judged, name: str, *, channel: str, clock: Clock) -> Do
         raise QueryError(f"there is no incident {name!r}; `qmon-agent incidents` lists them")
     alert = next(each for each in judged.state.catalog.alerts() if each.id == told["alert"])
     alerting, now = judged.alerting, clock.now()
-    labels = _labels(told, alert, judged.state)
+    service = service_of(alert, judged.state)
+    labels = known_by(told["labels"], alert=alert.name, severity=told["severity"], service=service)
     plan = alerting.hearing.plan
     is_by_tree = alerting.hearing.is_by_tree(alert)
+    routing = dry_run(plan, labels, now) if plan and is_by_tree else None
     standing = _standing(alerting, alert, told["instance"])
     document = {
         "now": now,
@@ -52,11 +54,11 @@ def why_incident(judged: Judged, name: str, *, channel: str, clock: Clock) -> Do
         "is_open": told["state"] != "inactive",
         "is_flapping": bool(standing and standing.incident == name and standing.is_flapping),
         "changes_at": standing.changes_at if standing and standing.incident == name else 0,
-        "messages": [_message(each) for each in judged.state.outbox.about(name)],
+        "messages": [_message(each, routing) for each in judged.state.outbox.about(name)],
         "channels": [] if is_by_tree else [*(alert.channels or alerting.channels)],
-        "routing": dry_run(plan, labels, now) if plan and is_by_tree else None,
+        "routing": routing,
         "groups": [_group(*each) for each in alerting.hearing.groups_with(name)],
-        "muted_by": [*alerting.muting.by(plan, labels, now)],
+        "muted_by": [*next(alerting.muting.by(plan, [labels], now))],
     }
     return document | {"answers": [*incident_answers(document, channel)]}
 
@@ -98,16 +100,14 @@ def _of_note(standings: Sequence[Standing]) -> list[Standing]:
     return sorted(standings, key=lambda each: each.state == "inactive")[:_MOST_INSTANCES]
 
 
-def _labels(told: Document, alert: Alert, state: StateStore) -> Labels:
-    """Those by which routes, silences and inhibition know it."""
-    system = ""
-    if alert.metric is not None:
-        metric = state.catalog.metric(alert.metric)
-        system = state.catalog.system(metric.monitoring_system).name
-    return known_by(told["labels"], alert=alert.name, severity=told["severity"], service=system)
+def service_of(alert: Alert, state: StateStore) -> str:
+    """Of an alert on a metric of one system, that; its labels say so else."""
+    if alert.metric is None:
+        return ""
+    return state.catalog.system(state.catalog.metric(alert.metric).monitoring_system).name
 
 
-def _message(message: Message) -> Document:
+def _message(message: Message, routing: Document | None) -> Document:
     notice = msgspec.json.decode(message.notice, type=Notice)
     told = msgspec.to_builtins(message)
     del told["notice"]
@@ -117,7 +117,17 @@ def _message(message: Message) -> Document:
         "reason": notice.reason,
         "of_group": len(notice.members) + notice.left_out,
         "receiver": notice.receiver,
+        "route": _route_of(notice, routing),
     }
+
+
+def _route_of(notice: Notice, routing: Document | None) -> str:
+    """The route by which it was sent; nothing where the tree has it no more, or there was none."""
+    for route in routing["routes"] if routing and notice.group else ():
+        anchor = notice.group.rpartition("-")[0]
+        if notice.group == name_of(anchor, key_of(route["route"], route["group"])):
+            return str(route["route"])
+    return ""
 
 
 def _group(key: Key, group: Group) -> Document:

@@ -31,7 +31,8 @@ def incident_answers(told: Document, channel: str) -> Iterator[str]:
         return
     yield from _merged(told)
     messages = [each for each in told["messages"] if channel in {"", each["channel"]}]
-    yield from (_sent(each) for each in messages)
+    forked = _forked(messages)
+    yield from (_sent(each, _way(each) if each["channel"] in forked else "") for each in messages)
     heard = {each["channel"] for each in messages}
     missing = [name for name in _meant(told) if name not in heard]
     if channel and channel not in heard and channel not in missing:
@@ -77,23 +78,38 @@ def _life(told: Document) -> str:
     return f"{fired}, and was over at {when(incident['resolved_at'])} ({ended})"
 
 
-def _sent(message: Document) -> str:
+def _forked(messages: Sequence[Document]) -> set[str]:
+    """The channels that more than one route, or receiver, leads to: each is named then."""
+    ways = {(each["channel"], each["receiver"], each["route"]) for each in messages}
+    channels = [channel for channel, *_ in ways]
+    return {channel for channel in channels if channels.count(channel) > 1}
+
+
+def _way(message: Document) -> str:
+    if not message["receiver"]:
+        return ""
+    route = f", route {message['route']}" if message["route"] else ""
+    return f" (receiver {message['receiver']}{route})"
+
+
+def _sent(message: Document, way: str) -> str:
+    who = f"{message['channel']}{way}"
     says = _SAYS.get(message["says"], message["says"])
     group = f", in a message about {message['of_group']}" if message["of_group"] > 1 else ""
     tries = len(message["tries"])
     if message["status"] == "sent":
         late = f", at attempt {tries}" if tries > 1 else ""
-        return f"{message['channel']}: told {says} at {when(message['sent_at'])}{group}{late}"
+        return f"{who}: told {says} at {when(message['sent_at'])}{group}{late}"
     if message["status"] == "dead":
-        return f"{message['channel']}: was not told {says}{group}: {_trouble(message)}"
+        return f"{who}: was not told {says}{group}: {_trouble(message)}"
     if message["status"] == HELD:
-        return f"{message['channel']}: was not told {says}{group}: {_held(message['detail'])}"
+        return f"{who}: was not told {says}{group}: {_held(message['detail'])}"
     if message["status"] == "leased":
-        return f"{message['channel']}: is being told {says}{group}"
+        return f"{who}: is being told {says}{group}"
     tried = f"attempt {tries} failed: {_trouble(message)}; " if tries else ""
     due = when(message["due_at"]) if message["due_at"] else "at once"
     last = when(message["deadline"])
-    return f"{message['channel']}: is to be told {says}{group}; {tried}next {due}, until {last}"
+    return f"{who}: is to be told {says}{group}; {tried}next {due}, until {last}"
 
 
 def _held(detail: str) -> str:

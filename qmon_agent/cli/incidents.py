@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Mapping
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 import click
@@ -17,7 +18,7 @@ from qmon_agent.domain.incidents import State
 
 _COLUMNS = (
     *("id", "alert_name", "instance", "state", "severity", "value", "since", "resolved_at"),
-    *("is_flapping", "acked_by", "assignee", "merged_into"),
+    *("unknown", "muted_by", "acked_by", "assignee", "merged_into"),
 )
 _MOMENTS = ("since", "resolved_at")
 
@@ -33,7 +34,12 @@ _MOMENTS = ("since", "resolved_at")
 @click.option("--limit", default=100, show_default=True, help="At most so many.")
 @with_place
 def command(*, states: tuple[str, ...], limit: int, place: Place) -> None:
-    """List incidents, those that fire first, then the newest; or show how alerting did."""
+    """List incidents, those that fire first, then the newest; or show how alerting did.
+
+    `unknown`: why nothing is known of it now. `muted_by`: what keeps people from hearing of it now:
+    a silence, maintenance, an incident that explains it, a time interval, that it flaps, a snooze,
+    the storm brake.
+    """
     if click.get_current_context().invoked_subcommand:
         return
     asked = urlencode([*(("state", state) for state in states), ("limit", limit)])
@@ -41,7 +47,14 @@ def command(*, states: tuple[str, ...], limit: int, place: Place) -> None:
     if place.json:
         show_json(answer)
     else:
-        show_table(_COLUMNS, with_moments(answer["incidents"], _MOMENTS))
+        show_table(_COLUMNS, with_moments(map(_row, answer["incidents"]), _MOMENTS))
+
+
+def _row(incident: Mapping[str, Any]) -> dict[str, Any]:
+    """As people read it: what is over is neither unknown nor muted."""
+    is_open = incident["state"] != "inactive"
+    unknown = incident["unknown"] if is_open else ""
+    return {**incident, "unknown": unknown, "muted_by": ", ".join(incident["muted_by"])}
 
 
 @command.command

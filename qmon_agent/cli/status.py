@@ -68,8 +68,7 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"journal: {journal['bytes'] >> 20} MiB in {journal['segments']} segments"
     rows = ", ".join(f"{n} {table}" for table, n in store["rows"].items() if n)
     yield f"store: {store['state']}, {store['lag']} records behind, {rows or 'no rows'}"
-    states = ", ".join(f"{n} {state}" for state, n in rules["instances"].items())
-    yield f"rules: {rules['lag']} records behind, {states or 'nothing to judge'}"
+    yield f"rules: {rules['lag']} records behind, {', '.join(_stand(rules))}"
     memory = status["memory"]
     most, level = memory["limit_bytes"] >> 20, memory["level"]
     yield f"memory: {memory['resident_bytes'] >> 20} of {most} MiB, {level}"
@@ -92,6 +91,19 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
         yield "  the file was changed since it was read: SIGHUP reads it"
     if config["needs_restart"]:
         yield f"  changed, and waiting for a restart: {', '.join(config['needs_restart'])}"
+
+
+def _stand(rules: Mapping[str, Any]) -> Iterator[str]:
+    """How many instances of alerts are in each state, and what is said of some of them besides."""
+    if not rules["instances"]:
+        yield "nothing to judge"
+    yield from (f"{n} {state}" for state, n in rules["instances"].items())
+    if rules["unknown"]:
+        yield f"nothing known of {rules['unknown']} now"
+    if rules["flapping"]:
+        yield f"{rules['flapping']} flapping"
+    if rules["storms"]:
+        yield f"storms held from {' '.join(rules['storms'])}"
 
 
 def _active(budgets: Mapping[str, Any]) -> str:

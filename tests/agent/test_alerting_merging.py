@@ -248,7 +248,7 @@ class TestHistory:
         desk.end("db", "web")
         listed = {
             each["alert_name"]: each["merged_into"]
-            for each in incidents_of(desk.store, states=(), limit=9)
+            for each in incidents_of(desk.store, desk.store.incidents.find(), {})
         }
 
         assert {"db": "", "web": desk.ids["db"], "mail": ""} == listed

@@ -7,11 +7,18 @@ import sys
 import time
 
 import httpx
+import msgspec
 import pytest
 
 from qmon_agent.alerting import Observed
+from qmon_agent.alerting.routing_plan import make_plan
+from qmon_agent.domain.alarms.matcher_text import parse_matchers
+from qmon_agent.domain.alarms.silences import Silence
 from qmon_agent.settings import AlertOptions
+from qmon_agent.settings.routing import RoutingOptions
 from qmon_sdk.protocol.signals import Point
+
+HOUR_NS = 3_600 * 10**9
 
 
 @pytest.fixture
@@ -73,6 +80,39 @@ class TestIncidents:
             (each["kind"], each["author"], each["text"]) for each in told["remarks"]
         ]
         assert ["breach", "acknowledged"] == [each["reason"] for each in told["transitions"]]
+
+    async def test_say_what_keeps_people_from_hearing(self, agent, ask, incident, command):
+        muting = agent.parts.judged.alerting.muting
+        silence = Silence(
+            id="",
+            starts_at=1,
+            matchers=parse_matchers("alertname=hot"),
+            ends_at=time.time_ns() + HOUR_NS,
+        )
+        name = muting.add(silence).id
+        await ask("POST", f"/api/incidents/{incident}/snooze", json={"for_s": 60})
+        _, listed = await ask("GET", "/api/incidents", "read")
+        _, said = await command("incidents")
+
+        assert [[f"silence {name}", "snooze"]] == [e["muted_by"] for e in listed["incidents"]]
+        assert f"silence {name}, snooze" in said
+
+    async def test_say_that_all_their_routes_are_closed(self, agent, ask, incident):
+        branch = {"matchers": ["alertname=hot"], "mute_time_intervals": ["always"]}
+        tree = {"receiver": "chat", "routes": [branch], "time_intervals": {"always": [{}]}}
+        plan = make_plan(msgspec.convert(tree, RoutingOptions), ["chat"])
+        agent.parts.judged.alerting.tell(("chat",), plan)
+        _, listed = await ask("GET", "/api/incidents", "read")
+
+        assert [["interval always"]] == [each["muted_by"] for each in listed["incidents"]]
+
+    async def test_say_of_what_nothing_is_known(self, agent, ask, incident, command):
+        agent.parts.judged.alerting.tick(time.time_ns() + HOUR_NS)
+        _, listed = await ask("GET", "/api/incidents", "read")
+        _, said = await command("status")
+
+        assert ["no_data"] == [each["unknown"] for each in listed["incidents"]]
+        assert "1 firing, nothing known of 1 now" in said
 
     async def test_are_handled_by_operators_only(self, ask, incident):
         assert 403 == (await ask("POST", f"/api/incidents/{incident}/ack", "read"))[0]

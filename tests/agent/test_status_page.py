@@ -117,6 +117,17 @@ class TestComponents:
         )
         assert ["lost"] == [each["alert"] for each in shown["components"][0]["unknown"]]
 
+    def test_say_what_is_unknown_of_a_service_by_its_name(self, desk):
+        desk.service.declare([msgspec.structs.replace(ALERTS[2], system="web")])
+        desk.section = {"components": [{"name": "Site", "match": ['service="web"']}]}
+        desk.point("pulse", 1.0)
+        for _ in range(90):
+            desk.clock.turn(1)
+            desk.service.tick()
+        told = internals(desk.past().courses(), desk.service.standings(), problems={}, is_cut=False)
+
+        assert ["lost"] == [each["alert"] for each in told["components"][0]["unknown"]]
+
     def test_mean_what_the_page_says_of_a_severity(self, desk):
         desk.section["states"] = {"critical": "partial_outage"}
         desk.point("temp", 6.0)
@@ -235,6 +246,45 @@ class TestIncidents:
 
         assert "Shop, Files" == told["name"]
         assert "One cause." == told["incident_updates"][0]["body"]
+
+    def test_that_come_back_soon_are_one(self, desk):
+        for value in (6.0, 1.0, 6.0, 1.0, 6.0):
+            desk.point("temp", value)
+            desk.clock.turn(60)
+        [told] = desk.told()["incidents"]
+        desk.point("temp", 1.0)
+        [over] = desk.told()["incidents"]
+
+        assert ("investigating", 3) == (told["status"], told["times"])
+        assert "It has come back 2 times." == told["incident_updates"][0]["body"]
+        assert (told["id"], "resolved", 3) == (over["id"], over["status"], over["times"])
+
+    def test_that_come_back_are_nobodys_again(self, desk):
+        desk.point("temp", 6.0)
+        desk.do("hot", "ack")
+        for value in (1.0, 6.0):
+            desk.clock.turn(60)
+            desk.point("temp", value)
+        [told] = desk.told()["incidents"]
+
+        assert ("investigating", 2) == (told["status"], told["times"])
+        assert "It has come back." == told["incident_updates"][0]["body"]
+
+    def test_that_flap_are_one_with_how_often(self, desk):
+        for n in range(31):
+            desk.point("temp", 1.0 if n % 2 else 6.0)
+            desk.clock.turn(60)
+        [told] = desk.told()["incidents"]
+
+        assert 16 == told["times"]
+
+    def test_of_two_things_are_two(self, desk):
+        desk.point("temp", 6.0)
+        desk.point("temp", 6.0, service="till")
+        desk.clock.turn(60)
+        desk.point("temp", 1.0)
+
+        assert [1, 1] == [each["times"] for each in desk.told()["incidents"]]
 
     def test_are_forgotten_after_two_weeks(self, desk):
         desk.point("temp", 6.0)

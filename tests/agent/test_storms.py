@@ -6,6 +6,7 @@ import pytest
 from qmon_agent.alerting import AlertService, Observed
 from qmon_agent.alerting.braking import Braking, described, make_brake
 from qmon_agent.alerting.routing_plan import make_plan
+from qmon_agent.app.quieting import held_by_storms
 from qmon_agent.app.why_words import incident_answers
 from qmon_agent.domain.clock import HandClock
 from qmon_agent.domain.errors import ConfigError
@@ -92,6 +93,14 @@ class TestAStorm:
 
         assert {f"storm:{since}"} == {detail for _, detail, _ in desk.rows("held")}
         assert 17 == len(desk.rows("held")) == desk.vitals.count("alert_messages_held")
+
+    def test_is_named_with_the_incidents_it_holds(self, desk):
+        desk.say(range(20))
+        found = desk.store.incidents.find()
+        held = held_by_storms(desk.service.storms, desk.store.outbox, found)
+
+        assert (17, {("storm",)}) == (len(held), {*held.values()})
+        assert {} == held_by_storms({}, desk.store.outbox, found)
 
     def test_ends_by_itself_with_a_message(self, desk):
         desk.say(range(20))
@@ -215,7 +224,7 @@ class TestCalm:
 class TestWhy:
     def test_names_the_brake(self):
         message = {"channel": "chat", "says": "firing", "of_group": 0, "tries": []}
-        message |= {"status": "held", "detail": "storm:1000000000"}
+        message |= {"status": "held", "detail": "storm:1000000000", "receiver": "", "route": ""}
         incident = {"fired_at": 1, "since": 1, "unknown": "", "transitions": [], "remarks": []}
         incident |= {"merged": [], "handling": {"acked_at": 0}}
         told = {

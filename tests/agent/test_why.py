@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from msgspec import convert
 from msgspec.structs import replace
 
 from qmon_agent.alerting import Observed
@@ -94,6 +95,21 @@ class TestWhatWasSent:
         asked.attempt("dead", "404 gone")
 
         assert "pager: was not told that it fires: 404 gone" in asked.why()
+
+    def test_is_told_with_the_route_where_two_lead_to_one_channel(self, asked):
+        branches = [
+            {"receiver": "pager", "matchers": ["service=shop"], "continue": True},
+            {"receiver": "team", "matchers": ["alertname=hot"]},
+        ]
+        tree = {"receiver": "pager", "group_wait": 0, "routes": branches}
+        tree["receivers"] = {"team": {"channels": ["pager"]}}
+        asked.alerting.tell(("pager",), make_plan(convert(tree, RoutingOptions), ["pager"]))
+        asked.point(6.0)
+        asked.alerting.tick(time.time_ns() + SECOND)
+
+        said = asked.why()
+        assert 'pager (receiver pager, route {}/{service="shop"}): is to be told that' in said
+        assert 'pager (receiver team, route {}/{alertname="hot"}): is to be told that' in said
 
     def test_is_told_of_what_is_over(self, asked):
         asked.point(6.0)

@@ -148,7 +148,7 @@ def join(groups: Groups, news: Iterable[Alarm], now: int, *, root: Route) -> Gro
             if key not in members:
                 members[key] = dict(group.alarms) if group else {}
                 due_at = now + route.group_wait_ns
-                new = Group(due_at=due_at, anchor=alarm.id, name=f"{alarm.id}-{digest(key)[:8]}")
+                new = Group(due_at=due_at, anchor=alarm.id, name=name_of(alarm.id, key))
                 joined[key] = replace(group or new, alarms=members[key])
             joined[key] = _waited(joined[key], alarm, now, route=route)
             members[key][alarm.id] = alarm
@@ -214,6 +214,16 @@ def _stripped(group: Group, alarm: str) -> Group:
     return replace(group, alarms=alarms, told=told)
 
 
+def name_of(anchor: str, key: Key) -> str:
+    """What a group is called that one alert has begun, for its life."""
+    return f"{anchor}-{digest(key)[:8]}"
+
+
+def key_of(route: str, labels: Labels) -> Key:
+    """The group of a route for what has these labels to be grouped by."""
+    return route, tuple(sorted(labels.items()))
+
+
 def digest(key: Key) -> str:
     """A route and the labels of a group in 32 letters and digits."""
     return sha256(msgspec.json.encode(key)).hexdigest()[:32]
@@ -226,7 +236,7 @@ def next_due(groups: Groups) -> int | None:
 
 def _keys(alarm: Alarm, root: Route) -> dict[Key, Route]:
     return {
-        (route.name, tuple(sorted(route.group_labels(alarm.labels).items()))): route
+        key_of(route.name, route.group_labels(alarm.labels)): route
         for route in routes_for(root, alarm.labels)
     }
 

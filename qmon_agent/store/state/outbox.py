@@ -20,13 +20,17 @@ from sqlalchemy import (
 )
 
 from qmon_agent.domain.incidents import ACTIVE
+from qmon_agent.domain.notices import Notice
 
 from .database import Database, record
 from .dialects import upsert
+from .ledger import HELD
 from .tables import DELIVERIES, INCIDENTS, OUTBOX, THREADS
 
 OPEN = ("waiting", "leased")
 OTHERS_COUNTED = 1_000
+HELD_READ = 10_000
+"""So many messages that are held are looked into, the newest."""
 
 
 class Leased(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +192,14 @@ class Outbox:
             for row in connection.execute(of_these):
                 tries.setdefault(row.outbox, []).append(record(Attempt, row))
         return [replace(each, tries=tuple(tries.get(each.id, ()))) for each in found]
+
+    def held_since(self, since: int) -> set[str]:
+        """The incidents whose messages the storm brake has held since a moment."""
+        asked = select(OUTBOX.c.notice).where(OUTBOX.c.status == HELD, OUTBOX.c.created_at >= since)
+        with self._database.reading() as connection:
+            rows = connection.execute(asked.order_by(OUTBOX.c.id.desc()).limit(HELD_READ)).all()
+        notices = [msgspec.json.decode(row[0], type=Notice) for row in rows]
+        return {one.incident for each in notices for one in (each, *each.members)}
 
     def counts(self) -> dict[tuple[str, str], int]:
         """How many messages per channel and status."""
