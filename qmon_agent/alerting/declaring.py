@@ -10,6 +10,7 @@ import msgspec
 
 from qmon_agent.domain.catalog import SEVERITIES, Alert, Metric, MonitoringSystem
 from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.composing import circles, names_in, parse
 from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import (
     ConfigError,
@@ -75,6 +76,30 @@ def _strangers(about: About, names: Sequence[str], where: str) -> Iterator[Confi
     for name in about.alerts:
         if name not in names:
             yield ConfigError(where, f"there is no alert {name!r}", nearest_to(name, names))
+
+
+def check_circles(options: Sequence[AlertOptions]) -> Iterator[ConfigError]:
+    """Alerts that are about themselves, straight away or by way of others; once for each circle."""
+    for circle in circles({each.name: _followed_by(each) for each in options}):
+        way = " -> ".join(map(repr, circle))
+        yield ConfigError(f"alerts.{circle[0]}.expression", f"the alert is about itself: {way}")
+
+
+def statement_of(options: AlertOptions) -> str | None:
+    """What it asks the store, where it does; nothing where the alert itself is wrong."""
+    if options.rule != "sql":
+        return None
+    sql = options.options.get("query")
+    return sql if isinstance(sql, str) and sql.strip() else None
+
+
+def _followed_by(options: AlertOptions) -> tuple[str, ...]:
+    if options.rule != "composite":
+        return ()
+    try:
+        return tuple(names_in(parse(str(options.options.get("expression", "")))))
+    except ConfigError:  # told by the rule itself
+        return ()
 
 
 def declare(

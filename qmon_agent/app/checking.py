@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
 from qmon_agent.alerting.braking import NO_BRAKE, make_brake
-from qmon_agent.alerting.declaring import check_alerts_of
+from qmon_agent.alerting.declaring import check_alerts_of, check_circles
 from qmon_agent.alerting.maintenance import make_windows
 from qmon_agent.alerting.page_plan import make_page
 from qmon_agent.alerting.routing_plan import Plan as RoutingPlan
@@ -28,11 +28,11 @@ from qmon_agent.domain.errors import (
     nearest_to,
     raise_all,
 )
-from qmon_agent.domain.plugins import refuse_negative
+from qmon_agent.domain.plugins import options_of, refuse_negative
 from qmon_agent.forward.sinks import Sink, make_sinks
 from qmon_agent.ingest.declared import Step, make_steps
 from qmon_agent.ingest.listening import address_of
-from qmon_agent.ingest.sources import Source, make_sources
+from qmon_agent.ingest.sources import SOURCES, Source, make_sources
 from qmon_agent.ingest.trials import make_trials
 from qmon_agent.monitoring import make_probes
 from qmon_agent.monitoring.probing import Watched
@@ -85,6 +85,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     }
     look.problems += _strange_channels(settings)
     look.at("alerts", check_alerts_of, settings.alerts, usual_of(settings))
+    look.problems += check_circles(settings.alerts)
     look.problems += check_usual(settings)
     look.at("retention", keep_seconds, settings)
     for name in _NUMBERED:
@@ -94,9 +95,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     look.at("http", _check_http, settings.http)
     look.at("store", _check_telemetry, settings.store.telemetry)
     look.at("store", _check_state, settings.store.state)
-    sources = look.at("sources", make_sources, settings.sources) or {}
-    for name, source in sources.items():
-        look.at("sources", _check_door, source, f"sources.{name}")
+    sources = _sources(look, settings)
     samplers = look.at("samplers.only", _samplers, settings) or {}
     sinks = look.at("sinks", make_sinks, settings.sinks) or {}
     probes = look.at("probes", make_probes, settings.probes) or {}
@@ -119,6 +118,16 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     return plugins, look.problems
 
 
+def _sources(look: _Look, settings: Settings) -> dict[str, Source]:
+    sources = look.at("sources", make_sources, settings.sources) or {}
+    for name, source in sources.items():
+        look.at("sources", _check_door, source, f"sources.{name}")
+    for name, listen in _listens(settings):
+        if name not in sources:
+            look.at("sources", _check_address, listen, f"sources.{name}.listen")
+    return sources
+
+
 class _Look:
     """One look at everything, which a problem does not end."""
 
@@ -136,11 +145,17 @@ class _Look:
             return None
 
 
-def load_plugins(file: Path | None) -> tuple[Settings, Plugins]:
-    """The settings in a file and what they make; what is wrong is told with the file's name."""
+def load_plugins(
+    file: Path | None, *, also: Callable[[Settings], Iterable[QmonError]] = lambda _: ()
+) -> tuple[Settings, Plugins]:
+    """The settings in a file and what they make; what is wrong is told with the file's name.
+
+    `also` finds what takes longer to find.
+    """
     settings, wrong = check_settings(file)
     known = {problem.path for problem in wrong}
     plugins, more = check_plugins(settings)
+    more += also(settings)
     problems = [*wrong, *(one for one in more if not _is_told(one.path, known))]
     for problem in problems:
         problem.file = str(file or "")
@@ -194,6 +209,15 @@ def _check_http(http: Http) -> None:
 
 def _check_address(listen: str, path: str) -> None:
     address_of(listen, path=path)
+
+
+def _listens(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Where sources are to listen, as the file says; those that are off, too."""
+    for name, table in settings.sources.items():
+        listen = table.get("listen")
+        is_known = name in SOURCES.names() and "listen" in options_of(SOURCES.find(name))
+        if isinstance(listen, str) and listen and is_known:
+            yield name, listen
 
 
 def _check_door(source: Source, path: str) -> None:
@@ -265,6 +289,7 @@ def keep_seconds(settings: Settings) -> dict[str, float]:
         try:
             kept[kind] = parse_duration(text) / SECOND
         except ValueError as problem:
-            problems.append(ConfigError(f"retention.{kind}", str(problem)))
+            reason = f"{problem}; or 7d, 365d, or a number of seconds"
+            problems.append(ConfigError(f"retention.{kind}", reason))
     raise_all(problems)
     return kept

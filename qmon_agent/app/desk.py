@@ -149,7 +149,10 @@ class AgentDesk:
     async def add_silence(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         from qmon_agent.app.management import add_silence
 
-        return await asyncio.to_thread(add_silence, self._muting, asked, self._clock)
+        state = self._parts.judged.state
+        return await asyncio.to_thread(
+            add_silence, self._muting, asked, clock=self._clock, state=state
+        )
 
     async def expire_silence(self, silence: str) -> dict[str, Any] | None:
         from qmon_agent.app.management import expire_silence

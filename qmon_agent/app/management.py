@@ -8,6 +8,7 @@ from typing import Any, get_args
 import msgspec
 
 from qmon_agent.alerting.care import Deed, Kind
+from qmon_agent.alerting.doubts import strangers_in
 from qmon_agent.alerting.muting import Muting
 from qmon_agent.domain.alarms.handling import UNHANDLED
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
@@ -77,8 +78,13 @@ def deed_of(kind: str, asked: Mapping[str, Any], clock: Clock) -> Deed:
     )
 
 
-def add_silence(muting: Muting, asked: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
-    """Make one: `matchers`, `for_s`, and maybe `in_s`; raises QueryError."""
+def add_silence(
+    muting: Muting, asked: Mapping[str, Any], *, clock: Clock, state: StateStore
+) -> dict[str, Any]:
+    """Make one: `matchers`, `for_s`, and maybe `in_s`; raises QueryError.
+
+    Of alerts that are not there yet it says so, under `warnings`.
+    """
     lasts_s = float(asked["for_s"])
     if not 0 < lasts_s <= LONGEST_S:
         raise QueryError("for_s: it has to last longer than nothing, and a year at most")
@@ -99,7 +105,9 @@ def add_silence(muting: Muting, asked: Mapping[str, Any], clock: Clock) -> dict[
             until_resolved=bool(asked.get("until_resolved")),
         )
     )
-    return _document(made, now)
+    names = [alert.name for alert in state.catalog.alerts() if alert.status == "active"]
+    warnings = [*strangers_in(matchers, names)]
+    return {**_document(made, now), **({"warnings": warnings} if warnings else {})}
 
 
 def all_silences(muting: Muting, clock: Clock) -> list[dict[str, Any]]:

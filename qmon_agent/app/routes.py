@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from qmon_agent.alerting.doubts import doubts_of_alerts
 from qmon_agent.domain.errors import ConfigError, nearest_to
 from qmon_agent.settings import Settings
 
@@ -31,6 +32,7 @@ def doubts(settings: Settings) -> Iterator[str]:
         for number, name in enumerate(_names([table.get("routes")])):
             if name not in given:
                 yield f"sinks.{sink}.routes[{number}]: no `route` marks anything as {name!r}"
+    yield from doubts_of_alerts(settings)
 
 
 def _of_kind(kind: str, settings: Settings) -> Iterator[Mapping[str, Any]]:

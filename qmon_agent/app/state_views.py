@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -39,16 +40,28 @@ _OWN_ROLES = {"incidents": {"id": "text"}}
 
 def state_tables(store: StateStore, sql: str) -> dict[str, StateTable]:
     """The views a statement names; blocks for reading them."""
+    return {name: _table(store, name) for name in _wanted(sql)}
+
+
+def empty_state_tables(sql: str) -> dict[str, StateTable]:
+    """The same without any rows, for a statement that is only looked at."""
+    return {
+        name: StateTable(columns=_roles(name, VIEWS[name].selected_columns.keys()), rows=[])
+        for name in _wanted(sql)
+    }
+
+
+def _wanted(sql: str) -> list[str]:
     named = {word.lower() for word in _WORD.findall(sql)}
     # A name nearly that of a view brings it along, so that the answer can say what was meant.
     meant = {name for word in named for name in nearest_to(word, VIEWS)}
     wanted = VIEWS if named & _LISTING else meant
-    return {name: _table(store, name) for name in VIEWS if name in wanted}
+    return [name for name in VIEWS if name in wanted]
 
 
 def _table(store: StateStore, name: str) -> StateTable:
     columns, rows = store.view(name)
-    roles = {column: _ROLES.get(column, "text") for column in columns} | _OWN_ROLES.get(name, {})
+    roles = _roles(name, columns)
     return StateTable(
         columns=roles,
         rows=[
@@ -56,6 +69,10 @@ def _table(store: StateStore, name: str) -> StateTable:
             for row in rows
         ],
     )
+
+
+def _roles(view: str, columns: Iterable[str]) -> dict[str, str]:
+    return {column: _ROLES.get(column, "text") for column in columns} | _OWN_ROLES.get(view, {})
 
 
 def _value(value: Any, role: str) -> Any:

@@ -13,6 +13,8 @@ from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json
 from qmon_agent.cli._tried import tried_json, tried_lines
 
+MISCONFIGURED = 3
+
 
 @click.command
 @click.option("--show-origin", is_flag=True, help="Every value in force, and who gave it.")
@@ -25,6 +27,7 @@ from qmon_agent.cli._tried import tried_json, tried_lines
     type=click.Path(path_type=Path),
     help="Run those of this file, too; may be said more than once.",
 )
+@click.option("--strict", is_flag=True, help="Exit code 3 where there are warnings, too.")
 @click.option(
     "--explain",
     metavar="SECTION",
@@ -32,17 +35,15 @@ from qmon_agent.cli._tried import tried_json, tried_lines
 )
 @with_place
 def command(
-    *, show_origin: bool, test: bool, more: tuple[Path, ...], explain: str | None, place: Place
+    *, strict: bool, more: tuple[Path, ...], explain: str | None, place: Place, **wanted: bool
 ) -> int:
     """Check the configuration without starting anything; exit code 3 names what is wrong.
 
-    Exit code 1: a test of it fails.
+    Exit code 1: a test of it fails. What is likely not meant is a warning on standard error.
     """
-    return (
-        _explain(explain, place)
-        if explain
-        else _check(place, show_origin=show_origin, test=test, more=more)
-    )
+    if explain:
+        return _explain(explain, place)
+    return _check(place, more=more, strict=strict, **wanted)
 
 
 def _explain(path: str, place: Place) -> int:
@@ -59,13 +60,16 @@ def _explain(path: str, place: Place) -> int:
     return 0
 
 
-def _check(place: Place, *, show_origin: bool, test: bool, more: tuple[Path, ...]) -> int:
+def _check(
+    place: Place, *, show_origin: bool, test: bool, more: tuple[Path, ...], strict: bool
+) -> int:
     # Building the plug-ins is the check of their sections.
     from qmon_agent.app.checking import load_plugins
     from qmon_agent.app.origins import options_in_force
     from qmon_agent.app.routes import doubts
+    from qmon_agent.app.statements import wrong_statements
 
-    settings, plugins = load_plugins(place.locations.config)
+    settings, plugins = load_plugins(place.locations.config, also=wrong_statements)
     outcomes = run_tests(settings, more) if test or more else []
     failed = not all(outcome.passed for outcome in outcomes)
     file = str(place.locations.config or "")
@@ -76,7 +80,7 @@ def _check(place: Place, *, show_origin: bool, test: bool, more: tuple[Path, ...
         shown |= {"tests": tried_json(outcomes)} if test or more else {}
         shown |= {"warnings": doubtful} if doubtful else {}
         show_json({"version": 1, "ok": not failed, "file": file, **shown})
-        return int(failed)
+        return _exit_code(doubtful, failed=failed, strict=strict)
     for doubt in doubtful:
         click.echo(f"qmon-agent: warning: {file}: {doubt}", err=True)
     click.echo(f"ok: {file or 'no file, the defaults are in force'}")
@@ -84,4 +88,8 @@ def _check(place: Place, *, show_origin: bool, test: bool, more: tuple[Path, ...
         click.echo(f"{option.path} = {option.value!r}  ({option.origin})")
     for line in tried_lines(outcomes) if test or more else ():
         click.echo(line)
-    return int(failed)
+    return _exit_code(doubtful, failed=failed, strict=strict)
+
+
+def _exit_code(doubtful: list[str], *, failed: bool, strict: bool) -> int:
+    return MISCONFIGURED if doubtful and strict else int(failed)

@@ -62,6 +62,8 @@ def add(
         "author": said["author"] or getpass.getuser(),
     }
     made = control.post("/api/silences", body)
+    for doubt in made.get("warnings", ()):
+        click.echo(f"qmon-agent: warning: {doubt}", err=True)
     if place.json:
         show_json(made)
     else:

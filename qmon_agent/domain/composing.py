@@ -8,7 +8,7 @@ unknown turns out is known.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from .errors import ConfigError
@@ -38,6 +38,42 @@ def names_in(tree: Tree) -> Iterator[str]:
         return
     yield from names_in(tree[1])
     yield from names_in(tree[2])
+
+
+def circles(follows: Mapping[str, Collection[str]]) -> Iterator[tuple[str, ...]]:
+    """Each way on which names lead back to themselves: the names in order, the first one last, too.
+
+    `follows` says of each name which others it is about.
+    """
+    left = {name: {each for each in of if each in follows} for name, of in follows.items()}
+    led_to_by: dict[str, list[str]] = {name: [] for name in left}
+    for name, of in left.items():
+        for each in of:
+            led_to_by[each].append(name)
+    # Whoever is about nobody that is left is on no circle: what remains leads into one.
+    ends = [name for name, of in left.items() if not of]
+    while ends:
+        end = ends.pop()
+        del left[end]
+        for name in led_to_by[end]:
+            left[name].discard(end)
+            if not left[name]:
+                ends.append(name)
+    yield from _walked(left)
+
+
+def _walked(left: Mapping[str, Collection[str]]) -> Iterator[tuple[str, ...]]:
+    seen: set[str] = set()
+    for start in left:
+        way: dict[str, None] = {}
+        name = start
+        while name not in seen and name not in way:
+            way[name] = None
+            name = min(left[name])
+        if name in way:
+            names = [*way]
+            yield (*names[names.index(name) :], name)
+        seen.update(way)
 
 
 def judged(tree: Tree, truths: Mapping[str, Truth]) -> Truth:

@@ -36,6 +36,14 @@ def records_in(hint: Any) -> Iterator[Any]:
             yield from records_in(get_args(each)[0])
 
 
+def values_in(hint: Any) -> Any:
+    """The type of the values of a table whose keys are names; `None` where it is no such table."""
+    for each in _alternatives(hint):
+        if get_origin(each) is dict:
+            return get_args(each)[1]
+    return None
+
+
 def step_into(hint: Any, step: str | int) -> Any:
     """The type of what a key or an index leads to; `None` where nobody can say."""
     for each in _alternatives(hint):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .errors import ConfigError, nearest_to
-from .hints import fields_of, is_record, records_in, step_into, words_of
+from .hints import fields_of, is_record, records_in, step_into, values_in, words_of
 
 T = TypeVar("T")
 Unknown = tuple[str, str, dict[str, Any], tuple[str, ...]]
@@ -18,7 +18,10 @@ _AT = " - at `$"
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[(\.\.\.)\]")
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 _NO_SUCH_WORD = re.compile(r"Invalid enum value (.+)")
-_OUT_OF_RANGE = re.compile(r"Expected .+ (>=?|<=?) \S+")
+_NO_TABLE = re.compile("Expected `object`, got")
+_NO_TEXT_OR_NUMBER = re.compile(r"Expected `(str \| float|float \| str)`, got")
+_NUMBER = re.compile(r"\[\d+\]")
+_OUT_OF_RANGE = re.compile(r"Expected .+ (>=?|<=?) \S+$")
 
 
 def convert_all(
@@ -81,9 +84,9 @@ class _Wrong:
         missing = _MISSING.fullmatch(message)
         if missing is None or f"{path}.{missing[1]}" not in self._gone:
             value = holder[key] if holder is not None else None
-            reason, near = _explained(message, hint, value)
-            at = f"{path}.{missing[1]}" if missing else path
-            self.problems.append(ConfigError(f"{self._where}{at}".lstrip("."), reason, near))
+            at = f"{self._where}{path}.{missing[1] if missing else ''}".strip(".")
+            reason, near = _explained(message, hint, value, where=at)
+            self.problems.append(ConfigError(at, reason, near))
         if holder is None:
             return False
         del holder[key]
@@ -97,8 +100,10 @@ class _Wrong:
         """What a path leads to, as holder and key, how the path was in the beginning, its type."""
         inside: Any = self._table
         holder, key, path, hint = None, None, "", self._kind
-        for name, number, any_key in _STEP.findall(at):
-            if any_key:  # of a table whose keys are names: msgspec does not say which
+        for said, number, any_key in _STEP.findall(at):
+            # Of a table whose keys are names, msgspec does not say which.
+            name = _first_wrong(inside, values_in(hint)) if any_key else said
+            if any_key and not name:
                 break
             holder, key = inside, name or int(number)
             path += f".{name}" if name else f"[{int(number) + self._shifts.get(path, 0)}]"
@@ -107,15 +112,41 @@ class _Wrong:
         return holder, key, path, hint
 
 
-def _explained(message: str, hint: Any, value: Any) -> tuple[str, tuple[str, ...]]:
+def _header(path: str) -> str:
+    """How a file would begin such a table."""
+    name = _NUMBER.sub("", path)
+    return f"[[{name}]]" if path.endswith("]") else f"[{name}]"
+
+
+def _first_wrong(table: dict[str, Any], kind: Any) -> str:
+    """The key of the value that is none of its kind; the values are looked at in their order."""
+    for key, value in table.items():
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            return key
+    return ""
+
+
+def _explained(message: str, hint: Any, value: Any, *, where: str) -> tuple[str, tuple[str, ...]]:
     """A reason that says what would be right, and what may have been meant."""
     if _NO_SUCH_WORD.fullmatch(message) and (words := words_of(hint)):
         return f"{value!r} is none of {', '.join(map(repr, words))}", nearest_to(str(value), words)
     if _MISSING.fullmatch(message):
         return "is missing", ()
-    if _OUT_OF_RANGE.fullmatch(message):
-        return f"{message}, not {value!r}", ()
-    return message, ()
+    return f"{_plainly(message, where)}, not {value!r}" if _is_said(message) else message, ()
+
+
+def _is_said(message: str) -> bool:
+    """Whether it is told with the value that was given."""
+    return any(each.match(message) for each in (_NO_TABLE, _NO_TEXT_OR_NUMBER, _OUT_OF_RANGE))
+
+
+def _plainly(message: str, where: str) -> str:
+    """In the words of whoever writes the file."""
+    if _NO_TABLE.match(message):
+        return f"has to be a table, as `{_header(where)}`"
+    return "has to be a text or a number" if _NO_TEXT_OR_NUMBER.match(message) else message
 
 
 def _unknown_keys(table: dict[str, Any], kind: Any, path: str) -> Iterator[Unknown]:
@@ -130,6 +161,11 @@ def _unknown_keys(table: dict[str, Any], kind: Any, path: str) -> Iterator[Unkno
 
 
 def _unknown_inside(value: Any, hint: Any, path: str) -> Iterator[Unknown]:
+    of_names = values_in(hint)
+    if of_names is not None and isinstance(value, dict):
+        for name, each in value.items():
+            yield from _unknown_inside(each, of_names, f"{path}.{name}")
+        return
     kinds = [*records_in(hint)]
     if len(kinds) != 1 or not is_record(kinds[0]):
         return

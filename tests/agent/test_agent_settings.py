@@ -22,7 +22,7 @@ WRONG = {
     "[samplers]\nenabled = 1": ("samplers.enabled", "Expected `bool`"),
     "[[alerts]]\nname = 'a'\nthreshhold = 1": ("alerts[0].threshhold", "'threshold'"),
     "[[alerts]]\nmetric = 'a'": ("alerts[0].name", "is missing"),
-    "http = 3": ("http", "Expected `object`"),
+    "http = 3": ("http", "has to be a table, as `[http]`, not 3"),
     "not toml": ("", "not TOML"),
     "[cardinality]\nseries = -1": ("cardinality.series", "`int` >= 1, not -1"),
     "[journal]\nsegment_bytes = 0": ("journal.segment_bytes", ">= 4096, not 0"),
@@ -54,7 +54,7 @@ for = 3
 """
 MUCH_WRONG_PATHS = [
     *("http.listen", "http.lisen", "http.max_body_bytes", "samplers.only[1]", "samplers.only[3]"),
-    *("sources", "alerts[0].name", "alerts[1].name", "alerts[2].for"),
+    *("sources.tcp", "alerts[0].name", "alerts[1].name", "alerts[2].for"),
 ]
 
 

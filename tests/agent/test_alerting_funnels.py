@@ -1,5 +1,7 @@
 """Funnels that lose more people than they should."""
 
+import re
+
 import pytest
 
 from qmon_agent.alerting.rules import RULES
@@ -138,6 +140,7 @@ class TestOptions:
             ({"below": None}, "below"),
             ({"below": 20}, "below"),
             ({"drop": 0}, "drop"),
+            ({"drop": 0.3}, "drop: is in percent, from 0 to 100: did you mean 30?"),
             ({"within": 0}, "within"),
             ({"window": 0}, "window"),
             ({"baseline": "5m"}, "baseline"),
@@ -146,5 +149,5 @@ class TestOptions:
         ],
     )
     def test_that_are_wrong_are_named(self, wrong, option):
-        with pytest.raises(ConfigError, match=rf"funnel_drop\.{option}"):
+        with pytest.raises(ConfigError, match=rf"funnel_drop\.{re.escape(option)}"):
             RULES.build("funnel_drop", WAY | {"below": 0.5} | wrong)

@@ -154,6 +154,8 @@ class TestPercentile:
     def test_refuses_one_there_is_none_of(self):
         with pytest.raises(ConfigError, match="percentile"):
             RULES.build("percentile", {"metric": "temp", "threshold": 1, "percentile": 101})
+        with pytest.raises(ConfigError, match=r"did you mean 95\?"):
+            RULES.build("percentile", {"metric": "temp", "threshold": 1, "percentile": 0.95})
 
 
 class TestForecast:

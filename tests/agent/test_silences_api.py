@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+
 import httpx
 import pytest
 
 ASKED = {"matchers": "service=shop", "for_s": 3600, "author": "ann", "comment": "moving"}
+USUAL = 'alertname="disk nearly full"'
 
 
 @pytest.fixture
@@ -67,6 +71,31 @@ class TestSilences:
 
         assert 400 == status
         assert reason in said["error"]
+
+    async def test_of_alerts_that_are_not_there_are_made_with_a_warning(self, ask):
+        _, made = await ask(
+            "POST", "/api/silences", json={**ASKED, "matchers": 'alertname="disc nearly full"'}
+        )
+        _, other = await ask("POST", "/api/silences", json={**ASKED, "matchers": USUAL})
+
+        assert "active" == made["silence"]["state"]
+        assert ["there is no alert 'disc nearly full'; did you mean 'disk nearly full'?"] == made[
+            "warnings"
+        ]
+        assert "warnings" not in other
+
+    async def test_of_alerts_that_are_not_there_are_warned_of_by_the_command(self, agent, tmp_path):
+        words = ["silence", "add", "alertname=nobody", "--state", str(tmp_path / "state")]
+        command = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "qmon_agent.cli", *words],
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        made, said = await command.communicate()
+
+        assert 0 == command.returncode
+        assert made.strip()
+        assert b"qmon-agent: warning: there is no alert 'nobody'" in said
 
     async def test_that_are_not_there_are_not_found(self, ask):
         assert 404 == (await ask("DELETE", "/api/silences/none"))[0]

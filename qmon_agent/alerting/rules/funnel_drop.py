@@ -92,6 +92,11 @@ class FunnelDropRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             (below is None and drop is None, "below", "say `below`, `drop` or both"),
             (below is not None and not 0 < below <= 1, "below", "is a share, from 0 to 1"),
             (drop is not None and not 0 < drop <= _ALL, "drop", "is in percent, from 0 to 100"),
+            (
+                drop is not None and 0 < drop < 1,
+                "drop",
+                f"is in percent, from 0 to 100: did you mean {_ALL * (drop or 0):g}?",
+            ),
             (self._within_ns <= 0, "within", some_time),
             (parse_duration(self.window) <= 0, "window", some_time),
             (self._back < BINS, "baseline", "has to be a window ago at least"),

@@ -45,6 +45,9 @@ class PercentileRule(Lined, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not 0 <= self.percentile <= _ALL:
             raise ConfigError("percentile", f"{self.percentile:g} is not from 0 to 100")
+        if 0 < self.percentile < 1:
+            reason = f"is in percent, from 0 to 100: did you mean {100 * self.percentile:g}?"
+            raise ConfigError("percentile", reason)
         self.prepare()
         self._width_ns = max(1, parse_duration(self.window) // BINS)
 

@@ -35,7 +35,8 @@ def routes(desk: Desk) -> list[Route]:
     async def add(request: Request) -> Response:
         asked = await question(request, SilenceRequest)
         made = await desk.add_silence(msgspec.to_builtins(asked))
-        return json_answer({"version": 1, "silence": made}, status=201)
+        doubtful = {"warnings": made.pop("warnings")} if "warnings" in made else {}
+        return json_answer({"version": 1, "silence": made, **doubtful}, status=201)
 
     @needs("operator")
     async def expire(request: Request) -> Response:
