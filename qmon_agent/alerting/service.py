@@ -326,8 +326,7 @@ class AlertService:
         watch.put(instance, after)
         for found in done.found:
             self._found(found)
-        if done.wake is not None:
-            self._wakes.wish(key, done.wake)
+        self._wakes.judged(key, now, wake=done.wake)
         if done.failed:
             self._fail(watch, done.failed, now)
         if after != before:

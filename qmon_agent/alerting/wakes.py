@@ -29,6 +29,14 @@ class Wakes(Generic[K]):
         self._number += 1
         heappush(self._queue, (when, self._number, key))
 
+    def judged(self, key: K, now: int, *, wake: int | None) -> None:
+        """It was judged at this moment: what was wished for until now is done, and this is next."""
+        before = self._queued.get(key)
+        if before is not None and before <= now:
+            del self._queued[key]
+        if wake is not None:
+            self.wish(key, wake)
+
     def due(self, now: int) -> list[K]:
         """Take out everybody whose moment has come."""
         woken = []

@@ -7,7 +7,7 @@ are too many, so that high percentiles stay exact to 2 %.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from typing import cast
 
@@ -42,8 +42,7 @@ def joined(rows: Rows, *, past: Sequence[float] = ()) -> dict[int, int]:
     numbers = iter(past)
     # Whole numbers are whole in JSON as well: nothing to turn into any.
     whole = cast("dict[int, int]", dict(zip(numbers, numbers, strict=True)))
-    for index, count in _buckets(rows):
-        whole[index] = whole.get(index, 0) + count
+    _count(whole, rows, 1)
     return whole
 
 
@@ -59,17 +58,17 @@ def moved(past: Sequence[float], *, came: Rows, went: Rows) -> list[int] | None:
     if len(past) >= 2 * MOST:
         return None  # whose the lowest buckets are is not known any more
     whole = joined(came, past=past)
-    for index, count in _buckets(went):
-        if whole.get(index, 0) <= count:
-            whole.pop(index, None)
-        else:
-            whole[index] -= count
+    _count(whole, went, -1)
     return pairs_of(whole)
 
 
-def _buckets(rows: Rows) -> Iterator[tuple[int, int]]:
+def _count(whole: dict[int, int], rows: Rows, times: int) -> None:
     for row in rows:
-        numbers = cast("Iterable[int]", row)
-        walk = iter(numbers)
-        next(walk)  # the bin
-        yield from zip(walk, walk, strict=True)
+        numbers = iter(cast("Sequence[int]", row))
+        next(numbers)  # the bin
+        for index, count in zip(numbers, numbers, strict=True):
+            left = whole.get(index, 0) + times * count
+            if left > 0:
+                whole[index] = left
+            else:
+                whole.pop(index, None)

@@ -61,7 +61,8 @@ class PercentileRule(Lined, kw_only=True, forbid_unknown_fields=True):
             labels = group(batch.service, self.per, point.attributes)
             parts.setdefault(name_of(labels), (labels, []))[1].append(sketch_of(point))
         for name, (labels, sketches) in parts.items():
-            told = {"sketch": pairs_of(fold(sketches))}
+            whole = fold(sketches) if len(sketches) > 1 else sketches[0]
+            told = {"sketch": pairs_of(whole)}
             yield Fact(instance=name, labels=labels, event_time=batch.time, detail=told)
 
     def judge(self, memory: Mapping[str, Any], fact: Fact | None, now: int) -> Judgement:
