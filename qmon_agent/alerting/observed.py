@@ -61,6 +61,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """Not of the record, but what its judging has changed of other alerts."""
     environment: str = ""
     release: str = ""
+    replica: str = ""
+    """Which instance of the service speaks; empty where nobody says so."""
     record_id: int = 0
     replies: tuple[Reply, ...] = ()
     """Not of the record, but of the store."""

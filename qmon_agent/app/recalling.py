@@ -36,8 +36,9 @@ _COLUMNS = {
 }
 _CONDITION = "<condition>"
 Ask = Callable[[str, int | None], Mapping[str, Any]]
-Who = tuple[str, str, str]
-"""Service, environment, release."""
+_WHO = ("service", "environment", "release", "process")
+Who = tuple[str, str, str, str]
+"""Service, environment, release, process."""
 Row = tuple[int, Who, str, Signal]
 """Time, who speaks, what it is shown as, and it."""
 
@@ -106,6 +107,7 @@ def _batches(rows: Iterable[Row]) -> Iterator[Observed]:
             service=who[0],
             environment=who[1],
             release=who[2],
+            replica=who[3],
             time=times[who],
             **by_speaker[who],  # type: ignore[arg-type]  # what is shown as something is of its type
         )
@@ -133,7 +135,7 @@ def _sql(shown: str, wanted: Wanted) -> str:
     which = ""
     if shown == "points" and wanted.metrics is not None:
         which = f" AND metric IN ({', '.join(map(_quoted, wanted.metrics))})"
-    columns = f"epoch_ns(time) AS time, service, environment, release, {', '.join(_COLUMNS[shown])}"
+    columns = ", ".join(("epoch_ns(time) AS time", *_WHO, *_COLUMNS[shown]))
     table = table_of(KINDS[shown])
     return f"SELECT {columns} FROM {table} WHERE {_CONDITION}{which} ORDER BY time"  # noqa: S608 - of our own names and `_quoted`
 
@@ -143,8 +145,8 @@ def _row(row: Mapping[str, Any], shown: str) -> Row:
     if "buckets" in said:
         said["buckets"] = {int(key): int(count) for key, count in said["buckets"].items()}
     signal = SIGNALS[KINDS[shown]](time=row["time"], **said)
-    who = row["service"] or "", row["environment"] or "", row["release"] or ""
-    return row["time"], who, shown, signal
+    service, environment, release, process = (row[name] or "" for name in _WHO)
+    return row["time"], (service, environment, release, process), shown, signal
 
 
 def _quoted(text: str) -> str:

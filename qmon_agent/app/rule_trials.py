@@ -15,6 +15,7 @@ from qmon_agent.alerting.service import AlertService
 from qmon_agent.app.rule_cases import Expected, RuleCase, Told
 from qmon_agent.domain.clock import SECOND, HandClock
 from qmon_agent.domain.durations import parse_duration, print_duration
+from qmon_agent.domain.identity import instance_of
 from qmon_agent.domain.incidents import ACTIVE
 from qmon_agent.domain.notices import Notice
 from qmon_agent.ingest.expected import Difference, Unlike
@@ -137,17 +138,19 @@ def _wait(service: AlertService, clock: HandClock, until: int) -> None:
 
 def _batches(told: Sequence[Told], moment: int) -> Iterator[Observed]:
     """One for each who speaks at a moment."""
-    by_speaker: dict[tuple[str, str, str], dict[str, list[Any]]] = {}
+    by_speaker: dict[tuple[str, str, str, str], dict[str, list[Any]]] = {}
     for each in told:
         who, kind = each.put.resource, each.put.kind
-        of = by_speaker.setdefault((who.service, who.environment, who.release), {})
+        speaker = (who.service, who.environment, who.release, instance_of(who))
+        of = by_speaker.setdefault(speaker, {})
         timed = [one if one[0] else one.replace(time=moment) for one in each.put.signals]
         of.setdefault(_SEEN_AS[kind], []).extend(timed)
-    for (service, environment, release), signals in by_speaker.items():
+    for (service, environment, release, replica), signals in by_speaker.items():
         yield Observed(
             service=service,
             environment=environment,
             release=release,
+            replica=replica,
             time=moment,
             **signals,  # type: ignore[arg-type]  # what is shown as something is of its type
         )

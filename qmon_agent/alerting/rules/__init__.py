@@ -24,6 +24,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     severity: str = ""
     """How bad it is, where that is told with it; empty: as bad as the alert."""
+    replica: str = ""
+    """Which instance of the service says so, where several say one thing together."""
     detail: Mapping[str, Any] = {}
     """What nobody but the rule itself reads."""
 

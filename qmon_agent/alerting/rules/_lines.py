@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -45,6 +45,13 @@ class Lined(msgspec.Struct, kw_only=True):
         """How long it has to hold, as the line says."""
         line = self._levels[0].line
         return Policy(for_ns=line.for_ns, keep_firing_ns=line.keep_firing_ns)
+
+    def worst(self, values: Sequence[float]) -> float:
+        """Of values from the lowest to the highest the one nearest to a breach, or furthest in."""
+        line = self._levels[0].line
+        if _side(line):
+            return values[-1] if _side(line) == ">" else values[0]
+        return next(filter(line.crossed_by, values), values[-1])
 
     def compared(
         self, value: float | None, memory: Mapping[str, Any], *, text: str = "", wake: int | None

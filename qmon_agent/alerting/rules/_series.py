@@ -10,10 +10,14 @@ import msgspec
 
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.domain.point_columns import points_of
+from qmon_agent.domain.replicas import Across
 from qmon_sdk.protocol.signals import Point
 
 from . import Fact
 from ._measures import MEASURES
+
+INSTANCE = "instance"
+"""The label that Prometheus gives a series of one instance of a service."""
 
 
 class Selector(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +26,8 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     system: str = ""
     where: Mapping[str, str] = {}
+    across: Across = "any"
+    """With `each`, every instance of a service has series of its own."""
 
     def points(self, batch: Observed) -> Iterator[Point]:
         """The points of a batch that are meant, in order."""
@@ -33,14 +39,24 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
 
     def facts(self, batch: Observed, measure: str) -> Iterator[Fact]:
         """Each point as a fact about the series it belongs to."""
-        measured = MEASURES[measure]
+        measured, replica = MEASURES[measure], batch.replica
+        whose = {INSTANCE: replica} if self.across == "each" and replica else None
         for point in self.points(batch):
-            named = batch.names.get(id(point))
-            if named is None:
+            named = batch.names.get(id(point)) if whose is None else None
+            if whose is not None:
+                # Who was scraped says itself which instance it is.
+                named = series(batch.service, {**whose, **point.attributes})
+            elif named is None:
                 # By its id, as attributes are no key; the batch keeps the point as long as that.
                 named = batch.names[id(point)] = series(batch.service, point.attributes)
             name, labels = named
-            yield Fact(instance=name, value=measured(point), event_time=point.time, labels=labels)
+            yield Fact(
+                instance=name,
+                value=measured(point),
+                event_time=point.time,
+                labels=labels,
+                replica=replica if whose is None else "",
+            )
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,10 +9,12 @@ import msgspec
 
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.domain.durations import parse_duration
+from qmon_agent.domain.replicas import Across
 
 from . import About, Fact, Judgement
 from ._lines import Lined
 from ._measures import check_measure
+from ._replicas import Joining, joined, told_by
 from ._series import Selector
 
 
@@ -29,6 +31,8 @@ class ThresholdRule(Lined, kw_only=True, forbid_unknown_fields=True):
     """What of a point: value, sum, count, minimum, maximum, p50, p95 or p99."""
     stale_after: str | float = "5m"
     """How long without a point until the state is unknown."""
+    across: Across = "any"
+    """How several instances of a service are judged: any that breaches, one number, or each."""
     _stale_ns: int = 0
 
     def __post_init__(self) -> None:
@@ -40,12 +44,22 @@ class ThresholdRule(Lined, kw_only=True, forbid_unknown_fields=True):
         return About(metric=self.metric, policy=self.policy)
 
     def notice(self, batch: Observed) -> Iterator[Fact]:
-        selector = Selector(metric=self.metric, system=self.system, where=self.where)
+        selector = Selector(
+            metric=self.metric, system=self.system, where=self.where, across=self.across
+        )
         return selector.facts(batch, self.measure)
 
     def judge(self, memory: Mapping[str, Any], fact: Fact | None, now: int) -> Judgement:
         if fact is not None:
-            memory = {**memory, "value": fact.value, "seen": now}
+            memory = {**memory, "value": fact.value, "seen": now, **self._joined(memory, fact, now)}
         if not memory or now - memory["seen"] >= self._stale_ns:
             return Judgement(verdict="unknown", memory=memory)
-        return self.compared(memory["value"], memory, wake=memory["seen"] + self._stale_ns)
+        value, wake = memory["value"], memory["seen"] + self._stale_ns
+        return self.compared(value, memory, text=told_by(memory, value), wake=wake)
+
+    def _joined(self, memory: Mapping[str, Any], fact: Fact, now: int) -> Mapping[str, Any]:
+        if not fact.replica:
+            return {}
+        how = Joining(across=self.across, silence=self._stale_ns, worst=self.worst)
+        value, kept = joined(memory, fact, now, how=how)
+        return {**kept, "value": value}

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from qmon_agent.domain.identity import INSTANCE, called
 from qmon_agent.domain.routing import speaker_of
-from qmon_agent.forward.identity import INSTANCE, called
 from qmon_sdk.protocol.frames import Frame
 from qmon_sdk.protocol.signals import Labels
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qmon_agent.domain.exposition_names import cleaned, label_in, name_in, with_unit
+from qmon_agent.domain.identity import INSTANCE, POD, called, instance_of, is_foreign
 from qmon_agent.domain.routing import speaker_of
-from qmon_agent.forward.identity import INSTANCE, POD, called, is_foreign
 from qmon_sdk.protocol.frames import Frame
 from qmon_sdk.protocol.signals import Point
 
@@ -61,12 +61,8 @@ def _instance(frame: Frame, *, per_process: bool) -> tuple[str, str]:
     pod, nobody = named.get(POD, ""), speaker_of(frame).hex()
     if not per_process:
         return who.host or pod or nobody, ""
-    if named.get(INSTANCE):
-        return named[INSTANCE], "process"
-    place = pod or who.host
-    if place and who.pid:
-        return f"{place}:{who.pid}", "process"
-    return place or nobody, ""
+    is_process = named.get(INSTANCE) or ((pod or who.host) and who.pid)
+    return instance_of(who, nobody=nobody), "process" if is_process else ""
 
 
 def key_of(name: str, labels: Labels) -> bytes:

@@ -1,10 +1,10 @@
-"""Who speaks in a frame that somebody else's SDK made, for who tells of it to the next."""
+"""Which instance of a service speaks in a frame, by the habits of whoever made it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qmon_sdk.protocol.frames import Frame
+from qmon_sdk.protocol.frames import Frame, Resource
 
 INSTANCE, POD = "service.instance.id", "k8s.pod.name"
 
@@ -16,7 +16,10 @@ def is_foreign(frame: Frame) -> bool:
 
     What was folded for a whole service says nothing of whose it was.
     """
-    who = frame.resource
+    return _is_foreign(frame.resource)
+
+
+def _is_foreign(who: Resource) -> bool:
     return who.sdk not in _OURS if who.sdk else bool(who.attributes)
 
 
@@ -26,3 +29,15 @@ def called(frame: Frame) -> Mapping[str, str]:
     Processes of ours have a stable id of their own, and may share what a platform calls them.
     """
     return frame.resource.attributes if is_foreign(frame) else {}
+
+
+def instance_of(who: Resource, *, nobody: str = "") -> str:
+    """What Prometheus calls the instance: as somebody has named it, or host and process.
+
+    `nobody`: of who says nothing at all of where it is.
+    """
+    named = who.attributes if _is_foreign(who) else {}
+    if named.get(INSTANCE):
+        return named[INSTANCE]
+    place = named.get(POD) or who.host
+    return f"{place}:{who.pid}" if place and who.pid else place or nobody
