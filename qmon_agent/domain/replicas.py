@@ -36,9 +36,7 @@ def heard(
         return {replica: (value, now, silence // _INTERVALS)}
     waited = max(silence // _PAUSE, before[2] if before else 0)
     skipped = max(0, now - newest - waited)
-    gap = silence // _INTERVALS
-    if before is not None:
-        gap = max(now - before[1] - skipped, before[2] * 9 // 10)
+    gap = paced(before[2], now - before[1] - skipped) if before else silence // _INTERVALS
     rows: dict[str, Row] = {}
     for name, (said, at, interval) in known.items():
         seen = min(at + skipped, now)
@@ -49,6 +47,11 @@ def heard(
     while len(rows) > MOST:
         del rows[min(rows, key=lambda name: rows[name][1])]
     return rows
+
+
+def paced(gap: int, since: int) -> int:
+    """How far apart points are: the longest of late, forgotten slowly."""
+    return max(since, gap * 9 // 10)
 
 
 def numbers(known: Mapping[str, Row]) -> dict[str, float]:

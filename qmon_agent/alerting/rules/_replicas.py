@@ -7,51 +7,64 @@ from typing import Any
 
 import msgspec
 
-from qmon_agent.domain.replicas import Across, combined, heard, numbers
+from qmon_agent.domain.replicas import Across, Row, combined, heard, numbers, paced
 
 from . import Fact
 
+BY, GAP = "by", "gap"
+"""In the memory of a rule: the only instance there is, and how far apart its points are."""
 OF, MANY = "of", "many"
-"""In the memory of a rule: what each instance said last, and that there were several once."""
-Worst = Callable[[Sequence[float]], float]
+"""What each of several instances said last, and that there were several once."""
 
 
 class Joining(msgspec.Struct, frozen=True, kw_only=True):
     """How one number is made of those of several instances."""
 
-    across: Across
-    silence: int
-    worst: Worst
+    across: Across = "any"
+    silence: int = 0
+    worst: Callable[[Sequence[float]], float] = max
+
+    def remembered(self, memory: Mapping[str, Any], fact: Fact, now: int) -> dict[str, Any]:
+        """The memory with the `value` of all instances, of which this fact is one, `seen` now."""
+        after = {**memory, "value": fact.value, "seen": now}
+        replica = fact.replica
+        if not replica or fact.value is None:
+            # Who says not which instance it is speaks for all of them.
+            return after
+        if memory.get(BY) == replica:
+            # What is nearly always so has to be cheap.
+            after[GAP] = paced(memory[GAP], now - memory["seen"])
+            return after
+        known = heard(
+            _known(memory),
+            replica,
+            value=fact.value,
+            now=now,
+            newest=memory.get("seen", now),
+            silence=self.silence,
+        )
+        after.pop(BY, None)
+        after.pop(OF, None)
+        if len(known) == 1:
+            return {**after, BY: replica, GAP: known[replica][2]}
+        value = combined(numbers(known).values(), self.across, worst=self.worst)
+        return {**after, "value": value, OF: known, MANY: True}
 
 
-def joined(
-    memory: Mapping[str, Any], fact: Fact, now: int, *, how: Joining
-) -> tuple[float | None, Mapping[str, Any]]:
-    """The value of all instances that count, of which this fact is one, and what to keep of them.
-
-    The memory's `seen` is when any of them was heard of before.
-    """
-    if not fact.replica or fact.value is None:
-        # Who says not which instance it is speaks for all of them.
-        return fact.value, {}
-    known = heard(
-        memory.get(OF, {}),
-        fact.replica,
-        value=fact.value,
-        now=now,
-        newest=memory.get("seen", now),
-        silence=how.silence,
-    )
-    if len(known) == 1:
-        return fact.value, {OF: known}
-    value = combined(numbers(known).values(), how.across, worst=how.worst)
-    return value, {OF: known, MANY: True}
+def _known(memory: Mapping[str, Any]) -> Mapping[str, Row]:
+    """Of each instance; what an older agent has noted was nobody's."""
+    if BY in memory:
+        return {memory[BY]: (memory["value"], memory["seen"], memory[GAP])}
+    known: Mapping[str, Row] = memory.get(OF, {})
+    return known
 
 
 def told_by(memory: Mapping[str, Any], value: float | None) -> str:
     """Whose value is compared, once there was more than one who told."""
     if MANY not in memory:
         return ""
+    if BY in memory:
+        return f"{memory[BY]}, the only instance"
     said = numbers(memory.get(OF, {}))
-    whose = next((name for name, each in said.items() if each == value), "")
-    return f"{whose or 'all'}, of {len(said)} instances"
+    whose = next((name for name, each in said.items() if each == value), "all")
+    return f"{whose}, of {len(said)} instances"

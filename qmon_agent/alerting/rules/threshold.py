@@ -14,7 +14,7 @@ from qmon_agent.domain.replicas import Across
 from . import About, Fact, Judgement
 from ._lines import Lined
 from ._measures import check_measure
-from ._replicas import Joining, joined, told_by
+from ._replicas import Joining, told_by
 from ._series import Selector
 
 
@@ -34,11 +34,13 @@ class ThresholdRule(Lined, kw_only=True, forbid_unknown_fields=True):
     across: Across = "any"
     """How several instances of a service are judged: any that breaches, one number, or each."""
     _stale_ns: int = 0
+    _joining: Joining = Joining()
 
     def __post_init__(self) -> None:
         check_measure(self.measure)
         self.prepare()
-        self._stale_ns = parse_duration(self.stale_after)
+        self._stale_ns = silence = parse_duration(self.stale_after)
+        self._joining = Joining(across=self.across, silence=silence, worst=self.worst)
 
     def about(self) -> About:
         return About(metric=self.metric, policy=self.policy)
@@ -51,15 +53,8 @@ class ThresholdRule(Lined, kw_only=True, forbid_unknown_fields=True):
 
     def judge(self, memory: Mapping[str, Any], fact: Fact | None, now: int) -> Judgement:
         if fact is not None:
-            memory = {**memory, "value": fact.value, "seen": now, **self._joined(memory, fact, now)}
+            memory = self._joining.remembered(memory, fact, now)
         if not memory or now - memory["seen"] >= self._stale_ns:
             return Judgement(verdict="unknown", memory=memory)
         value, wake = memory["value"], memory["seen"] + self._stale_ns
         return self.compared(value, memory, text=told_by(memory, value), wake=wake)
-
-    def _joined(self, memory: Mapping[str, Any], fact: Fact, now: int) -> Mapping[str, Any]:
-        if not fact.replica:
-            return {}
-        how = Joining(across=self.across, silence=self._stale_ns, worst=self.worst)
-        value, kept = joined(memory, fact, now, how=how)
-        return {**kept, "value": value}

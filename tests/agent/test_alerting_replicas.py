@@ -1,0 +1,187 @@
+"""Several instances of a service that tell one series: what a rule makes of them."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from qmon_agent.alerting.evaluation import Cell, evaluate
+from qmon_agent.alerting.observed import Observed
+from qmon_agent.alerting.rules import RULES
+from qmon_agent.domain.clock import SECOND
+from qmon_agent.domain.errors import ConfigError
+from qmon_sdk.protocol.signals import Point
+
+OLD = {"value": 99.0, "seen": 1_000_000 * SECOND, "held": 1}
+CONFIG = """
+[samplers]
+enabled = false
+[[alerts]]
+name = "long"
+metric = "queue"
+threshold = "> 5"
+"""
+PROGRAM = """
+import sys
+import qmon_sdk as qmon
+qmon.init(service="shop")
+qmon.gauge("queue", float(sys.argv[1]))
+qmon.flush(30)
+qmon.shutdown()
+"""
+
+
+class Judge:
+    """One rule, its cells, and a clock; what it remembers is read back each time."""
+
+    def __init__(self, kind="threshold", memory=None, **options):
+        self.rule = RULES.build(kind, {"metric": "queue", **options})
+        self.now, self.cells = 1_000_000 * SECOND, {}
+        self.memory = memory or {}
+
+    def say(self, replica, value, *, seconds=1, kind="gauge"):
+        self.now += round(seconds * SECOND)
+        points = [Point(metric="queue", value=float(value), kind=kind)]
+        batch = Observed(service="shop", time=self.now, replica=replica, points=points)
+        for fact in self.rule.notice(batch):
+            cell = self.cells.get(fact.instance, Cell(memory=self.memory))
+            cell = msgspec.json.decode(msgspec.json.encode(cell), type=Cell)
+            done = evaluate(
+                cell, fact, self.now, rule=self.rule, policy=self.rule.about().policy, name="x"
+            )
+            assert not done.failed
+            self.cells[fact.instance] = done.cell
+        return self.state
+
+    @property
+    def cell(self):
+        [cell] = self.cells.values()
+        return cell
+
+    @property
+    def state(self):
+        return [cell.episode.unknown or cell.episode.state for cell in self.cells.values()]
+
+
+class TestAThreshold:
+    def test_does_not_flip_where_one_instance_breaches_and_another_does_not(self):
+        judge = Judge(threshold="> 5")
+
+        states = [judge.say(*told) for told in [("a", 9), ("b", 1)] * 20]
+
+        assert [["firing"]] * 40 == states
+        assert (9.0, "a, of 2 instances") == (judge.cell.value, judge.cell.text)
+
+    def test_is_over_when_no_instance_breaches_any_more(self):
+        judge = Judge(threshold="> 5")
+        for told in [("a", 9), ("b", 8), ("a", 1)]:
+            judge.say(*told)
+
+        assert (["firing"], ["inactive"]) == (judge.state, judge.say("b", 1))
+
+    @pytest.mark.parametrize(
+        ("across", "value"), [("any", 2), ("sum", 12), ("avg", 4), ("min", 2), ("max", 6)]
+    )
+    def test_compares_the_number_that_is_asked_for(self, across, value):
+        judge = Judge(threshold="< 3", across=across)
+        for told in [("a", 2), ("b", 4), ("c", 6)]:
+            judge.say(*told)
+
+        assert (value, value < 3) == (judge.cell.value, judge.state == ["firing"])
+
+    def test_of_equality_sees_the_one_that_is_equal(self):
+        judge = Judge(threshold="== 0")
+        for told in [("a", 3), ("b", 0), ("c", -3)]:
+            judge.say(*told)
+
+        assert (["firing"], 0.0) == (judge.state, judge.cell.value)
+
+    def test_makes_an_incident_of_each_instance_where_that_is_asked_for(self):
+        judge = Judge(threshold="> 5", across="each")
+        judge.say("web-1:7", 9)
+
+        assert ["firing", "inactive"] == judge.say("web-2:7", 1)
+        assert ["web-1:7", "web-2:7"] == [one.labels["instance"] for one in judge.cells.values()]
+
+    def test_knows_nothing_of_an_instance_that_says_no_number(self):
+        judge = Judge(threshold="> 5")
+        judge.say("a", 9)
+
+        assert (["firing"], 9.0) == (judge.say("b", float("nan")), judge.cell.value)
+        assert ["not_a_number"] == judge.say("a", float("nan"))
+
+    def test_takes_one_that_does_not_say_who_it_is_for_all(self):
+        judge = Judge(threshold="> 5")
+        judge.say("a", 9)
+
+        assert ["inactive"] == judge.say("", 1)
+
+    def test_refuses_another_word(self):
+        with pytest.raises(ConfigError, match="across"):
+            RULES.build("threshold", {"metric": "queue", "threshold": 1, "across": "most"})
+
+
+class TestAnInstanceThatIsGone:
+    def test_counts_for_a_minute_more_where_it_spoke_each_second(self):
+        judge = Judge(threshold="> 5")
+        for _ in range(60):
+            judge.say("old", 9)
+        states = [judge.say("new", 1) for _ in range(70)]
+
+        assert 60 == states.index(["inactive"])
+        assert "new, the only instance" == judge.cell.text
+
+    def test_counts_for_all_of_the_silence_where_little_is_known_of_it(self):
+        judge = Judge(threshold="> 5", stale_after="100s")
+        judge.say("old", 9)
+        states = [judge.say("new", 1, seconds=10) for _ in range(20)]
+
+        assert 10 == states.index(["inactive"])
+
+    def test_counts_while_it_speaks_as_seldom_as_ever(self):
+        judge = Judge(threshold="> 5")
+        for _ in range(30):
+            judge.say("often", 1)
+        for _ in range(10):
+            judge.say("seldom", 9, seconds=0)
+            states = [judge.say("often", 1) for _ in range(90)]
+
+        assert [["firing"]] * 90 == states
+
+    def test_is_replaced_at_once_by_one_of_its_name(self):
+        judge = Judge(threshold="> 5")
+        for told in [("web-1:1", 9), ("web-2:1", 1)]:
+            judge.say(*told)
+
+        assert ["inactive"] == judge.say("web-1:1", 1)
+
+    def test_leaves_nothing_behind_however_many_there_were(self):
+        judge = Judge(threshold="> 5")
+        for number in range(1_000):
+            judge.say(f"web:{number}", 1, seconds=0.1)
+
+        assert len(msgspec.json.encode(judge.cell)) < 10_000
+
+    def test_of_an_older_agents_notes_counts_no_more(self):
+        judge = Judge(threshold="> 5", memory=OLD)
+
+        assert ["inactive"] == judge.say("a", 1)
+        assert ["inactive"] == judge.say("b", 1)
+
+
+class TestTwoProcesses:
+    async def test_that_tell_one_gauge_are_one_incident_that_does_not_end(self, agent):
+        plan = agent._plan.locations
+        plan.config.write_text(CONFIG)
+        await agent.services.reload()
+        where = {**os.environ, "QMON_SOCKET": str(plan.socket)}
+        for value in ("9", "1"):
+            run = [sys.executable, "-c", PROGRAM, value]
+            await asyncio.to_thread(subprocess.run, run, check=True, env=where)
+        await agent.parts.judged.walk.drain()
+
+        [standing] = agent.parts.judged.alerting.standings()
+        assert ("firing", 9.0) == (standing.state, standing.value)
