@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -23,7 +23,15 @@ from .watch import Watch
 from .watches import Watches
 
 Kind = Literal["ack", "unack", "assign", "comment", "comment_public", "snooze", "resolve", "split"]
-Close = Callable[[Watch, str], None]
+BY_HAND = "resolved_by_hand"
+
+
+class Close(Protocol):
+    """Ends what an instance of an alert has."""
+
+    def __call__(self, watch: Watch, instance: str, *, reason: str) -> None: ...
+
+
 _REASONS = {
     "ack": ACKNOWLEDGED,
     "unack": "unacknowledged",
@@ -87,6 +95,18 @@ class Care:
                 self._firing.tell(affected, reason=_REASONS[deed.kind], text=_said(deed))
             return self._written(incident)
 
+    def resolve(self, incident: str, *, reason: str = BY_HAND) -> bool:
+        """End it, and all that it is merged with; no where none of this id fires, or on no disk."""
+        with self._lock:
+            survivor = self._books.episodes.survivor_of(incident)
+            affected = self._firing.find(survivor)
+            if affected is None:
+                return False
+            deed = Deed(kind="resolve")
+            self._remark(survivor, deed)
+            self._end(affected, deed, reason=reason)
+            return self._books.write(self._clock.now())
+
     def merge(self, into: str, others: Sequence[str], *, by: str = "") -> list[str]:
         """Tell and handle these as one; the answer is what is merged into it, on disk by then.
 
@@ -116,14 +136,14 @@ class Care:
                 self._firing.tell(affected, reason=reason)
         return self._merging.look()
 
-    def _end(self, affected: Affected, deed: Deed) -> None:
+    def _end(self, affected: Affected, deed: Deed, *, reason: str = BY_HAND) -> None:
         """With all that is merged into it."""
         for name in self._books.episodes.members_of(affected.cell.incident):
             member = self._firing.find(name)
             if member is not None:
                 self._remark(name, deed)
-                self._close(member.watch, member.instance)
-        self._close(affected.watch, affected.instance)
+                self._close(member.watch, member.instance, reason=reason)
+        self._close(affected.watch, affected.instance, reason=reason)
 
     def _remark(self, incident: str, deed: Deed) -> None:
         now, before = self._clock.now(), self._books.handling(incident)

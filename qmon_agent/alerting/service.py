@@ -261,8 +261,14 @@ class AlertService:
             return [standing for watch in self._watches for standing in standings(watch)]
 
     def resolve(self, incident: str, *, reason: str = "resolved_by_hand") -> bool:
-        """End an incident; no if there is none of this id. A breach begins another."""
+        """End an incident, and all that it is merged with; no if there is none of this id.
+
+        A breach begins another.
+        """
         with self._lock:
+            if self.care.resolve(incident, reason=reason):
+                return True
+            # One that is pending still.
             for watch in self._watches:
                 for instance, cell in watch.cells.items():
                     if cell.incident == incident and cell.episode.state != "inactive":
@@ -272,7 +278,7 @@ class AlertService:
 
     # What follows is called with the lock held.
 
-    def _resolve(self, watch: Watch, instance: str, *, reason: str = "resolved_by_hand") -> None:
+    def _resolve(self, watch: Watch, instance: str, *, reason: str) -> None:
         self._endings.resolve(watch, instance, reason=reason)
         self._follow(self._clock.now())
 

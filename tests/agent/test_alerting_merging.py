@@ -201,6 +201,17 @@ class TestHandling:
         assert ["inactive", "inactive"] == [desk.state("db"), desk.state("web")]
         assert ["firing", "resolved"] == desk.told("db") == desk.told("web")
 
+    @pytest.mark.parametrize("name", ["db", "web"])
+    def test_resolves_all_where_the_service_is_embedded_too(self, desk, name):
+        desk.merge("db", "web")
+        resolved = desk.service.resolve(desk.ids[name])
+        desk.pass_by(11)
+
+        assert resolved
+        assert ["inactive", "inactive"] == [desk.state("db"), desk.state("web")]
+        assert ["firing", "resolved"] == desk.told("db") == desk.told("web")
+        assert "resolve" in [each["kind"] for each in desk.shown("web")["remarks"]]
+
 
 class TestSplitting:
     def test_lets_it_be_told_again(self, desk):
