@@ -206,9 +206,10 @@ def rule_tests():
 
 def rule_test_tables():
     """The tables of such a file, as they are written there, and the records they are."""
+    from qmon_agent.app.rule_acts import Deeds
     from qmon_agent.app.rule_cases import Case, Expected, Series
 
-    return (("[[tests]]", Case), ("series", Series), ("expect", Expected))
+    return (("[[tests]]", Case), ("series", Series), ("input", Deeds), ("expect", Expected))
 
 
 # ---------------------------------------------------------------- errors

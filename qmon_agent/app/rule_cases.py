@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from qmon_agent.app.rule_acts import Act, act_of, is_act
 from qmon_agent.app.rules_read import LeftOut, alerts_in
 from qmon_agent.domain.catalog import SEVERITIES
 from qmon_agent.domain.clock import SECOND
@@ -76,7 +77,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Metrics that come in, sample by sample."""
     input: tuple[dict[str, Any], ...] = ()
     """Signals that come in, as `{ at = "2m", service = "shop", error = { type = "Boom" } }`;
-    `{ advance = "30s" }` lets time pass."""
+    `{ advance = "30s" }` lets time pass, and `{ resolve = "Boom" }` is what somebody does."""
     expect: tuple[Expected, ...] = ()
     """Every alert that fires, once for each time; one that is not listed fails the test."""
     interval: str | float = "15s"
@@ -89,10 +90,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What comes in at a moment since the beginning of the test."""
+    """What comes in at a moment since the beginning of the test, or what somebody does then."""
 
     at: int
-    put: Put
+    put: Put = Put()
+    act: Act | None = None
 
 
 class RuleCase:
@@ -143,6 +145,9 @@ class RuleCase:
             if "at" in said:
                 at = self._duration(said.pop("at"), f"{here}.at")
             try:
+                if is_act(said):
+                    self._told.append(Told(at, act=act_of(said, here, self._names)))
+                    continue
                 for put in puts_of(said, here):
                     at += put.advance
                     if put.signals:

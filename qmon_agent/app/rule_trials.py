@@ -12,6 +12,7 @@ import msgspec
 
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.alerting.service import AlertService
+from qmon_agent.app.rule_acts import do
 from qmon_agent.app.rule_cases import Expected, RuleCase, Told
 from qmon_agent.domain.clock import SECOND, HandClock
 from qmon_agent.domain.durations import parse_duration, print_duration
@@ -86,7 +87,7 @@ def run_case(ready: RuleCase, alerts: Sequence[AlertOptions]) -> RuleOutcome:
         try:
             service = AlertService(store, channels=(_CHANNEL,), clock=clock)
             service.declare(alerts)
-            _live(ready, service, clock)
+            undone = _live(ready, service, clock)
             service.checkpoint()
             fired = (*_fired(store, ready.start),)
             judged = frozenset(standing.alert for standing in service.standings())
@@ -94,7 +95,7 @@ def run_case(ready: RuleCase, alerts: Sequence[AlertOptions]) -> RuleOutcome:
             store.close()
     return RuleOutcome(
         name=ready.case.name,
-        differences=(*_differences(ready.case.expect, fired),),
+        differences=(*undone, *_differences(ready.case.expect, fired)),
         fired=fired,
         judged=judged,
     )
@@ -114,19 +115,24 @@ def coverage(alerts: Sequence[AlertOptions], outcomes: Sequence[RuleOutcome]) ->
     ]
 
 
-def _live(ready: RuleCase, service: AlertService, clock: HandClock) -> None:
-    for at, told in groupby(ready.told, key=lambda each: each.at):
-        moment = ready.start + at
+def _live(ready: RuleCase, service: AlertService, clock: HandClock) -> list[Difference]:
+    """The answer is what somebody was to do, and could not."""
+    undone: list[Difference] = []
+    for at, of in groupby(ready.told, key=lambda each: each.at):
+        moment, told = ready.start + at, [*of]
         _wait(service, clock, moment)
-        batches = [*_batches([*told], moment)]
+        batches = [*_batches(told, moment)]
         for number, batch in enumerate(batches):
             # Just before the moment: who asks at it, asks when all of it has come.
             time = moment - len(batches) + number
             service.observe(msgspec.structs.replace(batch, time=time))
         service.tick(moment)
+        done = (do(each.act, service, at=print_duration(at)) for each in told if each.act)
+        undone += [each for each in done if each is not None]
     end = ready.start + ready.lasts
     _wait(service, clock, end)
     service.tick(end)
+    return undone
 
 
 def _wait(service: AlertService, clock: HandClock, until: int) -> None:
@@ -140,6 +146,8 @@ def _batches(told: Sequence[Told], moment: int) -> Iterator[Observed]:
     """One for each who speaks at a moment."""
     by_speaker: dict[tuple[str, str, str, str], dict[str, list[Any]]] = {}
     for each in told:
+        if each.act is not None:
+            continue
         who, kind = each.put.resource, each.put.kind
         speaker = (who.service, who.environment, who.release, instance_of(who))
         of = by_speaker.setdefault(speaker, {})

@@ -343,3 +343,64 @@ class TestCommand:
 
     def test_exits_with_3_for_a_file_that_is_wrong(self, tmp_path):
         assert 3 == run(tmp_path / "none.toml")[0]
+
+
+PEOPLE = """
+[[alerts]]
+name = "new"
+rule = "new_error"
+options = { lasts = "1h" }
+
+[[alerts]]
+name = "again"
+rule = "regression"
+"""
+
+
+class TestPeople:
+    """Errors of a kind at ten seconds, one minute, and two minutes; somebody acts in between."""
+
+    BOOM = 'service = "{}", error = { type = "Boom", grouping = "g" } }'
+
+    def tried(self, tried, act, *, expect, service="shop"):
+        boom = self.BOOM.replace("{}", service)
+        came = f'{{ at = "10s", {boom}, {{ at = "1m", {act} }}, {{ at = "2m", {boom}'
+        return tried(f"input = [{came}]\nexpect = [{expect}]", PEOPLE)
+
+    def test_who_resolve_make_a_regression_of_what_comes_again(self, tried):
+        expect = """
+          { alert = "new", fires = "10s", resolves = "1m" },
+          { alert = "again", fires = "2m", resolves = false },"""
+
+        assert self.tried(tried, 'resolve = "new"', expect=expect).passed
+
+    def test_who_acknowledge_end_nothing(self, tried):
+        expect = '{ alert = "new", fires = "10s", resolves = false }'
+
+        assert self.tried(tried, 'ack = "new", by = "ann"', expect=expect).passed
+
+    def test_are_about_what_has_the_labels(self, tried):
+        expect = '{ alert = "new", resolves = "1m" }, { alert = "again" }'
+        act = 'resolve = "new", labels = { service = "sh*" }'
+
+        assert self.tried(tried, act, expect=expect).passed
+        assert not self.tried(tried, act, expect=expect, service="bank").passed
+
+    def test_cannot_resolve_what_does_not_fire(self, tried):
+        expect = '{ alert = "new", fires = "10s", resolves = false }'
+        outcome = self.tried(tried, 'resolve = "again"', expect=expect)
+
+        (undone,) = outcome.differences
+        assert "at 1m somebody was to resolve it, and it did not fire" == undone.expected["text"]
+
+    @pytest.mark.parametrize(
+        ("act", "words"),
+        [
+            ('resolve = "nwe"', "did you mean 'new'"),
+            ('resolve = "new", ack = "new"', "says one alert"),
+            ('ack = "new", whose = "x"', "whose"),
+        ],
+    )
+    def test_do_only_what_is_known(self, tried, act, words):
+        with pytest.raises(ConfigError, match=words):
+            self.tried(tried, act, expect="")
