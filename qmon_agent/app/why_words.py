@@ -8,11 +8,16 @@ from typing import Any
 
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.notices import STORM
-from qmon_agent.store.state.ledger import HELD
+from qmon_agent.store.state.ledger import HELD, SUPERSEDED
 
 Document = Mapping[str, Any]
 _ACTIVE = {"firing", "recovering"}
 _SAYS = {"firing": "that it fires", "resolved": "that it is over", "acknowledged": "who is on it"}
+_OUTDATED = {
+    "over": "it was over before it could be told",
+    "newer": "before it could be told, a newer message said how it stands",
+    "unheard": "nobody there had heard that it began",
+}
 
 
 def incident_answers(told: Document, channel: str) -> Iterator[str]:
@@ -100,10 +105,8 @@ def _sent(message: Document, way: str) -> str:
     if message["status"] == "sent":
         late = f", at attempt {tries}" if tries > 1 else ""
         return f"{who}: told {says} at {when(message['sent_at'])}{group}{late}"
-    if message["status"] == "dead":
-        return f"{who}: was not told {says}{group}: {_trouble(message)}"
-    if message["status"] == HELD:
-        return f"{who}: was not told {says}{group}: {_held(message['detail'])}"
+    if message["status"] in _UNTOLD:
+        return f"{who}: was not told {says}{group}: {_UNTOLD[message['status']](message)}"
     if message["status"] == "leased":
         return f"{who}: is being told {says}{group}"
     tried = f"attempt {tries} failed: {_trouble(message)}; " if tries else ""
@@ -112,8 +115,8 @@ def _sent(message: Document, way: str) -> str:
     return f"{who}: is to be told {says}{group}; {tried}next {due}, until {last}"
 
 
-def _held(detail: str) -> str:
-    since = detail.removeprefix(f"{STORM}:")
+def _held(message: Document) -> str:
+    since = message["detail"].removeprefix(f"{STORM}:")
     if since.isdigit():
         return f"it was held by the storm brake ({STORM}), since {when(int(since))}"
     return f"that it began was held by the storm brake ({STORM})"
@@ -122,6 +125,13 @@ def _held(detail: str) -> str:
 def _trouble(message: Document) -> str:
     detail = message["detail"] or (message["tries"][-1]["detail"] if message["tries"] else "")
     return str(detail or "no reason was given")
+
+
+def _outdated(message: Document) -> str:
+    return f"{_OUTDATED.get(message['detail'], message['detail'])} ({SUPERSEDED})"
+
+
+_UNTOLD = {"dead": _trouble, HELD: _held, SUPERSEDED: _outdated}
 
 
 def _meant(told: Document) -> Sequence[str]:

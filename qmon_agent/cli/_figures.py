@@ -100,6 +100,7 @@ def _flapper(one: Document) -> str:
 
 def _channel(one: Document) -> str:
     told = f"{one['channel']}: {one['sent']} arrived, {one['dead']} given up"
+    told += f", {one['superseded']} outdated" if one["superseded"] else ""
     return f"{told}, {one['waiting']} waiting, {_times(one['latency'])}"
 
 

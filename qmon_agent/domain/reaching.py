@@ -36,6 +36,11 @@ class Course:
         self.is_over = False
         """Whether its time was up, and it was ended for that."""
 
+    @property
+    def has_said_nothing(self) -> bool:
+        """Whether there was no connection yet by which anything could have arrived."""
+        return self.stage in {"connecting", "tls"}
+
 
 def words_of(problem: BaseException, course: Course, *, limit_s: float) -> str:
     """What went wrong; nothing where only the type of what was raised would say it."""

@@ -44,6 +44,7 @@ _MEANINGS = {
     "notify_failures": "Messages of alerts that did not arrive at once, by channel and error.",
     "notify_links_missed": "Messages of alerts that went without links, by error.",
     "notify_sent": "Messages of alerts that arrived, by channel.",
+    "notify_superseded": "Messages of alerts that were outdated before they could be told.",
     "otlp_rejected": "Records of OpenTelemetry that could not be kept, by lane.",
     "probe_checks": "How often a probe looked, by probe and what it found.",
     "problems": "How many things are wrong just now; `qmon-agent status` names them.",

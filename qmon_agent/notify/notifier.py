@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, Protocol, TypeVar
 
@@ -14,7 +15,7 @@ from qmon_agent.domain.clock import SECOND, Clock, SystemClock
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.domain.notices import Notice
 from qmon_agent.domain.pulses import Pulse
-from qmon_agent.store.state.outbox import Leased, Settled
+from qmon_agent.store.state.sendings import Leased, Settled
 from qmon_agent.vitals import Vitals
 
 from .channels import Channel, Delivery
@@ -27,14 +28,19 @@ T = TypeVar("T")
 
 STORE_PAUSE_S = 1.0
 LONGEST_SLEEP_S = 30.0
+_AWAY = 3
+"""So many attempts in vain, one after the other, and a receiver was away."""
 _PATIENCE_S = 60.0  # beyond a channel's own time: for a state store that is busy
 
 
 class Outbox(Protocol):
     """Where messages wait. Every call is one transaction; called from threads."""
 
+    def pass_over(self, channel: str) -> int: ...
     def lease(self, channel: str, *, owner: str, until: int, limit: int = 10) -> list[Leased]: ...
     def settle(self, leased: Leased, became: Settled) -> bool: ...
+    def give_back(self, unsent: Sequence[Leased]) -> None: ...
+    def hurry(self, channel: str) -> int: ...
     def release(self, owner: str) -> int: ...
     def bury_strangers(self, known: list[str]) -> int: ...
     def next_due(self, channel: str) -> int | None: ...
@@ -75,6 +81,7 @@ class AlertNotifier:
         self.pulses = {name: Pulse(longest_s) for name in channels}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._troubles: dict[str, str] = {}
+        self._in_vain = Counter[str]()
 
     def problems(self) -> Iterator[str]:
         """The channels whose last message did not arrive, and why."""
@@ -148,6 +155,8 @@ class AlertNotifier:
         return min(max((due - self._clock.now()) / SECOND, 0.001), LONGEST_SLEEP_S)
 
     async def _pass(self, name: str) -> int:
+        if outdated := await asyncio.to_thread(self._outbox.pass_over, name):
+            self._vitals.add("notify_superseded", outdated, channel=name)
         until = self._clock.now() + round(self._sending.lease_s * SECOND)
         leased = await asyncio.to_thread(
             self._outbox.lease,
@@ -156,12 +165,20 @@ class AlertNotifier:
             until=until,
             limit=self._sending.at_once,
         )
-        for each in leased:
-            self.pulses[name].begin()
-            await self._send(each)
-        return len(leased)
+        done = 0
+        try:
+            for each in leased:
+                self.pulses[name].begin()
+                done += 1
+                if not await self._send(each):
+                    break
+        finally:
+            # What has begun to fire meanwhile does not wait behind them.
+            if leased[done:]:
+                await surely(asyncio.to_thread(self._outbox.give_back, leased[done:]))
+        return done
 
-    async def _send(self, leased: Leased) -> None:
+    async def _send(self, leased: Leased) -> bool:
         started = time.perf_counter_ns()
         delivery = await self._attempt(leased)
         self._note(leased.channel, delivery)
@@ -173,6 +190,15 @@ class AlertNotifier:
         if not await surely(asyncio.to_thread(self._outbox.settle, leased, became)):
             self._vitals.add("notify_leases_lost", channel=leased.channel)
         self._vitals.add(f"notify_{became.status}", channel=leased.channel)
+        await self._note_presence(leased.channel, is_back=became.status == "sent")
+        return became.status == "sent"
+
+    async def _note_presence(self, channel: str, *, is_back: bool) -> None:
+        """What waits for a receiver that was away waits no longer, so that the worst is first."""
+        was_away = self._in_vain[channel] >= _AWAY
+        self._in_vain[channel] = 0 if is_back else self._in_vain[channel] + 1
+        if is_back and was_away:
+            await asyncio.to_thread(self._outbox.hurry, channel)
 
     def _note(self, channel: str, delivery: Delivery) -> None:
         if delivery.outcome == "delivered":

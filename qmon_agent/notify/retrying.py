@@ -7,7 +7,7 @@ from random import Random
 import msgspec
 
 from qmon_agent.domain.clock import SECOND
-from qmon_agent.store.state.outbox import Leased, Settled
+from qmon_agent.store.state.sendings import Leased, Settled
 
 from .channels import Delivery
 from .linking import Links
@@ -46,13 +46,16 @@ def settle_as(
             reference=delivery.reference[:MOST_REFERENCE],
         )
     if delivery.outcome == "refused":
-        return Settled(status="dead", at=now, detail=delivery.detail)
+        return Settled(status="dead", at=now, detail=delivery.detail, untold=delivery.untold)
     due_at = now + round(
         _wait_s(leased.attempts, delivery, sending=sending, chance=chance) * SECOND
     )
     if due_at >= leased.deadline:
-        return Settled(status="dead", at=now, detail=f"gave up at the deadline: {delivery.detail}")
-    return Settled(status="waiting", at=now, detail=delivery.detail, due_at=due_at)
+        detail = f"gave up at the deadline: {delivery.detail}"
+        return Settled(status="dead", at=now, detail=detail, untold=delivery.untold)
+    return Settled(
+        status="waiting", at=now, detail=delivery.detail, due_at=due_at, untold=delivery.untold
+    )
 
 
 def again_in_s(delivery: Delivery) -> float:

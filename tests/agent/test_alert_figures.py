@@ -12,7 +12,7 @@ from qmon_agent.domain.clock import SECOND, HandClock
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.settings import AlertOptions
 from qmon_agent.store.state import StateStore
-from qmon_agent.store.state.outbox import Settled
+from qmon_agent.store.state.sendings import Settled
 from qmon_sdk.protocol.signals import Point
 
 BEGAN = 1_780_009_200 * SECOND  # at eleven in the evening

@@ -120,6 +120,14 @@ class TestSchema:
         assert [("n3", "g1", "C1"), ("n4", "g2", "C1"), ("n5", "i1", "")] == told
         assert store.backup is not None
         store.close()
+        # What was tried may have arrived, and what fires is worth as much as it was bad.
+        assert [("n1", "firing", 3, 2), ("n3", "firing", 3, 0)] == read_again(old)
+
+
+def read_again(path):
+    asked = "SELECT key, says, weight, doubts - (status = 'leased') FROM outbox WHERE thread = 'g1'"
+    with closing(sqlite3.connect(path)) as state:
+        return state.execute(f"{asked} ORDER BY id").fetchall()
 
 
 def fill_with_0004(path):
@@ -129,7 +137,11 @@ def fill_with_0004(path):
     engine.dispose()
     groups = {"n1": "g1", "n2": "g2", "n3": "g1", "n4": "g2", "n5": ""}
     rows = [
-        (key, "mail" if key == "n5" else "pager", json.dumps({"group": group} if group else {}))
+        (
+            key,
+            "mail" if key == "n5" else "pager",
+            json.dumps({"group": group, "status": "firing", "severity": "critical"}),
+        )
         for key, group in groups.items()
     ]
     with closing(sqlite3.connect(path)) as old:
@@ -140,7 +152,7 @@ def fill_with_0004(path):
             "VALUES (?, 'i1', ?, ?, 1, 1, 9)",
             rows,
         )
-        old.execute("UPDATE outbox SET status = 'sent' WHERE key IN ('n1', 'n2')")
+        old.execute("UPDATE outbox SET status = 'sent', attempts = 2 WHERE key IN ('n1', 'n2')")
         old.execute("INSERT INTO threads VALUES ('i1', 'pager', 'C1', 1)")
         old.commit()
 

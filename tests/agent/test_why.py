@@ -21,7 +21,7 @@ from qmon_agent.domain.clock import SECOND, SystemClock
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.settings import AlertOptions
 from qmon_agent.settings.routing import RouteOptions, RoutingOptions
-from qmon_agent.store.state.outbox import Settled
+from qmon_agent.store.state.sendings import Settled
 from qmon_sdk.protocol.signals import Point
 
 HOT = AlertOptions(name="hot", metric="temp", threshold=5)
@@ -39,8 +39,8 @@ class Asked:
         self.alerting = judged.alerting
         self.alerting.tell(("pager",))
 
-    def point(self, value):
-        now = time.time_ns()
+    def point(self, value, *, ago_s=0):
+        now = time.time_ns() - ago_s * SECOND
         points = [Point(metric="temp", value=value, time=now)]
         self.judged.latest.note("shop", points)
         self.alerting.observe(Observed(service="shop", time=now, points=points))
@@ -110,6 +110,18 @@ class TestWhatWasSent:
         said = asked.why()
         assert 'pager (receiver pager, route {}/{service="shop"}): is to be told that' in said
         assert 'pager (receiver team, route {}/{alertname="hot"}): is to be told that' in said
+
+    def test_is_told_where_it_was_outdated_before_anybody_could_take_it(self, asked):
+        asked.point(6.0, ago_s=3_600)
+        incident = asked.incident()
+        asked.point(1.0, ago_s=3_599)
+
+        assert 2 == asked.judged.state.outbox.pass_over("pager")
+        said = asked.why(incident)
+        assert (
+            "was not told that it fires: it was over before it could be told (superseded)" in said
+        )
+        assert "told that it is over: nobody there had heard that it began (superseded)" in said
 
     def test_is_told_of_what_is_over(self, asked):
         asked.point(6.0)

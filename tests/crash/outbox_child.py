@@ -244,6 +244,8 @@ async def live(life):
         wall.heard = int(batch.position)
         await asyncio.sleep(0.005)
     alerts.checkpoint()
+    if life.lingers:
+        say(step="lived", about=[])
     while any(status in {"waiting", "leased"} for _, status in store.outbox.counts()):
         await asyncio.sleep(0.02)
     while life.lingers:

@@ -84,6 +84,9 @@ class Handler(BaseHTTPRequestHandler):
     def be_500(self, *_):
         self._answer(500)
 
+    def be_503(self, *_):
+        self._answer(503)
+
     def be_400(self, *_):
         self._answer(400, b"no such room")
 

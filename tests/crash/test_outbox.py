@@ -36,6 +36,8 @@ BEFORE_THE_HOUR_TWICE = datetime(2040, 10, 27, 23, 30, tzinfo=UTC)
 BEFORE_THE_HOUR_LEFT_OUT = datetime(2040, 3, 24, 23, 30, tzinfo=UTC)
 # Later than any clock here is set to: what ends in the story has not ended by the machine's.
 BEGIN = time.time_ns() + 10 * 3_600 * 10**9
+# So long ago that whatever waits has waited for long.
+LONG_AGO = time.time_ns() - 3_600 * 10**9
 
 
 def beside(name):
@@ -221,6 +223,64 @@ class TestTheStory:
             )
         ]
         assert min(told_of_known) >= begin + 15 * 10**9
+
+
+@pytest.mark.parametrize("tree", TREES)
+class TestAbsence:
+    """Receivers that are away while incidents come and go, and senders that are killed then."""
+
+    # While the first fires still, so that something is to be told in the end.
+    LENGTH = 25
+
+    def test_leaves_nothing_open_that_was_heard_and_tells_nothing_that_came_and_went(
+        self, nursery, tale, receiver, tree
+    ):
+        receiver.moods = {name: ["well"] for name in child.EVERY}
+        tale.be(tree=tree, begin=LONG_AGO, length=self.LENGTH)
+        # It has arrived, and nobody of ours knows.
+        assert -9 == tale.lived(nursery, step="after-send")[0]
+        receiver.moods = {name: ["503"] for name in child.EVERY}
+        self.live_through_it(nursery, tale)
+        receiver.moods = {name: ["well"] for name in child.EVERY}
+        assert -9 == tale.lived(nursery, step="after-send")[0]
+        assert (0, None) == tale.lived(nursery)
+
+        # The silence of the story is over by the machine's clock, so more is told than by others.
+        self.judge(tale)
+
+    def live_through_it(self, nursery, tale):
+        """All of the story, until somebody kills it."""
+        pid = nursery.begin(msgspec.structs.replace(tale.life, lingers=True))
+        assert "lived" == nursery.hear()["step"]
+        os.kill(pid, 9)
+        assert -9 == nursery.end()[0]
+
+    def judge(self, tale):
+        columns = "thread, channel, key, says, status, doubts, notice"
+        rows = tale.rows(f"SELECT {columns} FROM outbox ORDER BY id")
+        tale.expected()
+        assert tale.histories(tale.control_of(tale.life)) == tale.histories()
+        assert {"sent", "superseded"} == {row[4] for row in rows}
+        told = {row[2] for row in rows if row[2] in tale.receiver.accepted}
+        assert {row[2] for row in rows if row[4] == "sent"} <= told
+        assert told <= {row[2] for row in rows if row[4] == "sent" or row[5]}
+        threads = {row[:2]: [each for each in rows if each[:2] == row[:2]] for row in rows}
+        for letters in threads.values():
+            self.judge_thread(tale, letters, told)
+
+    def judge_thread(self, tale, letters, told):
+        over = {row[0] for row in tale.rows("SELECT id FROM incidents WHERE state = 'inactive'")}
+        _, _, key, says, *_, notice = letters[-1]
+        said = json.loads(notice)
+        about = {each["incident"] for each in said.get("members") or [said]}
+        heard = any(row[2] in told and row[3] == "firing" for row in letters)
+        if says == "resolved":
+            assert heard <= (key in told)
+        if about <= over and not any(row[5] for row in letters):
+            assert not heard
+            assert key not in told
+        if not about & over:
+            assert key in told
 
 
 @pytest.mark.parametrize("tree", TREES)

@@ -154,6 +154,9 @@ CREATE TABLE outbox (
     sent_at BIGINT DEFAULT '0' NOT NULL,
     detail TEXT DEFAULT '' NOT NULL,
     thread TEXT DEFAULT '' NOT NULL,
+    says VARCHAR(64) DEFAULT '' NOT NULL,
+    weight INTEGER DEFAULT '0' NOT NULL,
+    doubts INTEGER DEFAULT '0' NOT NULL,
     CONSTRAINT pk_outbox PRIMARY KEY (id),
     CONSTRAINT uq_outbox_key UNIQUE ("key"),
     CONSTRAINT fk_outbox_incident FOREIGN KEY(incident) REFERENCES incidents (id)

@@ -40,7 +40,7 @@ LETTERS = st.lists(
         Letter,
         incident=st.sampled_from("ab"),
         channel=st.sampled_from(["chat", "phone"]),
-        status=st.sampled_from(["sent", "dead", "waiting"]),
+        status=st.sampled_from(["sent", "dead", "waiting", "superseded"]),
         created_at=MOMENTS,
         sent_at=MOMENTS,
         attempts=st.integers(0, 3),
@@ -114,7 +114,9 @@ class TestFigures:
         assert told.fired == sum(each.fired for each in told.trend)
         assert told.fired == sum(each.fired for each in told.alerts)
         assert told.fired == told.time_to_detect.count
-        assert len(written) == sum(c.sent + c.dead + c.waiting for c in told.channels)
+        assert len(written) == sum(
+            c.sent + c.dead + c.waiting + c.superseded for c in told.channels
+        )
         assert sum(c.sent for c in told.channels) == sum(each.sent for each in told.trend)
 
     @given(LIVES, LETTERS, st.randoms())

@@ -7,7 +7,7 @@ The reference says what each of them is made of.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
@@ -22,6 +22,7 @@ HOUR_NS, DAY_NS = 3_600 * SECOND, 86_400 * SECOND
 HOURLY_UP_TO_NS = 3 * DAY_NS
 MOST_FLAPPERS = 10
 _HALF = 0.5
+_DONE = ("sent", "dead", "held", "superseded")
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,8 @@ class ChannelFigures(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     sent: int
     dead: int
+    superseded: int
+    """Outdated before they could be told, and so left unsaid."""
     waiting: int
     attempts: int
     latency: Times
@@ -254,13 +257,13 @@ def _channels(told: Iterable[Letter]) -> tuple[ChannelFigures, ...]:
 
 def _channel(name: str, own: Sequence[Letter]) -> ChannelFigures:
     sent = [each for each in own if each.status == "sent"]
-    dead = sum(each.status == "dead" for each in own)
-    held = sum(each.status == "held" for each in own)
+    count = Counter(each.status for each in own)
     return ChannelFigures(
         channel=name,
         sent=len(sent),
-        dead=dead,
-        waiting=len(own) - len(sent) - dead - held,
+        dead=count["dead"],
+        superseded=count["superseded"],
+        waiting=len(own) - sum(count[word] for word in _DONE),
         attempts=sum(each.attempts for each in own),
         latency=times(each.sent_at - each.created_at for each in sent),
     )

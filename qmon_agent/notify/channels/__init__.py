@@ -14,13 +14,16 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """How a sending went: `delivered`, `retry` (may be tried again), or `refused` (never will).
 
     `detail` is shown to people and kept: no secrets. `reference` is what the service calls the
-    message; it is kept with the incident, and later messages about it bring it along.
+    message; it is kept with the incident, and later messages about it bring it along. `untold` says
+    that surely nobody has it, as where there was no connection: who may have heard that something
+    fires hears that it is over, and who surely has not does not.
     """
 
     outcome: Literal["delivered", "retry", "refused"]
     detail: str = ""
     retry_after_s: float = 0.0
     reference: str = ""
+    untold: bool = False
 
 
 DELIVERED = Delivery(outcome="delivered")

@@ -23,6 +23,8 @@ from . import Delivery
 
 # The service's fault or its wish, so it may pass; so is every 5xx.
 _TRY_AGAIN = frozenset({408, 425, 429})
+# By these it has taken nothing; after another it may have, and only not said so.
+_UNTOLD = frozenset({401, 403, 408, 425, 429, 503})
 # A person has to change a token; until then the message waits, as long as it would anyhow.
 _FOR_A_PERSON = {401: "look at the token", 403: "look at the token and its rights"}
 _SAYS_WHY = ("message", "error", "description", "detail", "errors")
@@ -122,11 +124,13 @@ class HttpChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def _judged(self, call: Call, answer: Answer, message: Message) -> Delivery:
         status = answer.status
         detail = f"{_host(call.url)}: HTTP {status}{said_by(answer)}"
+        untold = status in _UNTOLD
         if status in _TRY_AGAIN | self.TRY_AGAIN or status >= 500:  # noqa: PLR2004 - its fault, so it may pass
             wait_s = self.wait_s(answer, message)
-            return Delivery(outcome="retry", detail=detail, retry_after_s=wait_s)
+            return Delivery(outcome="retry", detail=detail, retry_after_s=wait_s, untold=untold)
         if status in _FOR_A_PERSON:
-            return Delivery(outcome="retry", detail=f"{detail}; {_FOR_A_PERSON[status]}")
+            detail = f"{detail}; {_FOR_A_PERSON[status]}"
+            return Delivery(outcome="retry", detail=detail, untold=untold)
         return Delivery(outcome="refused", detail=detail)
 
     def _called(self, call: Call) -> Answer:
@@ -162,7 +166,9 @@ class HttpChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 # Its own words have the whole address in them, which is a secret of many services.
                 said = words_of(error, adapter.course, limit_s=self.timeout_s)
                 detail = f"{_host(call.url)}: {said or type(error).__name__}"
-                raise Unsent(Delivery(outcome="retry", detail=detail)) from None
+                untold = adapter.course.has_said_nothing
+                delivery = Delivery(outcome="retry", detail=detail, untold=untold)
+                raise Unsent(delivery) from None
 
     def _hidden(self, detail: str) -> str:
         """Services that repeat what they were told give away no secret of ours."""

@@ -99,11 +99,12 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             return self._no(min(codes), *next(iter(error.recipients.values()))[1:])
         except SMTPAuthenticationError as error:
             detail = f"{self.host}: {error.smtp_code}; look at `user` and `password`"
-            return Delivery(outcome="retry", detail=detail)
+            return Delivery(outcome="retry", detail=detail, untold=True)
         except SMTPResponseException as error:
             return self._no(error.smtp_code, error.smtp_error)
         except (SMTPException, OSError) as error:
-            return Delivery(outcome="retry", detail=f"{self.host}: {self._words(error, course)}")
+            detail = f"{self.host}: {self._words(error, course)}"
+            return Delivery(outcome="retry", detail=detail, untold=course.has_said_nothing)
         detail = f"not to {', '.join(refused)}" if refused else ""
         reference = message.reference or str(mail["message-id"])
         return Delivery(outcome="delivered", detail=detail, reference=reference)
@@ -111,7 +112,9 @@ class EmailChannel(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def _no(self, code: int, said: bytes | str) -> Delivery:
         words = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
         detail = f"{self.host}: {code} {clean(words, 200)}"
-        return Delivery(outcome="refused" if code >= _FOR_EVER else "retry", detail=detail)
+        # It has said no to it, and so has not taken it.
+        is_final = code >= _FOR_EVER
+        return Delivery(outcome="refused" if is_final else "retry", detail=detail, untold=True)
 
     def _words(self, error: Exception, course: Course) -> str:
         patience = _PATIENCE if course.is_over else 1

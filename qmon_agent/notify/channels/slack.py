@@ -27,6 +27,7 @@ _FOR_A_PERSON = frozenset(
         *("missing_scope", "no_permission", "not_in_channel", "channel_not_found", "is_archived"),
     }
 )
+_UNTOLD = _FOR_A_PERSON | {"ratelimited", "rate_limited"}
 _GONE = frozenset({"message_not_found", "channel_not_found"})
 _CLOSED = frozenset({"cant_update_message", "edit_window_closed"})
 # What Slack says where it cannot fetch a picture, and to other faults of ours as well.
@@ -113,7 +114,8 @@ class SlackChannel(HttpChannel, kw_only=True, forbid_unknown_fields=True):
             return answer
         may_pass = error in _PASSING | _FOR_A_PERSON or not said
         outcome: Any = "retry" if may_pass else "refused"
-        raise Unsent(Delivery(outcome=outcome, detail=f"{name}: {error}"))
+        untold = error in _UNTOLD
+        raise Unsent(Delivery(outcome=outcome, detail=f"{name}: {error}", untold=untold))
 
 
 def content_of(message: Message) -> dict[str, Any]:

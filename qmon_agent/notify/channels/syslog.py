@@ -55,7 +55,8 @@ class SyslogChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             await asyncio.to_thread(self._give, line, course)
         except OSError as error:
             said = words_of(error, course, limit_s=self.timeout_s) or type(error).__name__
-            return Delivery(outcome="retry", detail=f"{self.address}: {said}")
+            untold = course.has_said_nothing
+            return Delivery(outcome="retry", detail=f"{self.address}: {said}", untold=untold)
         return DELIVERED
 
     def _place(self) -> tuple[str, int]:

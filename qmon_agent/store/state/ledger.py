@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-WAITING, HELD = "waiting", "held"
+WAITING, HELD, SUPERSEDED = "waiting", "held", "superseded"
+"""Superseded: outdated before it could be told, for the reason in `detail`."""
 
 
 class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
-    Connection,
+    Row,
     and_,
+    case,
     delete,
     exists,
     func,
@@ -23,46 +25,13 @@ from qmon_agent.domain.incidents import ACTIVE
 from qmon_agent.domain.notices import Notice
 
 from .database import Database, record
-from .dialects import upsert
-from .ledger import HELD
-from .tables import DELIVERIES, INCIDENTS, OUTBOX, THREADS
+from .ledger import HELD, SUPERSEDED
+from .passing_over import AT_ONCE, OPEN, candidates, pass_over
+from .sendings import Leased, Settled, remember, with_surroundings
+from .tables import DELIVERIES, INCIDENTS, OUTBOX
 
-OPEN = ("waiting", "leased")
-OTHERS_COUNTED = 1_000
 HELD_READ = 10_000
 """So many messages that are held are looked into, the newest."""
-
-
-class Leased(msgspec.Struct, frozen=True, kw_only=True):
-    """One message that is ours to send until the lease ends; `attempts` counts this one.
-
-    `thread` is its incident, or the group of one route that it is about; `reference` is what the
-    channel called an earlier message of it; `others` counts what else of its alert fires now, up
-    to 1,000.
-    """
-
-    id: int
-    key: str
-    incident: str
-    thread: str = ""
-    channel: str
-    notice: str
-    created_at: int
-    deadline: int
-    attempts: int
-    reference: str = ""
-    others: int = 0
-
-
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one attempt: `sent`, `dead`, or `waiting` to be tried again at `due_at`."""
-
-    status: str
-    at: int
-    duration_ns: int = 0
-    detail: str = ""
-    due_at: int = 0
-    reference: str = ""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,12 +68,15 @@ class Outbox:
         self._database = database
 
     def lease(self, channel: str, *, owner: str, until: int, limit: int = 10) -> list[Leased]:
-        """Take due messages of a channel; of one thread only the oldest that is open."""
+        """Take due messages of a channel: what fires first, the worst of it before the rest.
+
+        Of one thread only the oldest that is open.
+        """
         now = self._database.clock.now()
         due = (
             select(OUTBOX.c.id)
             .where(OUTBOX.c.channel == channel, _takeable(now), ~_earlier_is_open())
-            .order_by(OUTBOX.c.id)
+            .order_by(*_BY_WHAT_MATTERS)
             .limit(limit)
         )
         taken = (
@@ -115,12 +87,48 @@ class Outbox:
                 leased_by=owner,
                 leased_until=until,
                 attempts=OUTBOX.c.attempts + 1,
+                # Until it is known that this one did not arrive, it may have.
+                doubts=OUTBOX.c.doubts + 1,
             )
-            .returning(*_OF_MESSAGE)
+            .returning(*_OF_MESSAGE, OUTBOX.c.says, OUTBOX.c.weight)
         )
         with self._database.writing() as connection:
-            found = [record(Leased, row) for row in connection.execute(taken)]
-            return _with_surroundings(connection, sorted(found, key=lambda each: each.id))
+            found = sorted(connection.execute(taken).all(), key=_order_of)
+            return with_surroundings(connection, [record(Leased, row) for row in found])
+
+    def pass_over(self, channel: str) -> int:
+        """Keep back what is outdated, as after its receiver was away for long; how many."""
+        now, after, count = self._database.clock.now(), "", 0
+        while True:
+            with self._database.reading() as connection:
+                threads = candidates(connection, channel, now=now, after=after)
+            if threads:
+                with self._database.writing() as connection:
+                    count += pass_over(connection, channel, threads, now=now)
+            if len(threads) < AT_ONCE:
+                return count
+            after = threads[-1]
+
+    def give_back(self, unsent: Sequence[Leased]) -> None:
+        """As if these had never been leased: nobody has begun to send them."""
+        with self._database.writing() as connection:
+            for each in unsent:
+                values = {
+                    "status": "waiting",
+                    "leased_until": 0,
+                    "attempts": OUTBOX.c.attempts - 1,
+                    "doubts": OUTBOX.c.doubts - 1,
+                }
+                connection.execute(update(OUTBOX).where(_is_ours(each)).values(values))
+
+    def hurry(self, channel: str) -> int:
+        """Wait no longer with what was tried in vain, as its receiver is back; how many."""
+        now = self._database.clock.now()
+        waits = and_(
+            OUTBOX.c.channel == channel, OUTBOX.c.status == "waiting", OUTBOX.c.due_at > now
+        )
+        with self._database.writing() as connection:
+            return connection.execute(update(OUTBOX).where(waits).values(due_at=now)).rowcount
 
     def settle(self, leased: Leased, became: Settled) -> bool:
         """Write down an attempt; no when somebody else has leased the message since."""
@@ -130,13 +138,8 @@ class Outbox:
             "due_at": became.due_at or became.at,
             "leased_until": 0,
             "sent_at": became.at if became.status == "sent" else 0,
+            "doubts": OUTBOX.c.doubts - int(became.untold),
         }
-        # The count of attempts is the fence: whoever leases later has a higher one.
-        ours = and_(
-            OUTBOX.c.id == leased.id,
-            OUTBOX.c.attempts == leased.attempts,
-            OUTBOX.c.status == "leased",
-        )
         attempt = {
             "outbox": leased.id,
             "attempt": leased.attempts,
@@ -146,11 +149,14 @@ class Outbox:
             "detail": became.detail,
         }
         with self._database.writing() as connection:
-            settled = connection.execute(update(OUTBOX).where(ours).values(values)).rowcount == 1
+            settled = (
+                connection.execute(update(OUTBOX).where(_is_ours(leased)).values(values)).rowcount
+                == 1
+            )
             if settled:
                 connection.execute(insert(DELIVERIES).values(attempt))
             if settled and became.reference:
-                _remember(connection, leased, became)
+                remember(connection, leased, became)
         return settled
 
     def release(self, owner: str) -> int:
@@ -210,8 +216,11 @@ class Outbox:
             return {(row[0], row[1]): row[2] for row in connection.execute(counted)}
 
     def forget(self, before: int) -> int:
-        """Delete what was sent, held or died before this moment, with its attempts; how many."""
-        old = and_(OUTBOX.c.status.in_(("sent", "dead", "held")), OUTBOX.c.created_at < before)
+        """Delete what was sent, unsaid or died before this moment, with its attempts; how many."""
+        done = OUTBOX.c.status.in_(("sent", "dead", HELD, SUPERSEDED))
+        # Of what fires still it has to be known whether anybody has heard of it.
+        fires = exists().where(INCIDENTS.c.id == OUTBOX.c.incident, INCIDENTS.c.state.in_(ACTIVE))
+        old = and_(done, OUTBOX.c.created_at < before, ~fires)
         with self._database.writing() as connection:
             of_old = DELIVERIES.c.outbox.in_(select(OUTBOX.c.id).where(old))
             connection.execute(delete(DELIVERIES).where(of_old))
@@ -221,55 +230,24 @@ class Outbox:
 _OF_MESSAGE = [
     OUTBOX.c[name] for name in Leased.__struct_fields__ if name not in {"reference", "others"}
 ]
+_BY_WHAT_MATTERS = (
+    case((OUTBOX.c.says == "firing", 0), else_=1),
+    OUTBOX.c.weight.desc(),
+    OUTBOX.c.id,
+)
 
 
-def _remember(connection: Connection, leased: Leased, became: Settled) -> None:
-    thread = {
-        "incident": leased.incident,
-        "channel": leased.channel,
-        "thread": leased.thread,
-        "reference": became.reference,
-        "updated_at": became.at,
-    }
-    upsert(connection, THREADS, [thread], keys=["incident", "channel", "thread"])
+def _order_of(row: Row[Any]) -> tuple[bool, int, int]:
+    return row.says != "firing", -row.weight, row.id
 
 
-def _with_surroundings(connection: Connection, leased: list[Leased]) -> list[Leased]:
-    """What is known of their incidents: earlier messages, and others that fire."""
-    if not leased:
-        return []
-    incidents = [each.incident for each in leased]
-    threads = select(THREADS.c.incident, THREADS.c.thread, THREADS.c.reference).where(
-        THREADS.c.channel == leased[0].channel, THREADS.c.incident.in_(incidents)
+def _is_ours(leased: Leased) -> ColumnElement[bool]:
+    # The count of attempts is the fence: whoever leases later has a higher one.
+    return and_(
+        OUTBOX.c.id == leased.id,
+        OUTBOX.c.attempts == leased.attempts,
+        OUTBOX.c.status == "leased",
     )
-    references = {(row[0], row[1]): row[2] for row in connection.execute(threads)}
-    own = select(INCIDENTS.c.id, INCIDENTS.c.alert, INCIDENTS.c.state.in_(ACTIVE)).where(
-        INCIDENTS.c.id.in_(incidents)
-    )
-    alerts = {row[0]: (row[1], bool(row[2])) for row in connection.execute(own)}
-    firing = {alert: _firing(connection, alert) for alert in {a for a, _ in alerts.values()}}
-    return [
-        msgspec.structs.replace(
-            each,
-            reference=references.get((each.incident, each.thread), ""),
-            others=_others(firing, alerts.get(each.incident)),
-        )
-        for each in leased
-    ]
-
-
-def _firing(connection: Connection, alert: int) -> int:
-    active = and_(INCIDENTS.c.alert == alert, INCIDENTS.c.state.in_(ACTIVE))
-    # One more than is told: the one that is asked for may be among them.
-    few = select(INCIDENTS.c.id).where(active).limit(OTHERS_COUNTED + 1).subquery()
-    return connection.execute(select(func.count()).select_from(few)).scalar_one()
-
-
-def _others(firing: Mapping[int, int], own: tuple[int, bool] | None) -> int:
-    if own is None:
-        return 0
-    alert, is_active = own
-    return min(firing[alert] - is_active, OTHERS_COUNTED)
 
 
 def _takeable(now: int) -> ColumnElement[bool]:

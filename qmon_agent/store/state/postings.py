@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection
 
+from qmon_agent.domain.catalog import SEVERITIES
+
 from .dialects import insert_new
 from .ledger import Posting
 from .tables import OUTBOX
@@ -15,7 +17,13 @@ from .tables import OUTBOX
 class _Heading(msgspec.Struct, frozen=True):
     """As much of a notice as the outbox goes by; the rest is passed over."""
 
+    status: str = ""
     group: str = ""
+    severity: str = ""
+
+    @property
+    def weight(self) -> int:
+        return SEVERITIES.index(self.severity) if self.severity in SEVERITIES else 0
 
 
 def write_postings(connection: Connection, postings: Sequence[Posting]) -> None:
@@ -28,4 +36,5 @@ def _row(posting: Posting) -> dict[str, object]:
         said = msgspec.json.decode(posting.notice, type=_Heading)
     except msgspec.MsgspecError:
         said = _Heading()  # what nobody can read, the notifier refuses
-    return msgspec.structs.asdict(posting) | {"thread": said.group or posting.incident}
+    read = {"thread": said.group or posting.incident, "says": said.status, "weight": said.weight}
+    return msgspec.structs.asdict(posting) | read

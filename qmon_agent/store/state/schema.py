@@ -12,7 +12,7 @@ from qmon_agent.domain.errors import StoreError
 from . import sqlite
 from .tables import METADATA
 
-HEAD = "0005"
+HEAD = "0006"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

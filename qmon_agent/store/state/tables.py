@@ -163,6 +163,10 @@ OUTBOX = Table(
     _text("detail"),
     # What it is about, for whoever hears of it: an incident, or a group of one route.
     _text("thread"),
+    _word("says"),
+    Column("weight", Integer, nullable=False, server_default="0"),
+    # How many attempts there were of which nobody knows whether they arrived.
+    Column("doubts", Integer, nullable=False, server_default="0"),
     Index(None, "status", "channel", "due_at"),
     Index(None, "thread", "channel"),
 )
