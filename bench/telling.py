@@ -2,7 +2,8 @@
 
 The program says of each moment that it is bad: an error that was never seen before, and a gauge
 over its line, both by the SDK; and the same gauge on a page that Prometheus scrapes. All of it at
-once, while others send spans to the agent.
+once, while others send spans to the agent. Each moment has a gauge of its own, which was well until
+then: either it was set once and left alone, or it is set all the time, as by a loop of a program.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 import qmon_sdk as qmon
@@ -27,8 +29,9 @@ from .receiver import receiving
 EVENTS, QUICK = 100, 12
 SPANS_PER_S = 50_000
 APART_S = 0.3, 0.8
-USUAL_S, OFTEN_S = 1.0, 0.25  # how long the SDK adds numbers up
-SETTLE_S, PATIENCE_S = 6, 30
+BUSY_HZ = 20  # times a second a gauge that is set all the time is set
+WELL, BAD, NOISE = 0.0, 0.6, 0.4  # it is over its line at 0.5
+SETTLE_S, PATIENCE_S = 12, 30  # it takes ten turns to know a gauge
 NEARLY = 0.9  # of the load: with less, what is measured is another thing
 SETTINGS = """
 [channels.errors]
@@ -68,18 +71,18 @@ NOTE = (
 
 
 def telling(*, quick=False):
-    """Rows: an error, and a gauge beside Prometheus with Alertmanager, as usual and told often."""
+    """Rows: an error, and gauges beside Prometheus with Alertmanager, at rest and set all along."""
     count, rows = QUICK if quick else EVENTS, []
-    for interval_s in (USUAL_S, OFTEN_S):
-        late = _measured(count, interval_s)
+    for is_busy in (False, True):
+        late = _measured(count, is_busy=is_busy)
         theirs = late.get("peer")
-        gauge = f"gauge, `metric_interval_s = {interval_s:g}`,"
-        rows += _rows("error", late["errors"], theirs) if interval_s == USUAL_S else []
+        gauge = f"gauge set {BUSY_HZ} times a second" if is_busy else "gauge at rest"
+        rows += [] if is_busy else _rows("error", late["errors"], theirs)
         rows += _rows(gauge, late["gauges"], theirs)
     return rows
 
 
-def _measured(count, interval_s):
+def _measured(count, *, is_busy):
     """Milliseconds of each moment, by way."""
     with receiving() as receiver, contextlib.ExitStack() as stack:
         ways = ["errors", "gauges", *(["peer"] if _peer(stack, receiver) else [])]
@@ -87,11 +90,14 @@ def _measured(count, interval_s):
             errors=receiver.address("errors"), gauges=receiver.address("gauges")
         )
         agent = stack.enter_context(Qmon(settings=settings)).agent
-        qmon.init(service="bench", dsn=f"unix://{agent.socket}", metric_interval_s=interval_s)
+        qmon.init(service="bench", dsn=f"unix://{agent.socket}")
+        gauges = _Gauges(receiver, count)
         try:
+            if is_busy:
+                stack.enter_context(gauges.set_all_the_time())
             with _spans(agent, SETTLE_S + count * sum(APART_S) / 2 + 2) as told:
                 time.sleep(SETTLE_S)
-                begun = [_moment(receiver, number) for number in range(count)]
+                begun = [_moment(gauges, number) for number in range(count)]
                 if (rate := told()) < NEARLY * SPANS_PER_S:
                     progress(f"telling: only {rate:,.0f} spans a second were taken beside it")
             return {way: _late(receiver, way, begun) for way in ways}
@@ -131,14 +137,53 @@ def _spans(agent, seconds):
         process.wait()
 
 
-def _moment(receiver, number):
+class _Gauges:
+    """One for each moment, told by the SDK and shown to Prometheus."""
+
+    def __init__(self, receiver, count):
+        self._receiver = receiver
+        self._levels = dict.fromkeys(map(_name, range(count)), WELL)
+        self._seen = {}
+        self._set(*self._levels)
+
+    def go_bad(self, name):
+        self._levels[name] = BAD
+        self._set(name)
+
+    @contextlib.contextmanager
+    def set_all_the_time(self):
+        over = threading.Event()
+        thread = threading.Thread(target=self._go_on, args=(over,))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _go_on(self, over):
+        while not over.wait(1 / BUSY_HZ):
+            self._set(*self._levels)
+
+    def _set(self, *names):
+        for name in names:
+            self._seen[name] = value = self._levels[name] + random.uniform(0, NOISE)
+            qmon.gauge("bench_trouble", value, attributes={"n": name})
+        lines = [f'bench_trouble{{n="{name}"}} {value}\n' for name, value in self._seen.items()]
+        self._receiver.page = "".join(lines)
+
+
+def _name(number):
+    return f"{number:04}"
+
+
+def _moment(gauges, number):
     """Something happens, at no particular moment; when that was."""
     time.sleep(random.uniform(*APART_S))
-    name = f"{number:04}"
+    name = _name(number)
     trouble = type(f"Trouble{name}", (Exception,), {})
     begun = time.perf_counter()
-    receiver.page += f'bench_trouble{{n="{name}"}} 1\n'
-    qmon.gauge("bench_trouble", 1.0, attributes={"n": name})
+    gauges.go_bad(name)
     try:
         raise trouble("it happened")
     except trouble as error:
@@ -147,7 +192,7 @@ def _moment(receiver, number):
 
 
 def _marks(number):
-    name = f"{number:04}"
+    name = _name(number)
     gauge = f'"n":"{name}"'.encode()
     return {"errors": f'Trouble{name}"'.encode(), "gauges": gauge, "peer": gauge}
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-MARGIN = 0.1  # of the range it used to be in
+MARGIN = 0.25  # of the range it used to be in
 NARROWING = 1 / 32  # of the range, each turn: it forgets its extremes within a minute or so
-PATIENCE = 10  # turns between two jumps that go ahead: of eleven rows, one at most is for a jump
+PRICE = 10  # of a jump, in turns: of eleven rows, one at most is for a jump
+MOST_CREDIT = 3 * PRICE
 
 _PLAIN = (float, int, bool)
 
@@ -26,7 +27,7 @@ _PLAIN = (float, int, bool)
 class Gauge(Series):
     """A gauge, and when its values are news. What is not added to the hot path costs it nothing."""
 
-    __slots__ = ("_highest", "_is_resting", "_lowest", "_patience")
+    __slots__ = ("_credit", "_highest", "_is_resting", "_lowest")
 
     def __init__(
         self, metric: str, *, unit: str = "", attributes: Mapping[str, str] | None = None
@@ -37,13 +38,13 @@ class Gauge(Series):
         """Forget what was added, and what is usual."""
         self._is_resting = True
         self._lowest = self._highest = nan
-        self._patience = 0
+        self._credit = 0  # until it is known where it uses to be
         super().begin(wake)
 
     def take(self) -> Part | None:
         """Take its turn; after one without a value the next value wakes the flusher."""
         part = super().take()
-        self._patience -= self._patience > 0
+        self._credit += self._credit < MOST_CREDIT
         if part is None:
             self._is_resting = True
             self.call_in()
@@ -54,9 +55,9 @@ class Gauge(Series):
     def take_news(self) -> Part | None:
         """Take what was added if it should not wait for its turn."""
         if not self._is_resting:
-            if self._patience or not self._has_left():
+            if self._credit < PRICE or not self._has_left():
                 return None
-            self._patience = PATIENCE
+            self._credit -= PRICE
         part = super().take()
         if part is not None:
             self._told(part)
