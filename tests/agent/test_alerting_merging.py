@@ -213,6 +213,69 @@ class TestHandling:
         assert "resolve" in [each["kind"] for each in desk.shown("web")["remarks"]]
 
 
+class TestFlapping:
+    """What flaps is one incident until it is steady, also where it is told as another."""
+
+    @pytest.fixture(autouse=True)
+    def flaps(self, desk):
+        """Of `web`, each change is told until it changes too often."""
+        flapping = msgspec.structs.replace(ALERTS[1], flapping_window="200s")
+        desk.service.declare([ALERTS[0], flapping, ALERTS[2]])
+        self.flap(desk, "web", times=8)
+        standing = next(each for each in desk.service.standings() if each.alert == "web")
+        assert standing.is_flapping
+        desk.ids["web"] = standing.incident
+
+    def flap(self, desk, name, *, times):
+        for n in range(times):
+            desk.point(name, 6.0 if n % 2 else 1.0)
+            desk.pass_by(10)
+
+    def test_of_a_member_is_told_by_nobody(self, desk):
+        desk.merge("db", "web")
+        before = desk.told("web")
+        self.flap(desk, "web", times=20)
+
+        assert ("resolved", before) == (before[-1], desk.told("web"))
+        assert ["firing"] == desk.told("db")
+        assert desk.ids["web"] in desk.shown("db")["merged"]
+
+    def test_of_a_member_keeps_the_survivor_open_until_it_is_steady(self, desk):
+        desk.merge("db", "web")
+        desk.end("db")
+        desk.point("web", 1.0)
+        desk.pass_by(11)
+        assert ("recovering", ["firing"]) == (desk.state("db"), desk.told("db"))
+        desk.pass_by(300)
+
+        assert ["inactive", "inactive"] == [desk.state("db"), desk.state("web")]
+        assert ["firing", "resolved"] == desk.told("db")
+
+    def test_of_the_survivor_is_told_once_with_what_is_merged_into_it(self, desk):
+        desk.merge("web", "db")
+        before = desk.told("web")
+        self.flap(desk, "web", times=20)
+        desk.end("db")
+        assert before == desk.told("web")
+        desk.point("web", 1.0)
+        desk.pass_by(300)
+
+        assert [*before, "resolved"] == desk.told("web")
+        assert ["firing", "resolved"] == desk.told("db")
+
+    def test_goes_on_after_a_restart(self, desk):
+        desk.merge("db", "web")
+        before = desk.told("web")
+        desk.restart()
+        self.flap(desk, "web", times=10)
+        assert before == desk.told("web")
+        desk.end("db", "web")
+        desk.pass_by(300)
+
+        assert ["firing", "resolved"] == desk.told("db")
+        assert before == desk.told("web")
+
+
 class TestSplitting:
     def test_lets_it_be_told_again(self, desk):
         desk.merge("db", "web")
