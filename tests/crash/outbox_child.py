@@ -14,6 +14,7 @@ import traceback
 import msgspec
 
 from qmon_agent.alerting import AlertService, Observed
+from qmon_agent.alerting.braking import make_brake
 from qmon_agent.alerting.routing_plan import make_plan
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
 from qmon_agent.domain.alarms.silences import Silence
@@ -23,6 +24,7 @@ from qmon_agent.notify.channels import CHANNELS
 from qmon_agent.settings import AlertOptions
 from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.settings.routing import RoutingOptions
+from qmon_agent.settings.storm import StormOptions
 from qmon_agent.store.state import StateStore
 from qmon_sdk.protocol.signals import Error, Point
 
@@ -84,6 +86,7 @@ NIGHT = {
         }
     },
 }
+BRAKE = make_brake(StormOptions(messages=2, within="4s"))
 EVERY = ("hook", "pager", "boss")
 TO_ALL = {"receiver": "all", "group_by": ["service"], "group_wait": 0, "group_interval": "1h"}
 
@@ -103,6 +106,8 @@ class Life(msgspec.Struct, kw_only=True, frozen=True):
     lingers: bool = False
     """Whether it stays when all is told, until it is killed."""
     clock_s: float = 0.0
+    storm: bool = False
+    """Whether there is a brake so narrow that the story has storms."""
     steps_clock: bool = False
     """Whether its clock is set an hour on and then two hours back while it runs."""
 
@@ -140,7 +145,7 @@ def judging(store, life, *, posted=lambda: None):
     for each in silences:
         alerts.muting.add(each)
     # In the order of the agent: who is told is known before anything is judged.
-    alerts.tell(("hook",), plan_of(life))
+    alerts.tell(("hook",), plan_of(life), storm=BRAKE if life.storm else None)
     alerts.declare(ALERTS[:1] if life.tree == "every" else ALERTS)
 
     def observe(batch):

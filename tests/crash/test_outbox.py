@@ -128,7 +128,7 @@ class Tale:
 
     def control_of(self, life):
         """Where such a life has left its books; tests of one story share it."""
-        path = self.control / f"{life.tree}-{life.begin}.db"
+        path = self.control / f"{life.tree}-{life.begin}-{life.storm}.db"
         if not path.exists():
             store = StateStore.open(f"sqlite:///{path}")
             _, observe = child.judging(store, life)
@@ -341,6 +341,47 @@ class TestKill:
         told = tale.judge()
         repeated = sum(tale.receiver.calls.values()) - len(told)
         print(f"{len(told)} messages, {repeated} sendings repeated, none lost")
+
+
+class TestStorm:
+    """What is held back and what sums it up, killed at each step of a storm."""
+
+    @pytest.fixture
+    def stormy(self, tale, receiver):
+        receiver.moods = {"hook": ["well"]}
+        return tale.be(storm=True)
+
+    def test_comes_twice_in_the_story_and_holds_what_begins(self, stormy):
+        said, held = self.control(stormy)
+
+        storms = [notice["status"] for _, notice, _ in said.values() if notice["rule"] == "storm"]
+        assert Counter(storms)["firing"] == Counter(storms)["resolved"] >= 2
+        assert held
+
+    @pytest.mark.parametrize("step", STEPS)
+    def test_loses_and_doubles_neither_its_beginning_nor_what_sums_it_up(
+        self, nursery, stormy, step
+    ):
+        code, last = stormy.lived(nursery, step=step, at=2)
+        assert (-9, step) == (code, last["step"])
+        if step.endswith("write"):
+            [(noted,)] = stormy.rows("SELECT position FROM checkpoints WHERE name = 'storms'")
+            assert json.loads(noted)["storms"]["hook"]["since"]
+        assert (0, None) == stormy.lived(nursery)
+
+        expected, held = self.control(stormy)
+        assert expected == _said(stormy.rows("SELECT key, channel, notice FROM outbox"))
+        became = dict(stormy.rows("SELECT key, status FROM outbox"))
+        assert {key: "held" if key in held else "sent" for key in expected} == became
+        assert expected.keys() - held == set(stormy.receiver.accepted)
+        for bodies in stormy.receiver.accepted.values():
+            assert 1 == len({json.dumps(_of(body), sort_keys=True) for body in bodies})
+
+    def control(self, tale):
+        """What is said without any crash, and which of it is held."""
+        path = tale.control_of(tale.life)
+        held = tale.rows("SELECT key FROM outbox WHERE status = 'held'", path)
+        return _said(tale.expected()), {row[0] for row in held}
 
 
 class TestKillWithinATransaction:
