@@ -22,7 +22,7 @@ from .rules import EVERY, RULES, About, Fact, Rule
 
 MAX_INSTANCES = 10_000
 FLAPPING_WINDOW = "20m"
-"""Quiet: it takes some seven minutes of changes, one at least in each."""
+"""Quiet: it takes seven changes, within a minute or within some twelve; then it is as long calm."""
 LIFE = "life"
 """Among the options of an alert those that are no rule's, but the life of its incidents."""
 

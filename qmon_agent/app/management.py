@@ -10,6 +10,7 @@ import msgspec
 from qmon_agent.alerting.care import Deed, Kind
 from qmon_agent.alerting.doubts import strangers_in
 from qmon_agent.alerting.muting import Muting
+from qmon_agent.app.reason_words import in_words
 from qmon_agent.domain.alarms.handling import UNHANDLED
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
 from qmon_agent.domain.alarms.matchers import print_matchers
@@ -56,7 +57,10 @@ def whole_incident(state: StateStore, name: str) -> dict[str, Any] | None:
         **told,
         "alert_name": names.get(found.alert, ""),
         "handling": msgspec.structs.asdict(handling),
-        "transitions": msgspec.to_builtins(state.incidents.transitions_of(name)),
+        "transitions": [
+            {**msgspec.to_builtins(each), "says": in_words(each.reason)}
+            for each in state.incidents.transitions_of(name)
+        ],
         "merged": state.handlings.merged_into(name),
         "remarks": msgspec.to_builtins(state.handlings.remarks_of(name)),
     }

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from qmon_agent.app.reason_words import in_words
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.notices import STORM
 from qmon_agent.store.state.ledger import HELD, SUPERSEDED
+from qmon_agent.store.state.passing_over import OPEN
 
 Document = Mapping[str, Any]
 _ACTIVE = {"firing", "recovering"}
@@ -36,8 +38,7 @@ def incident_answers(told: Document, channel: str) -> Iterator[str]:
         return
     yield from _merged(told)
     messages = [each for each in told["messages"] if channel in {"", each["channel"]}]
-    forked = _forked(messages)
-    yield from (_sent(each, _way(each) if each["channel"] in forked else "") for each in messages)
+    yield from _told(messages)
     heard = {each["channel"] for each in messages}
     missing = [name for name in _meant(told) if name not in heard]
     if channel and channel not in heard and channel not in missing:
@@ -76,11 +77,22 @@ def _life(told: Document) -> str:
         )
         return f"it is pending since {when(incident['since'])}{due}"
     if not incident["fired_at"]:
-        return f"it never fired: pending since {when(incident['since'])}, then {ended}"
-    fired = f"it fired at {when(incident['fired_at'])} ({began})"
+        return f"it never fired: pending since {when(incident['since'])}, then {in_words(ended)}"
+    fired = f"it fired at {when(incident['fired_at'])}: {in_words(began)}"
     if told["is_open"]:
-        return f"{fired}, and fires still"
-    return f"{fired}, and was over at {when(incident['resolved_at'])} ({ended})"
+        return f"{fired}; it fires still"
+    return f"{fired}; it was over at {when(incident['resolved_at'])}: {in_words(ended)}"
+
+
+def _told(messages: Sequence[Document]) -> Iterator[str]:
+    """Each message in order: of one thread, one waits for the other."""
+    forked, waiting = _forked(messages), set()
+    for each in messages:
+        thread = each["channel"], each["receiver"], each["route"]
+        way = _way(each) if each["channel"] in forked else ""
+        yield _sent(each, way, is_behind=thread in waiting)
+        if each["status"] in OPEN:
+            waiting.add(thread)
 
 
 def _forked(messages: Sequence[Document]) -> set[str]:
@@ -97,7 +109,7 @@ def _way(message: Document) -> str:
     return f" (receiver {message['receiver']}{route})"
 
 
-def _sent(message: Document, way: str) -> str:
+def _sent(message: Document, way: str, *, is_behind: bool) -> str:
     who = f"{message['channel']}{way}"
     says = _SAYS.get(message["says"], message["says"])
     group = f", in a message about {message['of_group']}" if message["of_group"] > 1 else ""
@@ -109,10 +121,12 @@ def _sent(message: Document, way: str) -> str:
         return f"{who}: was not told {says}{group}: {_UNTOLD[message['status']](message)}"
     if message["status"] == "leased":
         return f"{who}: is being told {says}{group}"
+    if is_behind:
+        return f"{who}: is to be told {says}{group}, after what comes before it"
     tried = f"attempt {tries} failed: {_trouble(message)}; " if tries else ""
-    due = when(message["due_at"]) if message["due_at"] else "at once"
+    due = f"at {when(message['due_at'])}" if message["due_at"] else "at once"
     last = when(message["deadline"])
-    return f"{who}: is to be told {says}{group}; {tried}next {due}, until {last}"
+    return f"{who}: is to be told {says}{group}; {tried}tried next {due}, given up at {last}"
 
 
 def _held(message: Document) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from pathlib import Path
 from typing import Any
+
+import click
 
 from qmon_agent.domain.errors import ConfigError, QmonError, QueryError, StoreError
 from qmon_agent.settings import Locations, Store
@@ -15,6 +18,9 @@ from qmon_agent.settings.claim import is_claimed
 _TIMEOUT_S = 5.0
 """For an answer to anything but a query; a query may take its own time besides."""
 _RELOAD_S = 60.0
+_STARTS_S = 15.0
+"""How long an agent is waited for that has its directory, and no doors yet."""
+_LOOK_S = 0.05
 _START = "start it with: qmon-agent run"
 # Errors the agent answers with, by their name; any other is shown as it came.
 _KINDS = {"QueryError": QueryError, "StoreError": StoreError}
@@ -68,7 +74,8 @@ class Control:
             answer: dict[str, Any] = json.loads(response.read())
         except TimeoutError:
             reason = f"it is there, and has not answered for {timeout_s:g} s"
-            raise UnreachableError(f"the agent on {self._path} hangs: {reason}") from None
+            who = f"the agent on {self._path} hangs, or is starting"
+            raise UnreachableError(f"{who}: {reason}") from None
         except (OSError, http.client.HTTPException, ValueError) as problem:
             reason = f"no agent answers on {self._path}: {problem}"
             raise UnreachableError(f"{reason}; {_START}") from None
@@ -86,12 +93,31 @@ def find_control(locations: Locations) -> Control:
     """
     if locations.is_said("socket") and not locations.is_said("state"):
         return Control(locations.control)
-    if is_claimed(locations.lock) and (found := whereabouts(locations)):
+    if found := _running(locations):
         timeout_s = float(found.get("query_timeout_s", Store().query_timeout_s))
         return Control(Path(found["control"]), query_timeout_s=timeout_s)
     if locations.is_said("state"):
         raise _nobody(locations)
     return Control(locations.control)
+
+
+def _running(locations: Locations) -> dict[str, Any]:
+    """Where the agent that owns the directory is; one that is just starting is waited for a while.
+
+    Nothing where there is none. Raises UnreachableError where it takes too long.
+    """
+    deadline, is_said = time.monotonic() + _STARTS_S, False
+    while is_claimed(locations.lock):
+        if found := whereabouts(locations):
+            return found
+        if time.monotonic() > deadline:
+            reason = f"has been starting, or stopping, for {_STARTS_S:g} s; try again"
+            raise UnreachableError(f"the agent in {locations.state} {reason}")
+        if not is_said:
+            is_said = True
+            click.echo(f"the agent in {locations.state} is starting: waiting for it", err=True)
+        time.sleep(_LOOK_S)
+    return {}
 
 
 def whereabouts(locations: Locations) -> dict[str, Any]:
@@ -105,8 +131,10 @@ def whereabouts(locations: Locations) -> dict[str, Any]:
 
 def _nobody(locations: Locations) -> UnreachableError:
     directory = locations.state
-    if is_claimed(locations.lock):
-        return UnreachableError(f"the agent in {directory} is just starting; try again")
+    if left := whereabouts(locations):
+        last = f"the last one, process {left.get('pid', '?')}, was killed, and none has begun since"
+        why = f"no agent runs in {directory}: {last}"
+        return UnreachableError(f"{why}; {_START} --state {directory}")
     stopped = locations.journal.exists() or locations.lock.exists()
     who = "no agent runs" if stopped else "no agent and no state"
     return UnreachableError(f"{who} in {directory}; {_START} --state {directory}")

@@ -14,6 +14,7 @@ from qmon_agent.cli._figures import figure_lines
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import printable, show_json, show_table
 from qmon_agent.cli._times import with_moments
+from qmon_agent.cli._why_lines import incident_lines
 from qmon_agent.domain.incidents import State
 
 _COLUMNS = (
@@ -55,6 +56,19 @@ def _row(incident: Mapping[str, Any]) -> dict[str, Any]:
     is_open = incident["state"] != "inactive"
     unknown = incident["unknown"] if is_open else ""
     return {**incident, "unknown": unknown, "muted_by": ", ".join(incident["muted_by"])}
+
+
+@command.command
+@click.argument("incident")
+@with_place
+def show(*, incident: str, place: Place) -> None:
+    """Show INCIDENT, who heard of it, and its life, as `qmon-agent why` does."""
+    told = find_control(place.locations).get(f"/api/why?{urlencode({'incident': incident})}")
+    if place.json:
+        show_json(told)
+        return
+    for line in incident_lines(told):
+        click.echo(printable(line))
 
 
 @command.command

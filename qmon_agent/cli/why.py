@@ -11,7 +11,7 @@ import click
 from qmon_agent.cli._control import find_control
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import printable, show_json
-from qmon_agent.cli._times import moment
+from qmon_agent.cli._why_lines import incident_lines
 
 
 @click.command
@@ -33,26 +33,14 @@ def command(*, incident: str, alert: str, channel: str, place: Place) -> None:
     if place.json:
         show_json(told)
         return
-    for line in _of_alert(told) if alert else _of_incident(told):
+    for line in _of_alert(told) if alert else incident_lines(told):
         click.echo(printable(line))
 
 
 def _of_alert(told: Mapping[str, Any]) -> Iterator[str]:
     alert = told["alert"]
-    yield f"{alert['name']} ({alert['rule']}): {told['instances']} instances"
+    n = told["instances"]
+    yield f"{alert['name']} ({alert['rule']}): {n} {'instance' if n == 1 else 'instances'}"
     yield from (f"  {answer}" for answer in told["answers"])
     for each in told["incidents"]:
-        yield from _of_incident(each)
-
-
-def _of_incident(told: Mapping[str, Any]) -> Iterator[str]:
-    incident = told["incident"]
-    yield f"{incident['alert_name']}, incident {incident['id']}, {incident['severity']}"
-    yield from (f"  {answer}" for answer in told["answers"])
-    for each in incident["transitions"]:
-        value = f", value {each['value']:.6g}" if each["value"] is not None else ""
-        at = moment(each["at"], now=told["now"])
-        yield f"    {at}  {each['before']} → {each['after']}: {each['reason']}{value}"
-    for each in incident["remarks"]:
-        at, text = moment(each["at"], now=told["now"]), f": {each['text']}" if each["text"] else ""
-        yield f"    {at}  {each['kind']} {each['author']}{text}"
+        yield from incident_lines(each)

@@ -86,6 +86,18 @@ class TestFlapping:
         assert 1 == told.count(FLAPS)
         assert desk.told()[:-1] == [("firing", False, False), OVER] * (len(told) // 2)
 
+    @pytest.mark.parametrize("pause_s", [1, 30, 60])
+    def test_begins_with_the_seventh_change_however_fast_they_come(self, desk, pause_s):
+        desk.service.declare([msgspec.structs.replace(HOT, flapping_window="20m")])
+        for n in range(60):
+            desk.point(1.0 if n % 2 else 6.0)
+            desk.clock.turn(pause_s)
+            desk.service.tick()
+
+        reasons = desk.reasons()
+        assert ["breach", "flapping", "flapping:clear"] == reasons[:3]
+        assert 4 == len(desk.store.incidents.find())
+
     def test_has_a_row_with_a_reason_for_all_that_is_held(self, desk):
         desk.shake(12)
         reasons = desk.reasons()

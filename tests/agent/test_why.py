@@ -129,8 +129,9 @@ class TestWhatWasSent:
         asked.point(1.0)
         said = asked.why(incident)
 
-        assert "and was over at" in said
-        assert "pager: is to be told that it is over" in said
+        assert "it fired at " in said
+        assert ": its condition holds; it was over at " in said
+        assert "pager: is to be told that it is over, after what comes before it" in said
 
 
 class TestWhatKeptItBack:
@@ -228,9 +229,9 @@ class TestAlerts:
 
 
 class TestCommand:
-    async def run(self, tmp_path, *words):
+    async def run(self, tmp_path, *words, command="why"):
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "qmon_agent.cli", "why", *words),
+            *(sys.executable, "-m", "qmon_agent.cli", command, *words),
             *("--state", str(tmp_path / "state")),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -244,8 +245,15 @@ class TestCommand:
         _, of_alert = await self.run(tmp_path, "--alert", "hot")
 
         assert 0 == code, said
-        assert "inactive → firing: breach, value 6" in said
+        assert "inactive → firing: breach (its condition holds), value 6" in said
         assert said.splitlines()[0] in of_alert
+
+    async def test_is_what_incidents_show_does(self, asked, tmp_path):
+        asked.point(6.0)
+        _, why = await self.run(tmp_path, asked.incident())
+        _, shown = await self.run(tmp_path, "show", asked.incident(), command="incidents")
+
+        assert why.splitlines()[:3] == shown.splitlines()[:3]
 
     async def test_answers_programs(self, asked, tmp_path):
         asked.point(6.0)

@@ -225,6 +225,16 @@ class TestFlapping:
         assert shown[entered - 1][0] <= 30 < shown[entered][0]
         assert shown[left][0] <= 25 < shown[left - 1][0]
 
+    @given(st.lists(st.integers(0, 10), min_size=6, max_size=6))
+    def test_begins_with_the_sixth_change_however_fast_they_come(self, passed):
+        flaps, now, seen = Flaps(), 0, []
+        for each in passed:
+            now += each
+            flaps = look(flaps, now, by=self.BY, changed=True)
+            seen.append(flaps.is_flapping)
+
+        assert [False] * 5 + [True] == seen
+
     @given(MOMENTS)
     def test_is_over_when_it_says_so_and_not_before(self, moments):
         flaps, _ = self.after(moments)

@@ -1,7 +1,8 @@
 """Flapping: what fires and ends so often that each change is no news any more.
 
 As Icinga counts it: of the last 20 looks, those that saw a change, the latest of which weighs most.
-As nothing looks at regular times here, the looks are slices of time.
+As nothing looks at regular times here, the looks are slices of time, and a slice with several
+changes is as many looks: what goes up and down each second flaps as soon as what does each minute.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def look(flaps: Flaps, now: int, *, by: Tolerance, changed: bool = False) -> Fla
     # A clock that is set back a little is waited for; by more than is remembered, it is followed.
     newest = number if number < flaps.look - LOOKS else max(number, flaps.look)
     passed = min(max(newest - flaps.look, 0), LOOKS)
-    changes = ((flaps.changes << passed) | changed) & _ALL
+    is_further = changed and not passed and flaps.changes & 1
+    changes = ((flaps.changes << (passed or is_further)) | changed) & _ALL
     limit = by.low if flaps.is_flapping else by.high
     return Flaps(changes=changes, look=newest, is_flapping=percent_of(changes) > limit)
 
