@@ -172,6 +172,62 @@ class TestAnInstanceThatIsGone:
         assert ["inactive"] == judge.say("b", 1)
 
 
+class TestAChange:
+    def change(self, judge):
+        """After two minutes of two instances, one that rises and one that does not."""
+        for second in range(120):
+            judge.say("a", 100 + second, seconds=0.5)
+            judge.say("b", 10, seconds=0.5)
+        return judge.cell.value
+
+    @pytest.mark.parametrize(("across", "value"), [("avg", 30), ("sum", 60), ("max", 60)])
+    def test_of_a_gauge_is_that_of_one_number(self, across, value):
+        options = {"threshold": "> 9", "window": "1m", "across": across}
+
+        assert pytest.approx(value, rel=0.1) == self.change(Judge("rate_of_change", **options))
+
+    def test_of_totals_adds_up_what_each_has_grown(self):
+        judge = Judge("rate_of_change", threshold="> 9", window="1m", totals=True)
+
+        assert pytest.approx(60, rel=0.1) == self.change(judge)
+
+    def test_of_totals_passes_over_the_restart_of_one(self):
+        judge = Judge("rate_of_change", threshold="> 9", window="1m", totals=True)
+        for second in range(60):
+            judge.say("a", second % 30, seconds=0.5)
+            judge.say("b", 1_000 + second, seconds=0.5)
+
+        assert pytest.approx(117, rel=0.05) == judge.cell.value
+
+    def test_of_a_counter_adds_up_whoever_begins_anew(self):
+        judge = Judge("rate_of_change", threshold="> 9", window="1m")
+        for second in range(60):
+            judge.say("a" if second < 30 else "c", 1, seconds=0.5, kind="counter")
+            judge.say("b", 2, seconds=0.5, kind="counter")
+
+        assert pytest.approx(180, rel=0.05) == judge.cell.value
+
+    def test_goes_on_from_the_totals_of_an_older_agent(self):
+        judge = Judge("rate_of_change", threshold="> 9", window="1m", totals=True)
+        for second in range(40):
+            judge.say("", second)
+        for second in range(40, 60):
+            judge.say("a", second)
+
+        assert pytest.approx(60, rel=0.1) == judge.cell.value
+
+
+class TestAForecast:
+    def test_looks_ahead_of_the_instance_that_is_nearest_to_the_line(self):
+        options = {"threshold": "> 200", "window": "1m", "within": "10m"}
+        judge = Judge("forecast", **options)
+        for second in range(60):
+            judge.say("a", 100 + second / 2, seconds=0.5)
+            judge.say("b", 10, seconds=0.5)
+
+        assert ["firing"] == judge.state
+
+
 class TestTwoProcesses:
     async def test_that_tell_one_gauge_are_one_incident_that_does_not_end(self, agent):
         plan = agent._plan.locations

@@ -13,6 +13,8 @@ from . import Fact
 
 BY, GAP = "by", "gap"
 """In the memory of a rule: the only instance there is, and how far apart its points are."""
+TOLD = "instances"
+"""Where all that is, in the memory of a rule that has a `value` of its own."""
 OF, MANY = "of", "many"
 """What each of several instances said last, and that there were several once."""
 
@@ -49,6 +51,23 @@ class Joining(msgspec.Struct, frozen=True, kw_only=True):
             return {**after, BY: replica, GAP: known[replica][2]}
         value = combined(numbers(known).values(), self.across, worst=self.worst)
         return {**after, "value": value, OF: known, MANY: True}
+
+    def told(self, memory: Mapping[str, Any], fact: Fact, now: int) -> tuple[float, dict[str, Any]]:
+        """The value of all instances, and the memory, where it has another `value` of its own."""
+        if not fact.replica or fact.value is None:
+            return fact.value or 0.0, {**memory}
+        known = self.remembered(memory.get(TOLD, {}), fact, now)
+        return known["value"], {**memory, TOLD: known}
+
+    def grown(
+        self, memory: Mapping[str, Any], fact: Fact, now: int
+    ) -> tuple[float, dict[str, Any]]:
+        """How much a total of this instance has grown; one that has fallen began from nothing."""
+        known = _known(memory.get(TOLD, {})).get(fact.replica)
+        value = fact.value or 0.0
+        before = known[0] if known and known[0] is not None else value
+        grown = value - before if value >= before else value
+        return grown, self.told(memory, fact, now)[1]
 
 
 def _known(memory: Mapping[str, Any]) -> Mapping[str, Row]:

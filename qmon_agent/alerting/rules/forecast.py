@@ -14,12 +14,14 @@ from qmon_agent.domain.durations import parse_duration, print_duration
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.fitting import fitted, time_until
 from qmon_agent.domain.incidents import Policy
+from qmon_agent.domain.replicas import Across
 from qmon_agent.domain.thresholds import Threshold, parse_threshold
 from qmon_agent.domain.windows import BINS, put, width_of, within
 
 from . import About, Fact, Judgement
 from ._lines import unknown
 from ._measures import check_measure
+from ._replicas import Joining
 from ._series import Selector
 
 _MINUTE = 60 * SECOND
@@ -51,6 +53,10 @@ class ForecastRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How much of what varies the line has to explain, R² from 0 to 1, to be a line at all."""
     stale_after: str | float = "5m"
     """How long without a point until the state is unknown."""
+    across: Across = "any"
+    """What is looked ahead of where there are several instances: the one nearest to the line, one
+    number of all, or each."""
+    _joining: Joining = Joining()
     _line: Threshold = Threshold(bound=0.0)
     _times: tuple[int, int, int, int] = (1, 1, 1, 1)
 
@@ -62,21 +68,25 @@ class ForecastRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         ahead, back = parse_duration(self.within), parse_duration(self.window)
         over = max(ahead, parse_duration(self.clear_within))
         self._times = ahead, over, back, parse_duration(self.stale_after)
+        worst = max if self._line.operator[0] == ">" else min
+        self._joining = Joining(across=self.across, silence=self._times[-1], worst=worst)
 
     def about(self) -> About:
         hold = Policy(for_ns=self._line.for_ns, keep_firing_ns=self._line.keep_firing_ns)
         return About(metric=self.metric, policy=hold)
 
     def notice(self, batch: Observed) -> Iterator[Fact]:
-        selector = Selector(metric=self.metric, system=self.system, where=self.where)
+        selector = Selector(
+            metric=self.metric, system=self.system, where=self.where, across=self.across
+        )
         return selector.facts(batch, self.measure)
 
     def judge(self, memory: Mapping[str, Any], fact: Fact | None, now: int) -> Judgement:
         _, _, back, stale = self._times
         at = now // width_of(back)
         if fact is not None and fact.value is not None and isfinite(fact.value):
-            rows = put(memory.get("rows", []), at, (now, fact.value))
-            memory = {**memory, "rows": rows, "seen": now}
+            value, memory = self._joining.told(memory, fact, now)
+            memory |= {"rows": put(memory.get("rows", []), at, (now, value)), "seen": now}
         if not memory or now - memory["seen"] >= stale:
             return unknown(memory, "no_data")
         rows, wake = within(memory["rows"], at, BINS), memory["seen"] + stale

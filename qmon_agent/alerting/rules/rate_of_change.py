@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from qmon_agent.domain.windows import BINS, width_of, within
 from . import About, Fact, Judgement
 from ._lines import Lined, unknown
 from ._measures import check_measure
+from ._replicas import Joining
 from ._series import Selector
 
 
@@ -39,6 +41,9 @@ class RateOfChangeRule(Lined, kw_only=True, forbid_unknown_fields=True):
     """Whether a gauge tells totals that only grow: where they fall, they have begun anew."""
     stale_after: str | float = "5m"
     """How long without a point until the state is unknown."""
+    across: Literal["avg", "sum", "min", "max", "each"] = "avg"
+    """What changes where several instances tell a gauge: one number of all, or each."""
+    _joining: Joining = Joining()
     _times: tuple[int, int, int] = (1, 1, 1)
 
     def __post_init__(self) -> None:
@@ -46,12 +51,15 @@ class RateOfChangeRule(Lined, kw_only=True, forbid_unknown_fields=True):
         self.prepare()
         window = parse_duration(self.window)
         self._times = window, parse_duration(self.per) or window, parse_duration(self.stale_after)
+        self._joining = Joining(across=self.across, silence=self._times[-1])
 
     def about(self) -> About:
         return About(metric=self.metric, policy=self.policy)
 
     def notice(self, batch: Observed) -> Iterator[Fact]:
-        selector = Selector(metric=self.metric, system=self.system, where=self.where)
+        selector = Selector(
+            metric=self.metric, system=self.system, where=self.where, across=self.across
+        )
         kinds = {point.kind for point in selector.points(batch)}
         told = {"told": "growth" if kinds == {"counter"} else "totals" if self.totals else "value"}
         for fact in selector.facts(batch, self.measure):
@@ -60,6 +68,7 @@ class RateOfChangeRule(Lined, kw_only=True, forbid_unknown_fields=True):
                 value=fact.value,
                 event_time=fact.event_time,
                 labels=fact.labels,
+                replica=fact.replica,
                 detail=told,
             )
 
@@ -80,8 +89,20 @@ class RateOfChangeRule(Lined, kw_only=True, forbid_unknown_fields=True):
         return self.compared(value, memory, wake=wake, text=f"changed by {value:.4g}{unit}")
 
     def _remember(self, memory: Mapping[str, Any], fact: Fact, now: int) -> dict[str, Any]:
-        told = fact.detail["told"]
-        before = memory.get("rows", []) if memory.get("told") == told else []
+        told, value = fact.detail["told"], fact.value or 0.0
+        after = {**memory}
+        if fact.replica and isfinite(value):
+            if told == "totals":
+                # Totals of several instances are no total: what each has grown is added up.
+                told, (value, after) = "growth", self._joining.grown(memory, fact, now)
+            elif told == "value":
+                value, after = self._joining.told(memory, fact, now)
+        before = memory.get("rows", []) if _is_of_a_kind(memory.get("told"), told) else []
         at = now // width_of(self._times[0])
-        rows = grown_of(before, (at, now, fact.value or 0.0), told=told, keep=BINS + 1)
-        return {**memory, "seen": now, "told": told, "rows": rows}
+        rows = grown_of(before, (at, now, value), told=told, keep=BINS + 1)
+        return {**after, "seen": now, "told": told, "rows": rows}
+
+
+def _is_of_a_kind(one: str | None, other: str) -> bool:
+    """Totals go on as what they have grown: their rows have a running total, too."""
+    return one == other or (one == "totals" and other == "growth")
