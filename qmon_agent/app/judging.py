@@ -7,10 +7,9 @@ from typing import Protocol
 
 from qmon_agent.alerting.observed import Observed
 from qmon_agent.app.conservation import Conservation
-from qmon_agent.domain.identity import instance_of
+from qmon_agent.domain.identity import replica_of
 from qmon_agent.domain.late_rows import LateRows
 from qmon_agent.domain.point_columns import PointColumns
-from qmon_agent.domain.routing import speaker_of
 from qmon_agent.journal import Position, Record
 from qmon_agent.monitoring.discovery import Discovery
 from qmon_agent.monitoring.latest import LatestValues
@@ -86,7 +85,7 @@ def observed_of(record: Record, frame: Frame) -> Observed:
         service=frame.resource.service,
         environment=frame.resource.environment,
         release=frame.resource.release,
-        replica=instance_of(frame.resource, nobody=speaker_of(frame).hex()),
+        replica=replica_of(frame),
         time=record.time,
         record_id=record.record_id,
         position=text_of(record.position),

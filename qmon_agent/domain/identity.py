@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from qmon_agent.domain.routing import speaker_of
 from qmon_sdk.protocol.frames import Frame, Resource
 
 INSTANCE, POD = "service.instance.id", "k8s.pod.name"
 
-_OURS = frozenset({"agent", "qmon.python", "statsd"})
+_AGENT = "agent"
+_OURS = frozenset({_AGENT, "qmon.python", "statsd"})
 
 
 def is_foreign(frame: Frame) -> bool:
@@ -41,3 +43,11 @@ def instance_of(who: Resource, *, nobody: str = "") -> str:
         return named[INSTANCE]
     place = named.get(POD) or who.host
     return f"{place}:{who.pid}" if place and who.pid else place or nobody
+
+
+def replica_of(frame: Frame) -> str:
+    """Whose word it is to a rule: an agent speaks for its host, whichever process it is."""
+    who = frame.resource
+    if who.sdk == _AGENT and who.host:
+        return who.host
+    return instance_of(who, nobody=speaker_of(frame).hex())

@@ -13,6 +13,8 @@ from qmon_agent.alerting.observed import Observed
 from qmon_agent.alerting.rules import RULES
 from qmon_agent.domain.clock import SECOND
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.identity import replica_of
+from qmon_sdk.protocol.frames import Frame, Resource
 from qmon_sdk.protocol.signals import Point
 
 OLD = {"value": 99.0, "seen": 1_000_000 * SECOND, "held": 1}
@@ -226,6 +228,24 @@ class TestAForecast:
             judge.say("b", 10, seconds=0.5)
 
         assert ["firing"] == judge.state
+
+
+OTHERS = {"service.instance.id": "i-7", "k8s.pod.name": "shop-1"}
+
+
+class TestAnInstance:
+    @pytest.mark.parametrize(
+        ("who", "name"),
+        [
+            ({"host": "web-1", "pid": 7, "sdk": "qmon.python", "attributes": OTHERS}, "web-1:7"),
+            ({"host": "web-1", "pid": 7, "sdk": "otel", "attributes": OTHERS}, "i-7"),
+            ({"pid": 7, "sdk": "otel", "attributes": {"k8s.pod.name": "shop-1"}}, "shop-1:7"),
+            ({"host": "web-1", "pid": 7, "sdk": "agent"}, "web-1"),
+            ({"sdk": "otel"}, "01" * 16),
+        ],
+    )
+    def test_goes_by_what_says_best_who_it_is(self, who, name):
+        assert name == replica_of(Frame(process=b"\1" * 16, resource=Resource(**who)))
 
 
 class TestTwoProcesses:
