@@ -22,13 +22,18 @@ _SHARES = ("ratio", "crashed_sessions")
 def doubts_of_alerts(settings: Settings) -> Iterator[str]:
     """Each begins with its place; of settings in which nothing is wrong."""
     yield from _large_shares(settings)
-    names = [each.name for each in (*settings.alerts, *usual_of(settings))]
+    names = names_of(settings)
     for path, texts in _matchers_in(settings):
         for reason in strangers_in(_read(texts), names):
             yield f"{path}: {reason}"
     yield from _shadowed(settings.routing, "routing")
     if settings.routing.is_said:
         yield from _unreached(settings)
+
+
+def names_of(settings: Settings) -> list[str]:
+    """The names of all alerts there are."""
+    return [each.name for each in (*settings.alerts, *usual_of(settings))]
 
 
 def strangers_in(matchers: Iterable[Matcher], names: Sequence[str]) -> Iterator[str]:

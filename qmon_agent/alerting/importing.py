@@ -76,10 +76,11 @@ class _Import:
             hear_ends = {ends for _, ends in made.values()}
             if len(hear_ends) > 1:
                 path = f"receivers.{receiver['name']}.send_resolved"
-                self._leave(path, "some of it hear of ends and some do not: here none does")
+                # What stays open for ever at a pager is worse than a message too many.
+                self._leave(path, "some of it hear of ends and some do not: here all of it does")
             receivers[receiver["name"]] = {
                 "channels": [*made],
-                "send_resolved": False not in hear_ends,
+                "send_resolved": True in hear_ends or not hear_ends,
             }
         routing = self._route("route", config["route"])
         routing |= {"receivers": receivers}
@@ -156,7 +157,8 @@ class _Import:
                 table = self._channel(path, kind, config)
                 if table is not None:
                     name = f"{receiver['name']}-{kind}" + (f"-{number}" if number else "")
-                    yield name, (table, bool(config.get("send_resolved", True)))
+                    hears_ends = config.get("send_resolved", kind not in _HEARS_NO_ENDS)
+                    yield name, (table, bool(hears_ends))
 
     def _channel(self, path: str, kind: str, config: Mapping[str, Any]) -> Table | None:
         if kind not in CHANNELS:
@@ -171,7 +173,9 @@ class _Import:
             return None
         known = {name for key in keys.values() for name in (key, f"{key}_file")}
         for key in config.keys() - known - {"send_resolved"}:
-            self._leave(f"{path}.{key}", "the channel has no such option, or another one")
+            self._leave(
+                f"{path}.{key}", "no option of the channel is made of it; look at its table"
+            )
         return {"kind": channel, **_fitted(channel, table)}
 
     def _leave(self, path: str, reason: str) -> None:
@@ -200,6 +204,7 @@ CHANNELS: dict[str, tuple[str, dict[str, str]]] = {
 }
 """Alertmanager's integration → our channel, and of each of its options the one it is made of."""
 NEEDED = {"url", "routing_key", "api_key", "token", "chat", "host", "sender", "to"}
+_HEARS_NO_ENDS = frozenset({"email", "slack"})  # unless `send_resolved` says so
 _USUAL = {"pagerduty": frozenset({"url"})}  # what a channel knows by itself
 _GLOBAL = {
     "slack": "slack_",

@@ -28,7 +28,7 @@ def letter(message: GroupMessage, notices: Mapping[str, Notice]) -> Notice:
         incident=message.anchor,
         status=message.status,
         reason=message.reason,
-        alert=_common([each.alert for each in of_note]) or f"{len(of_note)} alerts",
+        alert=_common([each.alert for each in of_note]) or f"{len(members)} alerts",
         severity=max((each.severity for each in of_note), key=_weight),
         **shared,
         value=first.value if len(of_note) == 1 else None,

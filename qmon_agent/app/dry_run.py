@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from qmon_agent.alerting.doubts import names_of, strangers_in
 from qmon_agent.alerting.maintenance import Windows
 from qmon_agent.alerting.routing_plan import Plan
 from qmon_agent.domain.alarms.intervals import closed_by
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
-from qmon_agent.domain.alarms.matchers import all_hold, print_matchers
+from qmon_agent.domain.alarms.matchers import Matcher, all_hold, print_matchers
 from qmon_agent.domain.alarms.route_tree import Route, asked, routes_for
 from qmon_agent.domain.alarms.windows import Window
+from qmon_agent.domain.catalog import SEVERITIES
 from qmon_agent.domain.durations import print_duration
+from qmon_agent.domain.errors import hint, nearest_to
+from qmon_agent.settings import Settings
 
 
 def dry_run(plan: Plan, labels: Mapping[str, str], now: int) -> dict[str, Any]:
@@ -30,6 +34,22 @@ def dry_run(plan: Plan, labels: Mapping[str, str], now: int) -> dict[str, Any]:
         ],
         "inhibited_while": [*_inhibited_while(plan, labels)],
     }
+
+
+def own_channels(settings: Settings, labels: Mapping[str, str]) -> Iterator[str]:
+    """The channels that the alert itself names, which then hear of it in place of the tree's."""
+    for alert in settings.alerts:
+        if alert.name == labels.get("alertname"):
+            yield from alert.channels
+
+
+def doubts_of(settings: Settings, labels: Mapping[str, str]) -> Iterator[str]:
+    """What is said of labels that no alert has, and that look like others."""
+    if name := labels.get("alertname"):
+        yield from strangers_in([Matcher(name="alertname", value=name)], names_of(settings))
+    severity = labels.get("severity", "")
+    if severity not in SEVERITIES and (nearest := nearest_to(severity, SEVERITIES)):
+        yield f"no alert of ours has the severity {severity!r}{hint(nearest)}"
 
 
 def silenced_by(silences: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:
@@ -74,6 +94,8 @@ def _told(plan: Plan, route: Route, now: int) -> dict[str, Any]:
 
 def _inhibited_while(plan: Plan, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for rule in plan.inhibit_rules:
-        if all_hold(rule.target, labels):
+        # What is a source as well is muted by nothing that is both.
+        is_both = rule.source == rule.target
+        if all_hold(rule.target, labels) and not is_both:
             equal = {name: labels.get(name, "") for name in rule.equal}
             yield {"fires": print_matchers(rule.source), "equal": equal}

@@ -25,20 +25,24 @@ def command(*, labels: tuple[str, ...], place: Place) -> int:
     """
     # Building the plug-ins is the check of their sections.
     from qmon_agent.app.checking import load_plugins
-    from qmon_agent.app.dry_run import dry_run, silenced_by, under_work
+    from qmon_agent.app.dry_run import doubts_of, dry_run, own_channels, silenced_by, under_work
 
-    _, plugins = load_plugins(place.locations.config)
+    settings, plugins = load_plugins(place.locations.config)
     if plugins.routing is None:
         raise ConfigError("routing", "there is none: every channel is told of everything")
     wanted = dict(map(_pair, labels))
     now = SystemClock().now()
     told = dry_run(plugins.routing, wanted, now)
+    told["own_channels"] = [*own_channels(settings, wanted)]
+    told["warnings"] = [*doubts_of(settings, wanted)]
     told["maintenance"] = under_work(plugins.windows, wanted, now)
     silences = _silences(place)
     told["silenced_by"] = None if silences is None else silenced_by(silences, wanted)
     if place.json:
         show_json({"version": 1, **told})
     else:
+        for doubt in told["warnings"]:
+            click.echo(f"warning: {doubt}", err=True)
         for line in _lines(told):
             click.echo(line)
     return int(not _is_heard(told))
@@ -62,15 +66,18 @@ def _silences(place: Place) -> Sequence[Mapping[str, Any]] | None:
 
 def _is_heard(told: Mapping[str, Any]) -> bool:
     is_open = any(each["channels"] and not each["closed_by"] for each in told["routes"])
-    return is_open and not told["silenced_by"] and not told["maintenance"]
+    return (
+        (is_open or bool(told["own_channels"]))
+        and not told["silenced_by"]
+        and not told["maintenance"]
+    )
 
 
 def _lines(told: Mapping[str, Any]) -> Iterator[str]:
-    for step in told["path"]:
-        mark = "=>" if step["answers"] else "  " if step["matches"] else " x"
-        yield f"{mark} {step['route']}"
-    for route in told["routes"]:
-        yield from _of_route(route)
+    if told["own_channels"]:
+        yield f"{', '.join(told['own_channels'])}: its own `channels`, so that no route is asked"
+    else:
+        yield from _of_tree(told)
     for rule in told["inhibited_while"]:
         equal = "".join(f", {name}={value!r}" for name, value in rule["equal"].items())
         yield f"muted while {rule['fires']} fires{equal}"
@@ -80,6 +87,14 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield "silences: not known, as no agent answers"
     elif told["silenced_by"]:
         yield f"silenced by {', '.join(told['silenced_by'])}"
+
+
+def _of_tree(told: Mapping[str, Any]) -> Iterator[str]:
+    for step in told["path"]:
+        mark = "=>" if step["answers"] else "  " if step["matches"] else " x"
+        yield f"{mark} {step['route']}"
+    for route in told["routes"]:
+        yield from _of_route(route)
 
 
 def _of_route(route: Mapping[str, Any]) -> Iterator[str]:

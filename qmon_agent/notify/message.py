@@ -13,6 +13,8 @@ from qmon_agent.domain.notices import Notice
 
 MAX_FIELD = 1_000
 MAX_LABELS = 50
+_LABELS, _LABEL = 4, 60
+"""So many labels stand in a title, and so much of each."""
 MAX_MEMBERS = 20
 """So many incidents of a group have a line of their own."""
 MANY = 1_000
@@ -128,10 +130,27 @@ def _safe_labels(labels: Mapping[str, str]) -> dict[str, str]:
     return {clean(name): clean(value) for name, value in pairs}
 
 
-def title_of(notice: Notice) -> str:
-    """One line: how it stands, how bad, what and where."""
+def title_of(notice: Notice, known: Mapping[str, str] | None = None) -> str:
+    """One line: how it stands, how bad, what and where, which of them, without labels `known`."""
     where = f" on {notice.system}" if notice.system else ""
-    return f"[{notice.status.upper()}] {notice.severity}: {notice.alert}{where}{_measured(notice)}"
+    which = _which(notice, known)
+    status = notice.status.upper()
+    return f"[{status}] {notice.severity}: {notice.alert}{where}{which}{_measured(notice)}"
+
+
+def _which(notice: Notice, known: Mapping[str, str] | None) -> str:
+    """Of which series, where it is about those of a metric; other rules say it in their text."""
+    if not notice.metric:
+        return ""
+    told = {"service": notice.system, "severity": notice.severity, "alertname": notice.alert}
+    said = {**told, **(known or {})}
+    labels = [
+        f"{name}={clean(value, _LABEL)}"
+        for name, value in sorted(notice.labels.items())
+        if said.get(name) != value
+    ]
+    more = ["…"] if len(labels) > _LABELS else []
+    return f" {{{', '.join(labels[:_LABELS] + more)}}}" if labels else ""
 
 
 def _measured(notice: Notice) -> str:
@@ -155,13 +174,14 @@ def _lines(notice: Notice, link: str, others: int) -> list[str]:
         "labels": labels,
         "others firing": f"{others}{'+' if others >= MANY else ''}" if others else "",
         "reason": notice.reason,
-        "incident": link or notice.incident,
+        # Of a group there is none that all of it is about.
+        "incident": link or ("" if notice.members else notice.incident),
     }
     lines = [f"{name}: {value}" if name else value for name, value in said.items() if value]
     return lines + _members(notice)
 
 
 def _members(notice: Notice) -> list[str]:
-    lines = [f"- {title_of(member)}" for member in notice.members[:MAX_MEMBERS]]
+    lines = [f"- {title_of(member, notice.labels)}" for member in notice.members[:MAX_MEMBERS]]
     more = len(notice.members) - len(lines) + notice.left_out
     return [*lines, f"- and {more} more"] if more else lines

@@ -21,7 +21,7 @@ from qmon_agent.vitals import Vitals
 from .channels import Channel, Delivery
 from .linking import UNLINKED, Linked
 from .message import Address, Message, compose
-from .retrying import Sending, settle_as
+from .retrying import Sending, asked_s, settle_as
 from .wording import plain
 
 T = TypeVar("T")
@@ -82,6 +82,8 @@ class AlertNotifier:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._troubles: dict[str, str] = {}
         self._in_vain = Counter[str]()
+        self._rests: dict[str, tuple[int, int]] = {}
+        """Channels that want to be left alone: from when until when."""
 
     def problems(self) -> Iterator[str]:
         """The channels whose last message did not arrive, and why."""
@@ -149,12 +151,21 @@ class AlertNotifier:
             pass
 
     async def _pause_s(self, name: str) -> float:
-        due = await asyncio.to_thread(self._outbox.next_due, name)
+        if self._is_resting(name):
+            due: int | None = self._rests[name][1]
+        else:
+            due = await asyncio.to_thread(self._outbox.next_due, name)
         if due is None:
             return LONGEST_SLEEP_S
         return min(max((due - self._clock.now()) / SECOND, 0.001), LONGEST_SLEEP_S)
 
+    def _is_resting(self, name: str) -> bool:
+        since, until = self._rests.get(name, (0, 0))
+        return since <= self._clock.now() < until  # a clock that was set back ends it
+
     async def _pass(self, name: str) -> int:
+        if self._is_resting(name):
+            return 0
         if outdated := await asyncio.to_thread(self._outbox.pass_over, name):
             self._vitals.add("notify_superseded", outdated, channel=name)
         until = self._clock.now() + round(self._sending.lease_s * SECOND)
@@ -182,9 +193,9 @@ class AlertNotifier:
         started = time.perf_counter_ns()
         delivery = await self._attempt(leased)
         self._note(leased.channel, delivery)
-        became = settle_as(
-            leased, delivery, self._clock.now(), sending=self._sending, chance=self._chance
-        )
+        now = self._clock.now()
+        became = settle_as(leased, delivery, now, sending=self._sending, chance=self._chance)
+        self._rests[leased.channel] = now, now + round(asked_s(delivery) * SECOND)
         spent = time.perf_counter_ns() - started
         became = msgspec.structs.replace(became, duration_ns=spent)
         if not await surely(asyncio.to_thread(self._outbox.settle, leased, became)):

@@ -60,14 +60,15 @@ def settle_as(
 
 def again_in_s(delivery: Delivery) -> float:
     """When a message is tried again whose first attempt went so, but for the jitter."""
-    return max(Sending().first_s, _asked_s(delivery))
+    return max(Sending().first_s, asked_s(delivery))
 
 
-def _asked_s(delivery: Delivery) -> float:
+def asked_s(delivery: Delivery) -> float:
+    """For how long the receiver wants to be left alone, by all messages; an hour at most."""
     return min(delivery.retry_after_s, MOST_RETRY_AFTER_S)
 
 
 def _wait_s(attempt: int, delivery: Delivery, *, sending: Sending, chance: Random) -> float:
     grown = sending.first_s * sending.factor ** min(attempt - 1, 40)
     spread = 1 + chance.uniform(-sending.jitter, sending.jitter)
-    return max(min(grown, sending.most_s) * spread, _asked_s(delivery))
+    return max(min(grown, sending.most_s) * spread, asked_s(delivery))

@@ -75,7 +75,7 @@ class TestAThreshold:
         states = [judge.say(*told) for told in [("a", 9), ("b", 1)] * 20]
 
         assert [["firing"]] * 40 == states
-        assert (9.0, "a, of 2 instances") == (judge.cell.value, judge.cell.text)
+        assert (9.0, "queue = 9 (> 5), a, of 2 instances") == (judge.cell.value, judge.cell.text)
 
     def test_is_over_when_no_instance_breaches_any_more(self):
         judge = Judge(threshold="> 5")
@@ -134,7 +134,7 @@ class TestAnInstanceThatIsGone:
         states = [judge.say("new", 1) for _ in range(70)]
 
         assert 60 == states.index(["inactive"])
-        assert "new, the only instance" == judge.cell.text
+        assert "queue = 1 (> 5), new, the only instance" == judge.cell.text
 
     def test_counts_for_all_of_the_silence_where_little_is_known_of_it(self):
         judge = Judge(threshold="> 5", stale_after="100s")

@@ -103,6 +103,23 @@ class TestChannels:
         assert ("mail", 25, "q@example.org") == (mail["host"], mail["port"], mail["sender"])
         assert ["a@example.org", "b@example.org"] == mail["to"]
 
+    @pytest.mark.parametrize(
+        ("config", "hears"),
+        [
+            ({"slack_configs": [{"channel": "#a"}]}, False),
+            ({"email_configs": [{"to": "a@example.org"}]}, False),
+            ({"slack_configs": [{"channel": "#a", "send_resolved": True}]}, True),
+            ({"pagerduty_configs": [{"routing_key": "k"}]}, True),
+            ({"pagerduty_configs": [{"routing_key": "k"}], "slack_configs": [{}]}, True),
+        ],
+    )
+    def test_hear_of_ends_as_they_did(self, config, hears):
+        """In Alertmanager mail and Slack do not, unless it is said; a pager has to."""
+        known = yaml.safe_load(CONFIG) | {"receivers": [{"name": "a", **config}]}
+        known |= {"route": {"receiver": "a"}}
+
+        assert hears == import_config(known).routing["receivers"]["a"]["send_resolved"]
+
     def test_can_be_built(self, imported):
         for name, table in imported.channels.items():
             options = {key: value for key, value in table.items() if key != "kind"}
@@ -116,6 +133,7 @@ class TestWhatIsLeft:
             "global.resolve_timeout",
             "receivers.pager.discord_configs[0]",
             "receivers.pager.pushover_configs[0]",
+            "receivers.pager.send_resolved",
             "receivers.pager.slack_configs[0].channel",
             "receivers.team.webhook_configs[0].max_alerts",
         } == {each.path for each in imported.left}

@@ -9,6 +9,12 @@ import pytest
 CONFIG = """
 [channels.console]
 
+[[alerts]]
+name = "own"
+metric = "x"
+threshold = "> 1"
+channels = ["console"]
+
 [routing]
 receiver = "console"
 group_by = ["service"]
@@ -21,6 +27,10 @@ routes = [
 source_matchers = ["alertname=down"]
 target_matchers = ["severity=warning"]
 equal = ["host"]
+
+[[routing.inhibit_rules]]
+source_matchers = ["service=shop"]
+target_matchers = ["service=shop"]
 
 [routing.receivers.nobody]
 channels = []
@@ -67,6 +77,18 @@ class TestRoute:
     @pytest.mark.parametrize("label", ["team=db", "severity=error"])
     def test_says_when_nobody_would_hear(self, ask, label):
         assert 1 == ask("route", label)[0]
+
+    def test_asks_no_route_for_an_alert_with_channels_of_its_own(self, ask):
+        code, said = ask("route", "alertname=own", "severity=error")
+
+        assert 0 == code
+        assert "console: its own `channels`, so that no route is asked" == said.splitlines()[0]
+
+    def test_warns_of_names_that_no_alert_has(self, ask):
+        _, said = ask("route", "alertname=owm", "severity=warnin")
+
+        assert "warning: there is no alert 'owm'; did you mean 'own'?" in said
+        assert "has the severity 'warnin'; did you mean 'warning'?" in said
 
     def test_answers_programs(self, ask):
         code, said = ask("route", "severity=error", "--json")

@@ -47,11 +47,39 @@ class TestMessage:
         message = compose(FIRING, ADDRESS)
 
         assert (
-            "[FIRING] critical: checkout slow on shop: "
+            "[FIRING] critical: checkout slow on shop {http.route=/buy}: "
             "http.server.request.duration = 0.75 (> 0.5 for 10s)"
         ) == message.title
         assert "since: 2023-11-14T22:13:20.100Z" in message.text
         assert "http://127.0.0.1:7690/incidents/29a1d22d69b9c623" in message.text
+
+    def test_says_which_of_many_it_is_and_in_a_group_only_how_they_differ(self):
+        disks = [
+            msgspec.structs.replace(
+                FIRING, labels={"service": "shop", "host": "a", "disk": disk}, text=f"{disk} full"
+            )
+            for disk in ("d1", "d2")
+        ]
+        group = msgspec.structs.replace(
+            FIRING, labels={"service": "shop", "host": "a"}, text="2 firing", members=tuple(disks)
+        )
+
+        lines = compose(group, msgspec.structs.replace(ADDRESS, link="")).text.splitlines()
+        title = compose(disks[0], ADDRESS).title
+
+        assert "[FIRING] critical: checkout slow on shop {disk=d1, host=a}: d1 full" == title
+        assert [
+            f"- [FIRING] critical: checkout slow on shop {{disk={disk}}}: {disk} full"
+            for disk in ("d1", "d2")
+        ] == lines[-2:]
+        assert not [line for line in lines if line.startswith("incident:")]
+
+    def test_names_four_labels_in_a_title(self):
+        many = {f"l{number}": "x" * 100 for number in range(5)}
+        title = compose(msgspec.structs.replace(FIRING, labels=many), ADDRESS).title
+
+        assert "{l0=" + "x" * 60 + "…, l1=" in title
+        assert ", …}: http" in title
 
     def test_shows_control_characters_instead_of_obeying_them(self):
         assert r"a\x1b[31mb\nc\u202ed" == clean("a\x1b[31mb\nc\u202ed")

@@ -107,6 +107,26 @@ class TestOneMessage:
         assert 0 == too_early
         assert [(key, 1), (key, 2)] == [(each.key, each.attempt) for each in channel.heard]
 
+    async def test_waits_with_all_others_while_the_receiver_wants_to_be_left_alone(
+        self, store, clock
+    ):
+        busy = Delivery(outcome="retry", detail="HTTP 429", retry_after_s=20)
+        channel, other = Listening(busy), Listening()
+        notifier = AlertNotifier(store.outbox, {"pager": channel, "chat": other}, clock=clock)
+        first = post(store)
+        await notifier.send_due()
+        second, elsewhere = post(store, incident="i2"), post(store, channel="chat")
+
+        at_once = await notifier.send_due()
+        clock.turn(19)
+        too_early = await notifier.send_due()
+        clock.turn(2)
+        await notifier.send_due()
+
+        assert (1, 0) == (at_once, too_early)
+        assert [elsewhere] == [each.key for each in other.heard]
+        assert {first, second} == {each.key for each in channel.heard[1:]}
+
     async def test_dies_visibly_when_it_is_refused(self, store, clock):
         channel = Listening(Delivery(outcome="refused", detail="HTTP 410"))
         key = post(store)

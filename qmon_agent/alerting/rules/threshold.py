@@ -57,4 +57,11 @@ class ThresholdRule(Lined, kw_only=True, forbid_unknown_fields=True):
         if not memory or now - memory["seen"] >= self._stale_ns:
             return Judgement(verdict="unknown", memory=memory)
         value, wake = memory["value"], memory["seen"] + self._stale_ns
-        return self.compared(value, memory, text=told_by(memory, value), wake=wake)
+        return self.compared(value, memory, text=self._text(memory, value), wake=wake)
+
+    def _text(self, memory: Mapping[str, Any], value: float | None) -> str:
+        """Whose value it is, where there is more than one who tells it; else the value says it."""
+        whose = told_by(memory, value)
+        if not whose or value is None:
+            return whose
+        return f"{self.metric} = {value:g} ({self.threshold}), {whose}"
