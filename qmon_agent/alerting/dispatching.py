@@ -16,6 +16,7 @@ from qmon_agent.domain.alarms.groups import (
     Quiet,
     digest,
     dispatch,
+    hastened,
     join,
     next_due,
     regroup,
@@ -100,6 +101,10 @@ class Dispatcher:
     def renew(self, incident: str) -> None:
         """It is worth telling again, to everybody."""
         self._groups = untold(self._groups, incident)
+
+    def hasten(self, incident: str) -> None:
+        """Whoever was told of it hears at once how it stands, while the tree is as it was."""
+        self._groups = hastened(self._groups, incident)
 
     def knows(self, incident: str) -> bool:
         """Whether it is in a group, or on the way into one."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock
 from qmon_agent.domain.incidents import close
 
@@ -13,7 +12,7 @@ from .evaluation import Cell
 from .followers import Followers
 from .papers import REMOVED, Change
 from .telling import Teller
-from .watch import Watch
+from .watch import Lasting, Watch
 
 
 class Endings:
@@ -27,26 +26,29 @@ class Endings:
 
     def resolve(self, watch: Watch, instance: str, *, reason: str = "resolved_by_hand") -> None:
         """End what an instance has; a breach begins another."""
-        after = self._close(watch.alert, instance, watch.cells[instance], reason=reason)
+        after = self._close(watch.lasting(instance), reason=reason)
         watch.put(instance, after)
         self._books.keep((watch.alert.id, instance), after)
         self._followers.resolved(watch.alert.name, instance, after)
 
-    def retire(self, alert: Alert, instance: str, cell: Cell) -> None:
-        """Forget an instance of an alert that is gone; nobody is told."""
-        self._close(alert, instance, cell, reason=REMOVED)
-        self._books.keep((alert.id, instance), None)
+    def retire(self, gone: Lasting) -> None:
+        """Forget an instance of an alert that is gone; who was told hears that it is over."""
+        self._close(gone, reason=REMOVED)
+        self._books.keep((gone.alert.id, gone.instance), None)
 
-    def _close(self, alert: Alert, instance: str, cell: Cell, *, reason: str) -> Cell:
+    def _close(self, lasting: Lasting, *, reason: str) -> Cell:
+        cell = lasting.cell
         episode, transitions = close(cell.episode, self._clock.now(), reason)
         flaps = msgspec.structs.replace(cell.flaps, is_flapping=False)
         after = msgspec.structs.replace(cell, episode=episode, flaps=flaps)
-        self._followers.note(alert.name, instance, after=after, before=cell)
+        self._followers.note(lasting.alert.name, lasting.instance, after=after, before=cell)
         if transitions:
             self._teller.note(
                 Change(
-                    alert=alert,
-                    instance=instance,
+                    alert=lasting.alert,
+                    system=lasting.system,
+                    metric=lasting.metric,
+                    instance=lasting.instance,
                     before=cell,
                     after=after,
                     transitions=transitions,

@@ -18,7 +18,7 @@ from .dispatching import Dispatcher
 from .episodes import Episodes
 from .maintenance import NOTE, Windows
 from .muting import Muting
-from .papers import RENEWING, Change, is_steady_again
+from .papers import REMOVED, RENEWING, Change, is_steady_again
 from .routing_plan import Plan
 
 
@@ -85,6 +85,8 @@ class Hearing:
         renews = any(each.reason in RENEWING for each in change.transitions)
         if renews or (notices and any(map(is_steady_again, change.transitions))):
             self._dispatcher.renew(name)
+        if notices and any(each.reason == REMOVED for each in change.transitions):
+            self._dispatcher.hasten(name)
         for notice in notices:
             if notice.status == "acknowledged":
                 self._dispatcher.acknowledge(notice)

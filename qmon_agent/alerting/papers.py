@@ -167,7 +167,7 @@ def _worth_telling(transition: Transition, telling: Telling) -> Status | None:
     if begins(transition) or transition.reason == NEWCOMER or is_worse(transition.reason):
         return "firing"
     ended = (before and not after) or transition.reason == MERGED
-    return "resolved" if ended and telling.ends_too and transition.reason != REMOVED else None
+    return "resolved" if ended and telling.ends_too else None
 
 
 def _notice(
@@ -204,4 +204,6 @@ def _text(change: Change, transition: Transition) -> str:
         said = "it flaps, and what changes is not told until it is steady"
     elif is_steady_again(transition):
         said = "it is steady again"
+    elif transition.reason == REMOVED:
+        said = "its alert was taken out of the configuration"
     return "; ".join(each for each in (said, change.after.text) if each)

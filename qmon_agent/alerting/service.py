@@ -33,7 +33,7 @@ from .standing import Standing, standings
 from .telling import Teller
 from .usual import USUALLY
 from .wakes import Wakes
-from .watch import Watch
+from .watch import Lasting, Watch
 from .watches import Watches
 
 
@@ -89,13 +89,14 @@ class AlertService:
             close=self._resolve,
         )
         self._replies = Replies()
+        self._left: list[Lasting] = []
         self._restore()
 
     def _restore(self) -> None:
         store = self._store
         self._watches.refresh()
-        for alert, instance, cell in self._watches.restore(store.incidents.states()):
-            self._endings.retire(alert, instance, cell)
+        # Who was told of these is known as soon as the tree is.
+        self._left = [*self._watches.restore(store.incidents.states())]
         for watch in self._watches:
             for instance, cell in watch.cells.items():
                 if cell.episode.state in ACTIVE:
@@ -156,15 +157,16 @@ class AlertService:
             self._books.braking.by = storm or self._books.braking.by
             self.muting.windows.follow(windows)
             self._hearing.follow(plan, self._clock.now())
+            self._retire()
             self._telling.tell_newcomers(self._clock.now())
             self._books.write_due(self._clock.now())
 
     def reload(self) -> None:
-        """Take up what the catalog says now; incidents of alerts that are gone end silently."""
+        """Take up what the catalog says now; incidents of alerts that are gone are over."""
         with self._lock:
             for watch in self._watches.refresh():
-                for instance, cell in list(watch.cells.items()):
-                    self._endings.retire(watch.alert, instance, cell)
+                self._left += map(watch.lasting, watch.cells)
+            self._retire()
             self._inquiry.take_up(self._watches)
             self._telling.tell_newcomers(self._clock.now())
             self._start()
@@ -281,6 +283,12 @@ class AlertService:
     def _resolve(self, watch: Watch, instance: str, *, reason: str) -> None:
         self._endings.resolve(watch, instance, reason=reason)
         self._follow(self._clock.now())
+
+    def _retire(self) -> None:
+        """End what is left of alerts that are gone."""
+        left, self._left = self._left, []
+        for each in left:
+            self._endings.retire(each)
 
     def _start(self) -> None:
         now = self._clock.now()

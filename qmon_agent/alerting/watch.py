@@ -47,6 +47,16 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     system: MonitoringSystem | None = None
 
 
+class Lasting(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance of an alert, which may be at work no more."""
+
+    alert: Alert
+    system: str
+    metric: str
+    instance: str
+    cell: Cell
+
+
 class Watch:
     """Cells by instance, in the order they were last heard of."""
 
@@ -69,6 +79,16 @@ class Watch:
         """Keep a cell as the one heard of last."""
         self.cells.pop(instance, None)
         self.cells[instance] = cell
+
+    def lasting(self, instance: str) -> Lasting:
+        """An instance as it stands, apart from what judges it."""
+        return Lasting(
+            alert=self.alert,
+            system=self.system,
+            metric=self.metric,
+            instance=instance,
+            cell=self.cells[instance],
+        )
 
     def facts(self, batch: Observed) -> Iterator[Fact]:
         """What a batch says about each instance; what is said of every one, about those known."""

@@ -16,7 +16,7 @@ from qmon_agent.store.state.ledger import StateRecord
 from .evaluation import Cell
 from .observed import Observed
 from .usual import USUALLY
-from .watch import Subject, Watch
+from .watch import Lasting, Subject, Watch
 
 
 class Catalog(Protocol):
@@ -87,7 +87,7 @@ class Watches:
                 self._by_metric[metric].append(watch)
         return list(before.values())
 
-    def restore(self, states: Iterable[StateRecord]) -> Iterator[tuple[Alert, str, Cell]]:
+    def restore(self, states: Iterable[StateRecord]) -> Iterator[Lasting]:
         """Give the cells back what they knew; the answer are those of alerts switched off since."""
         off = {alert.id: alert for alert in self._catalog.alerts() if alert.status != "active"}
         for state in states:
@@ -95,7 +95,17 @@ class Watches:
             if watch := self._by_alert.get(state.alert):
                 watch.put(state.instance, cell)
             elif alert := off.get(state.alert):
-                yield alert, state.instance, cell
+                yield self._left(alert, state.instance, cell)
+
+    def _left(self, alert: Alert, instance: str, cell: Cell) -> Lasting:
+        on = self._subject(alert)
+        return Lasting(
+            alert=alert,
+            system=on.system.name if on.system else "",
+            metric=on.metric.name if on.metric else "",
+            instance=instance,
+            cell=cell,
+        )
 
     def _take_up(self, alert: Alert, before: Watch | None) -> None:
         if before and before.alert == alert:

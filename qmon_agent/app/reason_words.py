@@ -15,7 +15,7 @@ _WORDS: Mapping[str, str] = {
     "flapping": "it has begun and ended too often",
     "steady": "it has not changed for a while",
     "resolved_by_hand": "somebody ended it",
-    "alert_removed": "its alert was taken away",
+    "alert_removed": "its alert was taken out of the configuration",
     "ack_expired": "the acknowledgement is over",
     "snooze_ended": "it was put off until now",
 }

@@ -211,13 +211,46 @@ class TestGroups:
 
         assert ["first", "repeat"] == [told[2] for told in desk.told()]
 
-    def test_end_silently_with_the_alert_itself(self, desk):
+    def test_are_over_at_once_for_whoever_heard_of_them_when_the_alert_is_gone(self, desk):
         desk.point("temp", 6.0, service="db")
+        desk.pass_by(1)
+        desk.service.declare([])
+        told = desk.told()
+        desk.pass_by(120)
+
+        assert told == desk.told()
+        assert [(name, "resolved", "all_resolved", "hot") for name in CHANNELS] == told[2:]
+        assert ([], []) == desk.store.groups.all()
+
+    def test_say_which_of_them_is_over_when_one_alert_is_gone(self, desk):
+        desk.tree = {**TREE, "inhibit_rules": [], "routes": []}
+        desk.restart()
+        desk.point("temp", 6.0)
+        desk.point("delay", 6.0)
+        desk.pass_by(11)
+        desk.service.declare(ALERTS[1:])
+
+        assert [
+            ("chat", "firing", "first", "hot", "slow"),
+            ("chat", "firing", "new_resolved", "hot", "slow"),
+        ] == desk.told()
+        assert "its alert was taken out of the configuration" in desk.messages()[-1].text
+
+    def test_are_over_for_whoever_heard_of_them_when_the_alert_went_while_away(self, desk):
+        desk.point("temp", 6.0)
+        desk.pass_by(11)
+        desk.store.catalog.set_alert_status(["hot"], "inactive")
+        desk.restart()
+        desk.service.declare([])
+
+        assert [("chat", "resolved", "all_resolved", "hot")] == desk.told()[1:]
+
+    def test_wait_still_when_an_alert_is_gone_that_nobody_has_heard_of(self, desk):
+        desk.point("temp", 6.0)
         desk.service.declare([])
         desk.pass_by(120)
 
-        assert {"firing"} == {told[1] for told in desk.told()}
-        assert ([], []) == desk.store.groups.all()
+        assert [] == desk.told()
 
     def test_go_to_others_when_the_tree_is_changed(self, desk):
         desk.point("temp", 6.0)

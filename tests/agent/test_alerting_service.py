@@ -1,13 +1,16 @@
 """The alert service: from what arrives to the outbox, through every restart."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from qmon_agent.alerting import AlertService, Observed
 from qmon_agent.domain.catalog import Alert, Analytics, Metric
 from qmon_agent.domain.clock import SECOND, HandClock
 from qmon_agent.domain.errors import ConfigError, MetricNotFoundError
+from qmon_agent.domain.notices import Notice
 from qmon_agent.settings import AlertOptions
 from qmon_agent.store.state import StateStore
 from qmon_agent.vitals import Vitals
@@ -47,6 +50,11 @@ class Desk:
 
     def states(self):
         return [each.state for each in self.service.standings()]
+
+    def notices(self):
+        with self.store.reading() as connection:
+            rows = connection.exec_driver_sql("SELECT notice FROM outbox ORDER BY id").all()
+        return [msgspec.json.decode(row[0], type=Notice) for row in rows]
 
     def told(self):
         return [row[1].split(".")[1] for row in reversed(self.store.view("notifications")[1])]
@@ -370,24 +378,38 @@ def play(desk, values, crashes):
 
 
 class TestDeclaring:
-    def test_switches_off_what_is_declared_no_more_without_a_word(self, desk):
+    def test_tells_that_it_is_over_where_the_alert_is_there_no_more(self, desk):
         desk.service.declare([AT_ONCE])
+        desk.point(6.0)
+
+        desk.service.declare([replace(AT_ONCE, name="renamed")])
+
+        [incident] = desk.store.incidents.find()
+        assert ("inactive", ["firing", "resolved"]) == (incident.state, desk.told())
+        last = desk.notices()[-1]
+        assert ("alert_removed", "shop") == (last.reason, last.system)
+        assert last.text.startswith("its alert was taken out of the configuration")
+
+    def test_tells_nobody_of_what_nobody_has_heard_of(self, desk):
+        desk.service.declare([HOT])
         desk.point(6.0)
 
         desk.service.declare([])
 
-        [incident] = desk.store.incidents.find()
-        assert ("inactive", ["firing"]) == (incident.state, desk.told())
-        assert [] == desk.service.standings()
+        assert (["inactive"], []) == ([e.state for e in desk.store.incidents.find()], desk.told())
 
-    def test_ends_incidents_of_alerts_switched_off_while_away(self, desk):
+    def test_tells_once_that_it_is_over_where_the_alert_went_while_away(self, desk):
         desk.service.declare([AT_ONCE])
         desk.point(6.0)
         desk.store.catalog.set_alert_status(["at-once"], "inactive")
+        desk.restart()  # and killed before it has told anything
 
-        desk.restart()
+        for _ in range(2):
+            desk.restart()
+            desk.service.declare([])
 
         assert ["inactive"] == [each.state for each in desk.store.incidents.find()]
+        assert ["firing", "resolved"] == desk.told()
 
     def test_keeps_an_incident_whose_alert_is_changed(self, desk):
         desk.service.declare([AT_ONCE])

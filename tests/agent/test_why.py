@@ -213,6 +213,16 @@ class TestAlerts:
         assert "unknown since" in asked.why_alert("hot")
         assert "nothing is known of it now (no_data)" in asked.why()
 
+    def test_that_were_taken_out_say_why_their_incident_is_over_and_who_heard(self, asked):
+        asked.point(6.0)
+        incident = asked.incident()
+        asked.alerting.declare([])
+
+        said = asked.why(incident)
+        assert "it was over at " in said
+        assert ": its alert was taken out of the configuration" in said
+        assert "pager: is to be told that it is over, after what comes before it" in said
+
     def test_that_are_switched_off_say_so(self, asked):
         asked.alerting.declare([])
 

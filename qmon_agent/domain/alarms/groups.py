@@ -186,6 +186,16 @@ def untold(groups: Groups, alarm: str) -> Groups:
     }
 
 
+def hastened(groups: Groups, alarm: str) -> Groups:
+    """The groups of which somebody has heard that this alert fires are looked at without delay."""
+    return {
+        key: replace(group, due_at=0, looks_at=0)
+        if any(alarm in told.firing for told in group.told.values())
+        else group
+        for key, group in groups.items()
+    }
+
+
 def relabelled(groups: Groups, alarm: Alarm, *, root: Route) -> Groups:
     """After an alert has got other labels: it is news where it stays, and gone where it does not.
 
