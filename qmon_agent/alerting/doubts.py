@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
 from qmon_agent.domain.alarms.matchers import Matcher
+from qmon_agent.domain.catalog import SEVERITIES
+from qmon_agent.domain.durations import parse_duration, print_duration
 from qmon_agent.domain.errors import ConfigError, InvalidThresholdError, hint, nearest_to
 from qmon_agent.domain.thresholds import parse_threshold
 from qmon_agent.settings import Settings
@@ -22,10 +24,13 @@ _SHARES = ("ratio", "crashed_sessions")
 def doubts_of_alerts(settings: Settings) -> Iterator[str]:
     """Each begins with its place; of settings in which nothing is wrong."""
     yield from _large_shares(settings)
+    yield from _said_twice(settings)
     names = names_of(settings)
     for path, texts in _matchers_in(settings):
-        for reason in strangers_in(_read(texts), names):
+        matchers = [*_read(texts)]
+        for reason in (*strangers_in(matchers, names), *_strange_severities(matchers)):
             yield f"{path}: {reason}"
+    yield from _idle_inhibition(settings)
     yield from _shadowed(settings.routing, "routing")
     if settings.routing.is_said:
         yield from _unreached(settings)
@@ -46,6 +51,38 @@ def strangers_in(matchers: Iterable[Matcher], names: Sequence[str]) -> Iterator[
                 yield f"no alert has a name that fits {each.value!r}"
         elif each.value not in names:
             yield f"there is no alert {each.value!r}{hint(nearest_to(each.value, names))}"
+
+
+def _strange_severities(matchers: Iterable[Matcher]) -> Iterator[str]:
+    """Alerts from elsewhere may have others; one that looks like one of ours is meant to be it."""
+    for each in matchers:
+        said = each.value.split("|") if each.operator == "=~" else [each.value]
+        for word in said if each.name == "severity" and each.operator != "!~" else ():
+            if word not in SEVERITIES and (nearest := nearest_to(word, SEVERITIES)):
+                yield f"no alert of ours has the severity {word!r}{hint(nearest)}"
+
+
+def _said_twice(settings: Settings) -> Iterator[str]:
+    """How long it has to hold, by the line and beside it."""
+    for alert in settings.alerts:
+        try:
+            line = parse_threshold(alert.threshold)
+        except InvalidThresholdError:
+            continue
+        for option, by_line, beside in (
+            ("for", line.for_ns, alert.for_),
+            ("keep_firing_for", line.keep_firing_ns, alert.keep_firing_for),
+        ):
+            if by_line and beside and parse_duration(beside) != by_line:
+                said = print_duration(by_line)
+                yield f"alerts.{alert.name}.{option}: the threshold says {said}; {beside} holds"
+
+
+def _idle_inhibition(settings: Settings) -> Iterator[str]:
+    for number, rule in enumerate(settings.routing.inhibit_rules):
+        if [*_read(rule.source_matchers)] == [*_read(rule.target_matchers)]:
+            path = f"routing.inhibit_rules[{number}]"
+            yield f"{path}: its sources are its targets, and such do not mute each other"
 
 
 def _large_shares(settings: Settings) -> Iterator[str]:

@@ -43,6 +43,8 @@ WRONG = {
         "'week' is none of 'hours', 'days', 'weeks'; did you mean 'weeks'",
     ),
     TREE + DUTY + 'trun = "weeks"': ("oncall.schedules.day.layers[0].trun", "mean 'turn'"),
+    HOT + 'options.clear = "< 7"': ("alerts.hot.clear", "between the two"),
+    HOT + 'options.clear = "> 4"': ("alerts.hot.clear", "lies on its other side (<)"),
     "[sinks]\nloki = 3": ("sinks.loki", "has to be a table, as `[sinks.loki]`, not 3"),
     "alerts = [3]": ("alerts[0]", "as `[[alerts]]`"),
     '[retention]\nspan = "soon"': ("retention.span", "10s, 5m, 1h30m); or 7d"),
@@ -57,6 +59,21 @@ RIGHT = [
     BOTH.format("a", "b and hot") + BOTH.format("b", "hot") + HOT,
 ]
 DOUBTFUL = {
+    HOT.replace("> 5", "> 5 for 1m") + 'for = "2m"': (
+        "alerts.hot.for: the threshold says 1m; 2m holds"
+    ),
+    HOT + TREE + ROUTE + 'matchers = ["severity=warnin"]': (
+        "routing.routes[0].matchers: no alert of ours has the severity 'warnin'; "
+        "did you mean 'warning'?"
+    ),
+    HOT + TREE + ROUTE + "matchers = ['severity=~\"crtical|error\"']": (
+        "routing.routes[0].matchers: no alert of ours has the severity 'crtical'; "
+        "did you mean 'critical'?"
+    ),
+    HOT + TREE + ROUTE + "[[routing.inhibit_rules]]\nsource_matchers = ['alertname=hot']\n"
+    "target_matchers = ['alertname=hot']": (
+        "routing.inhibit_rules[0]: its sources are its targets, and such do not mute each other"
+    ),
     HOT + TREE + ROUTE + 'matchers = ["alertname=hto"]': (
         "routing.routes[0].matchers: there is no alert 'hto'; did you mean 'hot'?"
     ),

@@ -100,18 +100,28 @@ def _refuse_crossed(level: Level, option: str) -> None:
     if clear is None:
         return
     if _side(clear) and _side(clear) == _side(level.line):
-        over = "less" if _side(clear) == ">" else "more"
-        raise ConfigError(option, f"{clear} is on the side of {level.line}: over is {over} than it")
+        other = "<" if _side(clear) == ">" else ">"
+        reason = f"{clear} is where {level.line} is; what is over lies on its other side ({other})"
+        raise ConfigError(option, reason)
+    if _beyond(clear, level.line) > 0:
+        reason = f"{clear} holds where {level.line} does, between the two; it would be over at once"
+        raise ConfigError(option, reason)
     if clear.crossed_by(level.line.bound) and level.line.crossed_by(level.line.bound):
         raise ConfigError(option, f"{clear} is already so at {level.line}")
+
+
+def _beyond(line: Threshold, other: Threshold) -> float:
+    """How far a line lies on the wrong side of another; 0 if neither has a side."""
+    if not _side(line) or not _side(other):
+        return 0.0
+    return line.bound - other.bound if _side(other) == ">" else other.bound - line.bound
 
 
 def _refuse_milder(line: Threshold, *, than: Threshold) -> None:
     """A further line that is crossed first would make all of it critical."""
     if not _side(line) or not _side(than):
         return
-    beyond = line.bound - than.bound if _side(than) == ">" else than.bound - line.bound
-    if _side(line) != _side(than) or beyond < 0:
+    if _side(line) != _side(than) or _beyond(line, than) < 0:
         raise ConfigError("critical", f"{line} does not lie beyond {than}")
 
 
