@@ -25,8 +25,9 @@ class Endings:
         self._clock = clock
 
     def resolve(self, watch: Watch, instance: str, *, reason: str = "resolved_by_hand") -> None:
-        """End what an instance has; a breach begins another."""
+        """End what an instance has; a breach that is seen after that begins another."""
         after = self._close(watch.lasting(instance), reason=reason)
+        after = msgspec.structs.replace(after, is_dealt_with=True)
         watch.put(instance, after)
         self._books.keep((watch.alert.id, instance), after)
         self._followers.resolved(watch.alert.name, instance, after)

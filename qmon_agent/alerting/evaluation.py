@@ -30,6 +30,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     flaps: Flaps = STEADY
     """How often it changed lately."""
     text: str = ""
+    is_dealt_with: bool = False
+    """Whether somebody has ended what it had, and nothing was seen since."""
     told: tuple[str, ...] = ()
     """The channels that heard that it fires, and are to hear that it is over."""
 
@@ -56,7 +58,9 @@ def evaluate(
         reason=judged.reason,
         is_vote=fact is not None,
     )
-    episode, flaps, transitions = _stepped(cell, opinion, now, policy=policy)
+    # Nothing new was seen: what somebody has ended does not begin again by being looked at.
+    is_held = cell.is_dealt_with and judged.verdict == "breach" and not judged.found
+    episode, flaps, transitions = _stepped(cell, None if is_held else opinion, now, policy=policy)
     began = bool(transitions) and transitions[0].before == "inactive"
     episodes = cell.episodes + began
     after = Cell(
@@ -71,6 +75,7 @@ def evaluate(
         flaps=flaps,
         text=judged.text or (fact.text if fact else "") or cell.text,
         told=() if began else cell.told,
+        is_dealt_with=is_held or (cell.is_dealt_with and judged.verdict == "unknown"),
     )
     wake, due = judged.wake, calm_at(flaps, episode, policy=policy)
     if due is not None and (wake is None or due < wake):
@@ -81,13 +86,15 @@ def evaluate(
 
 
 def _stepped(
-    cell: Cell, opinion: Opinion, now: int, *, policy: Policy
+    cell: Cell, opinion: Opinion | None, now: int, *, policy: Policy
 ) -> tuple[Episode, Flaps, tuple[Transition, ...]]:
     before, was = _graded(cell), cell.flaps.is_flapping
     flaps, lived = calmed(cell.flaps, now, policy=policy)
     noted: tuple[Transition, ...] = ()
     if was and not flaps.is_flapping and before.state in ACTIVE:
         noted = (calmed_down(before, now),)
+    if opinion is None:
+        return before, flaps, noted
     episode, moved = follow(before, opinion, now, policy=lived)
     if moved:
         flaps, moved = shaken(flaps, moved, now, policy=policy, was=was)

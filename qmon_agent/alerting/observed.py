@@ -59,6 +59,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     findings: Sequence[Finding] = ()
     changed: tuple[Changed, ...] = ()
     """Not of the record, but what its judging has changed of other alerts."""
+    is_again: bool = False
+    """Whether all of it was shown before, and is shown again as after a start."""
     environment: str = ""
     release: str = ""
     replica: str = ""

@@ -75,8 +75,10 @@ class Rehearsal(AlertService):
         self._inquiry.forget_fresh()
         return {}
 
-    def _evaluate(self, watch: Watch, instance: str, fact: Fact | None, *, now: int) -> None:
-        super()._evaluate(watch, instance, fact, now=now)
+    def _evaluate(
+        self, watch: Watch, instance: str, fact: Fact | None, *, now: int, is_again: bool = False
+    ) -> None:
+        super()._evaluate(watch, instance, fact, now=now, is_again=is_again)
         if (cell := watch.cells.get(instance)) is not None:
             judged = Judged(alert=watch.alert.name, instance=instance, cell=cell, at=now)
             self._heard(judged)

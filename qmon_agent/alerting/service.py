@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
 
+import msgspec
+
 from qmon_agent.domain.alarms.storms import Brake, Storm
 from qmon_agent.domain.alarms.windows import Window
 from qmon_agent.domain.clock import Clock, SystemClock
@@ -265,7 +267,7 @@ class AlertService:
     def resolve(self, incident: str, *, reason: str = "resolved_by_hand") -> bool:
         """End an incident, and all that it is merged with; no if there is none of this id.
 
-        A breach begins another.
+        A breach that is seen after that begins another.
         """
         with self._lock:
             if self.care.resolve(incident, reason=reason):
@@ -298,22 +300,23 @@ class AlertService:
             for instance in watch.cells:
                 self._wakes.wish((watch.alert.id, instance), now)
         self._followers.refresh(self._watches)
-        self._follow(now)
+        self._follow(now, is_again=True)
         self._books.write_due(now)
 
-    def _follow(self, now: int) -> None:
+    def _follow(self, now: int, *, is_again: bool = False) -> None:
         """Show what has changed to the alerts about alerts, and to those about these."""
         for _ in range(ROUNDS):
             shown = self._followers.drain()
             if not shown:
                 return
             for watch, news in shown:
-                self._show(watch, Observed(service="", time=now, changed=news))
+                shown_now = Observed(service="", time=now, changed=news, is_again=is_again)
+                self._show(watch, shown_now)
 
     def _show(self, watch: Watch, batch: Observed) -> None:
         try:
             for fact in watch.facts(batch):
-                self._evaluate(watch, fact.instance, fact, now=batch.time)
+                self._evaluate(watch, fact.instance, fact, now=batch.time, is_again=batch.is_again)
         except Exception as problem:  # noqa: BLE001 - a rule that fails must leave every other one alone
             self._fail(watch, f"{type(problem).__name__}: {problem}", batch.time)
 
@@ -325,10 +328,14 @@ class AlertService:
         for watch, fact, at in self._inquiry.answers(now):
             self._evaluate(watch, fact.instance, fact, now=at)
 
-    def _evaluate(self, watch: Watch, instance: str, fact: Fact | None, *, now: int) -> None:
+    def _evaluate(
+        self, watch: Watch, instance: str, fact: Fact | None, *, now: int, is_again: bool = False
+    ) -> None:
         if not self._has_room(watch, instance):
             return
         before = watch.cell(instance)
+        if before.is_dealt_with and fact is not None and not is_again:
+            before = msgspec.structs.replace(before, is_dealt_with=False)
         name = f"{watch.alert.name}\0{instance}"
         policy = self._hearing.episodes.policy(watch.policy, before.incident)
         done = evaluate(before, fact, now, rule=watch.rule, policy=policy, name=name)

@@ -461,6 +461,65 @@ class TestByHand:
 
         assert ["firing", "resolved", "firing"] == desk.told()
 
+    @pytest.mark.parametrize("how", ["reload", "restart"])
+    def test_an_incident_that_was_resolved_stays_so_until_something_new_is_seen(self, desk, how):
+        desk.service.declare([AT_ONCE])
+        desk.point(6.0)
+        desk.service.resolve(desk.service.standings()[0].incident)
+        for _ in range(2):
+            desk.restart() if how == "restart" else None
+            desk.service.declare([AT_ONCE, HOT])
+            desk.tick(60)
+        before = desk.told()
+        desk.point(6.0)
+
+        assert (["firing", "resolved"], "firing") == (before, desk.told()[-1])
+
+    def test_an_incident_that_was_resolved_begins_anew_after_any_replay(self, desk):
+        desk.service.declare([AT_ONCE])
+        desk.point(6.0)
+        desk.service.resolve(desk.service.standings()[0].incident)
+        desk.clock.turn(1)
+        desk.point(6.0)
+        desk.restart()  # killed: what was written is all there is
+        desk.tick(1)
+
+        assert (["firing"], 2) == (desk.states(), desk.told().count("firing"))
+
+    def test_what_is_about_others_stays_resolved_while_they_say_nothing_new(self, desk):
+        options = {"expression": "at-once"}
+        both = AlertOptions(name="both", rule="composite", options=options)
+        desk.service.declare([AT_ONCE, both])
+        desk.point(6.0)
+        ours = next(each for each in desk.service.standings() if each.alert == "both")
+        desk.service.resolve(ours.incident)
+        desk.restart()
+        desk.service.declare([AT_ONCE, both, HOT])
+
+        states = {each.alert: each.state for each in desk.service.standings()}
+        assert ("firing", "inactive") == (states["at-once"], states["both"])
+
+    @pytest.mark.parametrize(
+        ("rule", "options"),
+        [
+            ("rate_of_change", {"window": "1m"}),
+            ("percentile", {"window": "1m", "percentile": 50}),
+        ],
+    )
+    def test_a_window_that_still_holds_what_was_resolved_begins_nothing(self, desk, rule, options):
+        bad = AlertOptions(name="bad", rule=rule, metric="temp", threshold=5, options=options)
+        desk.service.declare([bad])
+        for value in range(0, 600, 10):
+            desk.tick(1)
+            desk.point(float(value))
+        desk.service.resolve(desk.service.standings()[0].incident)
+        for _ in range(30):
+            desk.tick(1)
+        before = desk.told()
+        desk.point(600.0)
+
+        assert (["firing", "resolved"], "firing") == (before, desk.told()[-1])
+
     def test_a_metrics_newest_value_can_be_judged(self, desk):
         system = desk.store.catalog.add_system("shop")
         metric = desk.store.catalog.add_metric(Metric(name="temp", monitoring_system=system.id))
