@@ -13,7 +13,10 @@ from typing import Any, Literal
 
 Across = Literal["any", "sum", "avg", "min", "max", "each"]
 Row = Sequence[Any]
-"""Its newest value, when it was told, and how far apart its points mostly are, in nanoseconds."""
+"""Its newest value, when it was told, and how far apart its points mostly are, in nanoseconds.
+
+The last is below zero where that is guessed still, as too few of them have come.
+"""
 MOST = 128
 """Of more instances, those that were heard of last count."""
 _INTERVALS = 3
@@ -29,19 +32,18 @@ def heard(
     """Those that count after this one has spoken; `newest`: when any did before.
 
     One that is missing for three of its intervals is gone, or after `silence` in any case: its
-    interval is taken for long until many points in a row have come sooner.
+    interval is taken for long until it is known, and then until many in a row have come sooner.
     """
     before = known.get(replica)
     if before is None and not known:
-        return {replica: (value, now, silence // _INTERVALS)}
-    waited = max(silence // _PAUSE, before[2] if before else 0)
+        return {replica: (value, now, -(silence // _INTERVALS))}
+    waited = max(silence // _PAUSE, abs(before[2]) if before else 0)
     skipped = max(0, now - newest - waited)
-    gap = paced(before[2], now - before[1] - skipped) if before else silence // _INTERVALS
+    gap = paced(before[2], now - before[1] - skipped) if before else -(silence // _INTERVALS)
     rows: dict[str, Row] = {}
     for name, (said, at, interval) in known.items():
         seen = min(at + skipped, now)
-        longest = min(max(_INTERVALS * interval, silence // _FASTEST), silence)
-        if name != replica and now - seen <= longest:
+        if name != replica and now - seen <= lasting(interval, silence):
             rows[name] = (said, seen, interval)
     rows[replica] = (value, now, gap)
     while len(rows) > MOST:
@@ -50,8 +52,19 @@ def heard(
 
 
 def paced(gap: int, since: int) -> int:
-    """How far apart points are: the longest of late, forgotten slowly."""
-    return max(since, gap * 9 // 10)
+    """How far apart points are: the longest of late, forgotten slowly, and fast what was a guess.
+
+    What comes at one moment tells nothing of a guess: it was sent together.
+    """
+    if gap >= 0:
+        return max(since, gap * 9 // 10)
+    guess = -gap // 2 if since else -gap
+    return since if since >= guess else -guess
+
+
+def lasting(interval: int, silence: int) -> int:
+    """How long an instance counts after its last point, while others speak."""
+    return min(max(_INTERVALS * abs(interval), silence // _FASTEST), silence)
 
 
 def numbers(known: Mapping[str, Row]) -> dict[str, float]:

@@ -136,6 +136,23 @@ class TestAnInstanceThatIsGone:
         assert 60 == states.index(["inactive"])
         assert "queue = 1 (> 5), new, the only instance" == judge.cell.text
 
+    @pytest.mark.parametrize("points", [5, 10, 35])
+    def test_counts_for_a_minute_more_however_few_its_regular_points_were(self, points):
+        judge = Judge(threshold="> 5")
+        for _ in range(points):
+            judge.say("old", 9)
+        states = [judge.say("new", 1) for _ in range(70)]
+
+        assert 60 == states.index(["inactive"])
+
+    def test_counts_for_long_where_all_it_said_came_together(self):
+        judge = Judge(threshold="> 5")
+        for _ in range(10):
+            judge.say("old", 9, seconds=0)
+        states = [judge.say("new", 1, seconds=10) for _ in range(40)]
+
+        assert 30 == states.index(["inactive"])
+
     def test_counts_for_all_of_the_silence_where_little_is_known_of_it(self):
         judge = Judge(threshold="> 5", stale_after="100s")
         judge.say("old", 9)
