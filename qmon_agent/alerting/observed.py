@@ -65,6 +65,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     release: str = ""
     replica: str = ""
     """Which instance of the service speaks; empty where nobody says so."""
+    began: int = 0
+    """When the process that speaks began, in nanoseconds since 1970; 0 where nobody says so."""
     record_id: int = 0
     replies: tuple[Reply, ...] = ()
     """Not of the record, but of the store."""

@@ -86,6 +86,7 @@ def observed_of(record: Record, frame: Frame) -> Observed:
         environment=frame.resource.environment,
         release=frame.resource.release,
         replica=replica_of(frame),
+        began=frame.resource.started,
         time=record.time,
         record_id=record.record_id,
         position=text_of(record.position),

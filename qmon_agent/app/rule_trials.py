@@ -144,21 +144,22 @@ def _wait(service: AlertService, clock: HandClock, until: int) -> None:
 
 def _batches(told: Sequence[Told], moment: int) -> Iterator[Observed]:
     """One for each who speaks at a moment."""
-    by_speaker: dict[tuple[str, str, str, str], dict[str, list[Any]]] = {}
+    by_speaker: dict[tuple[str, str, str, str, int], dict[str, list[Any]]] = {}
     for each in told:
         if each.act is not None:
             continue
         who, kind = each.put.resource, each.put.kind
-        speaker = (who.service, who.environment, who.release, instance_of(who))
+        speaker = (who.service, who.environment, who.release, instance_of(who), who.started)
         of = by_speaker.setdefault(speaker, {})
         timed = [one if one[0] else one.replace(time=moment) for one in each.put.signals]
         of.setdefault(_SEEN_AS[kind], []).extend(timed)
-    for (service, environment, release, replica), signals in by_speaker.items():
+    for (service, environment, release, replica, began), signals in by_speaker.items():
         yield Observed(
             service=service,
             environment=environment,
             release=release,
             replica=replica,
+            began=began,
             time=moment,
             **signals,  # type: ignore[arg-type]  # what is shown as something is of its type
         )

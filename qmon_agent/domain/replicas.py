@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
+
 Across = Literal["any", "sum", "avg", "min", "max", "each"]
 Row = Sequence[Any]
 """Its newest value, when it was told, and how far apart its points mostly are, in nanoseconds.
@@ -26,24 +28,40 @@ _PAUSE = 15
 """Where nobody has spoken for long, only a fifteenth of the longest silence is held against all."""
 
 
+class Word(msgspec.Struct, frozen=True):
+    """What one instance says now, and when its process began; 0 where that is not known."""
+
+    replica: str
+    value: float
+    began: int = 0
+
+
 def heard(
-    known: Mapping[str, Row], replica: str, *, value: float, now: int, newest: int, silence: int
+    known: Mapping[str, Row], word: Word, *, now: int, newest: int, silence: int
 ) -> dict[str, Row]:
     """Those that count after this one has spoken; `newest`: when any did before.
 
     One that is missing for three of its intervals is gone, or after `silence` in any case: its
     interval is taken for long until it is known, and then until many in a row have come sooner.
+    Until it is known, who has been silent since this process began is gone as well: a program that
+    runs, tells and ends is followed by its next run.
     """
+    replica, value = word.replica, word.value
     before = known.get(replica)
     if before is None and not known:
         return {replica: (value, now, -(silence // _INTERVALS))}
-    waited = max(silence // _PAUSE, abs(before[2]) if before else 0)
+    waited = max(silence // _PAUSE, before[2] if before else 0)
     skipped = max(0, now - newest - waited)
-    gap = paced(before[2], now - before[1] - skipped) if before else -(silence // _INTERVALS)
+    gap = -(silence // _INTERVALS)
+    if before is not None:
+        # A guess is corrected by what was, as nothing was left out by it.
+        apart = now - before[1] - (skipped if before[2] >= 0 else 0)
+        gap = paced(before[2], min(apart, silence))
     rows: dict[str, Row] = {}
     for name, (said, at, interval) in known.items():
         seen = min(at + skipped, now)
-        if name != replica and now - seen <= lasting(interval, silence):
+        is_followed = interval < 0 and at < word.began
+        if name != replica and not is_followed and now - seen <= lasting(interval, silence):
             rows[name] = (said, seen, interval)
     rows[replica] = (value, now, gap)
     while len(rows) > MOST:

@@ -30,10 +30,35 @@ PROGRAM = """
 import sys
 import qmon_sdk as qmon
 qmon.init(service="shop")
-qmon.gauge("queue", float(sys.argv[1]))
-qmon.flush(30)
+print("here", flush=True)
+for line in sys.stdin:
+    qmon.gauge("queue", float(line))
+    qmon.flush(30)
+    print("told", flush=True)
 qmon.shutdown()
 """
+
+
+class Program:
+    """A process that tells what it is told to, and ends when it is left."""
+
+    def __init__(self, where):
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            env=where,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert "here\n" == self._process.stdout.readline()
+
+    def tell(self, value):
+        print(value, file=self._process.stdin, flush=True)
+        assert "told\n" == self._process.stdout.readline()
+
+    def end(self):
+        if self._process.poll() is None:
+            self._process.communicate(timeout=60)
 
 
 class Judge:
@@ -44,10 +69,12 @@ class Judge:
         self.now, self.cells = 1_000_000 * SECOND, {}
         self.memory = memory or {}
 
-    def say(self, replica, value, *, seconds=1, kind="gauge"):
+    def say(self, replica, value, *, seconds=1, kind="gauge", began=0):
+        """`began`: so many seconds ago; 0 is unknown."""
         self.now += round(seconds * SECOND)
+        began = began and self.now - round(began * SECOND)
         points = [Point(metric="queue", value=float(value), kind=kind)]
-        batch = Observed(service="shop", time=self.now, replica=replica, points=points)
+        batch = Observed(service="shop", time=self.now, replica=replica, began=began, points=points)
         for fact in self.rule.notice(batch):
             cell = self.cells.get(fact.instance, Cell(memory=self.memory))
             cell = msgspec.json.decode(msgspec.json.encode(cell), type=Cell)
@@ -127,6 +154,21 @@ class TestAThreshold:
 
 
 class TestAnInstanceThatIsGone:
+    def test_is_followed_by_the_next_run_of_a_program_that_ends(self):
+        judge = Judge(threshold="> 5")
+        told = [("a", 9), ("b", 1), ("c", 9), ("d", 2)]
+        states = [judge.say(name, value, seconds=10, began=1) for name, value in told]
+
+        assert [["firing"], ["inactive"]] * 2 == states
+        assert "" == judge.cell.text
+
+    def test_counts_on_where_it_speaks_at_a_pace_and_another_has_begun(self):
+        judge = Judge(threshold="> 5")
+        for _ in range(60):
+            judge.say("old", 9)
+
+        assert ["firing"] == judge.say("new", 1, began=0.5)
+
     def test_counts_for_a_minute_more_where_it_spoke_each_second(self):
         judge = Judge(threshold="> 5")
         for _ in range(60):
@@ -158,7 +200,8 @@ class TestAnInstanceThatIsGone:
         judge.say("old", 9)
         states = [judge.say("new", 1, seconds=10) for _ in range(20)]
 
-        assert 10 == states.index(["inactive"])
+        # A little longer, as the new one might have been pausing until its pace was known.
+        assert 11 == states.index(["inactive"])
 
     def test_counts_while_it_speaks_as_seldom_as_ever(self):
         judge = Judge(threshold="> 5")
@@ -265,16 +308,44 @@ class TestAnInstance:
         assert name == replica_of(Frame(process=b"\1" * 16, resource=Resource(**who)))
 
 
-class TestTwoProcesses:
-    async def test_that_tell_one_gauge_are_one_incident_that_does_not_end(self, agent):
-        plan = agent._plan.locations
-        plan.config.write_text(CONFIG)
-        await agent.services.reload()
-        where = {**os.environ, "QMON_SOCKET": str(plan.socket)}
-        for value in ("9", "1"):
-            run = [sys.executable, "-c", PROGRAM, value]
-            await asyncio.to_thread(subprocess.run, run, check=True, env=where)
-        await agent.parts.judged.walk.drain()
+@pytest.fixture
+async def stage(agent):
+    """The agent with a rule, and how a program is begun that speaks to it."""
+    plan = agent._plan.locations
+    plan.config.write_text(CONFIG)
+    await agent.services.reload()
+    where, begun = {**os.environ, "QMON_SOCKET": str(plan.socket)}, []
 
-        [standing] = agent.parts.judged.alerting.standings()
-        assert ("firing", 9.0) == (standing.state, standing.value)
+    async def begin():
+        begun.append(await asyncio.to_thread(Program, where))
+        return begun[-1]
+
+    yield begin
+    for each in begun:
+        await asyncio.to_thread(each.end)
+
+
+async def standing_of(agent):
+    await agent.parts.judged.walk.drain()
+    [standing] = agent.parts.judged.alerting.standings()
+    return standing.state, standing.value
+
+
+class TestTwoProcesses:
+    async def test_that_tell_one_gauge_are_one_incident_that_does_not_end(self, agent, stage):
+        one, other = await stage(), await stage()
+        await asyncio.to_thread(one.tell, 9)
+        await asyncio.to_thread(other.tell, 1)
+
+        assert ("firing", 9.0) == await standing_of(agent)
+
+    async def test_of_which_one_follows_the_other_are_one_after_the_other(self, agent, stage):
+        one = await stage()
+        await asyncio.to_thread(one.tell, 9)
+        await asyncio.to_thread(one.end)
+        assert ("firing", 9.0) == await standing_of(agent)
+
+        other = await stage()
+        await asyncio.to_thread(other.tell, 1)
+
+        assert ("inactive", 1.0) == await standing_of(agent)

@@ -63,7 +63,7 @@ OTHERS = {
 }
 HOT = '[[alerts]]\nname = "a"\nmetric = "m"\nthreshold = "> 10"\n'
 OTHERS |= {
-    HOT + 'options.clear = "> 20"': ("alerts.a.clear", "over is less than it"),
+    HOT + 'options.clear = "> 20"': ("alerts.a.clear", "lies on its other side (<)"),
     HOT + 'options.critical = "> 5"': ("alerts.a.critical", "does not lie beyond > 10"),
     HOT + 'options.critical = "< 50"': ("alerts.a.critical", "does not lie beyond > 10"),
 }

@@ -68,5 +68,5 @@ def test_a_line_that_is_crossed_is_a_mail_and_its_end_an_answer(home, postbox):
     assert 1 == len(pictures)
     assert first["message-id"] == last["in-reply-to"]
     [problem] = [each for each in home.ask("status")["problems"] if "channel" in each]
-    assert problem.startswith("channel nobody: a message waits: 127.0.0.1: ")
+    assert problem.startswith("channel nobody: a message waits: 127.0.0.1:1: ")
     assert "tell-nobody" not in problem

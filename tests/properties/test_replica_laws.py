@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmon_agent.domain.clock import SECOND
-from qmon_agent.domain.replicas import MOST, combined, heard, numbers
+from qmon_agent.domain.replicas import MOST, Word, combined, heard, numbers
 
 SILENCE = 300 * SECOND
 VALUES = st.floats(-100, 100) | st.just(math.nan)
@@ -17,7 +17,7 @@ def known_after(told, *, step=1, known=None):
     """Each tells in its turn, seconds apart; how it stands after the last."""
     now = newest = 1_000 * SECOND
     for name, value in told:
-        known = heard(known or {}, name, value=value, now=now, newest=newest, silence=SILENCE)
+        known = heard(known or {}, Word(name, value), now=now, newest=newest, silence=SILENCE)
         now, newest = now + round(step * SECOND), now
     return known
 
@@ -56,7 +56,7 @@ class TestInstances:
         known = known_after(told, step=0.1)
         later = (1_000 + pause) * SECOND + 4 * SECOND
         name, newest = told[-1][0], max(row[1] for row in known.values())
-        after = heard(known, name, value=1.0, now=later, newest=newest, silence=SILENCE)
+        after = heard(known, Word(name, 1.0), now=later, newest=newest, silence=SILENCE)
 
         assert known.keys() == after.keys()
 
@@ -66,9 +66,18 @@ class TestInstances:
 
         assert {str(n) for n in range(max(0, number - MOST), number)} == known.keys()
 
+    @given(TOLD, st.integers(0, 100))
+    def test_that_told_once_are_gone_where_another_process_has_begun_since(self, told, ago):
+        known = known_after(told)
+        now = 2_000 * SECOND
+        word = Word("d", 1.0, began=now - ago * SECOND)
+        after = heard(known, word, now=now, newest=now - SECOND, silence=10**6 * SECOND)
+
+        assert {name for name, row in known.items() if row[2] >= 0} | {"d"} == after.keys()
+
     @given(TOLD)
     def test_of_a_clock_set_back_are_none_of_the_future(self, told):
         known = known_after(told)
-        after = heard(known, "a", value=1.0, now=SECOND, newest=10**12, silence=SILENCE)
+        after = heard(known, Word("a", 1.0), now=SECOND, newest=10**12, silence=SILENCE)
 
         assert all(row[1] <= SECOND for row in after.values())

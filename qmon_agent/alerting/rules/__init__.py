@@ -26,6 +26,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """How bad it is, where that is told with it; empty: as bad as the alert."""
     replica: str = ""
     """Which instance of the service says so, where several say one thing together."""
+    began: int = 0
+    """When its process began; 0 where nobody says so."""
     detail: Mapping[str, Any] = {}
     """What nobody but the rule itself reads."""
 

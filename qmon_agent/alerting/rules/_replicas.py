@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from qmon_agent.domain.replicas import Across, Row, combined, heard, numbers, paced
+from qmon_agent.domain.replicas import Across, Row, Word, combined, heard, numbers, paced
 
 from . import Fact
 
@@ -39,8 +39,7 @@ class Joining(msgspec.Struct, frozen=True, kw_only=True):
             return after
         known = heard(
             _known(memory),
-            replica,
-            value=fact.value,
+            Word(replica, fact.value, fact.began),
             now=now,
             newest=memory.get("seen", now),
             silence=self.silence,

@@ -56,6 +56,7 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
                 event_time=point.time,
                 labels=labels,
                 replica=replica if whose is None else "",
+                began=batch.began,
             )
 
 

@@ -69,6 +69,7 @@ class RateOfChangeRule(Lined, kw_only=True, forbid_unknown_fields=True):
                 event_time=fact.event_time,
                 labels=fact.labels,
                 replica=fact.replica,
+                began=fact.began,
                 detail=told,
             )
 
