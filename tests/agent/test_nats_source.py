@@ -14,6 +14,8 @@ from qmon_agent.ingest.sources import SOURCES
 from qmon_agent.settings import Admission
 from qmon_sdk.protocol.frames import decode_ack
 
+_LOOKS = 40
+
 
 @pytest.fixture
 def server(backends):
@@ -68,8 +70,13 @@ async def until(condition, seconds=20):
 
 
 async def unanswered(stream, subject, group="qmon"):
-    told = await stream.consumer_info(subject.replace(".", "-"), group)
-    return told.num_ack_pending + told.num_pending
+    """How many are not answered; a moment may pass until the server knows of an answer."""
+    for _ in range(_LOOKS):
+        told = await stream.consumer_info(subject.replace(".", "-"), group)
+        if not (left := told.num_ack_pending + told.num_pending):
+            break
+        await asyncio.sleep(0.05)
+    return left
 
 
 def sequences(taking):
