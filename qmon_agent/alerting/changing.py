@@ -22,10 +22,12 @@ def changed(watch: Watch, instance: str, *, before: Cell, done: Evaluated) -> Ch
     )
 
 
-def unchanged(watch: Watch, instance: str, *, now: int, cell: Cell) -> Change:
+def unchanged(
+    watch: Watch, instance: str, *, now: int, cell: Cell, reason: str = NEWCOMER
+) -> Change:
     """An instance as it stands, as a change that is none."""
     state = cell.episode.state
-    still = Transition(before=state, after=state, reason=NEWCOMER, at=now)
+    still = Transition(before=state, after=state, reason=reason, at=now)
     return changed(
         watch, instance, before=cell, done=Evaluated(cell=cell, transitions=(still,), wake=None)
     )

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from qmon_agent.domain.alarms.groups import Alarm
 from qmon_agent.domain.alarms.inhibition import inhibitors, sources_of
-from qmon_agent.domain.alarms.matchers import Labels
+from qmon_agent.domain.alarms.matchers import Labels, all_hold
 from qmon_agent.domain.alarms.silences import (
     Silence,
     after_firing,
@@ -24,6 +24,9 @@ from qmon_agent.domain.errors import QueryError
 
 from .maintenance import Windows
 from .routing_plan import Plan
+
+_MOST_OVER = 1_000
+"""So many silences that are over are remembered, for those who hear of things only after them."""
 
 
 class SilenceStore(Protocol):
@@ -43,6 +46,9 @@ class Muting:
         self._clock = clock
         self._lock = Lock()
         self._silences: tuple[Silence, ...] = tuple(store.lasting())
+        lasting = {each.id for each in self._silences}
+        over = [each for each in store.all() if each.id not in lasting]
+        self._over: tuple[Silence, ...] = tuple(over[-_MOST_OVER:])
         self._firing: dict[str, Labels] = {}
         self._active: tuple[str, ...] = ()
 
@@ -76,7 +82,15 @@ class Muting:
             return True
         return any(True for _ in self.windows.muting(labels, now))
 
+    def of(self, labels: Labels, *, since: int, until: int) -> list[Silence]:
+        """The silences for such labels, in a time, as far as they are not forgotten."""
+        return [each for each in self._store.all() if _held(each, labels, since=since, until=until)]
+
     # From the thread that judges.
+
+    def was_silenced(self, labels: Labels, *, since: int, until: int) -> bool:
+        """By a silence that is over."""
+        return any(_held(each, labels, since=since, until=until) for each in self._over)
 
     def by(
         self, plan: Plan | None, each_of: Iterable[Labels], now: int
@@ -115,9 +129,12 @@ class Muting:
                 after = after_firing(silence, self._firing.values(), now)
                 if after != silence:
                     self._replace(silence, after)
+            over = tuple(each for each in self._silences if each.state(now) == "expired")
+            self._over = (*self._over, *over)[-_MOST_OVER:]
             self._silences = tuple(each for each in self._silences if each.state(now) != "expired")
             active = tuple(each.id for each in self._silences if each.state(now) == "active")
-            return self._settle((*active, *in_use))
+            # Also one that has begun and ended since the last look.
+            return self._settle((*active, *in_use)) or bool(over)
 
     def _settle(self, active: tuple[str, ...]) -> bool:
         changed, self._active = active != self._active, active
@@ -135,3 +152,9 @@ class Muting:
         self._store.put([new])
         self._silences = tuple(new if each.id == old.id else each for each in self._silences)
         return new
+
+
+def _held(silence: Silence, labels: Labels, *, since: int, until: int) -> bool:
+    """Whether it kept people from hearing of what has such labels, at any moment of a time."""
+    is_then = silence.starts_at < until and since < silence.ends_at
+    return is_then and all_hold(silence.matchers, labels)

@@ -31,7 +31,11 @@ MERGED, SPLIT = "merged", "split"
 RENEWING = frozenset({ACK_EXPIRED, SNOOZE_ENDED, SPLIT})
 """Nobody looks after it any more: who was told hears of it again."""
 NEWCOMER = "channel_added"
-"""Nothing changed but who is told: somebody new, or again after a silence, hears that it fires."""
+"""Nothing changed but who is told: somebody new hears that it fires."""
+SILENCE_ENDED, MAINTENANCE_ENDED = "silence_ended", "maintenance_ended"
+"""Nothing changed but that nobody is kept from hearing of it any more."""
+LATE = frozenset({NEWCOMER, SILENCE_ENDED, MAINTENANCE_ENDED})
+"""It fires for a while already, and somebody hears of it only now."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +168,7 @@ def _worth_telling(transition: Transition, telling: Telling) -> Status | None:
         return "firing"
     if transition.reason in RENEWING:
         return "firing"
-    if begins(transition) or transition.reason == NEWCOMER or is_worse(transition.reason):
+    if begins(transition) or transition.reason in LATE or is_worse(transition.reason):
         return "firing"
     ended = (before and not after) or transition.reason == MERGED
     return "resolved" if ended and telling.ends_too else None

@@ -28,6 +28,7 @@ from .health import MOST_PROBLEM, UNFAILED, Failed, facts_of
 from .hearing import Hearing
 from .inquiry import NOTE, SAMPLES, Inquiry
 from .observed import Observed, Reply
+from .papers import MAINTENANCE_ENDED
 from .replies import Replies, facts_in, statements_of
 from .routing_plan import Plan
 from .rules import Fact, Found, Statement
@@ -214,7 +215,7 @@ class AlertService:
             for key in self.care.look(now):
                 self._wakes.wish(key, now)
             if self.muting.look(now):
-                self._telling.tell_newcomers(now)
+                self._telling.tell_newcomers(now, reason=MAINTENANCE_ENDED)
             self._ask(now)
             for number, instance in self._wakes.due(now):
                 watch = self._watches.get(number)

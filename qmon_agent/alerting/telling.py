@@ -13,7 +13,7 @@ from qmon_agent.store.state.ledger import RemarkRecord
 from .books import Books
 from .changing import unchanged
 from .hearing import Hearing
-from .papers import SPLIT, Change, Telling, begins, is_steady_again
+from .papers import NEWCOMER, SILENCE_ENDED, SPLIT, Change, Telling, begins, is_steady_again
 from .usual import USUALLY
 from .watch import Watch
 from .watches import Watches
@@ -49,12 +49,12 @@ class Teller:
             told, by_tree = (), False
         self._books.note(change, Telling(channels=told, ends_too=ends_too, by_tree=by_tree))
 
-    def tell_newcomers(self, now: int) -> None:
-        """Who is named for what fires already hears of it as well."""
+    def tell_newcomers(self, now: int, *, reason: str = NEWCOMER) -> None:
+        """Who is named for what fires already hears of it as well; `reason`: why only now."""
         for watch in self._watches:
             for instance, cell in list(watch.cells.items()):
                 if cell.episode.state in ACTIVE:
-                    self._tell_who_is_new(watch, instance, now=now)
+                    self._tell_who_is_new(watch, instance, now=now, reason=reason)
 
     def _to_be_told(self, change: Change, now: int) -> tuple[str, ...]:
         """The channels that hear of what fires; none where the tree tells, or while silenced."""
@@ -97,7 +97,7 @@ class Teller:
             self._books.remark(after, said)
         return after.is_quiet(now)
 
-    def _tell_who_is_new(self, watch: Watch, instance: str, *, now: int) -> None:
+    def _tell_who_is_new(self, watch: Watch, instance: str, *, now: int, reason: str) -> None:
         cell = watch.cells[instance]
         if self._hearing.episodes.is_merged(cell.incident):
             return
@@ -108,10 +108,19 @@ class Teller:
             after = msgspec.structs.replace(cell, told=cell.told + new)
             watch.cells[instance] = after
             self._books.keep((watch.alert.id, instance), after)
+            if not cell.told:
+                reason = self._why_late(change, reason)
+                change = unchanged(watch, instance, now=now, cell=cell, reason=reason)
             # Nobody in the list: they may have heard of it before it was silenced.
             self._books.note(change, Telling(channels=new, renews=not cell.told))
         elif by_tree and not self._hearing.knows(cell.incident):
             self._books.note(change, Telling(channels=(), by_tree=True))
+
+    def _why_late(self, change: Change, reason: str) -> str:
+        fired_at, now = change.after.episode.fired_at, change.transitions[-1].at
+        muting = self._hearing.muting
+        was_silenced = muting.was_silenced(change.matched_labels, since=fired_at, until=now)
+        return SILENCE_ENDED if was_silenced else reason
 
 
 def _told(change: Change, channels: tuple[str, ...]) -> Change:

@@ -18,6 +18,9 @@ _WORDS: Mapping[str, str] = {
     "alert_removed": "its alert was taken out of the configuration",
     "ack_expired": "the acknowledgement is over",
     "snooze_ended": "it was put off until now",
+    "channel_added": "who is told of it was not to be told before",
+    "silence_ended": "the silence that kept people from hearing of it is over",
+    "maintenance_ended": "the maintenance that kept people from hearing of it is over",
 }
 _BEGINNINGS: Mapping[str, str] = {
     "unknown": "nothing is known: {}",

@@ -15,7 +15,7 @@ from qmon_agent.app.judged import Judged
 from qmon_agent.app.management import whole_incident
 from qmon_agent.app.why_words import alert_answers, incident_answers
 from qmon_agent.domain.alarms.groups import Group, Key, key_of, name_of
-from qmon_agent.domain.alarms.matchers import known_by
+from qmon_agent.domain.alarms.matchers import known_by, print_matchers
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import Clock
 from qmon_agent.domain.errors import QueryError, nearest_to
@@ -58,6 +58,12 @@ def why_incident(judged: Judged, name: str, *, channel: str, clock: Clock) -> Do
         "channels": [] if is_by_tree else [*(alert.channels or alerting.channels)],
         "routing": routing,
         "groups": [_group(*each) for each in alerting.hearing.groups_with(name)],
+        "silences": [
+            {**msgspec.to_builtins(each), "matchers": print_matchers(each.matchers)}
+            for each in alerting.muting.of(
+                labels, since=told["fired_at"], until=told["resolved_at"] or now
+            )
+        ],
         "muted_by": [*next(alerting.muting.by(plan, [labels], now))],
     }
     return document | {"answers": [*incident_answers(document, channel)]}

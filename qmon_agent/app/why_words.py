@@ -37,6 +37,7 @@ def incident_answers(told: Document, channel: str) -> Iterator[str]:
         yield "nobody hears of what has not fired"
         return
     yield from _merged(told)
+    yield from _silenced(told)
     messages = [each for each in told["messages"] if channel in {"", each["channel"]}]
     yield from _told(messages)
     heard = {each["channel"] for each in messages}
@@ -172,8 +173,8 @@ def _kept_back(told: Document) -> str:
     handling = told["incident"]["handling"]
     if handling["acked_at"]:
         reasons.append(f"{handling['acked_by'] or 'somebody'} has acknowledged it")
-    if told["now"] < handling["snoozed_until"]:
-        reasons.append(f"it is put off until {when(handling['snoozed_until'])}")
+    if put_off := _put_off(told):
+        reasons.append(f"it is {put_off}")
     if told["routing"] is not None:
         closed = {name for route in told["routing"]["routes"] for name in route["closed_by"]}
         reasons += [f"its route is closed by {name}" for name in sorted(closed)]
@@ -199,6 +200,28 @@ def _merged(told: Document) -> Iterator[str]:
         yield f"merged into it: {names}; nobody hears that it is over before they are"
 
 
+def _silenced(told: Document) -> Iterator[str]:
+    """By what it was silenced that is over; what silences it now is told with whom it keeps."""
+    for each in told["silences"]:
+        if each["ends_at"] <= told["now"]:
+            by = f" by {each['author']}" if each["author"] else ""
+            why = f": {each['comment']}" if each["comment"] else ""
+            since = when(max(each["starts_at"], told["incident"]["fired_at"]))
+            until = when(each["ends_at"])
+            kept = "kept people from hearing of it"
+            yield f"silence {each['id']}{by} {kept}, {since} to {until}{why}"
+
+
+def _put_off(told: Document) -> str:
+    """Until when, and by whom; empty where nobody has."""
+    incident = told["incident"]
+    until = incident["handling"]["snoozed_until"]
+    if told["now"] >= until:
+        return ""
+    said = [each["author"] for each in incident["remarks"] if each["kind"] == "snooze"]
+    return f"put off until {when(until)} by {(said or [''])[-1] or 'somebody'}"
+
+
 def _further(told: Document) -> Iterator[str]:
     """What happens next, where it fires still."""
     if not told["is_open"]:
@@ -209,6 +232,8 @@ def _further(told: Document) -> Iterator[str]:
     if handling["acked_at"]:
         until = f" until {when(handling['acked_until'])}" if handling["acked_until"] else ""
         yield f"acknowledged by {handling['acked_by'] or 'somebody'}{until}: it is not repeated"
+    if put_off := _put_off(told):
+        yield f"{put_off}: it is not repeated, and told again then if it fires still"
     for group in told["groups"]:
         if group["told"]:
             labels = ", ".join(f"{name}={text}" for name, text in group["labels"].items())

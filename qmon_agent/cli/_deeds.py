@@ -16,12 +16,15 @@ from qmon_agent.domain.errors import ConfigError
 by_option = click.option("--by", default="", help="Who; else who is signed in here.")
 
 
-def do(place: Place, incident: str, deed: str, **asked: Any) -> None:
-    """Let the agent do it; what is said afterwards is in JSON only, as there is nothing to say."""
+def do(place: Place, incident: str, deed: str, **asked: Any) -> dict[str, Any]:
+    """Let the agent do it; its answer is shown here where JSON is wanted, and else by nobody."""
     body = {**asked, "by": asked.get("by") or getpass.getuser()}
-    answer = find_control(place.locations).post(f"/api/incidents/{incident}/{deed}", body)
+    answer: dict[str, Any] = find_control(place.locations).post(
+        f"/api/incidents/{incident}/{deed}", body
+    )
     if place.json:
         show_json(answer)
+    return answer
 
 
 def seconds_of(option: str, text: str) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from qmon_agent.cli._deeds import by_option, do, seconds_of
 from qmon_agent.cli._place import Place, with_place
+from qmon_agent.cli._times import moment
 
 
 @click.command
@@ -16,4 +19,7 @@ from qmon_agent.cli._place import Place, with_place
 @with_place
 def command(*, incident: str, lasts: str, text: str, by: str, place: Place) -> None:
     """Put an incident off: it is not repeated meanwhile, and told again if it fires after that."""
-    do(place, incident, "snooze", by=by, text=text, for_s=seconds_of("--for", lasts))
+    answer = do(place, incident, "snooze", by=by, text=text, for_s=seconds_of("--for", lasts))
+    if not place.json:
+        until = moment(answer["handling"]["snoozed_until"], now=time.time_ns())
+        click.echo(f"put off until {until}; if it fires still, it is told again then")

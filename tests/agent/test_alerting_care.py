@@ -75,6 +75,14 @@ def desk(request, tmp_path):
 
 
 @pytest.fixture
+def plain_desk(tmp_path):
+    desk = Desk(tmp_path / "state.db", None)
+    desk.point(6.0)
+    yield desk
+    desk.store.close()
+
+
+@pytest.fixture
 def tree_desk(tmp_path):
     desk = Desk(tmp_path / "state.db", TREE)
     desk.point(6.0)
@@ -171,6 +179,27 @@ class TestAcknowledging:
         tree_desk.do("ack")
 
         assert ["first", "new_alerts"] == [reason for _, reason in tree_desk.told()]
+
+
+class TestSilences:
+    def test_that_are_over_are_why_it_is_told_so_late(self, plain_desk):
+        plain_desk.silence(100)
+        plain_desk.point(6.0, service="web")
+        plain_desk.pass_by(90)
+        plain_desk.restart()
+        before = plain_desk.told()
+        plain_desk.pass_by(11)
+
+        assert [*before, ("firing", "silence_ended")] == plain_desk.told()
+
+    def test_that_ended_while_the_agent_was_away_are_so_too(self, plain_desk):
+        plain_desk.silence(100)
+        plain_desk.point(6.0, service="web")
+        plain_desk.service.checkpoint()
+        plain_desk.clock.turn(100)
+        plain_desk.restart()
+
+        assert ("firing", "silence_ended") == plain_desk.told()[-1]
 
 
 class TestSnoozing:

@@ -206,7 +206,6 @@ class TestCommands:
         for words in (
             ("assign", incident, "bob"),
             ("comment", incident, "the disk is full"),
-            ("snooze", incident, "--for", "5m"),
             ("ack", incident, "--by", "ann", "--sticky"),
             ("resolve", incident, "--comment", "made room"),
         ):
@@ -214,8 +213,16 @@ class TestCommands:
         _, shown = await ask("GET", f"/api/incidents/{incident}", "read")
         kinds = [each["kind"] for each in shown["incident"]["remarks"]]
 
-        assert ["assign", "comment", "snooze", "ack", "resolve"] == kinds
+        assert ["assign", "comment", "ack", "resolve"] == kinds
         assert "inactive" == shown["incident"]["state"]
+
+    async def test_that_put_off_say_until_when(self, ask, incident, command):
+        code, said = await command("snooze", incident, "--by", "ann")
+        _, why = await command("why", incident)
+
+        assert (0, "put off until 2") == (code, said[:15])
+        assert "put off until 2" in why
+        assert " by ann: it is not repeated" in why
 
     async def test_label_and_show_figures(self, ask, incident, command):
         assert (0, "") == await command("label", incident, "noise")

@@ -15,6 +15,7 @@ from qmon_agent.alerting import Observed
 from qmon_agent.alerting.care import Deed
 from qmon_agent.alerting.routing_plan import make_plan
 from qmon_agent.app.why import why_alert, why_incident
+from qmon_agent.app.why_words import when
 from qmon_agent.domain.alarms.matcher_text import parse_matchers
 from qmon_agent.domain.alarms.silences import Silence
 from qmon_agent.domain.clock import SECOND, SystemClock
@@ -141,6 +142,22 @@ class TestWhatKeptItBack:
         assert (
             f"pager: nothing was written for it; it is muted by silence {silence.id}" in asked.why()
         )
+
+    def test_is_a_silence_also_when_it_is_over(self, asked, silence):
+        asked.point(6.0)
+        asked.alerting.muting.expire(silence.id)
+        asked.alerting.tick(time.time_ns())
+        said = asked.why()
+
+        assert f"silence {silence.id} kept people from hearing of it, 2" in said
+        assert "pager: is to be told that it fires" in said
+
+    def test_is_that_it_is_put_off(self, asked):
+        asked.point(6.0)
+        until = time.time_ns() + 3_600 * SECOND
+        asked.alerting.care.do(asked.incident(), Deed(kind="snooze", by="ann", until=until))
+
+        assert f"put off until {when(until)} by ann: it is not repeated" in asked.why()
 
     def test_is_that_somebody_has_it_already(self, asked):
         asked.point(6.0)
