@@ -86,6 +86,16 @@ def lived(desk):
     return desk
 
 
+class TestAnAlertThatIsTakenOut:
+    def test_has_ended_nothing_by_itself_and_was_no_noise(self, desk):
+        desk.point("disk", 95.0)
+        desk.clock.turn(5)
+        desk.service.declare(ALERTS[:1])
+        told = desk.told()
+
+        assert (1, None, None) == (told["fired"], told["noise"], told["ended_by_themselves"])
+
+
 class TestFigures:
     def test_are_of_what_the_rules_wrote(self, lived):
         told = lived.told()

@@ -163,8 +163,10 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def settled(life: Life, until: int) -> bool:
-    """Whether it is known by then if it went away by itself."""
-    return bool(life.resolved_at) or until - life.fired_at > SOON_NS
+    """Whether it is known by then if it went away by itself; of a removed alert it never is."""
+    if life.resolved_at:
+        return life.is_over
+    return until - life.fired_at > SOON_NS
 
 
 def noise(fired: Iterable[Life], until: int) -> float | None:
