@@ -226,10 +226,11 @@ class TestWhy:
         message = {"channel": "chat", "says": "firing", "of_group": 0, "tries": []}
         message |= {"status": "held", "detail": "storm:1000000000", "receiver": "", "route": ""}
         incident = {"fired_at": 1, "since": 1, "unknown": "", "transitions": [], "remarks": []}
-        incident |= {"merged": [], "handling": {"acked_at": 0}}
+        incident |= {"merged": [], "handling": {"acked_at": 0, "snoozed_until": 0}}
         told = {
             "incident": incident, "is_open": True, "is_flapping": False, "messages": [message],
-            "channels": ["chat"], "routing": None, "groups": [], "muted_by": [], "now": 2,
+            "channels": ["chat"], "routing": None, "groups": [], "now": 2,
+            "silences": [], "muted_by": [],
         }  # fmt: skip
 
         assert "held by the storm brake (storm), since 1970" in "".join(incident_answers(told, ""))
