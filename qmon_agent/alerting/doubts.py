@@ -9,8 +9,8 @@ from qmon_agent.domain.alarms.matchers import Matcher
 from qmon_agent.domain.catalog import SEVERITIES
 from qmon_agent.domain.durations import parse_duration, print_duration
 from qmon_agent.domain.errors import ConfigError, InvalidThresholdError, hint, nearest_to
-from qmon_agent.domain.thresholds import parse_threshold
-from qmon_agent.settings import Settings
+from qmon_agent.domain.thresholds import Threshold, parse_threshold
+from qmon_agent.settings import AlertOptions, Settings
 from qmon_agent.settings.routing import RouteOptions, RoutingOptions
 
 from .reach import reached
@@ -28,7 +28,7 @@ def doubts_of_alerts(settings: Settings) -> Iterator[str]:
     names = names_of(settings)
     for path, texts in _matchers_in(settings):
         matchers = [*_read(texts)]
-        for reason in (*strangers_in(matchers, names), *_strange_severities(matchers)):
+        for reason in (*strangers_in(matchers, names), *strange_severities(matchers)):
             yield f"{path}: {reason}"
     yield from _idle_inhibition(settings)
     yield from _shadowed(settings.routing, "routing")
@@ -53,7 +53,7 @@ def strangers_in(matchers: Iterable[Matcher], names: Sequence[str]) -> Iterator[
             yield f"there is no alert {each.value!r}{hint(nearest_to(each.value, names))}"
 
 
-def _strange_severities(matchers: Iterable[Matcher]) -> Iterator[str]:
+def strange_severities(matchers: Iterable[Matcher]) -> Iterator[str]:
     """Alerts from elsewhere may have others; one that looks like one of ours is meant to be it."""
     for each in matchers:
         said = each.value.split("|") if each.operator == "=~" else [each.value]
@@ -64,11 +64,7 @@ def _strange_severities(matchers: Iterable[Matcher]) -> Iterator[str]:
 
 def _said_twice(settings: Settings) -> Iterator[str]:
     """How long it has to hold, by the line and beside it."""
-    for alert in settings.alerts:
-        try:
-            line = parse_threshold(alert.threshold)
-        except InvalidThresholdError:
-            continue
+    for alert, line in _lines(settings):
         for option, by_line, beside in (
             ("for", line.for_ns, alert.for_),
             ("keep_firing_for", line.keep_firing_ns, alert.keep_firing_for),
@@ -86,17 +82,20 @@ def _idle_inhibition(settings: Settings) -> Iterator[str]:
 
 
 def _large_shares(settings: Settings) -> Iterator[str]:
-    for alert in settings.alerts:
-        if alert.rule not in _SHARES:
-            continue
-        try:
-            line = parse_threshold(alert.threshold)
-        except InvalidThresholdError:
-            continue
-        if line.bound > 1:
+    for alert, line in _lines(settings):
+        if alert.rule in _SHARES and line.bound > 1:
             meant = f"{line.operator} {line.bound / 100:g}"
             said = f"a share is from 0 to 1, not in percent; did you mean {meant!r}?"
             yield f"alerts.{alert.name}.threshold: {said}"
+
+
+def _lines(settings: Settings) -> Iterator[tuple[AlertOptions, Threshold]]:
+    """Each alert with its line, where that can be read; where not, it is told elsewhere."""
+    for alert in settings.alerts:
+        try:
+            yield alert, parse_threshold(alert.threshold)
+        except InvalidThresholdError:
+            continue
 
 
 def _matchers_in(settings: Settings) -> Iterator[tuple[str, tuple[str, ...]]]:

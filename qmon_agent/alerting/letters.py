@@ -8,7 +8,7 @@ from functools import reduce
 from msgspec.structs import replace
 
 from qmon_agent.domain.alarms.groups import Alarm, Group, GroupMessage, Key
-from qmon_agent.domain.catalog import SEVERITIES
+from qmon_agent.domain.catalog import weight_of
 from qmon_agent.domain.notices import Notice
 
 MOST_MEMBERS = 200
@@ -29,7 +29,7 @@ def letter(message: GroupMessage, notices: Mapping[str, Notice]) -> Notice:
         status=message.status,
         reason=message.reason,
         alert=_common([each.alert for each in of_note]) or f"{len(members)} alerts",
-        severity=max((each.severity for each in of_note), key=_weight),
+        severity=max((each.severity for each in of_note), key=weight_of),
         **shared,
         value=first.value if len(of_note) == 1 else None,
         text=first.text if len(members) == 1 else _counted(members),
@@ -65,10 +65,6 @@ def _counted(members: Sequence[Notice]) -> str:
     firing = sum(each.status == "firing" for each in members)
     counts = {"firing": firing, "resolved": len(members) - firing}
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-
-
-def _weight(severity: str) -> int:
-    return SEVERITIES.index(severity) if severity in SEVERITIES else 0
 
 
 def _common(texts: Sequence[str]) -> str:

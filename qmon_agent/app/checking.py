@@ -10,6 +10,7 @@ import msgspec
 
 from qmon_agent.alerting.braking import NO_BRAKE, make_brake
 from qmon_agent.alerting.declaring import check_alerts_of, check_circles
+from qmon_agent.alerting.doubts import names_of
 from qmon_agent.alerting.maintenance import make_windows
 from qmon_agent.alerting.page_plan import make_page
 from qmon_agent.alerting.routing_plan import Plan as RoutingPlan
@@ -191,7 +192,7 @@ def _routing(settings: Settings) -> RoutingPlan | None:
 def _page(settings: Settings) -> Page | None:
     return make_page(
         settings.status_page,
-        alerts=[each.name for each in (*settings.alerts, *usual_of(settings))],
+        alerts=names_of(settings),
         windows=[each.name for each in settings.maintenance],
     )
 

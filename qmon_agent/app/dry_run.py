@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from qmon_agent.alerting.doubts import names_of, strangers_in
+from qmon_agent.alerting.doubts import names_of, strange_severities, strangers_in
 from qmon_agent.alerting.maintenance import Windows
 from qmon_agent.alerting.routing_plan import Plan
 from qmon_agent.domain.alarms.intervals import closed_by
@@ -13,9 +13,7 @@ from qmon_agent.domain.alarms.matcher_text import parse_matchers
 from qmon_agent.domain.alarms.matchers import Matcher, all_hold, print_matchers
 from qmon_agent.domain.alarms.route_tree import Route, asked, routes_for
 from qmon_agent.domain.alarms.windows import Window
-from qmon_agent.domain.catalog import SEVERITIES
 from qmon_agent.domain.durations import print_duration
-from qmon_agent.domain.errors import hint, nearest_to
 from qmon_agent.settings import Settings
 
 
@@ -45,11 +43,9 @@ def own_channels(settings: Settings, labels: Mapping[str, str]) -> Iterator[str]
 
 def doubts_of(settings: Settings, labels: Mapping[str, str]) -> Iterator[str]:
     """What is said of labels that no alert has, and that look like others."""
-    if name := labels.get("alertname"):
-        yield from strangers_in([Matcher(name="alertname", value=name)], names_of(settings))
-    severity = labels.get("severity", "")
-    if severity not in SEVERITIES and (nearest := nearest_to(severity, SEVERITIES)):
-        yield f"no alert of ours has the severity {severity!r}{hint(nearest)}"
+    matchers = [Matcher(name=name, value=value) for name, value in labels.items()]
+    yield from strangers_in(matchers, names_of(settings))
+    yield from strange_severities(matchers)
 
 
 def silenced_by(silences: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:

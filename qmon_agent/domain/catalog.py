@@ -64,3 +64,8 @@ class Analytics(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     timestamp: int
     created_at: int = 0
+
+
+def weight_of(severity: str) -> int:
+    """How bad it is, from 0; one that is none of ours is as mild as the mildest."""
+    return SEVERITIES.index(severity) if severity in SEVERITIES else 0

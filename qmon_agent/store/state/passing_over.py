@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -120,8 +120,8 @@ def _written(rows: Sequence[Row[Any]]) -> Iterator[Written]:
         )
 
 
-def _over(connection: Connection, incidents: set[str]) -> Mapping[str, bool]:
+def _over(connection: Connection, incidents: set[str]) -> set[str]:
     asked = select(INCIDENTS.c.id).where(
         INCIDENTS.c.id.in_(incidents), INCIDENTS.c.state == "inactive"
     )
-    return {row[0]: True for row in connection.execute(asked)}
+    return {row[0] for row in connection.execute(asked)}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from qmon_agent.domain.catalog import SEVERITIES
+from qmon_agent.domain.catalog import weight_of
 
 from .dialects import insert_new
 from .ledger import Posting
@@ -21,10 +21,6 @@ class _Heading(msgspec.Struct, frozen=True):
     group: str = ""
     severity: str = ""
 
-    @property
-    def weight(self) -> int:
-        return SEVERITIES.index(self.severity) if self.severity in SEVERITIES else 0
-
 
 def write_postings(connection: Connection, postings: Sequence[Posting]) -> None:
     """Keep those whose keys are new."""
@@ -36,5 +32,9 @@ def _row(posting: Posting) -> dict[str, object]:
         said = msgspec.json.decode(posting.notice, type=_Heading)
     except msgspec.MsgspecError:
         said = _Heading()  # what nobody can read, the notifier refuses
-    read = {"thread": said.group or posting.incident, "says": said.status, "weight": said.weight}
+    read = {
+        "thread": said.group or posting.incident,
+        "says": said.status,
+        "weight": weight_of(said.severity),
+    }
     return msgspec.structs.asdict(posting) | read
