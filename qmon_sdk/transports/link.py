@@ -61,7 +61,6 @@ class Link:
 
     def __init__(self, dial: Callable[[], Channel], *, place: str, at_once: bool = True) -> None:
         self.trouble = ""
-        self.largest = 0
         self._dial = dial
         self._place = place
         self._channel: Channel | None = None
@@ -75,6 +74,10 @@ class Link:
         if at_once:
             self._connect()
             self._connected = self._look() is not None
+
+    @property
+    def largest(self) -> int:
+        return self._channel.largest if self._channel is not None else 0
 
     def send(self, message: bytes) -> bool:
         channel = self._channel
@@ -112,13 +115,11 @@ class Link:
 
     def _connect(self) -> None:
         try:
-            self._channel = channel = self._dial()
+            self._channel = self._dial()
         except OSError as error:
             self._explain(error)
             self._next = monotonic() + self._pause_s * self._rhythm
             self._pause_s = min(self._pause_s * 2, LAST_PAUSE_S)
-        else:
-            self.largest = channel.largest
 
     def _look(self) -> Channel | None:
         """The channel, if it is one by now."""

@@ -22,6 +22,8 @@ SEQPACKET = getattr(_socket, "SOCK_SEQPACKET", None)  # Windows has none
 SEND_BUFFER_BYTES = 4 << 20
 ANSWER_BYTES = 1 << 18
 ANSWERS_PER_POLL = 1024
+# The kernel wants one piece of memory for a message; a piece of this size is always to be had.
+ALWAYS_FITS_BYTES = 1 << 16
 # The listener, or the platform, wants another kind of socket.
 _OTHER_KIND = frozenset((errno.EPROTOTYPE, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT))
 # The kernel has no room just now; the connection itself is well.
@@ -58,7 +60,10 @@ def _connected(path: str, kind: int) -> _socket.socket:
 
 
 class PacketChannel:
-    """A connected seqpacket socket: one message is one frame."""
+    """A connected seqpacket socket: one message is one frame.
+
+    `largest` shrinks when the kernel, its memory in pieces, cannot hold a message in one.
+    """
 
     def __init__(self, sock: _socket.socket) -> None:
         self._sock = sock
@@ -79,6 +84,7 @@ class PacketChannel:
             return False
         except OSError as error:
             if error.errno in _FULL:
+                self.largest = min(self.largest, max(ALWAYS_FITS_BYTES, len(message) // 2))
                 return False
             raise
         return True
