@@ -20,8 +20,6 @@ from qmon_agent.app.routes import lost_routes
 from qmon_agent.domain.alarms.components import Page
 from qmon_agent.domain.alarms.storms import Brake
 from qmon_agent.domain.alarms.windows import Window
-from qmon_agent.domain.clock import SECOND
-from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import (
     ConfigError,
     QmonError,
@@ -45,8 +43,8 @@ from qmon_agent.settings import Http, Settings, check_settings
 from qmon_agent.settings.addresses import check_public_url
 from qmon_agent.settings.certificates import serving_context
 from qmon_agent.settings.oncall import OncallOptions
+from qmon_agent.settings.retention import policy_of
 from qmon_agent.store.telemetry import directory_of
-from qmon_sdk.protocol.signals import SIGNALS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,7 +86,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     look.at("alerts", check_alerts_of, settings.alerts, usual_of(settings))
     look.problems += check_circles(settings.alerts)
     look.problems += check_usual(settings)
-    look.at("retention", keep_seconds, settings)
+    look.at("retention", policy_of, settings.retention)
     for name in _NUMBERED:
         look.at(name, refuse_negative, getattr(settings, name), name)
     look.at("samplers", _check_interval, settings)
@@ -276,21 +274,3 @@ def _samplers(settings: Settings) -> dict[str, Sampler]:
             problems.append(problem)
     raise_all(problems)
     return {name: made[name] for name in names}
-
-
-def keep_seconds(settings: Settings) -> dict[str, float]:
-    """`[retention] span = "7d"`: kind of signal → for how long."""
-    kept: dict[str, float] = {}
-    problems: list[QmonError] = []
-    for kind, text in settings.retention.items():
-        if kind not in SIGNALS:
-            known = nearest_to(kind, SIGNALS) or tuple(SIGNALS)
-            problems.append(ConfigError(f"retention.{kind}", "no such kind of signal", known))
-            continue
-        try:
-            kept[kind] = parse_duration(text) / SECOND
-        except ValueError as problem:
-            reason = f"{problem}; or 7d, 365d, or a number of seconds"
-            problems.append(ConfigError(f"retention.{kind}", reason))
-    raise_all(problems)
-    return kept

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from qmon_agent.app.checking import Plugins, keep_seconds
+from qmon_agent.app.checking import Plugins
 from qmon_agent.app.found import FoundKeeper
 from qmon_agent.app.host import OwnProcess
 from qmon_agent.app.journals import RULES, STORE, hold_back_trimming, open_journal
@@ -25,6 +25,7 @@ from qmon_agent.ingest.recollection import Recollections, budget_of
 from qmon_agent.ingest.sources import Door
 from qmon_agent.journal import GroupCommitter, Journal
 from qmon_agent.settings import Locations, Settings
+from qmon_agent.settings.retention import policy_of
 from qmon_agent.store.telemetry import Listeners, TelemetryOptions, TelemetryStore, directory_of
 from qmon_agent.vitals import Vitals
 
@@ -182,7 +183,7 @@ def _recollections(process_bytes: int, memory: MemoryWatch) -> Recollections:
 def _store(plan: Plan, hears: Hears, vitals: Vitals) -> TelemetryStore:
     section = plan.settings.store
     options = TelemetryOptions(
-        keep_s=keep_seconds(plan.settings),
+        policy=policy_of(plan.settings.retention),
         directory=str(directory_of(telemetry_dsn(plan))),
         journal=str(plan.locations.journal),
         query_timeout_s=section.query_timeout_s,

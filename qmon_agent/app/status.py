@@ -23,6 +23,7 @@ from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.reload import Services
 from qmon_agent.forward.places import SENDING
 from qmon_agent.journal import JournalStatus
+from qmon_agent.settings.retention import policy_of
 from qmon_agent.store.telemetry import StoreStatus
 from qmon_agent.store.telemetry.schema import TABLES
 
@@ -109,7 +110,7 @@ class StatusReport:
         stock = Stock(
             rows={table.kind: store.rows.get(table.name, 0) for table in TABLES.values()},
             dead=judged.conservation.dead_rows,
-            aging=frozenset(self._plan.settings.retention),
+            aging=policy_of(self._plan.settings.retention).bounded,
             exact=same and store.state == "running",
         )
         return judged.conservation.totals().balance(stock)

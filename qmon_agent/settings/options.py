@@ -231,4 +231,4 @@ class Settings(Options, frozen=True, kw_only=True):
     probes: tuple[dict[str, Any], ...] = ()
     processors: tuple[dict[str, Any], ...] = ()
     tests: tuple[dict[str, Any], ...] = ()
-    retention: dict[str, str | float] = {}
+    retention: dict[str, Any] = {}

@@ -48,6 +48,11 @@ WRONG = {
     "[sinks]\nloki = 3": ("sinks.loki", "has to be a table, as `[sinks.loki]`, not 3"),
     "alerts = [3]": ("alerts[0]", "as `[[alerts]]`"),
     '[retention]\nspan = "soon"': ("retention.span", "10s, 5m, 1h30m); or 7d"),
+    '[retention]\nlog = { age = "1d", byte = 3 }': ("retention.log.byte", "did you mean 'bytes'"),
+    '[retention]\nlog = { bytes = "many" }': ("retention.log.bytes", "500MB, 20GiB"),
+    "[retention.services.shop]\nspam = 1": ("retention.services.shop.spam", "'span'"),
+    '[retention.services]\nshop = "3d"': ("retention.services.shop", '{ span = "30d" }'),
+    "[retention]\nservice = 3": ("retention.service", "'services'"),
     "[retention]\nspan = true": ("retention.span", "a text or a number, not True"),
     '[sources.tcp]\nlisten = "127.0.0.1:65536"': ("sources.tcp.listen", "65536"),
 }

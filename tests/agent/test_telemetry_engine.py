@@ -8,6 +8,7 @@ import pytest
 
 from qmon_agent.domain.clock import SystemClock
 from qmon_agent.domain.errors import QueryError, StoreError
+from qmon_agent.domain.retention import Bound, Policy
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.store.telemetry import StateTable, TelemetryOptions, open_readonly
 from qmon_agent.store.telemetry import manifest as manifests
@@ -32,7 +33,7 @@ class Bench:
         self.directory = directory
         self.buried = []
         self.sequence = 0
-        self.keep_s = {}
+        self.policy = Policy()
         self.journal = Journal.open(
             directory / "journal", options=JournalOptions(), clock=SystemClock()
         )
@@ -42,7 +43,7 @@ class Bench:
         options = TelemetryOptions(
             directory=str(self.directory / "telemetry"),
             journal=str(self.directory / "journal"),
-            keep_s=self.keep_s,
+            policy=self.policy,
         )
         self.engine = open_engine(options)
         self.open_follower(self.engine)
@@ -287,7 +288,7 @@ class TestExport:
         assert bench.rows("select kind, service from spans") == [["internal", "shop"]]
 
     def test_gives_up_segments_that_were_kept_long_enough(self, bench):
-        bench.keep_s = {"span": 3600}
+        bench.policy = Policy(kinds={"span": Bound(age_ns=3600 * NS)})
         bench.reopen()
         bench.store(span(1), Point(time=1))
         bench.export()

@@ -74,7 +74,7 @@ def test_every_configuration_is_right(configuration):
 
     made = make_plugins(read_settings(configuration.encode(), SECRETS))
 
-    limits = ("[admission", "[cardinality", "[heartbeat")
+    limits = ("[admission", "[cardinality", "[heartbeat", "[retention", "[store")
     others = ("[sources.", "[samplers", "[[probes]]", "[[processors]]", "[[alerts]]", *limits)
     assert made.channels or made.sinks or any(section in configuration for section in others)
 

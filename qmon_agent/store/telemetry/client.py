@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 import msgspec
 
 from qmon_agent.domain.errors import QueryError, StoreError
+from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 
 from . import link
@@ -25,6 +26,8 @@ STOP_S = 2.0
 PATIENCE_S = 2.0
 STATUS_S = 2.0
 SILENCE_S = 300.0  # of a worker that has something to store
+
+_Asked = link.Ask | link.Inspect | link.Export | link.Holds
 
 
 class Counters(Protocol):
@@ -71,6 +74,7 @@ class TelemetryStore:
         self._spawned = asyncio.Event()
         self._waiting: dict[int, asyncio.Future[link.Answer]] = {}
         self._numbers = 0
+        self._holds: tuple[Hold, ...] = ()
         self._lives = Lives(options.restart_waits_s)
         self._heard_at = 0.0
         self._state = "stopped"
@@ -129,6 +133,12 @@ class TelemetryStore:
     async def export(self) -> None:
         """Move everything stored into segments now, as a clean backup wants it."""
         await self._ask(link.Export(number=self._number()))
+
+    async def hold(self, holds: Sequence[Hold]) -> None:
+        """Give up nothing that fits one of these; a worker that is away hears it when it comes."""
+        self._holds = tuple(holds)
+        with suppress(StoreError):
+            await self._ask(link.Holds(number=self._number(), holds=self._holds))
 
     async def status(self) -> StoreStatus:
         """How the store is; while the worker is away or busy, what it last told."""
@@ -209,6 +219,7 @@ class TelemetryStore:
                 link.Begin(
                     options=self._options,
                     journal_end=self._journal_end,
+                    holds=self._holds,
                     careful=self._lives.careful,
                 )
             )
@@ -231,7 +242,7 @@ class TelemetryStore:
         self._numbers += 1
         return self._numbers
 
-    async def _ask(self, question: link.Ask | link.Inspect | link.Export) -> link.Answer:
+    async def _ask(self, question: _Asked) -> link.Answer:
         worker = await self._somebody()
         future: asyncio.Future[link.Answer] = asyncio.get_running_loop().create_future()
         self._waiting[question.number] = future

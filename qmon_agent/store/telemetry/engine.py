@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 
 from .answers import QueryResult, StateTable
@@ -59,6 +60,9 @@ class Engine(Protocol):
 
     def busy(self) -> bool:
         """Say whether something begun by `tend` still runs."""
+
+    def hold(self, holds: Sequence[Hold]) -> None:
+        """What may not be given up from now on; from any thread."""
 
     def ask(self, question: Question, watch: Watch) -> QueryResult:
         """Answer, or raise QueryError, also when the watch stops it."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 
 from .answers import QueryResult, StateTable, StoreStatus
@@ -26,6 +27,7 @@ class Begin(Said, frozen=True, kw_only=True):
     options: TelemetryOptions
     journal_end: Position | None = None
     """Where the journal ended when the agent started, if it said so."""
+    holds: tuple[Hold, ...] = ()
     careful: bool = False
     """It died several times without getting on: take one frame at a time and find the culprit."""
 
@@ -64,6 +66,13 @@ class Export(Said, frozen=True, kw_only=True):
     number: int
 
 
+class Holds(Said, frozen=True, kw_only=True):
+    """To the worker: nothing that fits one of these may be given up; answered when it is heard."""
+
+    number: int
+    holds: tuple[Hold, ...]
+
+
 class Stop(Said, frozen=True, kw_only=True):
     """To the worker: store what is committed, as far as a moment allows, close, leave."""
 
@@ -99,7 +108,7 @@ class Buried(Said, frozen=True, kw_only=True):
     reason: str
 
 
-ToWorker = Begin | Committed | Ask | Cancel | Inspect | Export | Stop
+ToWorker = Begin | Committed | Ask | Cancel | Inspect | Export | Holds | Stop
 FromWorker = Progress | Answer | Refusal | Buried
 
 encode = msgspec.msgpack.Encoder().encode

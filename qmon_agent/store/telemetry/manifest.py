@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -45,6 +46,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     """The last part of the hot file that was exported."""
     segments: tuple[Segment, ...] = ()
+    forgotten: Mapping[str, int] = {}
+    """Table → rows that were taken out of segments because somebody asked to be forgotten."""
 
     def having(
         self, fresh: tuple[Segment, ...], *, exported: Position, generation: int
@@ -61,6 +64,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """The manifest after these files were given up."""
         kept = tuple(segment for segment in self.segments if segment.file not in gone)
         return msgspec.structs.replace(self, segments=kept)
+
+    def swapped(self, old: Segment, new: Segment | None, *, forgotten: bool = False) -> Manifest:
+        """The manifest after one segment was written anew with fewer rows, or with none."""
+        fresh = () if new is None else (new,)
+        gone = old.rows - (0 if new is None else new.rows)
+        counts = {**self.forgotten, old.table: self.forgotten.get(old.table, 0) + gone}
+        segments = [
+            part
+            for segment in self.segments
+            for part in (fresh if segment.file == old.file else (segment,))
+        ]
+        return msgspec.structs.replace(
+            self,
+            segments=tuple(segments),
+            forgotten=counts if forgotten else self.forgotten,
+        )
 
 
 def load(directory: Path) -> Manifest:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.retention import Policy
 
 MIB = 1 << 20
 SCHEMES = ("duckdb",)
@@ -44,8 +44,8 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     query_rows: int = 10_000
     batching: Batching = Batching()
     exporting: Exporting = Exporting()
-    keep_s: Mapping[str, float] = {}
-    """Kind of signal → for how long its segments are kept; a kind not named is kept for ever."""
+    policy: Policy = Policy()
+    """How much is kept; a kind not named is kept for ever."""
 
 
 def directory_of(dsn: str) -> Path:

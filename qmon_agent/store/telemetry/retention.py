@@ -1,38 +1,48 @@
-"""Which segments have been kept long enough."""
+"""Segments as lots: what `domain.retention` has to know of them, and under which bounds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
+from qmon_agent.domain.retention import SPEAKERS, Bound, Lot, Policy
+
 from .manifest import Segment
-from .schema import BY_NAME, RESOURCES, TABLES
-
-NS = 1_000_000_000
+from .schema import BY_NAME, TABLES
 
 
-def expired(
-    segments: Iterable[Segment], keep_s: Mapping[str, float], *, now: int
-) -> frozenset[str]:
-    """Files whose youngest row is older than its kind is kept.
-
-    A row that claims to be from the future ages from the day it was written. Who spoke is known
-    until the last of what was written with it is gone.
-    """
-    return frozenset(
-        segment.file
+def lots_of(
+    segments: Iterable[Segment], services: Mapping[str, Mapping[str, int]] | None = None
+) -> list[Lot]:
+    """Each segment as a lot; `services` has the rows of each in some files."""
+    known = services or {}
+    return [
+        Lot(
+            name=segment.file,
+            kind=BY_NAME[segment.table].kind,
+            bytes=segment.bytes,
+            oldest=segment.oldest,
+            newest=segment.newest,
+            aged_from=_aged_from(segment),
+            services=known.get(segment.file, {}),
+        )
         for segment in segments
-        if (keep := _kept_for(segment, keep_s)) is not None
-        and _youngest(segment) < now - int(keep * NS)
-    )
+    ]
 
 
-def _kept_for(segment: Segment, keep_s: Mapping[str, float]) -> float | None:
-    if segment.table != RESOURCES.name:
-        return keep_s.get(BY_NAME[segment.table].kind)
-    return max(keep_s[kind] for kind in TABLES) if keep_s.keys() >= TABLES.keys() else None
+def with_speakers(policy: Policy) -> Policy:
+    """Who spoke is known until the last of what was written with it is gone."""
+    whose = ("", *policy.services)
+    bounds = [policy.of(kind, service) for kind in TABLES for service in whose]
+    ages = [bound.age_ns for bound in bounds if bound.age_ns is not None]
+    if len(ages) < len(bounds):
+        return policy
+    kinds = {**policy.kinds, SPEAKERS: Bound(age_ns=max(ages))}
+    return msgspec.structs.replace(policy, kinds=kinds)
 
 
-def _youngest(segment: Segment) -> int:
-    if segment.table == RESOURCES.name:
+def _aged_from(segment: Segment) -> int:
+    if BY_NAME[segment.table].kind == SPEAKERS:
         return segment.written
     return min(segment.newest, segment.written)

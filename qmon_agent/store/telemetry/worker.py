@@ -59,6 +59,7 @@ class Worker:
         self._failures = 0
         self._told: link.Progress | None = None
         self._engine: Engine = open_engine(begin.options)
+        self._engine.hold(begin.holds)
         self._follower = Follower(
             Path(begin.options.journal),
             self._engine,
@@ -185,6 +186,9 @@ class Worker:
                 self._desk.ask(message)
             case link.Cancel():
                 self._desk.cancel(message.number)
+            case link.Holds():
+                self._engine.hold(message.holds)
+                self.say(link.Answer(number=message.number))
             case link.Inspect():
                 self.say(link.Answer(number=message.number, status=self._status()))
             case _:

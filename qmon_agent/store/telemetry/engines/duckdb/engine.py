@@ -6,11 +6,12 @@ import fcntl
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.answers import QueryResult
 from qmon_agent.store.telemetry.decoding import Batch
@@ -94,10 +95,13 @@ class DuckEngine:
         if self._hot.sealed:
             self._mover.begin(self._connection, self._hot.sealed[0], now=now, at_once=everything)
         else:
-            self._mover.expire(now=now)
+            self._mover.expire(self._connection, now=now)
 
     def busy(self) -> bool:
         return self._mover.busy()
+
+    def hold(self, holds: Sequence[Hold]) -> None:
+        self._mover.hold(tuple(holds))
 
     def ask(self, question: Question, watch: Watch) -> QueryResult:
         with self._connection.cursor() as own:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import duckdb
 
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.domain.retention import Clearing, Hold, clear
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry import manifest as manifests
-from qmon_agent.store.telemetry.manifest import Manifest
+from qmon_agent.store.telemetry.forgetting import held_rows, of_services
+from qmon_agent.store.telemetry.manifest import Manifest, Segment
 from qmon_agent.store.telemetry.options import TelemetryOptions
-from qmon_agent.store.telemetry.retention import expired
+from qmon_agent.store.telemetry.retention import lots_of, with_speakers
+from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
 
 from .export import FOLDER, export
 from .hot import Generation
+from .rewriting import services_in, without
 
 RETRY_NS = 30 * 10**9
 SWEEP_NS = 600 * 10**9
@@ -33,7 +38,10 @@ class Mover:
     def __init__(self, options: TelemetryOptions, manifest: Manifest, counts: Counter[str]) -> None:
         self.manifest = manifest
         self._directory = Path(options.directory)
-        self._keep_s = options.keep_s
+        self._policy = with_speakers(options.policy)
+        self._holds: tuple[Hold, ...] = ()
+        self._giving_up = threading.Lock()
+        self._services: dict[str, dict[str, int]] = {}
         self._counts = counts
         self._thread: threading.Thread | None = None
         self._failed = False
@@ -60,10 +68,18 @@ class Mover:
         if self._failures >= MAX_FAILURES:
             raise StoreError("the export fails again and again: open the hot file anew")
         if at_once or now >= self._not_before:
-            self._thread = threading.Thread(
-                target=self._export, args=(connection, generation), name="export", daemon=True
-            )
-            self._thread.start()
+            self._begin(lambda: self._export(connection, generation))
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=self._work, args=(work,), name="export", daemon=True)
+        self._thread.start()
+
+    def _work(self, work: Callable[[], None]) -> None:
+        """What fails is tried again later; an export says so itself, as others wait for it."""
+        try:
+            work()
+        except (duckdb.Error, OSError, StoreError):
+            self._counts["clearing_failures"] += 1
 
     def _export(self, connection: duckdb.DuckDBPyConnection, generation: Generation) -> None:
         try:
@@ -82,7 +98,7 @@ class Mover:
         self._counts["exports"] += 1
         self._counts["exported_bytes"] += sum(segment.bytes for segment in fresh)
 
-    def expire(self, *, now: int) -> None:
+    def expire(self, connection: duckdb.DuckDBPyConnection, *, now: int) -> None:
         """Give up what has been kept long enough.
 
         Files are removed one round after the manifest forgot them: a query may still read them.
@@ -91,12 +107,70 @@ class Mover:
             return
         sweep(self._directory, self.manifest)
         self._swept = now
-        gone = expired(self.manifest.segments, self._keep_s, now=now)
-        if gone:
-            left = self.manifest.without(gone)
-            manifests.save(self._directory, left)
-            self.manifest = left
-            self._counts["expired_segments"] += len(gone)
+        if self._policy.services:
+            self._begin(lambda: self._clear_apart(connection, now=now))
+        else:
+            self._clear(now)
+
+    def _clear_apart(self, connection: duckdb.DuckDBPyConnection, *, now: int) -> None:
+        """By services, too: for that, files are looked into, and some are written anew."""
+        with connection.cursor() as own:
+            kinds = [each for each in TABLES.values() if self._policy.tells_apart(each.kind)]
+            tables = {table.name for table in kinds}
+            listed = {s.file: s for s in self.manifest.segments if s.table in tables}
+            self._services = {
+                file: self._services.get(file) or services_in(own, self._directory / file)
+                for file in listed
+            }
+            for file, services in self._clear(now).thin.items():
+                self._thin(own, listed[file], services)
+
+    def _thin(
+        self, connection: duckdb.DuckDBPyConnection, segment: Segment, services: Iterable[str]
+    ) -> None:
+        holds = self._holds
+        held = held_rows(BY_NAME[segment.table], holds)
+        condition = f"{of_services(services)} AND {held} IS NOT TRUE"
+        fresh = without(connection, segment, condition, directory=self._directory)
+        if fresh != segment and self.swap(segment, fresh, holds=holds):
+            self._counts["thinned_segments"] += 1
+
+    def _clear(self, now: int) -> Clearing:
+        with self._giving_up:
+            lots = lots_of(self.manifest.segments, self._services)
+            clearing = clear(lots, self._policy, holds=self._holds, now=now)
+            self._counts["held_segments"] = len(clearing.held)
+            if clearing.drop:
+                self._save(self.manifest.without(frozenset(clearing.drop)))
+                self._counts["expired_segments"] += len(clearing.drop)
+        return clearing
+
+    def hold(self, holds: tuple[Hold, ...]) -> None:
+        """From now on; when this returns, nothing that fits them is on its way out any more."""
+        with self._giving_up:
+            self._holds = holds
+
+    def swap(
+        self,
+        old: Segment,
+        new: Segment | None,
+        *,
+        holds: tuple[Hold, ...],
+        forgotten: bool = False,
+    ) -> bool:
+        """Put a file in the place of another, or of one that is given up: durable before seen.
+
+        No, if other things are held by now than when the file was written.
+        """
+        with self._giving_up:
+            if holds != self._holds:
+                return False
+            self._save(self.manifest.swapped(old, new, forgotten=forgotten))
+        return True
+
+    def _save(self, manifest: Manifest) -> None:
+        manifests.save(self._directory, manifest)
+        self.manifest = manifest
 
     def forget_place(self) -> None:
         """What is exported stays; the hot file no longer fits, and so is begun anew."""

@@ -24,6 +24,7 @@ from qmon_agent.store.telemetry.schema import BY_NAME
 
 from . import ddl
 from .export import BOUNDS, FOLDER, MARK, Mark
+from .rewriting import edition_of
 
 ASIDE = "manifest.damaged"
 UNREADABLE = "damaged-segments"
@@ -77,11 +78,22 @@ def _made_anew(options: TelemetryOptions) -> Listing:
     with duckdb.connect(config={"memory_limit": limit, "threads": options.threads}) as connection:
         found = [each for path in paths if (each := _look(connection, path, directory=directory))]
     counts = {"manifest_rebuilt": 1, "unreadable_segments": len(paths) - len(found)}
-    return Listing(manifest=_manifest(found, Path(options.journal)), counts=counts)
+    manifest = _manifest(_last_editions(found), Path(options.journal))
+    return Listing(manifest=manifest, counts=counts)
 
 
 def _files(directory: Path) -> Iterator[Path]:
     return (directory / FOLDER).rglob("*.parquet")
+
+
+def _last_editions(found: list[Found]) -> list[Found]:
+    """Of a segment that was written anew, what can be read of it last."""
+    newest: dict[Path, tuple[int, Found]] = {}
+    for each in found:
+        first, edition = edition_of(Path(each.segment.file))
+        if first not in newest or newest[first][0] < edition:
+            newest[first] = edition, each
+    return [each for _, each in newest.values()]
 
 
 def _look(connection: duckdb.DuckDBPyConnection, path: Path, *, directory: Path) -> Found | None:

@@ -1,0 +1,93 @@
+"""A segment written anew without some of its rows, beside the one it will take the place of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from qmon_agent import durable
+from qmon_agent.domain.errors import StoreError
+from qmon_agent.store.telemetry.manifest import Segment
+
+from . import ddl
+from .export import BOUNDS, COPY, MARK, ROW_GROUP, Mark
+
+SERVICES = "SELECT service, count(*) FROM read_parquet({target}) GROUP BY service"
+COUNT = "SELECT count(*) FROM read_parquet({target}) WHERE {condition}"
+OWN_MARK = "SELECT value FROM parquet_kv_metadata({target}) WHERE key = {key}"
+
+
+def services_in(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, int]:
+    """Service → rows."""
+    found = connection.execute(SERVICES.format(target=ddl.text(str(path)))).fetchall()
+    return {str(service): int(rows) for service, rows in found}
+
+
+def count(connection: duckdb.DuckDBPyConnection, path: Path, condition: str) -> int:
+    """The rows that meet a condition."""
+    asked = COUNT.format(target=ddl.text(str(path)), condition=condition)
+    return int(connection.execute(asked).fetchall()[0][0])
+
+
+def without(
+    connection: duckdb.DuckDBPyConnection, segment: Segment, condition: str, *, directory: Path
+) -> Segment | None:
+    """The segment without the rows that meet a condition, on the disk; None if nothing is left.
+
+    The segment itself where no row does. Its columns, its order and when it was first written
+    stay; its file is another one, which no manifest lists yet.
+    """
+    path = directory / segment.file
+    gone = count(connection, path, condition)
+    if not gone:
+        return segment
+    if gone == segment.rows:
+        return None
+    file = next_file(segment.file)
+    mark = _mark_of(connection, path, rows=segment.rows - gone)
+    target = ddl.text(str(directory / file))
+    connection.execute(
+        COPY.format(
+            source=f"read_parquet({ddl.text(str(path))})",
+            condition=f"({condition}) IS NOT TRUE",
+            target=target,
+            row_group=ROW_GROUP,
+            key=MARK,
+            mark=ddl.text(mark),
+        )
+    )
+    durable.sync(directory / file)
+    durable.sync((directory / file).parent)
+    rows, oldest, newest = connection.execute(BOUNDS.format(target=target)).fetchall()[0]
+    if rows != segment.rows - gone:
+        raise StoreError(f"{file} has {rows} rows, not {segment.rows - gone}")
+    return msgspec.structs.replace(
+        segment,
+        file=file,
+        rows=rows,
+        bytes=(directory / file).stat().st_size,
+        sha256=durable.sha256_of(directory / file),
+        oldest=oldest,
+        newest=newest,
+    )
+
+
+def next_file(file: str) -> str:
+    """`00000007.parquet` → `00000007-1.parquet` → `00000007-2.parquet`."""
+    path = Path(file)
+    stem, _, edition = path.stem.partition("-")
+    return str(path.with_name(f"{stem}-{int(edition or 0) + 1}{path.suffix}"))
+
+
+def edition_of(path: Path) -> tuple[Path, int]:
+    """The file as it was first written, and how often it was written anew."""
+    stem, _, edition = path.stem.partition("-")
+    return path.with_name(stem + path.suffix), int(edition) if edition.isdigit() else 0
+
+
+def _mark_of(connection: duckdb.DuckDBPyConnection, path: Path, *, rows: int) -> str:
+    asked = OWN_MARK.format(target=ddl.text(str(path)), key=ddl.text(MARK))
+    mark = msgspec.json.decode(connection.execute(asked).fetchall()[0][0], type=Mark)
+    return msgspec.json.encode(msgspec.structs.replace(mark, rows=rows)).decode()
