@@ -13,7 +13,7 @@ import msgspec
 
 AGE = "age"
 BYTES = "bytes"
-FOR_EVER = 1 << 63
+FOR_EVER = (1 << 63) - 1
 SPEAKERS = "resource"
 """The kind of who spoke: no hold is too narrow for it, as held signals name them."""
 

@@ -21,6 +21,7 @@ from qmon_agent.domain.errors import (
     StoreError,
     SystemNotFoundError,
 )
+from qmon_agent.domain.retention import FOR_EVER, Hold
 from qmon_agent.store.state import VIEWS, StateStore, schema
 from qmon_agent.store.state import sqlite as state_sqlite
 from qmon_agent.store.state.tables import METADATA
@@ -352,3 +353,30 @@ class TestViews:
     def test_do_not_show_tokens(self, open_store):
         with pytest.raises(QueryError):
             open_store().view("tokens")
+
+
+class TestHolds:
+    def test_are_in_force_until_they_are_removed(self, open_store, clock):
+        holds = open_store().holds
+        made = holds.add(Hold(id="", kinds=("span",), user="ann", since=3, reason="case 7"))
+
+        assert holds.in_force() == [made]
+        assert (made.created_at, made.until) == (clock.now(), FOR_EVER)
+        assert holds.remove(made.id) == made
+        assert holds.remove(made.id) is None
+        assert not holds.in_force()
+
+
+class TestForgettings:
+    def test_keep_a_name_only_until_they_are_finished(self, open_store):
+        asked = open_store().forgettings
+        made = asked.begin("ann", author="bob", upto=7)
+        asked.note(made.id, {"store": {"spans": 2}})
+        (waiting,) = asked.unfinished()
+        asked.finish(made.id, waiting.report)
+        (done,) = asked.all()
+
+        assert (waiting.person, done.person) == ("ann", "")
+        assert done.report == {"store": {"spans": 2}}
+        assert done.mark == made.mark
+        assert not asked.unfinished()

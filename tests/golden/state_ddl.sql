@@ -4,6 +4,31 @@ CREATE TABLE checkpoints (
     updated_at BIGINT NOT NULL,
     CONSTRAINT pk_checkpoints PRIMARY KEY (name)
 );
+CREATE TABLE forgettings (
+    id VARCHAR(32) NOT NULL,
+    person TEXT DEFAULT '' NOT NULL,
+    mark VARCHAR(64) DEFAULT '' NOT NULL,
+    author TEXT DEFAULT '' NOT NULL,
+    created_at BIGINT NOT NULL,
+    upto BIGINT NOT NULL,
+    report JSON DEFAULT '{}' NOT NULL,
+    finished_at BIGINT DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_forgettings PRIMARY KEY (id)
+);
+CREATE INDEX ix_forgettings_created_at ON forgettings (created_at);
+CREATE TABLE holds (
+    id VARCHAR(32) NOT NULL,
+    kinds JSON DEFAULT '[]' NOT NULL,
+    service TEXT DEFAULT '' NOT NULL,
+    person TEXT DEFAULT '' NOT NULL,
+    since BIGINT NOT NULL,
+    until BIGINT NOT NULL,
+    reason TEXT DEFAULT '' NOT NULL,
+    author TEXT DEFAULT '' NOT NULL,
+    created_at BIGINT NOT NULL,
+    removed_at BIGINT DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_holds PRIMARY KEY (id)
+);
 CREATE TABLE silences (
     id VARCHAR(32) NOT NULL,
     matchers TEXT DEFAULT '' NOT NULL,

@@ -12,7 +12,7 @@ from qmon_agent.domain.errors import StoreError
 from . import sqlite
 from .tables import METADATA
 
-HEAD = "0006"
+HEAD = "0007"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

@@ -18,9 +18,11 @@ from qmon_agent.domain.errors import ConfigError, StoreError
 
 from . import schema, sqlite
 from .catalog import Catalog
+from .forgettings import Forgettings
 from .groups import Groups
 from .handlings import Handlings
 from .histories import Histories
+from .holds import Holds
 from .incidents import Incidents
 from .outbox import Outbox
 from .silences import Silences
@@ -53,6 +55,8 @@ class StateStore:
         self.handlings = Handlings(self)
         self.histories = Histories(self)
         self.silences = Silences(self)
+        self.holds = Holds(self)
+        self.forgettings = Forgettings(self)
         self.outbox = Outbox(self)
         self.tokens = Tokens(self)
         self._engine = engine

@@ -274,3 +274,32 @@ CHECKPOINTS = Table(
     _text("position"),
     _time("updated_at"),
 )
+
+HOLDS = Table(
+    "holds",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    _json("kinds", "[]"),
+    _text("service"),
+    _text("person"),
+    _time("since"),
+    _time("until"),
+    _text("reason"),
+    _text("author"),
+    _time("created_at"),
+    _time("removed_at", default="0"),
+)
+
+FORGETTINGS = Table(
+    "forgettings",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    # Only until all is done; then the mark alone says who it was.
+    _text("person"),
+    _word("mark"),
+    _text("author"),
+    _time("created_at", index=True),
+    _time("upto"),
+    _json("report", "{}"),
+    _time("finished_at", default="0"),
+)
