@@ -416,7 +416,8 @@ class NatsSide:
         self._ask(self._make)
 
     def at(self, url):
-        return {"servers": [url.replace("http://", "nats://")], "timeout_s": 0.5}
+        places = [url.replace("http://", "nats://")]
+        return {"servers": places, "timeout_s": 0.5, "makes_stream": False}
 
     signal = staticmethod(HttpSide.signal)
 

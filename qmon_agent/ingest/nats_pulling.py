@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from qmon_agent.ingest.nats_peers import Has, Peers
 from qmon_agent.ingest.outcome import Fate, Outcome
 from qmon_sdk.protocol.frames import Ack, encode_ack
 
@@ -32,8 +33,20 @@ class Puller(Protocol):
     async def pull(self, most: int) -> list[Msg]:
         """Some, at most so many, as soon as there is one; raises errors of NATS."""
 
+    async def held(self, messages: list[Msg]) -> set[int]:
+        """Which of them another agent of the group has on its disk: places in the list."""
+
     async def answer(self, message: Msg, outcome: Outcome) -> None:
-        """Tells what became of one."""
+        """Tells what became of one; raises errors of NATS where it is not heard."""
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which stream a consumer is, and what it is to be; no stream: the one of the subject."""
+
+    subject: str
+    stream: str
+    group: str
+    ack_wait_s: float
 
 
 class Consumer(msgspec.Struct, kw_only=True):
@@ -44,31 +57,38 @@ class Consumer(msgspec.Struct, kw_only=True):
     name: str
     inbox: str
     heard: Any
+    peers: Peers
+    patience_s: float
     asked: int = 0
 
     @classmethod
-    async def made(
-        cls, client: Client, *, subject: str, stream: str, name: str, ack_wait_s: float
-    ) -> Consumer:
+    async def made(cls, client: Client, terms: Terms, *, has: Has, patience_s: float) -> Consumer:
         """Finds the stream that keeps the subject, and makes the consumer unless it is there."""
         from nats.js import api, errors
 
         manager = client.jsm()
-        stream = stream or await manager.find_stream_name_by_subject(subject)
+        stream = terms.stream or await manager.find_stream_name_by_subject(terms.subject)
         try:
-            await manager.consumer_info(stream, name)
+            await manager.consumer_info(stream, terms.group)
         except errors.NotFoundError:
             config = api.ConsumerConfig(
-                durable_name=name,
-                filter_subject=subject,
+                durable_name=terms.group,
+                filter_subject=terms.subject,
                 ack_policy=api.AckPolicy.EXPLICIT,
-                ack_wait=ack_wait_s,
+                ack_wait=terms.ack_wait_s,
                 max_ack_pending=_MOST_UNANSWERED,
             )
             await manager.add_consumer(stream, config)
         inbox = client.new_inbox()
-        heard = await client.subscribe(inbox)
-        return cls(client=client, stream=stream, name=name, inbox=inbox, heard=heard)
+        return cls(
+            client=client,
+            stream=stream,
+            name=terms.group,
+            inbox=inbox,
+            heard=await client.subscribe(inbox),
+            peers=await Peers.joined(client, stream=stream, group=terms.group, has=has),
+            patience_s=patience_s,
+        )
 
     async def pull(self, most: int) -> list[Msg]:
         """One request at a time: the server sends no more than what was asked for."""
@@ -78,10 +98,16 @@ class Consumer(msgspec.Struct, kw_only=True):
         messages = [first, *[await self.heard.next_msg() for _ in range(self.heard.pending_msgs)]]
         return [message for message in messages if self._is_frame(message)]
 
+    async def held(self, messages: list[Msg]) -> set[int]:
+        return await self.peers.hold(messages)
+
     async def answer(self, message: Msg, outcome: Outcome) -> None:
-        """What is in the dead letters is never sent again; what was refused, after a while."""
+        """What is in the dead letters is never sent again; what was refused, after a while.
+
+        An acknowledgement is answered: what the servers do not know of comes again.
+        """
         if outcome.acknowledged:
-            await message.ack()
+            await message.ack_sync(self.patience_s)
         elif outcome.fate is Fate.REJECTED:
             await message.term()
         else:
@@ -122,6 +148,9 @@ class Subject(msgspec.Struct, kw_only=True):
         first = await self.heard.next_msg(timeout=None)
         waiting = min(most - 1, self.heard.pending_msgs)
         return [first, *[await self.heard.next_msg() for _ in range(waiting)]]
+
+    async def held(self, messages: list[Msg]) -> set[int]:  # noqa: ARG002 - none comes twice
+        return set()
 
     async def answer(self, message: Msg, outcome: Outcome) -> None:
         """Who asked is answered as on a socket."""

@@ -104,6 +104,10 @@ class Intake:
         keeper = self._keeper
         return keeper.seen(process, sequence) or keeper.is_coming(process, sequence)
 
+    def has(self, process: bytes, sequence: int) -> bool:
+        """Whether a frame of this name is on the disk."""
+        return self._keeper.seen(process, sequence)
+
     def take_made(
         self, frame: bytes, head: Head, *, peer: Peer, made_of: Frame | None = None
     ) -> Answer:

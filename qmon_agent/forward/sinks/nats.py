@@ -6,13 +6,19 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+import msgspec
+from msgspec import Meta
+
+from qmon_agent.domain.bounds import Seconds
 from qmon_agent.forward.batch import Batch
+from qmon_agent.forward.pace import Pace
 from qmon_agent.ingest.nats_place import NatsPlace
 from qmon_sdk.protocol.frames import Frame, encode_frame
 
 from . import Delivery
+from ._stream import Stream, Wanted, found_or_made
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -28,9 +34,24 @@ class NatsSink(NatsPlace, kw_only=True, forbid_unknown_fields=True):
     A batch has arrived when the stream has acknowledged every message of it.
     """
 
+    stream: str = "qmon"
+    """Name of the stream that is made where none keeps the subject yet."""
+    replicas: Annotated[int, Meta(ge=0, le=5)] = 0
+    """On how many servers it is made; 0 means three in a cluster, and one without."""
+    max_bytes: Annotated[int, Meta(ge=0)] = 0
+    """How much it keeps when it is made, then frames wait here; 0 means what its servers allow."""
+    duplicate_window_s: Seconds = 600.0
+    """How long it knows a frame again; told when it is made."""
+    makes_stream: bool = True
+    """Whether it is made at all; otherwise frames wait until somebody has made one."""
+    # Servers elect a leader within seconds: who waits longer keeps others waiting.
+    pace: ClassVar[Pace] = Pace(open_s=5.0, most_s=5.0)
     _runner: Any = None
     _client: Any = None
     _used: float = 0.0
+    _kept_by: Stream | None = None
+    _batch: str = ""
+    _arrived: set[int] = msgspec.field(default_factory=set)
 
     def send(self, batch: Batch) -> Delivery:
         """Sent again, what the stream has it answers as a duplicate."""
@@ -58,7 +79,8 @@ class NatsSink(NatsPlace, kw_only=True, forbid_unknown_fields=True):
             runner.close()
 
     def describe(self) -> Mapping[str, Any]:
-        return {"servers": self.shown_servers, "subject": self.subject}
+        told = {"servers": self.shown_servers, "subject": self.subject}
+        return told | (self._kept_by.describe() if self._kept_by else {})
 
     async def _send(self, batch: Batch) -> Delivery:
         import nats.errors
@@ -71,18 +93,26 @@ class NatsSink(NatsPlace, kw_only=True, forbid_unknown_fields=True):
             return Delivery(outcome="retry", detail=f"NATS: {why}")
 
     async def _publish(self, client: Client, batch: Batch) -> Delivery:
+        """What has arrived is known while the rest waits, longer than the stream may know it."""
+        if batch.id != self._batch:
+            self._batch, self._arrived = batch.id, set()
         payloads = batch.payloads or tuple(map(encode_frame, batch.frames))
         both = [*zip(batch.frames, payloads, strict=True)]
-        fitting = [(frame, data) for frame, data in both if len(data) < client.max_payload]
+        fitting = [at for at, (_, data) in enumerate(both) if len(data) < client.max_payload]
+        left = [at for at in fitting if at not in self._arrived]
         stream = client.jetstream(timeout=self.timeout_s)
-        for start in range(0, len(fitting), _AT_ONCE):
-            await asyncio.gather(
-                *(
-                    stream.publish(self.subject, data, headers=_headers(batch, frame))
-                    for frame, data in fitting[start : start + _AT_ONCE]
-                )
-            )
-        rejected = _signals(both) - _signals(fitting)
+
+        async def put(at: int) -> None:
+            frame, data = both[at]
+            await stream.publish(self.subject, data, headers=_headers(batch, frame))
+            self._arrived.add(at)
+
+        for start in range(0, len(left), _AT_ONCE):
+            putting = map(put, left[start : start + _AT_ONCE])
+            for problem in await asyncio.gather(*putting, return_exceptions=True):
+                if problem is not None:
+                    raise problem
+        rejected = _signals(both) - _signals([both[at] for at in fitting])
         too_large = len(fitting) < len(both)
         why = "a frame larger than the server's max_payload" if too_large else ""
         return Delivery(outcome="delivered", rejected=rejected, detail=why)
@@ -98,8 +128,19 @@ class NatsSink(NatsPlace, kw_only=True, forbid_unknown_fields=True):
             # Left to itself, it would try one server for two minutes.
             async with asyncio.timeout(len(self.servers) * self.timeout_s):
                 await self.connect(self._client)
+            if self.makes_stream:
+                self._kept_by = await found_or_made(self._client, self._wanted(), self.timeout_s)
         client: Client = self._client
         return client
+
+    def _wanted(self) -> Wanted:
+        return Wanted(
+            subject=self.subject,
+            name=self.stream,
+            replicas=self.replicas,
+            max_bytes=self.max_bytes,
+            duplicate_window_s=self.duplicate_window_s,
+        )
 
     async def _leave(self) -> None:
         client, self._client = self._client, None

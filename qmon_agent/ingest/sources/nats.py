@@ -10,8 +10,8 @@ from typing import Any, Literal
 from qmon_agent.domain.bounds import Seconds
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.ingest.nats_place import NatsPlace
-from qmon_agent.ingest.nats_pulling import Consumer, Puller, Subject
-from qmon_agent.ingest.outcome import Fate, Peer
+from qmon_agent.ingest.nats_pulling import Consumer, Puller, Subject, Terms
+from qmon_agent.ingest.outcome import Fate, Outcome, Peer
 from qmon_agent.ingest.pacing import REFUSAL_PAUSE_S
 from qmon_agent.ingest.sources import Door
 
@@ -110,7 +110,7 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
         client = Client()
         try:
             await self.connect(client, count)
-            puller = await self._puller(client)
+            puller = await self._puller(client, door)
             self._state, self._step = "ok", ""
             while not self._is_leaving:
                 await self._take_some(door, puller)
@@ -118,16 +118,17 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
         finally:
             await client.close()
 
-    async def _puller(self, client: Any) -> Puller:
+    async def _puller(self, client: Any, door: Door) -> Puller:
         if self.kind == "subject":
             return await Subject.made(client, subject=self.subject, group=self.group)
-        return await Consumer.made(
-            client,
+        terms = Terms(
             subject=self.subject,
             stream=self.stream,
-            name=self.group,
+            group=self.group,
             ack_wait_s=self.ack_wait_s,
         )
+        has = door.intake.has
+        return await Consumer.made(client, terms, has=has, patience_s=self.timeout_s)
 
     async def _take_some(self, door: Door, puller: Puller) -> None:
         """Nothing is pulled while there is no room; what was pulled is answered in any case."""
@@ -140,15 +141,30 @@ class NatsSource(NatsPlace, kw_only=True, forbid_unknown_fields=True, dict=True)
         self._is_waiting = False
         sizes = [len(message.data) for message in messages]
         pause = max((admission.charge(peer, size) for size in sizes), default=0.0)
-        outcomes = await asyncio.gather(*(door.intake.take(one.data, peer) for one in messages))
-        for message, outcome in zip(messages, outcomes, strict=True):
-            await puller.answer(message, outcome)
+        outcomes = await self._kept(door, puller, messages)
+        both = zip(messages, outcomes, strict=True)
+        await asyncio.gather(*(puller.answer(one, outcome) for one, outcome in both))
         if any(outcome.fate is Fate.REFUSED for outcome in outcomes):
             pause = max(pause, REFUSAL_PAUSE_S)
         self._largest = max(1024, *sizes, self._largest // 2) if sizes else self._largest
         if pause > 0:
             self._is_waiting = True
             await asyncio.sleep(pause)
+
+    async def _kept(self, door: Door, puller: Puller, messages: list[Any]) -> list[Outcome]:
+        """What another agent of the group has on its disk is answered, and not kept again."""
+        held = await puller.held(messages)
+        if held:
+            door.vitals.add("nats_held_elsewhere", len(held))
+        peer = Peer(name=f"nats:{self.subject}")
+        taken = {
+            at: door.intake.take(one.data, peer)
+            for at, one in enumerate(messages)
+            if at not in held
+        }
+        await asyncio.gather(*taken.values())
+        elsewhere = Outcome(fate=Fate.DUPLICATE)
+        return [taken[at].result() if at in taken else elsewhere for at, _ in enumerate(messages)]
 
 
 def _needed() -> None:
