@@ -109,13 +109,17 @@ class Agent:
         self.parts.vitals.gauge("ready", 1)
         self._doors.let_in()
         notify("READY=1")
-        if self.parts.store is not None:
-            await self.parts.store.start()
-            self.parts.store.committed(journal.committed)
+        await self._start_storing()
         # What is here now stays: the collector need not look at it at every full run.
         gc.collect()
         gc.freeze()
         give_back()
+
+    async def _start_storing(self) -> None:
+        if self.parts.store is not None:
+            await self.desk.keeping.tell_store()
+            await self.parts.store.start()
+            self.parts.store.committed(self.parts.taking.journal.committed)
 
     async def stop(self) -> None:
         """In order: take no more, commit, judge and store what a moment allows, close."""

@@ -11,6 +11,7 @@ import msgspec
 from qmon_agent.app.busiest import BusyReport
 from qmon_agent.app.following import AgentLinks
 from qmon_agent.app.health import Health, Log
+from qmon_agent.app.keepsakes import AgentKeeping
 from qmon_agent.app.page_serving import AgentPage
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.stacks import stacks
@@ -49,6 +50,7 @@ class AgentDesk:
         """Reads the configuration again, and tells what came of it."""
         self.intake = parts.taking.intake
         self.links = AgentLinks(parts, plan.clock)
+        self.keeping = AgentKeeping(parts)
         self.page = AgentPage(parts, plan.clock, plan.plugins)
         self._say = log
         self._parts = parts

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from qmon_agent.http.access import Sessions
+from qmon_agent.http.keep_desk import KeepDesk
 from qmon_agent.http.link_desk import LinkDesk
 from qmon_agent.http.page_desk import PageDesk
 from qmon_agent.ingest.pipeline import Intake
@@ -34,6 +35,9 @@ class Desk(Protocol):
 
     @property
     def links(self) -> LinkDesk: ...
+
+    @property
+    def keeping(self) -> KeepDesk: ...
 
     @property
     def page(self) -> PageDesk: ...

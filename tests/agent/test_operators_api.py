@@ -22,6 +22,8 @@ ADMINISTERED = [
     ("GET", "/api/tokens"),
     ("POST", "/api/tokens"),
     ("DELETE", "/api/tokens/999"),
+    ("POST", "/api/holds"),
+    ("DELETE", "/api/holds/none"),
 ]
 SCOPES = ("ingest", "read", "operator", "admin")
 
@@ -91,6 +93,8 @@ class TestScopes:
             ("/api/incidents/{incident:str}/label", "operator"),
             ("/api/incidents/{incident:str}/merge", "operator"),
             ("/api/incidents/{incident:str}/{deed:str}", "operator"),
+            ("/api/holds", "admin"),
+            ("/api/holds/{hold:str}", "admin"),
             ("/api/links", "admin"),
             ("/links/{text:str}", "open"),  # signed, for one deed
             ("/api/query", "read"),

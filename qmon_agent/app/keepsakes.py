@@ -1,0 +1,95 @@
+"""What is kept whatever the bounds say, as its routes see it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from qmon_agent.app.parts import Parts
+from qmon_agent.domain.errors import QueryError, hint, nearest_to
+from qmon_agent.domain.retention import FOR_EVER, Hold
+from qmon_sdk.protocol.signals import SIGNALS
+
+_MOST_TEXT = 1_000
+_NS = 10**9
+_FIRST, _LAST = -(2**63) // _NS + 1, 2**63 // _NS - 1
+
+
+class AgentKeeping:
+    """Fits the agent to the port of these routes; the store hears of every change."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._one_at_a_time = asyncio.Lock()
+
+    async def tell_store(self) -> None:
+        """What is held now, before anything may be given up."""
+        if self._parts.store is not None:
+            held = await asyncio.to_thread(self._parts.judged.state.holds.in_force)
+            await self._parts.store.hold(held)
+
+    async def holds(self) -> list[dict[str, Any]]:
+        found = await asyncio.to_thread(self._parts.judged.state.holds.in_force)
+        return [_document(hold) for hold in found]
+
+    async def add_hold(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = hold_of(asked)
+        async with self._one_at_a_time:
+            made = await asyncio.to_thread(self._parts.judged.state.holds.add, wanted)
+            await self.tell_store()
+        return _document(made)
+
+    async def remove_hold(self, hold: str) -> dict[str, Any] | None:
+        async with self._one_at_a_time:
+            ended = await asyncio.to_thread(self._parts.judged.state.holds.remove, hold)
+            await self.tell_store()
+        return None if ended is None else _document(ended)
+
+
+def hold_of(asked: Mapping[str, Any]) -> Hold:
+    """What somebody asks to be held; raises QueryError that names the field."""
+    for kind in asked.get("kinds", ()):
+        if kind not in SIGNALS:
+            raise QueryError(f"kinds: no kind {kind!r}{hint(nearest_to(kind, SIGNALS))}")
+    service, user, reason = (_word(asked, name) for name in ("service", "user", "reason"))
+    if not reason:
+        raise QueryError("reason: why it is held has to be said")
+    since = _moment("since", asked.get("since", ""), 0)
+    until = _moment("until", asked.get("until", ""), FOR_EVER)
+    if since >= until:
+        raise QueryError("until: has to be behind `since`")
+    return Hold(
+        id="",
+        kinds=tuple(asked.get("kinds", ())),
+        service=service,
+        user=user,
+        since=since,
+        until=until,
+        reason=reason,
+        author=_word(asked, "author"),
+    )
+
+
+def _word(asked: Mapping[str, Any], name: str) -> str:
+    return str(asked.get(name, "")).strip()[:_MOST_TEXT]
+
+
+def _moment(name: str, said: str, usual: int) -> int:
+    if not said:
+        return usual
+    try:
+        read = datetime.fromisoformat(said)
+    except ValueError:
+        reason = f"{said!r} is no date and no time (write 2026-11-27 or 2026-11-27T09:30:00Z)"
+        raise QueryError(f"{name}: {reason}") from None
+    seconds = int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp())
+    return min(max(seconds, _FIRST), _LAST) * _NS
+
+
+def _document(hold: Hold) -> dict[str, Any]:
+    told = msgspec.structs.asdict(hold)
+    return {**told, "until": None if hold.until == FOR_EVER else hold.until}

@@ -1,0 +1,20 @@
+"""What the routes of holds and of forgetting need of the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class KeepDesk(Protocol):
+    """What is kept, and what is not any more. Everything is on disk before it returns."""
+
+    async def holds(self) -> list[dict[str, Any]]: ...
+
+    async def add_hold(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """From when it returns, nothing that fits it is given up; raises QueryError."""
+        ...
+
+    async def remove_hold(self, hold: str) -> dict[str, Any] | None:
+        """What was held is given up again; none of this id is in force: `None`."""
+        ...

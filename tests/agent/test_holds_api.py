@@ -1,0 +1,76 @@
+"""Legal holds over HTTP: in force when they are answered, and again after a restart."""
+
+import asyncio
+import sys
+
+import httpx
+import pytest
+
+ASKED = {"kinds": ["span"], "user": "ann", "since": "2026-01-01", "reason": "case 7"}
+
+
+@pytest.fixture
+async def ask(agent):
+    """Asks with a token of a scope; answers status and document."""
+    scopes = ("read", "operator", "admin")
+    tokens = {s: (await agent.desk.create_token(s, name="", ttl_s=60))["token"] for s in scopes}
+    async with httpx.AsyncClient(base_url=agent.ready["url"]) as client:
+
+        async def asked(method, path, scope="admin", **how):
+            headers = {"authorization": f"Bearer {tokens[scope]}"}
+            answer = await client.request(method, path, headers=headers, **how)
+            return answer.status_code, answer.json()
+
+        yield asked
+
+
+class TestHolds:
+    async def test_are_made_seen_and_removed(self, ask):
+        status, made = await ask("POST", "/api/holds", json=ASKED)
+        _, seen = await ask("GET", "/api/holds", "operator")
+        _, removed = await ask("DELETE", f"/api/holds/{made['hold']['id']}")
+        _, after = await ask("GET", "/api/holds")
+
+        assert (status, seen["holds"]) == (201, [made["hold"]])
+        assert made["hold"]["since"] == 1_767_225_600 * 10**9
+        assert removed["removed"]
+        assert after["holds"] == []
+
+    async def test_are_no_business_of_readers(self, ask):
+        status, _ = await ask("GET", "/api/holds", "read")
+
+        assert status == 403
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"kinds": ["spam"]}, "kinds: no kind 'spam'; did you mean 'span'?"),
+            ({"reason": " "}, "reason: why"),
+            ({"since": "soon"}, "since: 'soon' is no date"),
+            ({"until": "2025-01-01"}, "until: has to be behind `since`"),
+        ],
+    )
+    async def test_say_what_is_wrong_with_them(self, ask, change, words):
+        status, answer = await ask("POST", "/api/holds", json=ASKED | change)
+
+        assert status == 400
+        assert words in answer["error"]
+
+    async def test_are_managed_by_the_command(self, agent, tmp_path):
+        async def run(*words):
+            command = [sys.executable, "-m", "qmon_agent.cli", "hold", *words]
+            place = ("--state", str(tmp_path / "state"))
+            process = await asyncio.create_subprocess_exec(
+                *command, *place, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            )
+            out, _ = await process.communicate()
+            return process.returncode, out.decode()
+
+        code, made = await run("add", "--kind", "log", "--service", "shop", "--reason", "case 7")
+        _, listed = await run("list")
+        removed, _ = await run("remove", made.strip())
+        again, said = await run("remove", made.strip())
+
+        assert (code, removed, again) == (0, 0, 1)
+        assert "case 7" in listed
+        assert "no hold" in said
