@@ -69,7 +69,7 @@ class TestByAge:
         keep(bench, services={"shop": {"span": Bound(age_ns=DAY)}})
         turn(bench, rounds=2)
 
-        assert ["00000001-1.parquet"] == [path.name for path in files(bench)]
+        assert ["00000001~1.parquet"] == [path.name for path in files(bench)]
 
     def test_keeps_a_service_longer_than_the_others(self, bench):
         store_of(bench, "shop", Span(time=1))

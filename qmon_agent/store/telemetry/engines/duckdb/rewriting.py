@@ -75,15 +75,15 @@ def without(
 
 
 def next_file(file: str) -> str:
-    """`00000007.parquet` → `00000007-1.parquet` → `00000007-2.parquet`."""
+    """`00000007.parquet` → `00000007~1.parquet` → `00000007~2.parquet`."""
     path = Path(file)
-    stem, _, edition = path.stem.partition("-")
-    return str(path.with_name(f"{stem}-{int(edition or 0) + 1}{path.suffix}"))
+    stem, _, edition = path.stem.partition("~")
+    return str(path.with_name(f"{stem}~{int(edition or 0) + 1}{path.suffix}"))
 
 
 def edition_of(path: Path) -> tuple[Path, int]:
     """The file as it was first written, and how often it was written anew."""
-    stem, _, edition = path.stem.partition("-")
+    stem, _, edition = path.stem.partition("~")
     return path.with_name(stem + path.suffix), int(edition) if edition.isdigit() else 0
 
 
