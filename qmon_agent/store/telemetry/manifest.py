@@ -104,8 +104,13 @@ def load(directory: Path) -> Manifest:
 
 def save(directory: Path, manifest: Manifest) -> None:
     """Write the manifest so that a crash leaves the old or the new one."""
+    durable.replace(directory / FILE, content_of(manifest))
+
+
+def content_of(manifest: Manifest) -> bytes:
+    """The file, as `load` reads it."""
     body = msgspec.json.encode(manifest)
-    durable.replace(directory / FILE, _checksum(body) + b"\n" + body)
+    return _checksum(body) + b"\n" + body
 
 
 def _checksum(body: bytes) -> bytes:

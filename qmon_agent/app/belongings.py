@@ -1,0 +1,45 @@
+"""Which files an agent's memory is made of, and where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from qmon_agent.settings import Locations, Settings
+from qmon_agent.store.state import path_of
+from qmon_agent.store.telemetry import directory_of
+
+STATE, TELEMETRY, DATABASE, CONFIG = "state", "telemetry", "database", "config"
+SINGLE = ("conservation.json", "processors.json", "links.json")
+"""Files of the state directory that are replaced whole when they change."""
+JOURNALS = ("journal", "arrivals")
+"""Folders of the state directory; what comes in goes from the second to the first."""
+NOT_KEPT = frozenset({"lock", "reserve", "quarantine"})
+"""Of a journal, what is about this machine or this run only."""
+_EMBEDDED = {DATABASE: "sqlite", TELEMETRY: "duckdb"}
+
+
+class Belongings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where everything is; None is what another database keeps."""
+
+    state: Path
+    telemetry: Path | None
+    database: Path | None
+    elsewhere: tuple[str, ...] = ()
+    """Sections whose database keeps it."""
+
+    @classmethod
+    def of(cls, locations: Locations, settings: Settings) -> Belongings:
+        """As the configuration says; raises ConfigError for an address that is none."""
+        section = settings.store
+        telemetry = section.telemetry or f"duckdb://{locations.state}/telemetry"
+        database = section.state or f"sqlite:///{locations.state}/state.db"
+        addresses = {TELEMETRY: telemetry, DATABASE: database}
+        away = [name for name, dsn in addresses.items() if not dsn.startswith(_EMBEDDED[name])]
+        return cls(
+            state=locations.state,
+            telemetry=None if TELEMETRY in away else directory_of(telemetry),
+            database=None if DATABASE in away else path_of(database),
+            elsewhere=tuple(away),
+        )
