@@ -36,6 +36,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     written: int
     columns: tuple[str, ...]
     """So that files from before a column was added can be read beside newer ones."""
+    width: int = 0
+    """Bytes that a row takes in memory, about; 0 where nobody measured it."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,13 +62,25 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             generation=generation,
         )
 
+    def joining(self, parts: frozenset[str], whole: Segment) -> Manifest:
+        """The manifest after segments became one; as it was, if one of them was given up."""
+        if not parts <= {segment.file for segment in self.segments}:
+            return self
+        left = self.without(parts)
+        return msgspec.structs.replace(left, segments=(*left.segments, whole))
+
     def without(self, gone: frozenset[str]) -> Manifest:
         """The manifest after these files were given up."""
         kept = tuple(segment for segment in self.segments if segment.file not in gone)
         return msgspec.structs.replace(self, segments=kept)
 
     def swapped(self, old: Segment, new: Segment | None, *, forgotten: bool = False) -> Manifest:
-        """The manifest after one segment was written anew with fewer rows, or with none."""
+        """The manifest after one segment was written anew with fewer rows, or with none.
+
+        As it was, if the segment is not listed any more.
+        """
+        if all(segment.file != old.file for segment in self.segments):
+            return self
         fresh = () if new is None else (new,)
         gone = old.rows - (0 if new is None else new.rows)
         counts = {**self.forgotten, old.table: self.forgotten.get(old.table, 0) + gone}

@@ -28,6 +28,19 @@ class Exporting(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float = 3_600.0
 
 
+class Joining(msgspec.Struct, frozen=True, kw_only=True):
+    """What joining small segments into larger ones may use, and how large those become."""
+
+    rows: int = 2_000_000
+    wide_bytes: int = 48 * MIB
+    """The same for rows that are very wide: bytes of all of them, in memory."""
+    memory_limit_mb: int = 96
+    share: float = 0.2
+    """Of one processor, over a while."""
+    interval_s: float = 5.0
+    """How often it is looked whether there is something to join."""
+
+
 class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the store worker needs to know when it starts."""
 
@@ -46,6 +59,7 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     exporting: Exporting = Exporting()
     policy: Policy = Policy()
     """How much is kept; a kind not named is kept for ever."""
+    joining: Joining = Joining()
 
 
 def directory_of(dsn: str) -> Path:

@@ -16,13 +16,15 @@ from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.answers import QueryResult
 from qmon_agent.store.telemetry.decoding import Batch
 from qmon_agent.store.telemetry.engine import Kept, Question
+from qmon_agent.store.telemetry.ledger import Ledger
 from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.watch import Watch
 
 from . import asking, recovery, relisting, views
 from .export import FOLDER
 from .hot import count_rows
-from .moving import Mover, sweep
+from .joining import Joiner
+from .moving import Mover, sweep, sweep_unfinished
 from .relisting import Listing
 
 LOCK = "store.lock"
@@ -39,7 +41,9 @@ class DuckEngine:
         self._directory = Path(options.directory)
         self._lock = lock
         self._counts: Counter[str] = Counter(listing.counts)
-        self._mover = Mover(options, listing.manifest, self._counts)
+        self._ledger = Ledger(self._directory, listing.manifest)
+        self._mover = Mover(options, self._ledger, self._counts)
+        self._joiner = Joiner(options, self._ledger, self._counts)
         self._hot, self._connection = recovery.open_hot(
             options, listing.manifest, room=room, counts=self._counts
         )
@@ -54,6 +58,7 @@ class DuckEngine:
         try:
             listing = relisting.open_listing(options)
             sweep(directory, listing.manifest)
+            sweep_unfinished(directory)
             return cls(options, lock, listing=listing, room=directory)
         except BaseException:
             lock.close()
@@ -77,7 +82,7 @@ class DuckEngine:
 
     @property
     def exported(self) -> Position:
-        return self._mover.manifest.exported
+        return self._ledger.manifest.exported
 
     def append(self, batch: Batch, place: Position) -> None:
         self._hot.append(batch, place)
@@ -85,7 +90,7 @@ class DuckEngine:
 
     def tend(self, *, now: int, everything: bool = False) -> None:
         for generation in self._hot.sealed:
-            if generation.number <= self._mover.manifest.generation:
+            if generation.number <= self._ledger.manifest.generation:
                 self._hot.drop(generation)
         if self._mover.busy():
             return
@@ -96,6 +101,7 @@ class DuckEngine:
             self._mover.begin(self._connection, self._hot.sealed[0], now=now, at_once=everything)
         else:
             self._mover.expire(self._connection, now=now)
+            self._joiner.tend(now=now)
 
     def busy(self) -> bool:
         return self._mover.busy()
@@ -108,7 +114,7 @@ class DuckEngine:
             return asking.answer(
                 own,
                 question,
-                manifest=lambda: self._mover.manifest,
+                manifest=lambda: self._ledger.manifest,
                 directory=self._directory,
                 watch=watch,
             )
@@ -122,7 +128,7 @@ class DuckEngine:
     def kept(self) -> Kept:
         with self._connection.cursor() as own:
             views.begin_reading(own)
-            manifest = self._mover.manifest
+            manifest = self._ledger.manifest
             rows = Counter({segment.table: 0 for segment in manifest.segments})
             hot = views.hot(own, manifest)
             for generation in hot:
@@ -141,6 +147,7 @@ class DuckEngine:
         return {**self._counts, **self._hot.counts()}
 
     def close(self) -> None:
+        self._joiner.close()
         self._mover.wait()
         self._connection.close()
         self._lock.close()

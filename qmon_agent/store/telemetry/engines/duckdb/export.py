@@ -1,4 +1,4 @@
-"""From a sealed generation to Parquet segments: one file per table and day, sorted by time."""
+"""From a sealed generation to Parquet segments: a file per table and day, a few for wide rows."""
 
 from __future__ import annotations
 
@@ -12,32 +12,31 @@ import msgspec
 from qmon_agent import durable
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
+from qmon_agent.store.telemetry.joins import NARROW
 from qmon_agent.store.telemetry.manifest import Segment
 from qmon_agent.store.telemetry.schema import EVERY_TABLE, Table
+from qmon_agent.store.telemetry.stretches import Stretch
 
-from . import ddl
+from . import ddl, layout
 from .hot import Generation
 
 FOLDER = "segments"
 OTHER_DAYS = "other"
 MAX_DAYS = 40
 """Days of one table that get a file of their own; clocks gone wrong must not make thousands."""
-ROW_GROUP = 122_880
-MARK = "qmon"
-"""The key under which a segment says of itself what it is."""
+WINDOW_BYTES = 24 << 20
+"""So much of wide rows is sorted at once."""
+PROBES = 16
+PROBED_ROWS = 32
 
 DAYS = """
-SELECT CAST(CAST(time AS DATE) AS VARCHAR) AS day, count(*)
-FROM {source} GROUP BY day ORDER BY count(*) DESC, day
-"""
-COPY = """
-COPY (SELECT * FROM {source} WHERE {condition} ORDER BY time)
-TO {target} (
-  FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {row_group}, KV_METADATA {{{key}: {mark}}})
+SELECT CAST(CAST(time AS DATE) AS VARCHAR) AS day, rowid // {window} AS piece, count(*)
+FROM {source} GROUP BY ALL ORDER BY day, piece
 """
 BOUNDS = """
 SELECT count(*), min(epoch_ns(time)), max(epoch_ns(time)) FROM read_parquet({target})
 """
+MARKS = "SELECT value FROM parquet_kv_metadata({target}) WHERE key = {key}"
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +48,10 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     generation: int
     parts: int
-    """Segments of this generation."""
+    """Segments of this generation; 0 where it was joined of several."""
     start: Position
     reached: Position
+    width: int = 0
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +61,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     day: str
     condition: str
     rows: int
+    width: int
+    part: int = 0
 
 
 def export(
@@ -76,19 +78,83 @@ def export(
     )
 
 
+def segment_of(
+    connection: duckdb.DuckDBPyConnection, path: Path, *, file: str, mark: Mark, table: Table
+) -> Segment:
+    """Have what was written on the disk, and count it; StoreError if a row is missing."""
+    durable.sync(path)
+    durable.sync(path.parent)
+    target = ddl.text(str(path))
+    rows, oldest, newest = connection.execute(BOUNDS.format(target=target)).fetchall()[0]
+    if rows != mark.rows:
+        raise StoreError(f"{file} has {rows} rows, not {mark.rows}")
+    return Segment(
+        file=file,
+        table=table.name,
+        day=mark.day,
+        rows=rows,
+        bytes=path.stat().st_size,
+        sha256=durable.sha256_of(path),
+        oldest=oldest,
+        newest=newest,
+        written=time.time_ns(),
+        columns=table.column_names,
+        width=mark.width,
+    )
+
+
 def _slices(
     connection: duckdb.DuckDBPyConnection, generation: Generation, *, table: Table
 ) -> Iterator[Slice]:
     source = f"{generation.schema}.{ddl.quoted(table.name)}"
-    days = connection.execute(DAYS.format(source=source)).fetchall()
-    for day, rows in days[:MAX_DAYS]:
-        condition = f"CAST(CAST(time AS DATE) AS VARCHAR) = {ddl.text(day)}"
-        yield Slice(table=table, day=day, condition=condition, rows=rows)
-    if rest := days[MAX_DAYS:]:
-        named = ", ".join(ddl.text(day) for day, _ in days[:MAX_DAYS])
-        condition = f"CAST(CAST(time AS DATE) AS VARCHAR) NOT IN ({named})"
-        rows = sum(rows for _, rows in rest)
-        yield Slice(table=table, day=OTHER_DAYS, condition=condition, rows=rows)
+    width = _width(connection, source)
+    window = max(1, WINDOW_BYTES // width) if width > NARROW else 1 << 62
+    counted = connection.execute(DAYS.format(source=source, window=window)).fetchall()
+    by_day: dict[str, dict[int, int]] = {}
+    for day, piece, rows in counted:
+        by_day.setdefault(day, {})[piece] = rows
+    often = sorted(by_day, key=lambda day: (-sum(by_day[day].values()), day))
+    for day in often[:MAX_DAYS]:
+        whose = f"CAST(CAST(time AS DATE) AS VARCHAR) = {ddl.text(day)}"
+        slice_ = Slice(table=table, day=day, condition=whose, rows=0, width=width)
+        yield from _pieces(slice_, by_day[day], window)
+    if often[MAX_DAYS:]:
+        named = ", ".join(ddl.text(day) for day in often[:MAX_DAYS])
+        whose = f"CAST(CAST(time AS DATE) AS VARCHAR) NOT IN ({named})"
+        slice_ = Slice(table=table, day=OTHER_DAYS, condition=whose, rows=0, width=width)
+        yield from _pieces(slice_, _together(by_day[day] for day in often[MAX_DAYS:]), window)
+
+
+def _width(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    """Bytes that a row takes in memory, by a look at a few of them; at least 1."""
+    last = connection.execute(f"SELECT max(rowid) FROM {source}").fetchall()[0][0] or 0  # noqa: S608 - our names
+    rows = size = 0
+    for probe in range(PROBES):
+        first = (last + 1) * probe // PROBES
+        looked = connection.sql(
+            f"SELECT * FROM {source} WHERE rowid >= {first} AND rowid < {first + PROBED_ROWS}"  # noqa: S608 - our names
+        ).to_arrow_table()
+        rows, size = rows + looked.num_rows, size + looked.nbytes
+    return max(1, size // max(1, rows))
+
+
+def _pieces(whole: Slice, pieces: dict[int, int], window: int) -> Iterator[Slice]:
+    """Windows in the order in which rows came: each is sorted for itself, in bounded memory."""
+    if len(pieces) == 1:
+        yield msgspec.structs.replace(whole, rows=sum(pieces.values()))
+        return
+    for part, (piece, rows) in enumerate(sorted(pieces.items()), start=1):
+        first = piece * window
+        within = f"{whole.condition} AND rowid >= {first} AND rowid < {first + window}"
+        yield msgspec.structs.replace(whole, condition=within, rows=rows, part=part)
+
+
+def _together(counted: Iterator[dict[int, int]]) -> dict[int, int]:
+    sums: dict[int, int] = {}
+    for pieces in counted:
+        for piece, rows in pieces.items():
+            sums[piece] = sums.get(piece, 0) + rows
+    return sums
 
 
 def _write(
@@ -99,42 +165,24 @@ def _write(
     parts: int,
     directory: Path,
 ) -> Segment:
-    file = f"{FOLDER}/{piece.table.name}/{piece.day}/{generation.number:08}.parquet"
+    name = Stretch(generation.number, generation.number, piece.part).file
+    file = f"{FOLDER}/{piece.table.name}/{piece.day}/{name}"
     path = directory / file
     _make_folder(path.parent, below=directory)
-    target = ddl.text(str(path))
-    source = f"{generation.schema}.{ddl.quoted(piece.table.name)}"
-    connection.execute(
-        COPY.format(
-            source=source,
-            condition=piece.condition,
-            target=target,
-            row_group=ROW_GROUP,
-            key=MARK,
-            mark=ddl.text(_mark(generation, piece, parts=parts)),
-        )
+    mark = _mark(generation, piece, parts=parts)
+    layout.write(
+        connection,
+        f"{generation.schema}.{ddl.quoted(piece.table.name)} WHERE {piece.condition}",
+        table=piece.table,
+        target=path,
+        group=layout.group_of(piece.width),
+        mark=msgspec.json.encode(mark).decode(),
     )
-    durable.sync(path)
-    durable.sync(path.parent)
-    rows, oldest, newest = connection.execute(BOUNDS.format(target=target)).fetchall()[0]
-    if rows != piece.rows:
-        raise StoreError(f"{file} has {rows} rows, not {piece.rows}")
-    return Segment(
-        file=file,
-        table=piece.table.name,
-        day=piece.day,
-        rows=rows,
-        bytes=path.stat().st_size,
-        sha256=durable.sha256_of(path),
-        oldest=oldest,
-        newest=newest,
-        written=time.time_ns(),
-        columns=piece.table.column_names,
-    )
+    return segment_of(connection, path, file=file, mark=mark, table=piece.table)
 
 
-def _mark(generation: Generation, piece: Slice, *, parts: int) -> str:
-    mark = Mark(
+def _mark(generation: Generation, piece: Slice, *, parts: int) -> Mark:
+    return Mark(
         table=piece.table.name,
         day=piece.day,
         rows=piece.rows,
@@ -142,8 +190,8 @@ def _mark(generation: Generation, piece: Slice, *, parts: int) -> str:
         parts=parts,
         start=generation.start,
         reached=generation.reached,
+        width=piece.width,
     )
-    return msgspec.json.encode(mark).decode()
 
 
 def _make_folder(folder: Path, *, below: Path) -> None:

@@ -39,6 +39,20 @@ def connect(
     return connection
 
 
+def connect_in_memory(directory: Path, *, memory_limit_mb: int) -> duckdb.DuckDBPyConnection:
+    """Open an empty database beside a store, to read and write its segments with."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{memory_limit_mb}MB",
+        "threads": 1,
+        "preserve_insertion_order": "false",
+        "temp_directory": str(directory / f"{SPILL}-beside"),
+        "max_temp_directory_size": SPILL_LIMIT,
+    }
+    connection = duckdb.connect(config=config)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
 def _replacement_setting(connection: duckdb.DuckDBPyConnection) -> str:
     names = ", ".join(text(name) for name in RENAMED)
     found = connection.execute(f"SELECT name FROM duckdb_settings() WHERE name IN ({names})")  # noqa: S608

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import duckdb
@@ -12,8 +12,8 @@ import duckdb
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.domain.retention import Clearing, Hold, clear
 from qmon_agent.journal import Position
-from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.forgetting import held_rows, of_services
+from qmon_agent.store.telemetry.ledger import Ledger
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
 from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.retention import lots_of, with_speakers
@@ -21,6 +21,7 @@ from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
 
 from .export import FOLDER, export
 from .hot import Generation
+from .joining import UNFINISHED
 from .rewriting import services_in, without
 
 RETRY_NS = 30 * 10**9
@@ -29,14 +30,14 @@ MAX_FAILURES = 3
 
 
 class Mover:
-    """Owns the manifest: changes it when an export is on the disk, or when segments have expired.
+    """Changes the list when an export is on the disk, or when segments have expired.
 
     The order is the promise: Parquet files, then the manifest, and only then may whoever sees it
     clear what was exported.
     """
 
-    def __init__(self, options: TelemetryOptions, manifest: Manifest, counts: Counter[str]) -> None:
-        self.manifest = manifest
+    def __init__(self, options: TelemetryOptions, ledger: Ledger, counts: Counter[str]) -> None:
+        self._ledger = ledger
         self._directory = Path(options.directory)
         self._policy = with_speakers(options.policy)
         self._holds: tuple[Hold, ...] = ()
@@ -85,15 +86,15 @@ class Mover:
         try:
             with connection.cursor() as own:
                 fresh = export(own, generation, directory=self._directory)
-            moved = self.manifest.having(
-                fresh, exported=generation.reached, generation=generation.number
+            self._ledger.change(
+                lambda manifest: manifest.having(
+                    fresh, exported=generation.reached, generation=generation.number
+                )
             )
-            manifests.save(self._directory, moved)
         except (duckdb.Error, OSError, StoreError):
             self._counts["export_failures"] += 1
             self._failed = True
             return
-        self.manifest = moved
         self._failures = 0
         self._counts["exports"] += 1
         self._counts["exported_bytes"] += sum(segment.bytes for segment in fresh)
@@ -101,11 +102,12 @@ class Mover:
     def expire(self, connection: duckdb.DuckDBPyConnection, *, now: int) -> None:
         """Give up what has been kept long enough.
 
-        Files are removed one round after the manifest forgot them: a query may still read them.
+        Files are removed one round after the list forgot them: a query may still read them.
         """
         if now - self._swept < SWEEP_NS:
             return
-        sweep(self._directory, self.manifest)
+        with self._ledger.still() as manifest:
+            sweep(self._directory, manifest, leaving=self._ledger.lately())
         self._swept = now
         if self._policy.services:
             self._begin(lambda: self._clear_apart(connection, now=now))
@@ -117,7 +119,7 @@ class Mover:
         with connection.cursor() as own:
             kinds = [each for each in TABLES.values() if self._policy.tells_apart(each.kind)]
             tables = {table.name for table in kinds}
-            listed = {s.file: s for s in self.manifest.segments if s.table in tables}
+            listed = {s.file: s for s in self._ledger.manifest.segments if s.table in tables}
             self._services = {
                 file: self._services.get(file) or services_in(own, self._directory / file)
                 for file in listed
@@ -137,11 +139,12 @@ class Mover:
 
     def _clear(self, now: int) -> Clearing:
         with self._giving_up:
-            lots = lots_of(self.manifest.segments, self._services)
+            lots = lots_of(self._ledger.manifest.segments, self._services)
             clearing = clear(lots, self._policy, holds=self._holds, now=now)
             self._counts["held_segments"] = len(clearing.held)
             if clearing.drop:
-                self._save(self.manifest.without(frozenset(clearing.drop)))
+                gone = frozenset(clearing.drop)
+                self._ledger.change(lambda manifest: manifest.without(gone))
                 self._counts["expired_segments"] += len(clearing.drop)
         return clearing
 
@@ -160,32 +163,38 @@ class Mover:
     ) -> bool:
         """Put a file in the place of another, or of one that is given up: durable before seen.
 
-        No, if other things are held by now than when the file was written.
+        No, if other things are held by now than when the file was written, or if the old one has
+        become part of another in the meantime: then what is to go has to be looked for again.
         """
         with self._giving_up:
             if holds != self._holds:
                 return False
-            self._save(self.manifest.swapped(old, new, forgotten=forgotten))
-        return True
-
-    def _save(self, manifest: Manifest) -> None:
-        manifests.save(self._directory, manifest)
-        self.manifest = manifest
+            return self._ledger.change(
+                lambda manifest: manifest.swapped(old, new, forgotten=forgotten)
+            )
 
     def forget_place(self) -> None:
         """What is exported stays; the hot file no longer fits, and so is begun anew."""
-        left = self.manifest.having((), exported=Position(), generation=self.manifest.generation)
-        manifests.save(self._directory, left)
-        self.manifest = left
+        self._ledger.change(
+            lambda manifest: manifest.having(
+                (), exported=Position(), generation=manifest.generation
+            )
+        )
 
     def wait(self) -> None:
         if self._thread is not None:
             self._thread.join()
 
 
-def sweep(directory: Path, manifest: Manifest) -> None:
-    """Remove the segments that the manifest does not list: half an export, or expired."""
-    listed = {segment.file for segment in manifest.segments}
+def sweep(directory: Path, manifest: Manifest, *, leaving: Collection[str] = ()) -> None:
+    """Remove what the list does not name: half an export, half a join, or expired."""
+    kept = {segment.file for segment in manifest.segments} | set(leaving)
     for path in (directory / FOLDER).rglob("*.parquet*"):
-        if str(path.relative_to(directory)) not in listed:
+        if str(path.relative_to(directory)) not in kept:
             path.unlink(missing_ok=True)
+
+
+def sweep_unfinished(directory: Path) -> None:
+    """Remove what somebody who is gone did not finish to join."""
+    for path in (directory / FOLDER).rglob(UNFINISHED):
+        path.unlink(missing_ok=True)

@@ -21,15 +21,16 @@ from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.manifest import DamagedManifestError, Manifest, Segment
 from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.schema import BY_NAME
+from qmon_agent.store.telemetry.stretches import covered, stretch_of
 
 from . import ddl
-from .export import BOUNDS, FOLDER, MARK, Mark
+from .export import BOUNDS, FOLDER, MARKS, Mark
+from .layout import MARK
 from .rewriting import edition_of
 
 ASIDE = "manifest.damaged"
 UNREADABLE = "damaged-segments"
 
-MARKS = "SELECT value FROM parquet_kv_metadata({target}) WHERE key = {key}"
 SHAPE = "SELECT * FROM read_parquet({target}) LIMIT 0"
 
 
@@ -119,6 +120,7 @@ def _look(connection: duckdb.DuckDBPyConnection, path: Path, *, directory: Path)
         newest=newest,
         written=path.stat().st_mtime_ns,
         columns=tuple(column[0] for column in shape),
+        width=mark.width,
     )
     return Found(segment, mark)
 
@@ -127,6 +129,8 @@ def _manifest(found: list[Found], journal: Path) -> Manifest:
     """Everything that is exported for certain; what is not is in the journal still."""
     if not found:
         return Manifest()
+    twice = covered([each.segment.file for each in found])
+    found = [each for each in found if each.segment.file not in twice]
     last = max(each.mark.generation for each in found)
     newest = [each for each in found if each.mark.generation == last]
     reached, start = newest[0].mark.reached, newest[0].mark.start
@@ -145,6 +149,9 @@ def _manifest(found: list[Found], journal: Path) -> Manifest:
 
 
 def _is_half(generation: list[Found]) -> bool:
+    """Say whether its export was never finished; what was joined had been exported whole."""
+    if not all(each.mark.parts for each in generation):
+        return False
     marks = {(each.mark.parts, each.mark.start, each.mark.reached) for each in generation}
     return len(marks) > 1 or len(generation) != generation[0].mark.parts
 
@@ -159,13 +166,16 @@ def _journal_names(journal: Path) -> list[SegmentName]:
 def _put_unreadable_aside(directory: Path, manifest: Manifest) -> None:
     """A segment of a generation that is listed, and cannot be: kept for whoever can mend it."""
     listed = {segment.file for segment in manifest.segments}
-    for path in _files(directory):
-        number = path.stem
-        if str(path.relative_to(directory)) in listed or not number.isdigit():
-            continue
-        if int(number) <= manifest.generation:
-            aside = (
-                directory / UNREADABLE / f"{path.parent.parent.name}-{path.parent.name}-{path.name}"
-            )
-            aside.parent.mkdir(exist_ok=True)
-            path.replace(aside)
+    there = {str(path.relative_to(directory)) for path in _files(directory)}
+    for file in there - listed - covered(listed | there):
+        stretch = stretch_of(file)
+        if stretch is not None and stretch.last <= manifest.generation:
+            put_aside(directory, file)
+
+
+def put_aside(directory: Path, file: str) -> None:
+    """Move a segment to where nothing looks for rows."""
+    _, table, day, name = Path(file).parts
+    aside = directory / UNREADABLE / f"{table}-{day}-{name}"
+    aside.parent.mkdir(exist_ok=True)
+    (directory / file).replace(aside)

@@ -10,13 +10,13 @@ import msgspec
 from qmon_agent import durable
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.store.telemetry.manifest import Segment
+from qmon_agent.store.telemetry.schema import BY_NAME
 
-from . import ddl
-from .export import BOUNDS, COPY, MARK, ROW_GROUP, Mark
+from . import ddl, layout
+from .export import BOUNDS, MARKS, Mark
 
 SERVICES = "SELECT service, count(*) FROM read_parquet({target}) GROUP BY service"
 COUNT = "SELECT count(*) FROM read_parquet({target}) WHERE {condition}"
-OWN_MARK = "SELECT value FROM parquet_kv_metadata({target}) WHERE key = {key}"
 
 
 def services_in(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, int]:
@@ -48,15 +48,13 @@ def without(
     file = next_file(segment.file)
     mark = _mark_of(connection, path, rows=segment.rows - gone)
     target = ddl.text(str(directory / file))
-    connection.execute(
-        COPY.format(
-            source=f"read_parquet({ddl.text(str(path))})",
-            condition=f"({condition}) IS NOT TRUE",
-            target=target,
-            row_group=ROW_GROUP,
-            key=MARK,
-            mark=ddl.text(mark),
-        )
+    layout.write_again(
+        connection,
+        f"read_parquet({ddl.text(str(path))}) WHERE ({condition}) IS NOT TRUE",
+        table=BY_NAME[segment.table],
+        target=directory / file,
+        group=layout.group_of(segment.width),
+        mark=mark,
     )
     durable.sync(directory / file)
     durable.sync((directory / file).parent)
@@ -88,6 +86,6 @@ def edition_of(path: Path) -> tuple[Path, int]:
 
 
 def _mark_of(connection: duckdb.DuckDBPyConnection, path: Path, *, rows: int) -> str:
-    asked = OWN_MARK.format(target=ddl.text(str(path)), key=ddl.text(MARK))
+    asked = MARKS.format(target=ddl.text(str(path)), key=ddl.text(layout.MARK))
     mark = msgspec.json.decode(connection.execute(asked).fetchall()[0][0], type=Mark)
     return msgspec.json.encode(msgspec.structs.replace(mark, rows=rows)).decode()

@@ -13,7 +13,7 @@ from qmon_agent.store.telemetry.answers import StateTable
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
 from qmon_agent.store.telemetry.schema import BY_NAME, RESOURCES, Table
 
-from . import ddl
+from . import ddl, layout
 from .hot import Generation, generations
 
 NOW = ("now", "get_current_timestamp")
@@ -88,18 +88,26 @@ def _union(
         f"SELECT {columns} FROM {each.schema}.{ddl.quoted(table.name)}"  # noqa: S608 - our names
         for each in recent
     ]
+    listed = list(segments)
+    parts += [from_segments(table, listed, directory=directory)] if listed else []
+    return "\nUNION ALL ".join(parts)
+
+
+def from_segments(table: Table, segments: Iterable[Segment], *, directory: Path) -> str:
+    """The rows of segments of one table, whatever their age, as a query."""
     by_shape: dict[tuple[str, ...], list[str]] = {}
     for segment in segments:
         file = ddl.text(str(directory / segment.file))
         by_shape.setdefault(segment.columns, []).append(file)
-    parts += [_from_files(table, shape, files) for shape, files in by_shape.items()]
-    return "\nUNION ALL ".join(parts)
+    return "\nUNION ALL ".join(
+        _from_files(table, shape, files) for shape, files in by_shape.items()
+    )
 
 
 def _from_files(table: Table, shape: tuple[str, ...], files: list[str]) -> str:
     """Files of one shape; columns they are too old to have hold their default."""
     columns = ", ".join(
-        ddl.quoted(column.name)
+        layout.read_back(table, column.name)
         if column.name in shape
         else f"{ddl.literal(column)} AS {ddl.quoted(column.name)}"
         for column in table.columns
