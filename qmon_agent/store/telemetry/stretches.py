@@ -3,7 +3,7 @@ was lost can be made anew without a row twice.
 
 `00000007.parquet` is generation 7, `00000007.2.parquet` a part of it that was too much for one
 file, and `00000003_00000009.parquet` what was joined of the generations 3 to 9. What was written
-anew without some rows has a number behind it: `00000007-1.parquet`.
+anew without some rows has a number behind it: `00000007~1.parquet`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-NAME = re.compile(r"(?P<first>\d{8,})(?:_(?P<last>\d{8,})|\.(?P<part>\d+))?(-\d+)?\.parquet")
+NAME = re.compile(r"(?P<first>\d{8,})(?:_(?P<last>\d{8,})|\.(?P<part>\d+))?(~\d+)?\.parquet")
 
 
 class Stretch(msgspec.Struct, frozen=True):
