@@ -30,6 +30,7 @@ def pytest_configure(config):
     """Offer the servers, and `qmon_capture` also where no entry point brings it."""
     config.pluginmanager.register(_module("servers"), "servers")
     config.pluginmanager.register(_module("backends"), "backends")
+    config.pluginmanager.register(_module("state_places"), "state_places")
     if config.pluginmanager.has_plugin("qmon") or not importlib.util.find_spec("qmon_sdk.testing"):
         return
     config.pluginmanager.register(importlib.import_module("qmon_sdk.testing"), "qmon")

@@ -31,11 +31,21 @@ class Server:
 
     def __init__(self, command, *, port, user=None):
         self.host, self.port = "127.0.0.1", port
+        self._command, self._user = command, user
+        self._begin()
+
+    def _begin(self):
+        user = self._user
         who = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, **who,
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True, **who,
         )  # fmt: skip
+
+    def kill(self):
+        """SIGKILL to it and all its children."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     @property
     def address(self):
@@ -54,7 +64,8 @@ class Server:
         return self
 
     def stop(self):
-        self._process.send_signal(signal.SIGINT)
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -84,7 +95,16 @@ class Postgres(Server):
         for option in options:
             command += ["-c", option]
         super().__init__(command, port=port, user=user)
-        self.wait(lambda: "ready" in _text(data / "postmaster.pid"))
+        self.wait(self._is_ready)
+
+    def _is_ready(self):
+        return "ready" in _text(self.directory / "data" / "postmaster.pid")
+
+    def start_again(self):
+        """At the same port, on what is on its disk."""
+        (self.directory / "data" / "postmaster.pid").unlink(missing_ok=True)
+        self._begin()
+        self.wait(self._is_ready)
 
     @property
     def dsn(self):

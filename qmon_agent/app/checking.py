@@ -39,7 +39,7 @@ from qmon_agent.monitoring.samplers import SAMPLERS, Sampler
 from qmon_agent.notify.channels import CHANNELS, Channel
 from qmon_agent.notify.heartbeat import check_heartbeat
 from qmon_agent.notify.wording import with_words
-from qmon_agent.settings import Http, Settings, check_settings
+from qmon_agent.settings import Http, Settings, Store, check_settings
 from qmon_agent.settings.addresses import check_public_url
 from qmon_agent.settings.certificates import serving_context
 from qmon_agent.settings.oncall import OncallOptions
@@ -93,7 +93,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     look.at("heartbeat", check_heartbeat, settings.heartbeat)
     look.at("http", _check_http, settings.http)
     look.at("store", _check_telemetry, settings.store.telemetry)
-    look.at("store", _check_state, settings.store.state)
+    look.at("store", _check_state, settings.store)
     sources = _sources(look, settings)
     samplers = look.at("samplers.only", _samplers, settings) or {}
     sinks = look.at("sinks", make_sinks, settings.sinks) or {}
@@ -245,13 +245,13 @@ def _check_telemetry(dsn: str) -> None:
         directory_of(dsn)
 
 
-def _check_state(dsn: str) -> None:
-    if not dsn:
+def _check_state(section: Store) -> None:
+    if not section.state:
         return
     # Imported only then: its engine takes longer than all the rest of a start.
-    from qmon_agent.store.state import path_of
+    from qmon_agent.store.state import home_of
 
-    path_of(dsn)
+    home_of(section.state, section.state_password)
 
 
 def _samplers(settings: Settings) -> dict[str, Sampler]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 
 import msgspec
@@ -55,8 +57,12 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 def open_judged(plan: Plan, hears: Hears, *, taking: Taking, vitals: Vitals) -> Judged:
     """Opens the state and begins nothing; blocks, as importing its engine alone takes a while."""
+    section = plan.settings.store
     state = StateStore.open(
-        plan.settings.store.state or f"sqlite:///{plan.locations.state}/state.db", plan.clock
+        section.state or f"sqlite:///{plan.locations.state}/state.db",
+        plan.clock,
+        password=section.state_password,
+        owner=f"{socket.gethostname()}, process {os.getpid()}, {plan.locations.state}",
     )
     try:
         return _judged(state, plan, hears, taking=taking, vitals=vitals)

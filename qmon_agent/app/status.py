@@ -21,6 +21,7 @@ from qmon_agent.app.journals import STORE
 from qmon_agent.app.memory import resident_bytes
 from qmon_agent.app.parts import Parts, Plan
 from qmon_agent.app.reload import Services
+from qmon_agent.domain.errors import StoreError
 from qmon_agent.forward.places import SENDING
 from qmon_agent.journal import JournalStatus
 from qmon_agent.settings.retention import policy_of
@@ -74,6 +75,7 @@ class StatusReport:
             "dead_letters": await asyncio.to_thread(self._dead_letters),
             "journal": msgspec.to_builtins(journal),
             "store": {**msgspec.to_builtins(store), "lag": store.lag},
+            "state_store": msgspec.to_builtins(await asyncio.to_thread(parts.judged.state.status)),
             "rules": rules,
             "sources": {
                 name: dict(source.describe())
@@ -142,8 +144,16 @@ class StatusReport:
             "storms": dict(described(judged.alerting.storms)),
             "problems": judged.alerting.problems,
             "never_matched": judged.alerting.unmatched,
-            "health": msgspec.to_builtins(judged.alerting.health(self._plan.clock.now())),
+            "health": self._ailments(),
         }
+
+    def _ailments(self) -> list[Document]:
+        """What ails rules by what the state knows; nothing while that is away."""
+        try:
+            ailments = self._parts.judged.alerting.health(self._plan.clock.now())
+        except StoreError:
+            return []
+        return [msgspec.to_builtins(each) for each in ailments]
 
     def _problems(
         self, store: StoreStatus, journal: JournalStatus, conservation: Document
@@ -177,6 +187,8 @@ class StatusReport:
 
     def _state_problems(self) -> Iterator[str]:
         judged = self._parts.judged
+        if judged.state.trouble:
+            yield f"state: {judged.state.trouble}; rules go on, and write it down afterwards"
         if judged.state.set_aside:
             yield f"state: the database was damaged and set aside as {judged.state.set_aside}"
         for name, problem in judged.alerting.problems.items():

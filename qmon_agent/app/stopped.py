@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from qmon_agent.app.state_views import state_tables
 from qmon_agent.settings import Locations, load_settings
-from qmon_agent.store.state import StateStore
+from qmon_agent.store.state import StateStore, is_there
 from qmon_agent.store.telemetry import StateTable, directory_of, open_readonly
 
 Ask = Callable[[str, int | None], dict[str, Any]]
@@ -28,11 +27,12 @@ def stopped(locations: Locations) -> Iterator[Ask]:
     section = load_settings(locations.config).store
     telemetry = directory_of(section.telemetry) if section.telemetry else None
     dsn = section.state or f"sqlite:///{locations.state}/state.db"
+    password = section.state_password
     limits = {"query_timeout_s": section.query_timeout_s, "query_rows": section.query_rows}
     with open_readonly(locations.state, telemetry=telemetry, **limits) as store:
 
         def ask(sql: str, limit: int | None) -> dict[str, Any]:
-            result = store.query(sql, limit=limit, state_tables=_views(dsn, sql))
+            result = store.query(sql, limit=limit, state_tables=_views(dsn, password, sql))
             return {
                 "columns": [column.name for column in result.columns],
                 "rows": result.records(),
@@ -42,11 +42,11 @@ def stopped(locations: Locations) -> Iterator[Ask]:
         yield ask
 
 
-def _views(dsn: str, sql: str) -> dict[str, StateTable]:
-    # Opening makes the file; a question must leave nothing behind.
-    if not Path(dsn.removeprefix("sqlite:///")).exists():
+def _views(dsn: str, password: str, sql: str) -> dict[str, StateTable]:
+    # Opening makes what is not there; a question must leave nothing behind.
+    if not is_there(dsn, password):
         return {}
-    state = StateStore.open(dsn)
+    state = StateStore.open(dsn, password=password)
     try:
         return state_tables(state, sql)
     finally:

@@ -54,6 +54,7 @@ def findings(locations: Locations) -> Iterator[Finding]:
     yield _state(locations)
     yield _disk(locations)
     yield from _config(locations)
+    yield _state_store(locations)
     for name, loss in _EXTRAS.items():
         there = importlib.util.find_spec(name) is not None
         yield Finding("ok" if there else "warn", f"package {name}", "" if there else loss)
@@ -87,6 +88,22 @@ def _config(locations: Locations) -> Iterator[Finding]:
             yield Finding("fail", "configuration", f"{one.file}: {one}".lstrip(": "))
         return
     yield Finding("ok", "configuration", _file_in_force(locations))
+
+
+def _state_store(locations: Locations) -> Finding:
+    """The database of alerts and incidents; all of a file of SQLite is read."""
+    from qmon_agent.app.examining import examine_state
+
+    try:
+        found = examine_state(locations)
+    except QmonError as problem:
+        return Finding("fail", "state store", str(problem))
+    if found.trouble:
+        return Finding("fail", "state store", f"{found.name}: {found.trouble}")
+    if not found.revision:
+        return Finding("warn", "state store", f"{found.name} is not there yet; run makes it")
+    owner = f", of {found.owner}" if found.owner else ""
+    return Finding("ok", "state store", f"{found.name}, schema {found.revision}{owner}")
 
 
 def _file_in_force(locations: Locations) -> str:

@@ -11,6 +11,8 @@ QmonError
 ├── NotHereError
 ├── QueryError
 └── StoreError
+    ├── StateAwayError
+    └── StateOwnedError
 """
 
 from __future__ import annotations
@@ -105,6 +107,25 @@ class QueryError(QmonError):
 
 class StoreError(QmonError):
     """A store that cannot be opened, read or written."""
+
+
+class StateAwayError(StoreError):
+    """The state database does not answer; it may again."""
+
+
+class StateOwnedError(StoreError):
+    """Another agent owns this state, or has taken it over."""
+
+    exit_code = 3
+
+    def __init__(self, state: str, owner: str) -> None:
+        """Keep which state it is, and who owns it."""
+        self.state = state
+        self.owner = owner
+        super().__init__(
+            f"the state {state} belongs to {owner}; stop that agent, or give this one "
+            "a state of its own ([store] state)"
+        )
 
 
 def in_full(problem: QmonError) -> str:

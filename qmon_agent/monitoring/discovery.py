@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from qmon_agent.domain.catalog import METRIC_TYPES, Metric, MonitoringSystem
+from qmon_agent.domain.errors import StoreError
 from qmon_agent.domain.point_columns import metrics_of
 from qmon_agent.vitals import Vitals
 from qmon_sdk.protocol.signals import Point
@@ -50,7 +51,16 @@ class Discovery:
         }
 
     def note(self, service: str, points: Collection[Point] = ()) -> None:
-        """Make what is new in a batch; blocks for one transaction then, and only then."""
+        """Make what is new in a batch; blocks for one transaction then, and only then.
+
+        While the state store refuses, it is counted, and tried with the next batch.
+        """
+        try:
+            self._note(service, points)
+        except StoreError:
+            self._vitals.add("catalog_write_failures")
+
+    def _note(self, service: str, points: Collection[Point]) -> None:
         if not self._knows_system(service):
             return
         unknown = [name for name in metrics_of(points) if (service, name) not in self._metrics]

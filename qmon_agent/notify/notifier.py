@@ -198,11 +198,23 @@ class AlertNotifier:
         self._rests[leased.channel] = now, now + round(asked_s(delivery) * SECOND)
         spent = time.perf_counter_ns() - started
         became = msgspec.structs.replace(became, duration_ns=spent)
-        if not await surely(asyncio.to_thread(self._outbox.settle, leased, became)):
+        if not await surely(self._settle(leased, became)):
             self._vitals.add("notify_leases_lost", channel=leased.channel)
         self._vitals.add(f"notify_{became.status}", channel=leased.channel)
         await self._note_presence(leased.channel, is_back=became.status == "sent")
         return became.status == "sent"
+
+    async def _settle(self, leased: Leased, became: Settled) -> bool:
+        """Write down what became of it, as long as nobody else may lease it: it is told once."""
+        last = time.monotonic() + self._sending.lease_s
+        while True:
+            try:
+                return await asyncio.to_thread(self._outbox.settle, leased, became)
+            except StoreError:
+                if time.monotonic() + STORE_PAUSE_S >= last:
+                    raise
+                self.pulses[leased.channel].begin()
+                await asyncio.sleep(STORE_PAUSE_S)
 
     async def _note_presence(self, channel: str, *, is_back: bool) -> None:
         """What waits for a receiver that was away waits no longer, so that the worst is first."""

@@ -111,7 +111,9 @@ class Store(Options, frozen=True, kw_only=True):
     telemetry: str = ""
     """Where signals are kept, as `duckdb://DIRECTORY`."""
     state: str = ""
-    """Where systems, alerts and incidents are kept, as `sqlite:///FILE`."""
+    """Where systems, alerts and incidents are kept, as `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/DATABASE`."""
+    state_password: str = ""
+    """Password for PostgreSQL; better as `${NAME}` or `file:PATH` than in the DSN."""
     query_timeout_s: Seconds = 30.0
     """How long one query may run."""
     query_rows: Amount = 10_000

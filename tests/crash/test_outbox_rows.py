@@ -64,7 +64,9 @@ def killed_after(path, pause_s):
 def counted(path):
     """Place of the rules, and rows of each table, as another program reads them."""
     with closing(sqlite3.connect(path)) as state:
-        ((place,),) = state.execute("SELECT max(CAST(position AS INTEGER)) FROM checkpoints")
+        ((place,),) = state.execute(
+            "SELECT max(CAST(position AS INTEGER)) FROM checkpoints WHERE name = 'rules'"
+        )
         sizes = {name: state.execute(f"SELECT count(*) FROM {name}") for name in TABLES}
         return place or 0, {name: size.fetchone()[0] for name, size in sizes.items()}
 

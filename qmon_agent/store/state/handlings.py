@@ -52,17 +52,17 @@ class Handlings:
         return {row[0]: msgspec.json.decode(row[1], type=Handling) for row in rows}
 
 
-def write_handlings(connection: Connection, entry: Entry, now: int) -> None:
+def write_handlings(
+    connection: Connection, entry: Entry, now: int, *, remarks_done: int = 0
+) -> None:
     """All that an entry says of them, behind the incidents that they are about."""
     rows = [
         {"incident": incident, "state": state, "updated_at": now}
         for incident, state in entry.handlings.items()
     ]
     upsert(connection, HANDLINGS, rows, keys=["incident"])
-    if entry.remarks:
-        connection.execute(
-            insert(REMARKS), [msgspec.structs.asdict(remark) for remark in entry.remarks]
-        )
+    if said := entry.remarks[remarks_done:]:
+        connection.execute(insert(REMARKS), [msgspec.structs.asdict(remark) for remark in said])
 
 
 def forget_handlings(connection: Connection, incidents: Select[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from secrets import token_hex
 
 import msgspec
 from sqlalchemy import Connection, and_, case, delete, exists, func, insert, or_, select
@@ -13,11 +14,13 @@ from .database import Database, record
 from .dialects import upsert
 from .groups import is_in_group, write_groups
 from .handlings import forget_handlings, write_handlings
-from .ledger import Entry, IncidentRecord, StateRecord, TransitionRecord
+from .ledger import Entry, IncidentRecord, StateRecord, TransitionRecord, Tried
 from .postings import write_postings
 from .tables import CHECKPOINTS, INCIDENTS, OUTBOX, RULE_STATE, THREADS, TRANSITIONS
 
 RULES_CURSOR = "rules"
+TRIED = "entry"
+"""Under which name the last writing is noted, in its own transaction."""
 FORGET_AT_ONCE = 400
 
 
@@ -28,21 +31,25 @@ class Incidents:
         self._database = database
 
     def write(self, entry: Entry) -> None:
-        """Keep all of the entry in one transaction."""
+        """Keep all of the entry in one transaction; once, however often it is tried."""
+        before, this = [*entry.tried], _trial_of(entry)
+        entry.tried.append(this)
         now = self._database.clock.now()
         states = [msgspec.structs.asdict(each) | {"updated_at": now} for each in entry.states]
         incidents = [msgspec.structs.asdict(each) for each in entry.incidents.values()]
         with self._database.writing() as connection:
+            done = _committed(connection, before)
             upsert(connection, RULE_STATE, states, keys=["alert", "instance"])
             _forget(connection, entry.forgotten)
             upsert(connection, INCIDENTS, incidents, keys=["id"])
-            if entry.transitions:
-                rows = [msgspec.structs.asdict(each) for each in entry.transitions]
+            if moved := entry.transitions[done.transitions :]:
+                rows = [msgspec.structs.asdict(each) for each in moved]
                 connection.execute(insert(TRANSITIONS), rows)
             write_postings(connection, entry.postings)
             write_groups(connection, entry, now)
-            write_handlings(connection, entry, now)
-            notes = entry.notes | ({RULES_CURSOR: entry.position} if entry.position else {})
+            write_handlings(connection, entry, now, remarks_done=done.remarks)
+            notes = entry.notes | {TRIED: this.token}
+            notes |= {RULES_CURSOR: entry.position} if entry.position else {}
             places = [
                 {"name": name, "position": text, "updated_at": now} for name, text in notes.items()
             ]
@@ -117,6 +124,19 @@ class Incidents:
             forget_handlings(connection, old)
             connection.execute(delete(THREADS).where(THREADS.c.incident.in_(old)))
             return connection.execute(delete(INCIDENTS).where(over, ~needed)).rowcount
+
+
+def _trial_of(entry: Entry) -> Tried:
+    return Tried(token_hex(8), len(entry.transitions), len(entry.remarks))
+
+
+def _committed(connection: Connection, tried: Sequence[Tried]) -> Tried:
+    """What of earlier tries is there already: all of one of them, or nothing."""
+    if not tried:
+        return Tried("")
+    asked = select(CHECKPOINTS.c.position).where(CHECKPOINTS.c.name == TRIED)
+    token = connection.execute(asked).scalar()
+    return next((each for each in tried if each.token == token), Tried(""))
 
 
 def _forget(connection: Connection, pairs: Sequence[tuple[int, str]]) -> None:

@@ -89,8 +89,19 @@ class RemarkRecord(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
+class Tried(msgspec.Struct, frozen=True):
+    """A writing of which nobody knows yet whether it was committed, and how much it was."""
+
+    token: str
+    transitions: int = 0
+    remarks: int = 0
+
+
 class Entry(msgspec.Struct, kw_only=True):
     """One transaction's worth; everything in it is kept, or nothing."""
+
+    tried: list[Tried] = []
+    """Each time it was written, as a connection may be lost in the middle of a commit."""
 
     states: list[StateRecord] = []
     forgotten: list[tuple[int, str]] = []

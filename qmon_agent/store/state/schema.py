@@ -10,22 +10,26 @@ from sqlalchemy.exc import SQLAlchemyError
 from qmon_agent.domain.errors import StoreError
 
 from . import sqlite
+from .homes import Home
+from .postgresql import refuse_other_encodings
 from .tables import METADATA
 
 HEAD = "0007"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def bring_up(engine: Engine, now: int) -> Path | None:
+def bring_up(home: Home, engine: Engine, now: int) -> str:
     """Create or migrate the tables; the answer is the backup made before a migration."""
     with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            refuse_other_encodings(connection)
         revision = revision_of(connection)
     if revision == HEAD:
-        return None
+        return ""
     if revision is None and _is_empty(engine):
         _create(engine)
-        return None
-    return _migrate(engine, now)
+        return ""
+    return _migrate(home, engine, now)
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -53,22 +57,13 @@ def _create(engine: Engine) -> None:
         connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 
-def _migrate(engine: Engine, now: int) -> Path | None:
-    copy = _backup(engine, now)
+def _migrate(home: Home, engine: Engine, now: int) -> str:
+    copy = home.backup(engine, f"before-{HEAD}-{now}")
     try:
         upgrade(engine)
     except SQLAlchemyError as error:
         raise StoreError(f"the state database cannot be migrated: {error}; copy: {copy}") from error
     return copy
-
-
-def _backup(engine: Engine, now: int) -> Path | None:
-    database = engine.url.database
-    if engine.dialect.name != "sqlite" or not database:
-        return None
-    target = Path(f"{database}.before-{HEAD}-{now}")
-    sqlite.backup(Path(database), target)
-    return target
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:

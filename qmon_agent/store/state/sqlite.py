@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 
 WRITES = "qmon_writes"
 BUSY_TIMEOUT_MS = 5_000
@@ -22,6 +24,65 @@ PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-2048",
 )
+
+
+class SqliteHome:
+    """One file, and what SQLite and we keep beside it."""
+
+    away_s = 0.0
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path)
+
+    def prepare(self, now: int) -> Path | None:
+        return prepare(self.path, now)
+
+    def engine(self) -> Engine:
+        engine = create_engine(f"sqlite:///{self.path}")
+        attach(engine)
+        return engine
+
+    def lock(self) -> FileLock:
+        return FileLock(self.path.with_name(f"{self.path.name}.lock"))
+
+    def backup(self, engine: Engine, name: str) -> str:
+        """A file beside it."""
+        del engine  # the driver's own interface does it
+        target = Path(f"{self.path}.{name}")
+        backup(self.path, target)
+        return str(target)
+
+    def size(self, engine: Engine) -> int:
+        del engine
+        sizes = (self.path.with_name(self.path.name + ending) for ending in BESIDE)
+        return sum(each.stat().st_size for each in sizes if each.exists())
+
+
+class FileLock:
+    """Of the kernel, on a file beside the database; it ends with its process at the latest."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def take(self) -> bool:
+        if self._descriptor >= 0:
+            return True
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        # The file stays: removing it would let two agents lock two files of one name.
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def prepare(path: Path, now: int) -> Path | None:

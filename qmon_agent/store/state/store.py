@@ -10,11 +10,11 @@ from threading import Event, RLock
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from qmon_agent.domain.clock import Clock, SystemClock
-from qmon_agent.domain.errors import ConfigError, StoreError
+from qmon_agent.domain.errors import StateAwayError, StateOwnedError, StoreError
 
 from . import schema, sqlite
 from .catalog import Catalog
@@ -23,32 +23,37 @@ from .groups import Groups
 from .handlings import Handlings
 from .histories import Histories
 from .holds import Holds
+from .homes import Home, home_of
 from .incidents import Incidents
 from .outbox import Outbox
+from .owning import Ownership
+from .presence import Presence
 from .silences import Silences
 from .tokens import Tokens
 from .views import read_view
 
-SCHEMES = ("sqlite",)
-
 
 class StateStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened at the start, and how large it is."""
+    """Where it is, how large, what was done to it at the start, and what is wrong with it now."""
 
     path: str
+    engine: str
     bytes: int
     set_aside: str = ""
     backup: str = ""
+    owned: bool = False
+    trouble: str = ""
 
 
 class StateStore:
     """One database, many readers, one writer at a time; safe from any thread, blocking briefly."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, home: Home, clock: Clock) -> None:
         """Hold an engine whose schema is current; use `open`."""
         self.clock = clock
         self.set_aside: Path | None = None
-        self.backup: Path | None = None
+        self.backup = ""
+        """What was before a migration: a file, or a schema of the same database."""
         self.catalog = Catalog(self)
         self.incidents = Incidents(self)
         self.groups = Groups(self)
@@ -59,49 +64,109 @@ class StateStore:
         self.forgettings = Forgettings(self)
         self.outbox = Outbox(self)
         self.tokens = Tokens(self)
-        self._engine = engine
-        self._writing = engine.execution_options(**{sqlite.WRITES: True})
+        self._home = home
+        self._engine = home.engine()
+        self._presence = Presence(home.away_s)
+        self._ownership: Ownership | None = None
+        self._taken = ""
+        self._reading = _steady(self._engine)
+        self._writing = self._engine.execution_options(**{sqlite.WRITES: True})
         self._one_writer = RLock()
         self._closed = Event()
 
     @classmethod
-    def open(cls, dsn: str, clock: Clock | None = None) -> StateStore:
-        """Open or create; a damaged file is set aside (`.set_aside` says where), never fatal."""
+    def open(
+        cls, dsn: str, clock: Clock | None = None, *, password: str = "", owner: str = ""
+    ) -> StateStore:
+        """Open or create; a damaged file is set aside (`.set_aside` says where), never fatal.
+
+        `owner`: the name of an agent, which has it alone from now on; raises StateOwnedError.
+        """
         clock = clock or SystemClock()
-        path = path_of(dsn)
+        home = home_of(dsn, password)
         try:
-            aside = sqlite.prepare(path, clock.now())
-            store = cls(create_engine(f"sqlite:///{path}"), clock)
+            aside = home.prepare(clock.now())
+            store = cls(home, clock)
             store.set_aside = aside
-            store._bring_up()
+            store._bring_up(owner)
         except (SQLAlchemyError, SQLiteError, OSError) as error:
-            raise StoreError(f"the state database {path} cannot be opened: {error}") from error
+            reason = str(error).partition("\n(Background")[0]
+            kind = StateAwayError if _is_away(error, home) else StoreError
+            raise kind(f"the state database {home.name} cannot be opened: {reason}") from error
         return store
 
-    def _bring_up(self) -> None:
-        sqlite.attach(self._engine)
+    def _bring_up(self, owner: str) -> None:
+        now = self.clock.now()
         try:
-            self.backup = schema.bring_up(self._engine, self.clock.now())
+            # Nobody else's state is migrated: first it has to be ours.
+            self._ownership = Ownership(self._home, self._engine, owner) if owner else None
+            self.backup = schema.bring_up(self._home, self._engine, now)
+            if self._ownership:
+                self._ownership.begin(self._engine, now)
         except BaseException:
             self.close()
             raise
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for questions."""
-        with _translated(), self._in_use(), self._engine.connect() as connection:
+        """A connection for questions, which all see the same moment."""
+        with _translated(), self._in_use(), self._connected(self._reading) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction, committed to disk at the end or not at all."""
-        with (
-            _translated(),
-            self._one_writer,
-            self._in_use(),
-            self._writing.begin() as connection,
-        ):
-            yield connection
+        """A transaction, committed to disk at the end or not at all; the owner's, if there is one.
+
+        Where StoreError is raised by its end, it may have been committed all the same.
+        """
+        with _translated(), self._one_writer, self._in_use():
+            self._presence.check()
+            self._look_at_lock()
+            with self._connected(self._writing) as connection, connection.begin():
+                self._check_ownership(connection)
+                yield connection
+
+    def _look_at_lock(self) -> None:
+        try:
+            if self._ownership:
+                self._ownership.keep()
+        except SQLAlchemyError as error:
+            self._presence.lost(_reason(error))
+            raise
+        except StateOwnedError as error:
+            self._taken = str(error)
+            raise
+
+    def _check_ownership(self, connection: Connection) -> None:
+        try:
+            if self._ownership:
+                self._ownership.check(connection)
+        except StateOwnedError as error:
+            self._taken = str(error)
+            raise
+        self._taken = ""
+
+    @contextmanager
+    def _connected(self, engine: Engine) -> Iterator[Connection]:
+        self._presence.check()
+        try:
+            connection = engine.connect()
+        except SQLAlchemyError as error:
+            self._note_loss(error)
+            raise
+        try:
+            with connection:
+                yield connection
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                self._note_loss(error)
+            raise
+        self._presence.found()
+
+    def _note_loss(self, error: SQLAlchemyError) -> None:
+        self._presence.lost(_reason(error))
+        if self._ownership:
+            self._ownership.doubt()
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -128,22 +193,37 @@ class StateStore:
             "analytics": self.catalog.forget_analytics(before),
         }
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong now: it cannot be reached, or another agent has it; from any thread."""
+        return self._presence.trouble or self._taken
+
     def status(self) -> StateStatus:
-        """Path, size and what was done to the file at the start."""
-        path = Path(self._engine.url.database or "")
-        sizes = (path.with_name(path.name + ending) for ending in sqlite.BESIDE)
+        """Where it is, and how it is; the size of one that is away is not known."""
         return StateStatus(
-            path=str(path),
-            bytes=sum(each.stat().st_size for each in sizes if each.exists()),
+            path=self._home.name,
+            engine=self._engine.dialect.name,
+            bytes=self._size(),
             set_aside=str(self.set_aside or ""),
-            backup=str(self.backup or ""),
+            backup=self.backup,
+            owned=self._ownership is not None,
+            trouble=self.trouble,
         )
+
+    def _size(self) -> int:
+        try:
+            self._presence.check()
+            return self._home.size(self._engine)
+        except (StoreError, SQLAlchemyError):
+            return 0
 
     def close(self) -> None:
         """Close every connection, those in use when they are given back; no other is made."""
         self._closed.set()
         # Not the engine's `dispose`: that begins a new pool, and what is in use would never close.
         self._engine.pool.dispose()
+        if self._ownership:
+            self._ownership.release()
 
 
 @contextmanager
@@ -154,14 +234,18 @@ def _translated() -> Iterator[None]:
         raise StoreError(f"the state database refuses: {error}") from error
 
 
-def path_of(dsn: str) -> Path:
-    """The file behind `sqlite:///PATH`; any other address is a ConfigError."""
-    try:
-        url = make_url(dsn)
-    except ArgumentError:
-        raise ConfigError("store.state", f"{dsn!r} is no DSN (write sqlite:///PATH)") from None
-    if url.get_backend_name() not in SCHEMES:
-        raise ConfigError("store.state", f"no state store for {url.drivername!r}", SCHEMES)
-    if not url.database or url.database == ":memory:":
-        raise ConfigError("store.state", "the state needs a file (write sqlite:///PATH)")
-    return Path(url.database).expanduser()
+def _is_away(error: Exception, home: Home) -> bool:
+    return bool(home.away_s) and isinstance(error, OperationalError)
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The first line of what the driver said."""
+    said = str(getattr(error, "orig", None) or error)
+    return said.strip().partition("\n")[0]
+
+
+def _steady(engine: Engine) -> Engine:
+    # SQLite gives every transaction one view; PostgreSQL does where it is asked to.
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ")
