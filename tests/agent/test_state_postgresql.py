@@ -111,7 +111,7 @@ def at_revision(dsn, revision):
             OF_OUTBOX,
         ):
             connection.exec_driver_sql(statement)
-        if revision == "0005":
+        if revision >= "0005":
             connection.exec_driver_sql("UPDATE outbox SET thread = incident")
     engine.dispose()
 
