@@ -93,6 +93,7 @@ class TestChoice:
 def bench(tmp_path):
     """A store with nine small segments of one past day, and a little in the hot file."""
     made = Bench(tmp_path)
+    made.engine._joiner._not_before = 1 << 62  # not before the test says so
     for number in range(EXPORTS):
         many = [Span(time=each, span_id=f"{number}-{each}", duration_ns=each) for each in range(50)]
         made.store(*many, Point(time=number, metric="m", value=2.0, minimum=2.0, maximum=9.0))
@@ -110,6 +111,7 @@ def joined(bench):
         joiner._not_before = 0
         joiner.tend(now=later)
         joiner.wait()
+    joiner._not_before = 1 << 62
 
 
 def listed(bench):
