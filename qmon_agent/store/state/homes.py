@@ -55,4 +55,12 @@ def home_of(dsn: str, password: str = "") -> Home:
     return SqliteHome(Path(url.database).expanduser())
 
 
+def path_of(dsn: str) -> Path:
+    """The file behind `sqlite:///PATH`; any other address is a ConfigError."""
+    home = home_of(dsn)
+    if not isinstance(home, SqliteHome):
+        raise ConfigError("store.state", "is not kept in a file (write sqlite:///PATH)")
+    return home.path
+
+
 _WRITE = "sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE"
