@@ -217,6 +217,13 @@ def otel(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def clickhouse(session: nox.Session) -> None:
+    """What is asked of ClickHouse, on its engine in this process: chdb, 809 MB."""
+    _install(session, "clickhouse")
+    session.run("pytest", "-v", *(session.posargs or ["tests/agent/test_questions.py"]))
+
+
+@nox.session(python=NEWEST)
 def fuzz(session: nox.Session) -> None:
     """Coverage-guided fuzzing of every parser, and C beside Python; `-- -max_total_time=600`."""
     _install(session, extra="agent,alertmanager,promql,templates")

@@ -84,6 +84,19 @@ class AgentDesk:
         tables = await asyncio.to_thread(state_tables, self._parts.judged.state, sql)
         return await store.query(sql, limit=limit, timeout_s=timeout_s, state_tables=tables)
 
+    async def questions(self) -> list[dict[str, Any]]:
+        from qmon_agent.store.telemetry.asked import all_questions
+
+        return list(all_questions())
+
+    async def ask(self, name: str, said: Mapping[str, str]) -> dict[str, Any]:
+        from qmon_agent.store.telemetry.asked import answer_by
+
+        store = self._parts.store
+        if store is None:
+            raise StoreError("this agent runs without a telemetry store (--no-store)")
+        return await answer_by(store, name, said, now=self._clock.now())
+
     async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
         from qmon_agent.app.management import incidents_of
         from qmon_agent.app.quieting import held_by_storms, muted_by

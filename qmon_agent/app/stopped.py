@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +20,15 @@ def query_stopped(locations: Locations, sql: str, *, limit: int | None) -> dict[
     """The same answer a running agent gives; raises StoreError if there is nothing to ask."""
     with stopped(locations) as ask:
         return ask(sql, limit)
+
+
+def ask_stopped(locations: Locations, name: str, said: Mapping[str, str]) -> dict[str, Any]:
+    """A question by its name; everything in the journal is in the answer."""
+    from qmon_agent.store.telemetry.asked import answer_to, ask_for, manner_of
+
+    manner, said = manner_of(said)
+    asked = ask_for(name, said, now=time.time_ns(), explain=manner.explain)
+    return answer_to(asked, query_stopped(locations, asked.statement, limit=manner.limit))
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from qmon_agent.cli._control import UnreachableError, find_control
 from qmon_agent.cli._place import Place
@@ -21,6 +22,17 @@ def ask(sql: str, place: Place, *, limit: int | None = None) -> dict[str, Any]:
         from qmon_agent.app.stopped import query_stopped
 
         return query_stopped(place.locations, sql, limit=limit)
+
+
+def ask_by_name(name: str, said: Mapping[str, str], place: Place) -> dict[str, Any]:
+    """The answer to a question that has a name; raises what `ask` does, or UnknownPluginError."""
+    try:
+        return find_control(place.locations).ask(f"/api/questions/{quote(name)}?{urlencode(said)}")
+    except UnreachableError:
+        _refuse_running(place)
+        from qmon_agent.app.stopped import ask_stopped
+
+        return ask_stopped(place.locations, name, said)
 
 
 @contextmanager

@@ -59,6 +59,10 @@ class Control:
         patience_s = self._query_timeout_s + _TIMEOUT_S
         return self._ask("POST", "/api/query", body=body, timeout_s=patience_s)
 
+    def ask(self, route: str) -> dict[str, Any]:
+        """The same time for a question by name."""
+        return self._ask("GET", route, timeout_s=self._query_timeout_s + _TIMEOUT_S)
+
     def reload(self) -> dict[str, Any]:
         """Sources are closed and opened for it, which may take a while."""
         return self._ask("POST", "/api/reload", timeout_s=_RELOAD_S)

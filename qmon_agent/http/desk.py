@@ -69,6 +69,12 @@ class Desk(Protocol):
     ) -> Answer:
         """Answers one read-only statement; raises QueryError or StoreError."""
 
+    async def questions(self) -> list[dict[str, Any]]:
+        """What may be asked by name, with parameters and units."""
+
+    async def ask(self, name: str, said: Mapping[str, str]) -> dict[str, Any]:
+        """Answers one by its name; raises UnknownPluginError, QueryError or StoreError."""
+
     async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]: ...
 
     async def incident(self, incident: str) -> dict[str, Any] | None:

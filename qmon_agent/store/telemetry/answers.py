@@ -32,6 +32,15 @@ class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
         return [dict(zip(names, row, strict=True)) for row in self.rows]
 
 
+class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the journal an answer was made of."""
+
+    stored_record: int
+    """The rows of everything up to this record are in the answer; it may have later ones."""
+    behind_records: int
+    """How many records the journal had beyond that."""
+
+
 class StateTable(msgspec.Struct, frozen=True, kw_only=True):
     """Rows from the state store that a query may read as a view."""
 

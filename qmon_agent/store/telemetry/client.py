@@ -16,10 +16,11 @@ from qmon_agent.journal import Position
 
 from . import link
 from .announcing import Announcer
-from .answers import QueryResult, StateTable, StoreStatus
+from .answers import Freshness, QueryResult, StateTable, StoreStatus
 from .lives import Lives
 from .options import TelemetryOptions
 from .process import WorkerProcess
+from .remembering import Remembered
 
 HEALTHY_S = 10.0
 STOP_S = 2.0
@@ -73,6 +74,7 @@ class TelemetryStore:
         self._moved = asyncio.Event()
         self._spawned = asyncio.Event()
         self._waiting: dict[int, asyncio.Future[link.Answer]] = {}
+        self._remembered = Remembered()
         self._numbers = 0
         self._holds: tuple[Hold, ...] = ()
         self._lives = Lives(options.restart_waits_s)
@@ -129,6 +131,26 @@ class TelemetryStore:
         if answer.result is None:
             raise StoreError("the store worker answered something else than a query result")
         return answer.result
+
+    def freshness(self) -> Freshness:
+        """How much of the journal a question asked now is answered from, at the least."""
+        stored = self._progress.stored.record_id
+        behind = max(0, self._announcer.committed.record_id - stored)
+        return Freshness(stored_record=stored, behind_records=behind)
+
+    async def remembered_query(
+        self, sql: str, *, limit: int | None = None, timeout_s: float | None = None
+    ) -> QueryResult:
+        """`query`, or its last answer where nothing has been stored or removed since."""
+        key = (sql, self._options.query_rows if limit is None else limit)
+        version = self._progress
+        is_whole = not self.freshness().behind_records
+        if is_whole and (known := self._remembered.find(version, key)) is not None:
+            return known
+        result = await self.query(sql, limit=limit, timeout_s=timeout_s)
+        if is_whole:
+            self._remembered.keep(version, key, result)
+        return result
 
     async def export(self) -> None:
         """Move everything stored into segments now, as a clean backup wants it."""

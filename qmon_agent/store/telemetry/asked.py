@@ -1,0 +1,155 @@
+"""A question by its name: what the engine is asked, and the answer with what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from qmon_agent.domain.errors import QueryError
+
+from .answers import Freshness, QueryResult
+from .parameters import Parameter, parameters_of, read, role_of, written
+from .questions import QUESTIONS, Definition
+from .statements import statement
+
+EXPLAIN = "EXPLAIN "
+
+
+class Store(Protocol):
+    """Whom a question is put to."""
+
+    def freshness(self) -> Freshness: ...
+
+    async def remembered_query(
+        self, sql: str, *, limit: int | None, timeout_s: float | None
+    ) -> QueryResult: ...
+
+
+class Manner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a question is to be answered, whatever it is: these names are no parameters of any."""
+
+    limit: Annotated[int, Meta(ge=1, le=1 << 31)] | None = None
+    timeout_s: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+    explain: bool = False
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A question with its parameters read, and its moments fixed."""
+
+    name: str
+    definition: Definition
+    sql: str
+    explain: bool = False
+
+    @property
+    def statement(self) -> str:
+        """What the engine is to answer."""
+        return EXPLAIN + self.sql if self.explain else self.sql
+
+
+async def answer_by(
+    store: Store, name: str, said: Mapping[str, str], *, now: int
+) -> dict[str, Any]:
+    """Answer a question put in words, its manner among them; raises what `ask_for` does."""
+    manner, said = manner_of(said)
+    asked = ask_for(name, said, now=now, explain=manner.explain)
+    fresh = store.freshness()
+    result = await store.remembered_query(
+        asked.statement, limit=manner.limit, timeout_s=manner.timeout_s
+    )
+    told = {
+        "columns": [column.name for column in result.columns],
+        "rows": result.records(),
+        "truncated": result.truncated,
+    }
+    return answer_to(asked, told, fresh=fresh)
+
+
+def manner_of(said: Mapping[str, str]) -> tuple[Manner, dict[str, str]]:
+    """What is said of the manner, and the rest; raises QueryError that names the field."""
+    names = Manner.__struct_fields__
+    rest = {name: text for name, text in said.items() if name not in names}
+    wanted = {name: text for name, text in said.items() if name in names}
+    try:
+        return msgspec.convert(wanted, Manner, strict=False), rest
+    except msgspec.ValidationError as problem:
+        words, _, place = str(problem).partition(" - at `$.")
+        raise QueryError(f"{place.rstrip('`')}: {words}") from None
+
+
+def ask_for(
+    name: str,
+    said: Mapping[str, str],
+    *,
+    now: int,
+    explain: bool = False,
+    dialect: str = "duckdb",
+) -> Asked:
+    """Read a question; raises UnknownPluginError, or QueryError that names the parameter."""
+    definition = read(QUESTIONS.find(name), said, now=now)
+    sql = statement(name, definition, dialect=dialect)
+    return Asked(name=name, definition=definition, sql=sql, explain=explain)
+
+
+def answer_to(
+    asked: Asked, result: Mapping[str, Any], *, fresh: Freshness | None = None
+) -> dict[str, Any]:
+    """The answer as JSON: rows and units, and what they were made of.
+
+    `result` has `columns`, `rows` as objects, and whether they were `truncated`; of an
+    explanation the plan is told instead.
+    """
+    definition = asked.definition
+    about = {
+        "version": 1,
+        "question": asked.name,
+        "parameters": _written(definition),
+        "tier": definition.tier,
+        "precision": definition.precision.get(definition.text(), "exact"),
+        "sql": asked.sql,
+        "freshness": fresh and msgspec.to_builtins(fresh),
+    }
+    if asked.explain:
+        return {**about, "plan": _plan(result["columns"], result["rows"])}
+    columns = [{"name": name, "unit": definition.units.get(name, "")} for name in result["columns"]]
+    return {
+        **about,
+        "columns": columns,
+        "rows": result["rows"],
+        "truncated": result["truncated"],
+    }
+
+
+def all_questions() -> Iterator[dict[str, Any]]:
+    """What may be asked: each question with its parameters and its columns with a unit."""
+    for name in QUESTIONS.names():
+        kind = QUESTIONS.find(name)
+        yield {
+            "name": name,
+            "about": (kind.__doc__ or "").partition("\n")[0],
+            "parameters": [_shown(each) for each in parameters_of(kind)],
+            "units": dict(kind.units),
+        }
+
+
+def _written(definition: Definition) -> dict[str, str]:
+    """Each parameter as it was taken, its moments fixed."""
+    return {
+        field.encode_name: written(getattr(definition, field.name), role_of(field.type))
+        for field in msgspec.structs.fields(type(definition))
+    }
+
+
+def _shown(parameter: Parameter) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(parameter)
+    return {name: value for name, value in shown.items() if value != ""} | {
+        "required": parameter.default is None
+    }
+
+
+def _plan(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """The engine's words: they stand in the last column."""
+    return "\n".join(str(row[columns[-1]]) for row in rows)

@@ -1,0 +1,57 @@
+"""Questions: one per file, asked by name. What a question is, and the registry.
+
+A file holds one class whose fields are the parameters, with the SQL in DuckDB's dialect. What
+ClickHouse is asked is derived from it and lies beside, as `clickhouse/NAME.TEXT.sql`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from qmon_agent.domain.plugins import Registry
+from qmon_agent.store.telemetry.parameters import HOUR, Moment, Value, values_of
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """Which columns of an answer make lines: what tells them apart, and what is drawn over time."""
+
+    by: tuple[str, ...]
+    over: str = "start"
+    of: str
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every question says of itself; its docstring's first line is what lists show."""
+
+    texts: ClassVar[Mapping[str, str]]
+    """Name → SQL in DuckDB's dialect; `$name` stands for a parameter."""
+    units: ClassVar[Mapping[str, str]]
+    """Column → unit; what has none is a name, and is not listed."""
+    series: ClassVar[Series | None] = None
+    precision: ClassVar[Mapping[str, str]] = {}
+    """Name of a text → how near its numbers are; exact where nothing is said."""
+    tier: ClassVar[str] = "raw"
+    """Of which rows it is made."""
+
+    def text(self) -> str:
+        """The name of the text that answers, for parameters whose moments are fixed."""
+        return next(iter(self.texts))
+
+    def values(self) -> dict[str, Value]:
+        """What stands for each `$name`, for parameters whose moments are fixed."""
+        return values_of(self)
+
+
+class Windowed(Definition, frozen=True, kw_only=True):
+    """A question about a stretch of time, of one service or of all."""
+
+    since: Annotated[Moment, Meta(description="From when on, itself included.")] = -HOUR
+    until: Annotated[Moment, Meta(description="Until when, itself not included.")] = 0
+    service: Annotated[str, Meta(description="Of one service only.")] = ""
+
+
+QUESTIONS: Registry[Definition] = Registry(__name__, role="Question")

@@ -1,0 +1,30 @@
+"""Lines of logs that have a text in them."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from qmon_agent.store.telemetry.questions import Windowed
+
+TEXT = """
+SELECT time, service, host, level, logger, body, trace_id, span_id
+FROM logs
+WHERE time >= $since AND time < $until
+  AND ($service = '' OR service = $service) AND ($level = '' OR level = $level)
+  AND strpos(lower(body), lower($contains)) > 0
+ORDER BY time DESC, service, body
+LIMIT $top
+"""
+
+
+class LogsSearchQuestion(Windowed, frozen=True, kw_only=True):
+    """The newest lines that have a text in them, in large letters or small."""
+
+    contains: Annotated[str, Meta(description="What to look for; nothing: every line.")] = ""
+    level: Annotated[str, Meta(description="Of one level only, as `error`.")] = ""
+    top: Annotated[int, Meta(ge=1, le=10_000, description="How many lines at most.")] = 100
+
+    texts: ClassVar = {"raw": TEXT}
+    units: ClassVar = {"time": "UTC"}

@@ -1,0 +1,59 @@
+"""What ClickHouse is asked is what DuckDB is asked, derived; `QMON_GOLDEN=write` writes it anew.
+
+sqlglot translates; where it does not know, or means something else, a table here says so: see
+decision 0021.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from qmon_agent.store.telemetry import questions
+from qmon_agent.store.telemetry.questions import QUESTIONS
+from qmon_agent.store.telemetry.statements import text_of
+
+FOLDER = Path(questions.__file__).parent / "clickhouse"
+TEXTS = [(name, text) for name in QUESTIONS.names() for text in QUESTIONS.find(name).texts]
+
+CONVERSIONS = {"BIGINT": "toInt64", "INT": "toInt32"}
+RENAMED = {
+    "epoch_ns": lambda node: exp.func("toUnixTimestamp64Nano", *node.expressions),
+    "make_timestamp_ns": lambda node: exp.func(
+        "fromUnixTimestamp64Nano", *node.expressions, exp.Literal.string("UTC")
+    ),
+}
+INSTEAD = {
+    exp.PercentileCont: lambda node: exp.ParameterizedAgg(
+        this="quantileExactInclusive", expressions=[node.expression], params=[node.this]
+    ),
+    exp.IntDiv: lambda node: exp.func("intDiv", node.this, node.expression),
+    exp.Lower: lambda node: exp.func("lowerUTF8", node.this),
+    exp.Placeholder: lambda node: exp.Var(this=f"${node.this}"),
+    exp.Cast: lambda node: exp.func(CONVERSIONS[node.to.this.name], node.this),
+    exp.Anonymous: lambda node: RENAMED.get(str(node.this), lambda _: node)(node),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), TEXTS)
+def test_clickhouse_is_asked_the_same(name, text):
+    derived = clickhouse_text(QUESTIONS.find(name).texts[text])
+    if os.environ.get("QMON_GOLDEN") == "write":
+        (FOLDER / f"{name}.{text}.sql").write_text(derived)
+
+    assert derived.strip() == text_of(name, QUESTIONS.find(name), text, dialect="clickhouse")
+
+
+def test_no_text_is_of_a_question_that_is_gone():
+    assert {f"{name}.{text}.sql" for name, text in TEXTS} == {p.name for p in FOLDER.iterdir()}
+
+
+def clickhouse_text(text):
+    """The same statement in ClickHouse's dialect, its places `$name` as they were."""
+    tree = sqlglot.parse_one(text, read="duckdb")
+    for node in reversed(list(tree.walk())):  # what is inside comes first
+        if replaced := INSTEAD.get(type(node)):
+            node.replace(replaced(node))
+    return tree.sql("clickhouse", pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE) + "\n"
