@@ -245,6 +245,14 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", "-p", "no:randomly", *what, env={"QMON_FAULTS": "all"})
 
 
+@nox.session(python=NEWEST)
+def cluster(session: nox.Session) -> None:
+    """Three servers of NATS, an edge and two gateways, each killed in turn; prints the counts."""
+    _install(session, "test")
+    what = session.posargs or ["tests/crash/test_cluster.py"]
+    session.run("pytest", "-p", "no:randomly", *what, env={"QMON_CLUSTER": "all"})
+
+
 @nox.session(name="alerts-differential", python=NEWEST)
 def alerts_differential(session: nox.Session) -> None:
     """Alerting beside the real tools that it is to be equal to; `tests` has a quick part of it."""

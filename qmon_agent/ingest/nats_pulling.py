@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-_EXPIRES_S = 30.0
+# A question that a server took with it into its grave is asked anew after no more than this.
+_EXPIRES_S = 5.0
 # A server that says nothing by then has stopped in between, or does not know the consumer.
 _GRACE_S = 2.0
 _LATER_S = 1.0
