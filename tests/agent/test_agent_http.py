@@ -120,6 +120,26 @@ class TestGate:
             needs("reader")
 
 
+class TestQuestions:
+    async def test_are_listed_for_who_may_read(self, client, token):
+        answer = await client.get("/api/questions", headers=await token("read"))
+        turned_away = await client.get("/api/questions", headers=await token("ingest"))
+
+        assert "latency_by_route" in [each["name"] for each in answer.json()["questions"]]
+        assert 403 == turned_away.status_code
+
+    async def test_without_a_store_have_no_answer(self, client, token):
+        answer = await client.get("/api/questions/trace", headers=await token("read"))
+
+        assert (503, "StoreError") == (answer.status_code, answer.json()["kind"])
+
+    async def test_say_nothing_twice(self, client, token):
+        asked = "/api/questions/error_groups?top=1&top=2"
+        answer = await client.get(asked, headers=await token("read"))
+
+        assert (400, "a parameter is said twice") == (answer.status_code, answer.json()["error"])
+
+
 class TestBodies:
     @pytest.mark.parametrize(("declared", "status"), [(str(1 << 30), 413), ("many", 400)])
     async def test_are_refused_by_their_declared_length(self, declared, status):

@@ -20,6 +20,8 @@ class Ledger:
 
     def __init__(self, directory: Path, manifest: Manifest) -> None:
         self.manifest = manifest
+        self.changes = 0
+        """How often it has changed: answers of before may be wrong."""
         self._directory = directory
         self._changing = threading.Lock()
         self._retired: dict[str, float] = {}
@@ -35,6 +37,7 @@ class Ledger:
                 return False
             manifests.save(self._directory, changed)
             self.manifest = changed
+            self.changes += 1
             return True
 
     @contextmanager

@@ -144,7 +144,8 @@ class DuckEngine:
         )
 
     def counts(self) -> Mapping[str, int]:
-        return {**self._counts, **self._hot.counts()}
+        changes = {"list_changes": self._ledger.changes}
+        return {**self._counts, **self._hot.counts(), **changes}
 
     def close(self) -> None:
         self._joiner.close()
