@@ -17,6 +17,7 @@ from qmon_agent.app.busiest import BusyReport
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.desk import AgentDesk
 from qmon_agent.app.doors import Doors
+from qmon_agent.app.forgetting import Forgetter
 from qmon_agent.app.health import Health, Log
 from qmon_agent.app.housekeeping import Housekeeping
 from qmon_agent.app.itself import Itself
@@ -120,6 +121,14 @@ class Agent:
             await self.desk.keeping.tell_store()
             await self.parts.store.start()
             self.parts.store.committed(self.parts.taking.journal.committed)
+        forgetter = Forgetter(
+            self.parts, checkpoint=self._housekeeping.checkpoint, query=self._records
+        )
+        self.desk.keeping.forgetter = forgetter
+        self._tasks.run("forgetting", forgetter.run)
+
+    async def _records(self, sql: str) -> list[dict[str, Any]]:
+        return (await self.desk.query(sql)).records()
 
     async def stop(self) -> None:
         """In order: take no more, commit, judge and store what a moment allows, close."""
@@ -128,7 +137,7 @@ class Agent:
         if self.health.watchdog is not None:
             await self._step("watchdog", self.health.watchdog.stop())
         await self._tasks.cancel(
-            "samplers", "probes", "itself", "heartbeat", "memory", "statements"
+            "samplers", "probes", "itself", "heartbeat", "memory", "statements", "forgetting"
         )
         await self._step("sources", self.services.stop_sources())
         await self._step("processors", self.services.processing.drain())

@@ -121,6 +121,8 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of frames that it gave up on."""
     aging: frozenset[str] = frozenset()
     """Kinds whose rows are deleted after a time."""
+    forgotten: Counts = {}
+    """Rows, by kind, that were taken out because somebody asked to be forgotten."""
     exact: bool = False
     """It has read just what is booked: a row that is nowhere then is lost, and nothing adds up."""
 
@@ -173,10 +175,15 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
         gone = {f"{kind}/no_table": n for kind, n in self.received.items() if kind not in SIGNALS}
         if stock.dead:
             gone["frame/undecodable"] = stock.dead
+        gone |= {f"{kind}/forgotten": n for kind, n in stock.forgotten.items() if n}
         for kind in stock.aging if stock.exact else ():
-            if expired := self.received.get(kind, 0) - stock.rows.get(kind, 0):
+            if expired := self.received.get(kind, 0) - _known(stock, kind):
                 gone[f"{kind}/expired"] = expired
         return gone
+
+
+def _known(stock: Stock, kind: str) -> int:
+    return stock.rows.get(kind, 0) + stock.forgotten.get(kind, 0)
 
 
 def _captured(account: Account) -> Counts:

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from qmon_agent.app.forgetting import Forgetter
 from qmon_agent.app.parts import Parts
-from qmon_agent.domain.errors import QueryError, hint, nearest_to
+from qmon_agent.domain.errors import QueryError, StoreError, hint, nearest_to
 from qmon_agent.domain.retention import FOR_EVER, Hold
 from qmon_sdk.protocol.signals import SIGNALS
 
@@ -23,6 +24,7 @@ class AgentKeeping:
     """Fits the agent to the port of these routes; the store hears of every change."""
 
     def __init__(self, parts: Parts) -> None:
+        self.forgetter: Forgetter | None = None
         self._parts = parts
         self._one_at_a_time = asyncio.Lock()
 
@@ -48,6 +50,24 @@ class AgentKeeping:
             ended = await asyncio.to_thread(self._parts.judged.state.holds.remove, hold)
             await self.tell_store()
         return None if ended is None else _document(ended)
+
+    async def would_forget(self, user: str) -> dict[str, Any]:
+        return await self._forgetter.look(user)
+
+    async def forget(self, user: str, *, author: str) -> dict[str, Any]:
+        return await self._forgetter.begin(user, author=author)
+
+    async def forgettings(self) -> list[dict[str, Any]]:
+        return await self._forgetter.all()
+
+    async def forgetting(self, request: str) -> dict[str, Any]:
+        return await self._forgetter.one(request)
+
+    @property
+    def _forgetter(self) -> Forgetter:
+        if self.forgetter is None:
+            raise StoreError("the agent is just starting")
+        return self.forgetter
 
 
 def hold_of(asked: Mapping[str, Any]) -> Hold:

@@ -112,6 +112,7 @@ class StatusReport:
         stock = Stock(
             rows={table.kind: store.rows.get(table.name, 0) for table in TABLES.values()},
             dead=judged.conservation.dead_rows,
+            forgotten={table.kind: store.forgotten.get(table.name, 0) for table in TABLES.values()},
             aging=policy_of(self._plan.settings.retention).bounded,
             exact=same and store.state == "running",
         )

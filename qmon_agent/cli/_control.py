@@ -54,10 +54,10 @@ class Control:
     def delete(self, route: str) -> dict[str, Any]:
         return self._ask("DELETE", route)
 
-    def query(self, body: object) -> dict[str, Any]:
+    def query(self, body: object, *, route: str = "/api/query") -> dict[str, Any]:
         """As long as the agent itself gives a query, and a moment."""
         patience_s = self._query_timeout_s + _TIMEOUT_S
-        return self._ask("POST", "/api/query", body=body, timeout_s=patience_s)
+        return self._ask("POST", route, body=body, timeout_s=patience_s)
 
     def ask(self, route: str) -> dict[str, Any]:
         """The same time for a question by name."""

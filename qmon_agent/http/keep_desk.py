@@ -18,3 +18,17 @@ class KeepDesk(Protocol):
     async def remove_hold(self, hold: str) -> dict[str, Any] | None:
         """What was held is given up again; none of this id is in force: `None`."""
         ...
+
+    async def would_forget(self, user: str) -> Mapping[str, Any]:
+        """What `forget` would remove; raises QueryError."""
+        ...
+
+    async def forget(self, user: str, *, author: str) -> Mapping[str, Any]:
+        """It will be done, also after a kill, from when this returns; raises QueryError."""
+        ...
+
+    async def forgettings(self) -> list[dict[str, Any]]: ...
+
+    async def forgetting(self, request: str) -> Mapping[str, Any]:
+        """One request and how far it is; raises NotFoundError."""
+        ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from .counts import Counts
 from .options import JournalOptions
 from .places import Places
 from .reader import JournalReader
-from .records import START, Entry
+from .records import START, Entry, Salt, Walk
 from .segments import OpenSegment, SegmentName, segments_in
 
 _NOBODY = bytes(16)
@@ -94,9 +95,43 @@ class DeadLetters:
         reader.close()
         return letters
 
+    def forget(self, word: bytes) -> int:
+        """Write anew every segment with a letter in which these bytes stand, without it."""
+        with self._lock:
+            self._close()
+            names = segments_in(self._places.list(self._places.dead))
+            return sum(self._forget_in(name, word) for name in names)
+
     def close(self) -> None:
         with self._lock:
             self._close()
+
+    def _forget_in(self, name: SegmentName, word: bytes) -> int:
+        found = self._entries(name)
+        kept = [entry for entry in found if word not in entry.payload]
+        if len(kept) == len(found):
+            return 0
+        if kept:
+            # Killed before the old one is gone, the letters are there twice until the next try.
+            fresh = SegmentName.new(name.number, name.first_id)
+            segment = OpenSegment.create(self._places.disk, self._places.dead, fresh)
+            segment.write(kept)
+            segment.close()
+        self._places.remove(self._places.dead / name.file_name)
+        self._places.disk.sync_directory(self._places.dead)
+        return len(found) - len(kept)
+
+    def _entries(self, name: SegmentName) -> builtins.list[Entry]:
+        file = self._places.disk.open(self._places.dead / name.file_name, "read")
+        entries = []
+        try:
+            walk = Walk(file, Salt.of(name.salt))
+            while frame := walk.peek():
+                walk.take(frame)
+                entries.append(frame.entry)
+        finally:
+            file.close()
+        return entries
 
     def _count(self, until: int | None) -> Counter[str]:
         reader = JournalReader(self._places.dead, START, disk=self._places.disk)

@@ -171,6 +171,17 @@ class Journal:
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         return self._dead.list(limit)
 
+    def forget_dead_letters(self, word: bytes) -> int:
+        """Remove the dead letters in which these bytes stand; how many."""
+        return self._dead.forget(word)
+
+    def seal(self) -> Position:
+        """End the segment that is being written; answers up to where the sealed ones reach."""
+        with self._commit_lock:
+            if self._writer and not self._is_closed:
+                self._writer.seal()
+            return self._committed
+
     def trim(self, *, seal: bool = False) -> Trimmed:
         """Delete whole segments which every cursor has passed, or which are over a bound.
 

@@ -88,6 +88,11 @@ class Writer:
         if last is not None and cursors and min(p.record_id for p in cursors.values()) >= last:
             self._seal()
 
+    def seal(self) -> None:
+        """End the open segment: what comes from now on does not keep it any longer."""
+        if self._open and self._open.tally.records:
+            self._seal()
+
     def adopt(self, name: SegmentName, index: SegmentIndex) -> None:
         """A segment that start-up had left aside."""
         self.sealed[name] = index

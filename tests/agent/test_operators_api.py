@@ -22,6 +22,9 @@ ADMINISTERED = [
     ("GET", "/api/tokens"),
     ("POST", "/api/tokens"),
     ("DELETE", "/api/tokens/999"),
+    ("GET", "/api/forget"),
+    ("GET", "/api/forget/none"),
+    ("POST", "/api/forget"),
     ("POST", "/api/holds"),
     ("DELETE", "/api/holds/none"),
 ]
@@ -93,6 +96,7 @@ class TestScopes:
             ("/api/incidents/{incident:str}/label", "operator"),
             ("/api/incidents/{incident:str}/merge", "operator"),
             ("/api/incidents/{incident:str}/{deed:str}", "operator"),
+            ("/api/forget", "admin"),
             ("/api/holds", "admin"),
             ("/api/holds/{hold:str}", "admin"),
             ("/api/links", "admin"),

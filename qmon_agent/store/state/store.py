@@ -18,6 +18,7 @@ from qmon_agent.domain.errors import StateAwayError, StateOwnedError, StoreError
 
 from . import schema, sqlite
 from .catalog import Catalog
+from .erasing import Erasing
 from .forgettings import Forgettings
 from .groups import Groups
 from .handlings import Handlings
@@ -62,6 +63,7 @@ class StateStore:
         self.silences = Silences(self)
         self.holds = Holds(self)
         self.forgettings = Forgettings(self)
+        self.erasing = Erasing(self)
         self.outbox = Outbox(self)
         self.tokens = Tokens(self)
         self._home = home

@@ -49,6 +49,20 @@ class StateTable(msgspec.Struct, frozen=True, kw_only=True):
     rows: Sequence[Mapping[str, Any]] = ()
 
 
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a user's rows; by table."""
+
+    removed: Mapping[str, int] = {}
+    held: Mapping[str, int] = {}
+    """Rows that are the user's still, because a hold keeps them."""
+    rewritten: int = 0
+    """Segments that were written anew."""
+    emptied: int = 0
+    """Segments that had nobody else's rows."""
+    set_aside: int = 0
+    """Damaged files that nobody could look into, and that are there still."""
+
+
 class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How the store is."""
 
@@ -64,6 +78,8 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Table → rows kept, hot and in segments."""
     counts: Mapping[str, int] = {}
     """What happened since the worker started: frames, rows, skipped, buried, rebuilt, ..."""
+    forgotten: Mapping[str, int] = {}
+    """Table → rows that were given up because somebody asked to be forgotten."""
     segments: int = 0
     segment_bytes: int = 0
     hot_bytes: int = 0

@@ -16,7 +16,7 @@ from qmon_agent.journal import Position
 
 from . import link
 from .announcing import Announcer
-from .answers import Freshness, QueryResult, StateTable, StoreStatus
+from .answers import Erased, Freshness, QueryResult, StateTable, StoreStatus
 from .lives import Lives
 from .options import TelemetryOptions
 from .process import WorkerProcess
@@ -28,7 +28,7 @@ PATIENCE_S = 2.0
 STATUS_S = 2.0
 SILENCE_S = 300.0  # of a worker that has something to store
 
-_Asked = link.Ask | link.Inspect | link.Export | link.Holds
+_Asked = link.Ask | link.Inspect | link.Export | link.Holds | link.Forget
 
 
 class Counters(Protocol):
@@ -161,6 +161,14 @@ class TelemetryStore:
         self._holds = tuple(holds)
         with suppress(StoreError):
             await self._ask(link.Holds(number=self._number(), holds=self._holds))
+
+    async def forget(self, user: str, *, upto: int) -> Erased:
+        """Take out all that came up to a record, and is about a user; StoreError: try it again."""
+        try:
+            answer = await self._ask(link.Forget(number=self._number(), user=user, upto=upto))
+        except QueryError as problem:
+            raise StoreError(str(problem)) from problem
+        return answer.erased or Erased()
 
     async def status(self) -> StoreStatus:
         """How the store is; while the worker is away or busy, what it last told."""

@@ -11,7 +11,7 @@ import msgspec
 from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 
-from .answers import QueryResult, StateTable
+from .answers import Erased, QueryResult, StateTable
 from .decoding import Batch
 from .options import TelemetryOptions
 from .watch import Watch
@@ -36,6 +36,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     rows: Mapping[str, int]
     reached: Position
     """The place these rows, and no others, reach to."""
+    forgotten: Mapping[str, int]
     segments: int
     segment_bytes: int
     hot_bytes: int
@@ -63,6 +64,15 @@ class Engine(Protocol):
 
     def hold(self, holds: Sequence[Hold]) -> None:
         """What may not be given up from now on; from any thread."""
+
+    def erase(self, user: str) -> None:
+        """Begin to take out of what is exported all that is about a user; `busy` until done."""
+
+    def erased(self) -> Erased | None:
+        """What came of it, once; None where it failed, and nothing else is lost by a new try."""
+
+    def discard(self) -> None:
+        """Close, and remove what can be rebuilt from the journal. To be opened again."""
 
     def ask(self, question: Question, watch: Watch) -> QueryResult:
         """Answer, or raise QueryError, also when the watch stops it."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-import msgspec
+from collections.abc import Iterable
 
 from qmon_agent.domain.retention import FOR_EVER, Hold
 
@@ -15,18 +13,6 @@ USER = "user_id"
 ANONYMOUS = "anonymous_id"
 LABELS = ("enduser.id", "user", "user.email", "user.id", "user.name", "user_id")
 """Attributes whose value is a user's name."""
-
-
-class Erased(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a user's rows; by table."""
-
-    removed: Mapping[str, int] = {}
-    held: Mapping[str, int] = {}
-    """Rows that are the user's still, because a hold keeps them."""
-    rewritten: int = 0
-    """Segments that were written anew."""
-    emptied: int = 0
-    """Segments that had nobody else's rows."""
 
 
 def rows_of(table: Table, user: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 
-from .answers import QueryResult, StateTable, StoreStatus
+from .answers import Erased, QueryResult, StateTable, StoreStatus
 from .options import TelemetryOptions
 
 LENGTH_BYTES = 4
@@ -73,6 +73,14 @@ class Holds(Said, frozen=True, kw_only=True):
     holds: tuple[Hold, ...]
 
 
+class Forget(Said, frozen=True, kw_only=True):
+    """To the worker: give up what is known of a user up to a record, then begin anew."""
+
+    number: int
+    user: str
+    upto: int
+
+
 class Stop(Said, frozen=True, kw_only=True):
     """To the worker: store what is committed, as far as a moment allows, close, leave."""
 
@@ -91,6 +99,7 @@ class Answer(Said, frozen=True, kw_only=True):
     number: int
     result: QueryResult | None = None
     status: StoreStatus | None = None
+    erased: Erased | None = None
 
 
 class Refusal(Said, frozen=True, kw_only=True):
@@ -108,7 +117,7 @@ class Buried(Said, frozen=True, kw_only=True):
     reason: str
 
 
-ToWorker = Begin | Committed | Ask | Cancel | Inspect | Export | Holds | Stop
+ToWorker = Begin | Committed | Ask | Cancel | Inspect | Export | Holds | Forget | Stop
 FromWorker = Progress | Answer | Refusal | Buried
 
 encode = msgspec.msgpack.Encoder().encode

@@ -38,6 +38,9 @@ LINGER_S = 1.0
 FAILED = 3
 NOT_EXPORTED = "the segments could not be written; is the disk full? It will be tried again."
 
+NOT_ERASED = "segments could not be written anew; is the disk full? It will be tried again."
+BEGUN_ANEW = "somebody was forgotten: the hot file is begun anew"
+
 
 class Worker:
     """Follows the journal, tends the engine, and says how far it is."""
@@ -56,6 +59,8 @@ class Worker:
         self._leave_by = 0.0
         self._failure: BaseException | None = None
         self._exports: list[int] = []
+        self._forgets: list[link.Forget] = []
+        self._is_erasing = False
         self._failures = 0
         self._told: link.Progress | None = None
         self._engine: Engine = open_engine(begin.options)
@@ -84,7 +89,8 @@ class Worker:
                 with self._news:
                     self._news.notify_all()
             self._answer_exports()
-            self._engine.tend(now=time.time_ns(), everything=bool(self._exports))
+            self._forget()
+            self._engine.tend(now=time.time_ns(), everything=self._wants_export())
             self._tell()
             if self._stopping and (not moved or time.monotonic() > self._leave_by):
                 break
@@ -123,7 +129,7 @@ class Worker:
 
     def _patience_s(self) -> float:
         """Segments that are being written want to be looked after."""
-        return TEND_S if self._exports or self._engine.busy() else TEND_AT_REST_S
+        return TEND_S if self._exports or self._forgets or self._engine.busy() else TEND_AT_REST_S
 
     def _until_fresh(self) -> None:
         """Who asks at rest is answered with what had come by then: it is on its way this moment."""
@@ -137,7 +143,7 @@ class Worker:
         return self._engine.stored.record_id < self._committed.record_id
 
     def _has_work(self) -> bool:
-        wanted = self._exports and not self._engine.busy()
+        wanted = (self._exports or self._forgets) and not self._engine.busy()
         news = self._stopping or self._replaced or self._failure
         return bool(news or self._behind() or wanted)
 
@@ -167,6 +173,32 @@ class Worker:
             asked, self._exports = self._exports, []
         for number in asked:
             self.say(answer(number))
+
+    def _wants_export(self) -> bool:
+        exported = self._engine.exported.record_id
+        return bool(self._exports) or any(each.upto > exported for each in self._forgets)
+
+    def _forget(self) -> None:
+        """One after the other; at the end of each the hot file is begun anew, without a trace."""
+        if not self._forgets or self._engine.busy():
+            return
+        asked = self._forgets[0]
+        if not self._is_erasing:
+            if self._engine.exported.record_id >= asked.upto:
+                self._is_erasing = True
+                self._engine.erase(asked.user)
+            return
+        self._is_erasing = False
+        erased = self._engine.erased()
+        if erased is None:
+            with self._news:
+                self._forgets.pop(0)
+            self.say(link.Refusal(number=asked.number, message=NOT_ERASED))
+            return
+        self._desk.close()
+        self._engine.discard()
+        self.say(link.Answer(number=asked.number, erased=erased))
+        raise StoreError(BEGUN_ANEW)
 
     def _bury(self, record: Record, reason: str) -> None:
         self.say(link.Buried(record_id=record.record_id, payload=record.payload, reason=reason))
@@ -201,6 +233,8 @@ class Worker:
                     self._hear_committed(message.place)
                 case link.Export():
                     self._exports.append(message.number)
+                case link.Forget():
+                    self._forgets.append(message)
                 case link.Stop():
                     self._leave_by = time.monotonic() + LINGER_S
                     self._stopping = True
@@ -229,6 +263,7 @@ class Worker:
             committed=self._committed,
             rows=kept.rows,
             counts={**self._engine.counts(), **self._follower.counts},
+            forgotten=kept.forgotten,
             segments=kept.segments,
             segment_bytes=kept.segment_bytes,
             hot_bytes=kept.hot_bytes,

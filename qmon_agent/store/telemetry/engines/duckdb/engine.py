@@ -13,7 +13,7 @@ from typing import TextIO
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
-from qmon_agent.store.telemetry.answers import QueryResult
+from qmon_agent.store.telemetry.answers import Erased, QueryResult
 from qmon_agent.store.telemetry.decoding import Batch
 from qmon_agent.store.telemetry.engine import Kept, Question
 from qmon_agent.store.telemetry.ledger import Ledger
@@ -109,8 +109,20 @@ class DuckEngine:
     def hold(self, holds: Sequence[Hold]) -> None:
         self._mover.hold(tuple(holds))
 
+    def erase(self, user: str) -> None:
+        self._mover.erase(self._connection, user)
+
+    def erased(self) -> Erased | None:
+        return self._mover.erased
+
+    def discard(self) -> None:
+        self._mover.wait()
+        self._joiner.close()
+        self._connection.close()
+        recovery.discard(self._directory)
+
     def ask(self, question: Question, watch: Watch) -> QueryResult:
-        with self._connection.cursor() as own:
+        with self._mover.readers.reading(), self._connection.cursor() as own:
             return asking.answer(
                 own,
                 question,
@@ -138,6 +150,7 @@ class DuckEngine:
         return Kept(
             rows=rows,
             reached=hot[-1].reached,
+            forgotten=manifest.forgotten,
             segments=len(manifest.segments),
             segment_bytes=sum(segment.bytes for segment in manifest.segments),
             hot_bytes=sum(path.stat().st_size for path in self._directory.glob("hot.duckdb*")),

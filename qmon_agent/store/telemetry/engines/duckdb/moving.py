@@ -12,6 +12,7 @@ import duckdb
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.domain.retention import Clearing, Hold, clear
 from qmon_agent.journal import Position
+from qmon_agent.store.telemetry.answers import Erased
 from qmon_agent.store.telemetry.forgetting import held_rows, of_services
 from qmon_agent.store.telemetry.ledger import Ledger
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
@@ -19,14 +20,18 @@ from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.retention import lots_of, with_speakers
 from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
 
+from .erasing import Tally, conditions
 from .export import FOLDER, export
 from .hot import Generation
 from .joining import UNFINISHED
-from .rewriting import services_in, without
+from .readers import Readers
+from .rewriting import count, services_in, without
 
 RETRY_NS = 30 * 10**9
 SWEEP_NS = 600 * 10**9
 MAX_FAILURES = 3
+READERS_S = 60.0
+"""For so long a query may read files that nobody else does any more."""
 
 
 class Mover:
@@ -43,6 +48,8 @@ class Mover:
         self._holds: tuple[Hold, ...] = ()
         self._giving_up = threading.Lock()
         self._services: dict[str, dict[str, int]] = {}
+        self.readers = Readers()
+        self.erased: Erased | None = None
         self._counts = counts
         self._thread: threading.Thread | None = None
         self._failed = False
@@ -172,6 +179,44 @@ class Mover:
             return self._ledger.change(
                 lambda manifest: manifest.swapped(old, new, forgotten=forgotten)
             )
+
+    def erase(self, connection: duckdb.DuckDBPyConnection, user: str) -> None:
+        """Begin to take a user's rows out of every segment, and to remove the files they were in.
+
+        Killed in between, it is begun again, and finds what is left.
+        """
+        self.erased = None
+        self._begin(lambda: self._erase(connection, user))
+
+    def _erase(self, connection: duckdb.DuckDBPyConnection, user: str) -> None:
+        tally, done = Tally(), set[str]()
+        with connection.cursor() as own:
+            # What was joined in the meantime is looked at again.
+            while left := [s for s in self._ledger.manifest.segments if s.file not in done]:
+                for segment in left:
+                    done |= self._erase_in(own, segment, user, tally=tally)
+        self.readers.wait_out(READERS_S)
+        with self._ledger.still() as manifest:
+            sweep(self._directory, manifest)
+        self.erased = tally.erased(self._directory)
+
+    def _erase_in(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        segment: Segment,
+        user: str,
+        *,
+        tally: Tally,
+    ) -> set[str]:
+        """The files that are done with: none, where the list or the holds are others by now."""
+        holds = self._holds
+        gone, held = conditions(segment, user, holds)
+        fresh = without(connection, segment, gone, directory=self._directory)
+        if fresh != segment and not self.swap(segment, fresh, holds=holds, forgotten=True):
+            return set()
+        left = count(connection, self._directory / fresh.file, held) if fresh else 0
+        tally.add(segment, fresh, held=left)
+        return {segment.file, *([fresh.file] if fresh else [])}
 
     def forget_place(self) -> None:
         """What is exported stays; the hot file no longer fits, and so is begun anew."""

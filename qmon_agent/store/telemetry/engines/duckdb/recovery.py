@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from qmon_agent import durable
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.manifest import Manifest
@@ -49,6 +50,13 @@ def open_hot(
     finally:
         mark.unlink(missing_ok=True)
     return opened
+
+
+def discard(room: Path) -> None:
+    """Remove the hot file, the WAL first, and the damaged one that was kept to be looked at."""
+    for name in (FILE + WAL, FILE, ASIDE):
+        _remove(room / name)
+    durable.sync(room)
 
 
 def _open(
