@@ -71,7 +71,10 @@ class Forgetter:
 
         judged = self._parts.judged
         holds = await asyncio.to_thread(judged.state.holds.in_force)
-        rows = await self._query(counting(user, holds)) if self._parts.store else []
+        rows = []
+        if (store := self._parts.store) is not None:
+            await store.caught_up(self._parts.taking.journal.committed.record_id)
+            rows = await self._query(counting(user, holds))
         state = await asyncio.to_thread(judged.state.erasing.forget, user, dry_run=True)
         return {
             "store": {
