@@ -44,6 +44,7 @@ class Forgetter:
 
     async def run(self) -> None:
         """For as long as the agent runs; what an agent before has left comes first."""
+        await asyncio.to_thread(self._parts.judged.state.settle)
         while True:
             self._asked.clear()
             waiting = await asyncio.to_thread(self._parts.judged.state.forgettings.unfinished)
@@ -123,6 +124,7 @@ class Forgetter:
             return
         report.pop("waiting")
         await asyncio.to_thread(judged.state.forgettings.finish, asked.id, report)
+        await asyncio.to_thread(judged.state.settle)
 
     async def _in_store(self, asked: Forgetting) -> Report:
         if self._parts.store is None:

@@ -69,7 +69,7 @@ class TestForgetting:
         assert (done["finished"], about, others) == (True, 0, 20)
         assert status["conservation"]["dropped_by_reason"]["span/forgotten"] == 20
         assert status["conservation"]["adds_up"]
-        assert not files_with(home, ANN)
+        home.until(lambda: not files_with(home, ANN))
 
     @pytest.mark.parametrize("seed", range(ROUNDS))
     def test_goes_on_after_a_kill(self, home, seed):

@@ -85,6 +85,9 @@ class PostgresqlHome:
         with engine.connect() as connection:
             return int(connection.execute(text(asked)).scalar() or 0)
 
+    def settle(self) -> None:
+        """When old rows leave its files is the server's business (VACUUM)."""
+
     def _arguments(self) -> dict[str, Any]:
         theirs = str(self._url.query.get("options", ""))
         return {

@@ -181,6 +181,11 @@ class StateStore:
                 # Meanwhile, by another thread: what was in use here is in the pool again.
                 self._engine.pool.dispose()
 
+    def settle(self) -> None:
+        """What was deleted leaves the files, too, as far as it is up to us; blocks for a moment."""
+        with _translated():
+            self._home.settle()
+
     def view(self, name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Columns and rows of one of `VIEWS`, for `query`."""
         with self.reading() as connection:
