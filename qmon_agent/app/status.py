@@ -162,10 +162,7 @@ class StatusReport:
         for name, trouble in self._health.hung().items():
             yield f"loop {name}: {trouble}"
         yield from self._journal_problems(journal)
-        if store.state not in {"off", "running", "starting"}:
-            yield f"store: the worker is {store.state}"
-        if store.counts.get("manifest_rebuilt"):
-            yield "store: the list of segments was damaged, and made anew from the segments"
+        yield from _store_problems(store)
         if not conservation["adds_up"]:
             yield "conservation: the books do not add up"
         yield from self._parts.taking.memory.problems()
@@ -194,3 +191,12 @@ class StatusReport:
             yield f"state: the database was damaged and set aside as {judged.state.set_aside}"
         for name, problem in judged.alerting.problems.items():
             yield f"alert {name}: {problem}"
+
+
+def _store_problems(store: StoreStatus) -> Iterator[str]:
+    if store.state not in {"off", "running", "starting"}:
+        yield f"store: the worker is {store.state}"
+    for sentence in store.damaged:
+        yield f"store: {sentence}, and was set aside"
+    if store.counts.get("manifest_rebuilt"):
+        yield "store: the list of segments was damaged, and made anew from the segments"

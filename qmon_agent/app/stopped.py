@@ -47,6 +47,7 @@ def stopped(locations: Locations) -> Iterator[Ask]:
                 "columns": [column.name for column in result.columns],
                 "rows": result.records(),
                 "truncated": result.truncated,
+                "missing": result.missing,
             }
 
         yield ask

@@ -38,6 +38,7 @@ class Finding(msgspec.Struct, frozen=True):
 def rooms(status: Status) -> Iterator[Finding]:
     """Every kind has its line, also where there is nothing of it."""
     yield from _loops(status)
+    yield from _store(status.get("store", {}))
     yield from _each("source", status["sources"], lambda said: said.get("trouble", ""))
     yield from _each("processor", status["processors"].get("steps", {}), _processor)
     yield from _each("sink", status["sinks"], _sink)
@@ -59,6 +60,19 @@ def _loops(status: Status) -> Iterator[Finding]:
         yield Finding("fail", f"loop {name}", f"{trouble}; {step}")
     if not stuck:
         yield Finding("ok", "loops", f"{', '.join(status['loops'])} turn")
+
+
+def _store(store: Status) -> Iterator[Finding]:
+    """What was mended by itself; what cannot be is a problem of the status."""
+    counts = store.get("counts", {})
+    if counts.get("rebuilt"):
+        kept = "the damaged one is kept as damaged.duckdb"
+        told = f"the hot file was damaged, or of another version, and made anew; {kept}"
+        yield Finding("warn", "store", told)
+    if counts.get("hot_file_gone"):
+        yield Finding("warn", "store", "the hot file was gone, and made anew of the journal")
+    if rebuilt := counts.get("rebuilt_segments"):
+        yield Finding("warn", "store", f"{rebuilt} damaged segments were made anew of the journal")
 
 
 def _each(kind: str, described: Mapping[str, Any], trouble_of: Any) -> Iterator[Finding]:

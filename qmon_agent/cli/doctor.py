@@ -36,10 +36,15 @@ _MOST_SERVICES = 50
 
 
 @click.command
+@click.option("--verify", is_flag=True, help="Read every byte that is stored, too.")
 @with_place
-def command(*, place: Place) -> int:
+def command(*, verify: bool, place: Place) -> int:
     """Look at everything that has to be right; exit code 1 if something is not."""
     found = [*findings(place.locations)]
+    if verify:
+        from qmon_agent.cli._verified import verified
+
+        found += verified(place.locations, now=time.time_ns())
     failed = any(finding.verdict == "fail" for finding in found)
     if place.json:
         show_json({"version": 1, "ok": not failed, "findings": msgspec.to_builtins(found)})

@@ -25,9 +25,12 @@ def command(*, sql: str, form: str | None, limit: int | None, place: Place) -> N
         raise click.UsageError("the query is empty; ask for example: SHOW TABLES")
     answer = ask(sql, place, limit=limit)
     columns, rows = answer["columns"], answer["rows"]
+    for sentence in answer.get("missing", ()):
+        click.echo(f"left out: {sentence}", err=True)
     form = form or ("json" if place.json else "table")
     if form == "json":
-        show_json({"version": 1, "columns": columns, "rows": rows})
+        missing = {"missing": answer["missing"]} if answer.get("missing") else {}
+        show_json({"version": 1, "columns": columns, "rows": rows, **missing})
     elif form == "csv":
         show_csv(columns, rows)
     else:

@@ -19,6 +19,9 @@ class Answer(Protocol):
     @property
     def truncated(self) -> bool: ...
 
+    @property
+    def missing(self) -> Sequence[str]: ...
+
     def records(self) -> list[dict[str, Any]]: ...
 
     @property

@@ -99,6 +99,9 @@ class TestHotFile:
         for path in (directory / "telemetry").glob("hot.duckdb*"):
             path.unlink()
 
+        engine, _ = opened(directory)
+        assert engine.counts()["hot_file_gone"] == 1
+        engine.close()
         assert (ALL, ALL, 0) == recovered(directory)
 
     @pytest.mark.parametrize("seed", range(12))

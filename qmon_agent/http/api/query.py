@@ -31,6 +31,7 @@ def routes(desk: Desk) -> list[Route]:
                 "columns": [column.name for column in answer.columns],
                 "rows": answer.records(),
                 "truncated": answer.truncated,
+                "missing": answer.missing,
             }
         )
 

@@ -24,6 +24,8 @@ class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[list[Any]]
     truncated: bool = False
     """There were more rows than the limit."""
+    missing: tuple[str, ...] = ()
+    """Sentences about segments that were left out because they are damaged."""
     elapsed_ms: float = 0.0
 
     def records(self) -> list[dict[str, Any]]:
@@ -83,6 +85,8 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     segments: int = 0
     segment_bytes: int = 0
     hot_bytes: int = 0
+    damaged: tuple[str, ...] = ()
+    """Sentences about segments that were set aside."""
     rss_bytes: int = 0
     restarts: int = 0
     pid: int = 0

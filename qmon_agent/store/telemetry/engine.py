@@ -40,6 +40,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     segment_bytes: int
     hot_bytes: int
+    damaged: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

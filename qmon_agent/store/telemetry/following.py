@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import pyarrow as pa
 
 from qmon_agent.journal import JournalReader, Position, Record
 
-from .decoding import Rows, decode, together
-from .engine import Engine, RefusedError
+from .decoding import Batch, Rows, decode, together
+from .engine import RefusedError
 from .repeats import without_repeats
 from .suspect import Suspect
 
@@ -26,11 +27,20 @@ class Taken(msgspec.Struct, frozen=True):
     rows: Rows
 
 
+class Taking(Protocol):
+    """As much of an engine as is needed to follow the journal."""
+
+    @property
+    def stored(self) -> Position: ...
+
+    def append(self, batch: Batch, place: Position) -> None: ...
+
+
 class Follower:
     """Reads the journal from where the engine is; what it returns from is stored for certain."""
 
     def __init__(
-        self, journal: Path, engine: Engine, *, bury: Bury, suspect: Suspect | None = None
+        self, journal: Path, engine: Taking, *, bury: Bury, suspect: Suspect | None = None
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._suspect = suspect

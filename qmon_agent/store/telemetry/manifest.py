@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from qmon_agent.journal import Position
 
 VERSION = 1
 FILE = "manifest.json"
+MOST_DAMAGED = 1_000
 
 
 class DamagedManifestError(StoreError):
@@ -38,6 +40,9 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     """So that files from before a column was added can be read beside newer ones."""
     width: int = 0
     """Bytes that a row takes in memory, about; 0 where nobody measured it."""
+    start: Position = Position()
+    reached: Position = Position()
+    """The stretch of the journal its rows came from; both are nothing where nobody wrote it."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +53,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     """The last part of the hot file that was exported."""
     segments: tuple[Segment, ...] = ()
+    damaged: tuple[Segment, ...] = ()
+    """Segments that were set aside: questions go on without their rows, and say so."""
     forgotten: Mapping[str, int] = {}
     """Table → rows that were taken out of segments because somebody asked to be forgotten."""
 
@@ -61,6 +68,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             exported=exported,
             generation=generation,
         )
+
+    def setting_aside(self, damaged: Segment) -> Manifest:
+        """The manifest after a segment was found to be damaged, if it is listed still."""
+        if damaged not in self.segments:
+            return self
+        left = self.without(frozenset({damaged.file}))
+        return msgspec.structs.replace(left, damaged=(*self.damaged, damaged)[-MOST_DAMAGED:])
+
+    def mending(self, damaged: Segment, whole: Segment | None) -> Manifest:
+        """The manifest after what was damaged is there again, or is given up for good."""
+        if damaged not in self.damaged:
+            return self
+        left = tuple(each for each in self.damaged if each != damaged)
+        segments = self.segments if whole is None else (*self.segments, whole)
+        return msgspec.structs.replace(self, damaged=left, segments=segments)
 
     def joining(self, parts: frozenset[str], whole: Segment) -> Manifest:
         """The manifest after segments became one; as it was, if one of them was given up."""
@@ -94,6 +116,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             segments=tuple(segments),
             forgotten=counts if forgotten else self.forgotten,
         )
+
+
+def said_of(segment: Segment) -> str:
+    """What a segment holds, for people."""
+    first, last = (
+        datetime.fromtimestamp(ns / 1e9, tz=UTC).isoformat(timespec="seconds")
+        for ns in (segment.oldest, segment.newest)
+    )
+    rows = f"{segment.rows} rows of {segment.table}, {segment.day}"
+    return f"{rows} ({first} to {last}): {segment.file} is damaged"
 
 
 def load(directory: Path) -> Manifest:

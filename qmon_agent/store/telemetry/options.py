@@ -41,6 +41,13 @@ class Joining(msgspec.Struct, frozen=True, kw_only=True):
     """How often it is looked whether there is something to join."""
 
 
+class Scrubbing(msgspec.Struct, frozen=True, kw_only=True):
+    """How often, and how fast, segments are read again to see whether they are what they were."""
+
+    interval_s: float = 86_400.0
+    bytes_s: float = 4.0 * MIB
+
+
 class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the store worker needs to know when it starts."""
 
@@ -60,6 +67,7 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     """How much is kept; a kind not named is kept for ever."""
     joining: Joining = Joining()
+    scrubbing: Scrubbing = Scrubbing()
 
 
 def directory_of(dsn: str) -> Path:

@@ -267,6 +267,7 @@ class Worker:
             segments=kept.segments,
             segment_bytes=kept.segment_bytes,
             hot_bytes=kept.hot_bytes,
+            damaged=kept.damaged,
             rss_bytes=rss_bytes(),
             pid=os.getpid(),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import duckdb
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.store.telemetry.answers import Column, QueryResult
 from qmon_agent.store.telemetry.engine import Question
-from qmon_agent.store.telemetry.manifest import Manifest
+from qmon_agent.store.telemetry.manifest import Manifest, said_of
 from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_agent.store.telemetry.watch import StoppedError, Watch
 
@@ -26,6 +26,18 @@ BATCH_ROWS = 2_048
 MAX_BYTES = 64 << 20
 """How large an answer may be, as Arrow has it; more is cut, and said to be."""
 WIDE = ("HUGEINT", "UHUGEINT")
+
+
+UNREADABLE = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
+"""What DuckDB raises at a damaged file, though sometimes for other reasons."""
+
+
+class UnreadableError(QueryError):
+    """A question failed in a way in which damaged segments let it fail."""
+
+    def __init__(self, message: str, tables: Collection[str]) -> None:
+        super().__init__(message)
+        self.tables = tables
 
 
 def answer(
@@ -41,10 +53,11 @@ def answer(
     statement = checked(connection, question.sql, tables=(*BY_NAME, *question.state))
     wanted = BY_NAME.keys() if statement.tables is None else statement.tables & BY_NAME.keys()
     watched = watch.over(connection.interrupt, timeout_s=question.timeout_s)
-    with _said_plainly(question, watch), watched:
+    with _said_plainly(question, watch, wanted), watched:
         views.hand_in(connection, question.state)
         views.begin_reading(connection)
-        views.create(connection, sorted(wanted), manifest=manifest(), directory=directory)
+        listed = manifest()
+        views.create(connection, sorted(wanted), manifest=listed, directory=directory)
         relation = connection.sql(statement.sql)
         rows, truncated = _read(relation, question.limit)
         columns = _columns(relation)
@@ -52,6 +65,7 @@ def answer(
         columns=columns,
         rows=rows,
         truncated=truncated,
+        missing=tuple(said_of(each) for each in listed.damaged if each.table in wanted),
         elapsed_ms=round((time.perf_counter() - began) * 1000, 3),
     )
 
@@ -101,7 +115,7 @@ def _columns(relation: duckdb.DuckDBPyRelation) -> tuple[Column, ...]:
 
 
 @contextmanager
-def _said_plainly(question: Question, watch: Watch) -> Iterator[None]:
+def _said_plainly(question: Question, watch: Watch, tables: Collection[str]) -> Iterator[None]:
     try:
         yield
     except duckdb.InterruptException as error:
@@ -115,5 +129,7 @@ def _said_plainly(question: Question, watch: Watch) -> Iterator[None]:
         ) from error
     except duckdb.FatalException:
         raise
+    except UNREADABLE as error:
+        raise UnreadableError(str(error), tables) from error
     except (duckdb.Error, ValueError, TypeError) as error:
         raise QueryError(str(error)) from error

@@ -17,6 +17,7 @@ from qmon_agent.store.telemetry.answers import Erased, QueryResult
 from qmon_agent.store.telemetry.decoding import Batch
 from qmon_agent.store.telemetry.engine import Kept, Question
 from qmon_agent.store.telemetry.ledger import Ledger
+from qmon_agent.store.telemetry.manifest import said_of
 from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.watch import Watch
 
@@ -26,6 +27,7 @@ from .hot import count_rows
 from .joining import Joiner
 from .moving import Mover, sweep, sweep_unfinished
 from .relisting import Listing
+from .scrubbing import Scrubber
 
 LOCK = "store.lock"
 NS = 10**9
@@ -38,12 +40,14 @@ class DuckEngine:
         self, options: TelemetryOptions, lock: TextIO, *, listing: Listing, room: Path
     ) -> None:
         self._options = options
+        self._is_borrowed = room != Path(options.directory)
         self._directory = Path(options.directory)
         self._lock = lock
         self._counts: Counter[str] = Counter(listing.counts)
         self._ledger = Ledger(self._directory, listing.manifest)
         self._mover = Mover(options, self._ledger, self._counts)
         self._joiner = Joiner(options, self._ledger, self._counts)
+        self._scrubber = Scrubber(options, self._ledger, self._counts)
         self._hot, self._connection = recovery.open_hot(
             options, listing.manifest, room=room, counts=self._counts
         )
@@ -102,6 +106,7 @@ class DuckEngine:
         else:
             self._mover.expire(self._connection, now=now)
             self._joiner.tend(now=now)
+            self._scrubber.tend(now=now)
 
     def busy(self) -> bool:
         return self._mover.busy()
@@ -118,10 +123,19 @@ class DuckEngine:
     def discard(self) -> None:
         self._mover.wait()
         self._joiner.close()
+        self._scrubber.close()
         self._connection.close()
         recovery.discard(self._directory)
 
     def ask(self, question: Question, watch: Watch) -> QueryResult:
+        try:
+            return self._answer(question, watch)
+        except asking.UnreadableError as error:
+            if self._is_borrowed or not self._scrubber.suspect(error.tables):
+                raise
+            return self._answer(question, Watch())
+
+    def _answer(self, question: Question, watch: Watch) -> QueryResult:
         with self._mover.readers.reading(), self._connection.cursor() as own:
             return asking.answer(
                 own,
@@ -153,6 +167,7 @@ class DuckEngine:
             forgotten=manifest.forgotten,
             segments=len(manifest.segments),
             segment_bytes=sum(segment.bytes for segment in manifest.segments),
+            damaged=tuple(map(said_of, manifest.damaged)),
             hot_bytes=sum(path.stat().st_size for path in self._directory.glob("hot.duckdb*")),
         )
 
@@ -162,6 +177,7 @@ class DuckEngine:
 
     def close(self) -> None:
         self._joiner.close()
+        self._scrubber.close()
         self._mover.wait()
         self._connection.close()
         self._lock.close()

@@ -70,10 +70,10 @@ def export(
 ) -> tuple[Segment, ...]:
     """Write a generation into segments: on the disk, whole and counted when this returns."""
     pieces = [
-        piece for table in EVERY_TABLE for piece in _slices(connection, generation, table=table)
+        piece for table in EVERY_TABLE for piece in slices(connection, generation, table=table)
     ]
     return tuple(
-        _write(connection, generation, piece=piece, parts=len(pieces), directory=directory)
+        write(connection, generation, piece=piece, parts=len(pieces), directory=directory)
         for piece in pieces
     )
 
@@ -100,12 +100,15 @@ def segment_of(
         written=time.time_ns(),
         columns=table.column_names,
         width=mark.width,
+        start=mark.start,
+        reached=mark.reached,
     )
 
 
-def _slices(
+def slices(
     connection: duckdb.DuckDBPyConnection, generation: Generation, *, table: Table
 ) -> Iterator[Slice]:
+    """What of a table goes into which file: always the same, for the same rows."""
     source = f"{generation.schema}.{ddl.quoted(table.name)}"
     width = _width(connection, source)
     window = max(1, WINDOW_BYTES // width) if width > NARROW else 1 << 62
@@ -157,7 +160,7 @@ def _together(counted: Iterator[dict[int, int]]) -> dict[int, int]:
     return sums
 
 
-def _write(
+def write(
     connection: duckdb.DuckDBPyConnection,
     generation: Generation,
     *,
@@ -165,6 +168,7 @@ def _write(
     parts: int,
     directory: Path,
 ) -> Segment:
+    """Write one of them."""
     name = Stretch(generation.number, generation.number, piece.part).file
     file = f"{FOLDER}/{piece.table.name}/{piece.day}/{name}"
     path = directory / file

@@ -38,6 +38,8 @@ def open_hot(
     if mark.exists():  # whoever opened it last did not live to say how it went
         _set_aside(path)
         counts["rebuilt"] += 1
+    elif not path.exists() and manifest.exported != Position():
+        counts["hot_file_gone"] += 1
     mark.touch()
     try:
         opened = _open(path, options, manifest)

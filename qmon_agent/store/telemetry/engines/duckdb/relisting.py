@@ -121,6 +121,8 @@ def _look(connection: duckdb.DuckDBPyConnection, path: Path, *, directory: Path)
         written=path.stat().st_mtime_ns,
         columns=tuple(column[0] for column in shape),
         width=mark.width,
+        start=mark.start,
+        reached=mark.reached,
     )
     return Found(segment, mark)
 
@@ -173,9 +175,17 @@ def _put_unreadable_aside(directory: Path, manifest: Manifest) -> None:
             put_aside(directory, file)
 
 
-def put_aside(directory: Path, file: str) -> None:
-    """Move a segment to where nothing looks for rows."""
+def aside_of(directory: Path, file: str) -> Path:
+    """Where a damaged segment is kept."""
     _, table, day, name = Path(file).parts
-    aside = directory / UNREADABLE / f"{table}-{day}-{name}"
+    return directory / UNREADABLE / f"{table}-{day}-{name}"
+
+
+def put_aside(directory: Path, file: str) -> None:
+    """Move a segment to where nothing looks for rows; of one that is gone there is a name."""
+    aside = aside_of(directory, file)
     aside.parent.mkdir(exist_ok=True)
-    (directory / file).replace(aside)
+    try:
+        (directory / file).replace(aside)
+    except FileNotFoundError:
+        aside.touch()

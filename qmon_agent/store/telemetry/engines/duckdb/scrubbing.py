@@ -1,0 +1,147 @@
+"""Segments are read again at a low pace, for a flipped byte does not show by itself.
+
+One that is not what the list says is set aside, never deleted; questions go on without it and say
+so. Where the journal still has its rows it is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+import duckdb
+
+from qmon_agent.domain.errors import StoreError
+from qmon_agent.store.telemetry.ledger import Ledger
+from qmon_agent.store.telemetry.manifest import Manifest, Segment
+from qmon_agent.store.telemetry.options import TelemetryOptions
+
+from .rebuilding import rebuilt
+from .relisting import aside_of, put_aside
+
+CHUNK = 256 << 10
+NS = 1_000_000_000
+SUSPECT_BYTES = 256 << 20
+"""So much is looked into at once when a question failed at a segment."""
+SUSPECT_S = 60.0
+
+
+class Scrubber:
+    """Reads every segment once in a while, in a thread of its own."""
+
+    def __init__(self, options: TelemetryOptions, ledger: Ledger, counts: Counter[str]) -> None:
+        self._options = options
+        self._pace = options.scrubbing
+        self._directory = Path(options.directory)
+        self._ledger = ledger
+        self._counts = counts
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+        self._hopeless: set[str] = set()
+        self._round_began = 0
+        self._suspected = 0.0
+
+    def tend(self, *, now: int) -> None:
+        """Begin the next round if it is time, or mend what is set aside."""
+        if self.busy():
+            return
+        if now - self._round_began > self._pace.interval_s * NS:
+            self._round_began = now
+            self._begin(self._ledger.manifest.segments)
+        elif any(each.file not in self._hopeless for each in self._ledger.manifest.damaged):
+            self._begin(())
+
+    def suspect(self, tables: Collection[str]) -> bool:
+        """Look at once into the newest segments of some tables; whether any was set aside."""
+        if time.monotonic() - self._suspected < SUSPECT_S and self._suspected:
+            return False
+        self._suspected, room = time.monotonic(), SUSPECT_BYTES
+        before = len(self._ledger.manifest.damaged)
+        for segment in reversed(self._ledger.manifest.segments):
+            if segment.table in tables and (room := room - segment.bytes) > 0:
+                self._check(segment, bytes_s=0)
+        return len(self._ledger.manifest.damaged) > before
+
+    def busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def wait(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+
+    def close(self) -> None:
+        self._closing.set()
+        self.wait()
+
+    def _begin(self, segments: Collection[Segment]) -> None:
+        self._thread = threading.Thread(
+            target=self._work, args=(segments,), name="scrub", daemon=True
+        )
+        self._thread.start()
+
+    def _work(self, segments: Collection[Segment]) -> None:
+        try:
+            self._forget_removed()
+            self._mend()
+            for segment in segments:
+                if self._closing.is_set():
+                    return
+                self._check(segment, bytes_s=self._pace.bytes_s)
+            self._mend()
+        except OSError:
+            self._counts["scrub_failures"] += 1
+
+    def _check(self, segment: Segment, *, bytes_s: float) -> None:
+        path = self._directory / segment.file
+        found = self._sum_of(path, bytes_s=bytes_s)
+        if found == segment.sha256 or self._closing.is_set():
+            self._counts["scrubbed_segments"] += 1
+            return
+
+        def made(manifest: Manifest) -> Manifest:
+            left = manifest.setting_aside(segment)
+            if left is not manifest:
+                put_aside(self._directory, segment.file)
+                self._counts["damaged_segments"] += 1
+            return left
+
+        self._ledger.change(made)
+
+    def _sum_of(self, path: Path, *, bytes_s: float) -> str:
+        """The checksum of a file, read slowly; nothing for one that is gone or unreadable."""
+        digest = hashlib.sha256()
+        try:
+            with path.open("rb", buffering=0) as file:
+                while (chunk := file.read(CHUNK)) and not self._closing.is_set():
+                    digest.update(chunk)
+                    if bytes_s:
+                        self._closing.wait(len(chunk) / bytes_s)
+        except OSError:
+            return ""
+        return digest.hexdigest()
+
+    def _mend(self) -> None:
+        for damaged in self._ledger.manifest.damaged:
+            if damaged.file in self._hopeless or self._closing.is_set():
+                continue
+            try:
+                whole = rebuilt(self._options, damaged)
+            except (duckdb.Error, OSError, StoreError):
+                whole = None
+            if whole is None:
+                self._hopeless.add(damaged.file)
+                continue
+            made_of = (damaged, whole)
+            self._ledger.change(lambda manifest, pair=made_of: manifest.mending(*pair))  # type: ignore[misc]
+            self._counts["rebuilt_segments"] += 1
+
+    def _forget_removed(self) -> None:
+        """Who removes what was set aside has given it up."""
+        for damaged in self._ledger.manifest.damaged:
+            if not aside_of(self._directory, damaged.file).exists():
+                given_up = damaged
+                self._ledger.change(lambda manifest, each=given_up: manifest.mending(each, None))  # type: ignore[misc]
