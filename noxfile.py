@@ -226,7 +226,7 @@ def clickhouse(session: nox.Session) -> None:
 @nox.session(python=NEWEST)
 def fuzz(session: nox.Session) -> None:
     """Coverage-guided fuzzing of every parser, and C beside Python; `-- -max_total_time=600`."""
-    _install(session, extra="agent,alertmanager,promql,templates")
+    _install(session, extra="agent,store,alertmanager,promql,templates")
     session.install("atheris")
     corpora = Path(session.create_tmp()).resolve() / "corpora"  # kept, and grows from run to run
     session.run("python", "tests/fuzz/seeds.py", str(corpora))

@@ -25,20 +25,31 @@ TABLE_FUNCTIONS = frozenset(
     ("generate_series", "json_each", "json_tree", "range", "repeat", "unnest")
 )
 """Table functions that only compute; every other may read files, memory or settings."""
+READING_NODES = frozenset(("CTE_NODE", "RECURSIVE_CTE_NODE", "SELECT_NODE", "SET_OPERATION_NODE"))
+"""Whole queries, as they stand in a statement or in a WITH of it; any other node there writes."""
+LISTING = "tables"
 OF_THE_ENGINE = ("duckdb_", "pg_", "pragma_", "sqlite_")
 """Names of the engine's own views: a CTE of that name could hide a look at them."""
 _SCHEMA = "information_schema."
 _INSTEAD = "; SHOW TABLES lists the tables, and DESCRIBE the columns of one"
+INTERNAL = "__internal"
 REFUSED_FUNCTIONS = frozenset(
     (
         "add_parquet_key",
         "currval",
         "current_setting",
+        "get_block_size",
         "getenv",
         "getvariable",
+        "json_serialize_plan",
         "nextval",
         "parse_duckdb_log_message",
+        "pg_get_constraintdef",
+        "pg_get_viewdef",
+        "pg_sleep",
         "setseed",
+        "setval",
+        "sleep_ms",
         "write_log",
     )
 )
@@ -67,8 +78,12 @@ def checked(connection: duckdb.DuckDBPyConnection, sql: str, *, tables: Collecti
             said = _INSTEAD if name.startswith(_SCHEMA) else hint(nearest_to(name, tables))
             raise QueryError(f"no table {name!r}{said}")
     for node in nodes:
+        _check_node(node)
         _check_function(node)
-    if any(node.get("type") == "SHOW_REF" and not node.get("query") for node in nodes):
+    shown = {_shown(node) for node in nodes if node.get("type") == "SHOW_REF"} - {""}
+    for name in sorted(shown - {LISTING, *ours}):
+        raise QueryError(f"{name!r} cannot be shown{_INSTEAD}")
+    if shown:
         return Checked(sql=sql, tables=None)
     return Checked(sql=sql, tables=frozenset(ours[name] for name in named if name in ours))
 
@@ -120,6 +135,20 @@ def _name(node: dict[str, Any]) -> str:
     return ".".join(part for part in parts if part).casefold()
 
 
+def _shown(node: dict[str, Any]) -> str:
+    """What SHOW is to show; nothing where it is a query, which is looked at by itself."""
+    if node.get("query"):
+        return ""
+    return _name(node).replace('"', "") or "this"
+
+
+def _check_node(node: dict[str, Any]) -> None:
+    kind = str(node.get("type", ""))
+    if kind.endswith("_NODE") and kind not in READING_NODES:
+        said = kind.removesuffix("_NODE").removesuffix("_QUERY")
+        raise QueryError(f"{said} is not allowed, in a WITH neither: a query reads")
+
+
 def _ctes(node: dict[str, Any]) -> list[dict[str, Any]]:
     found = node.get("cte_map")
     return found.get("map", []) if isinstance(found, dict) else []
@@ -133,5 +162,5 @@ def _check_function(node: dict[str, Any]) -> None:
             raise QueryError(f"{name}() is not allowed as a table; these are: {allowed}")
     elif node.get("class") == "FUNCTION":
         name = str(node.get("function_name", "")).casefold()
-        if name in REFUSED_FUNCTIONS:
+        if name in REFUSED_FUNCTIONS or name.startswith(INTERNAL):
             raise QueryError(f"{name}() is not allowed")
