@@ -30,6 +30,7 @@ from . import (
     rules,
     sdk,
     series,
+    store_state,
     storm,
     telling,
     ways,
@@ -42,6 +43,7 @@ GROUPS = {
     "agent": [agent, ways, processors, chain, living, series, absence, host],
     "hosts": [host],
     "alerts": [telling, storm, rules],
+    "store": [store_state],
 }
 TITLES = {
     guest: "A program that uses nothing of it",
@@ -56,6 +58,7 @@ TITLES = {
     telling: "Telling",
     storm: "Ten thousand incidents at once",
     rules: "Judging",
+    store_state: "The state store",
 }
 SDK_TITLE = "The SDK beside its peers"
 PEERS = ("opentelemetry-sdk", "sentry-sdk", "ddtrace", "elastic-apm", "posthog")
