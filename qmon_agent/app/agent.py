@@ -24,6 +24,7 @@ from qmon_agent.app.itself import Itself
 from qmon_agent.app.journals import STORE, save_cursor
 from qmon_agent.app.loops import Loops
 from qmon_agent.app.memory import give_back
+from qmon_agent.app.opening import Opening
 from qmon_agent.app.parts import Hears, Plan, build
 from qmon_agent.app.reload import Services
 from qmon_agent.app.status import StatusReport
@@ -74,6 +75,8 @@ class Agent:
         self.services.heart = Heart(plan, self.parts, is_well=lambda: self.health.is_ready)
         self._loops = Loops(self.parts, self.services, housekeeping=self._housekeeping)
         self.health.loops = self._loops.all
+        self._opening = Opening(self._open_judged, away=self._note_away)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._errands: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> dict[str, str]:
@@ -91,9 +94,13 @@ class Agent:
         }
 
     async def settle(self) -> None:
-        """What senders need not wait for: the state, the rules, the stores. Requests do wait."""
+        """What senders need not wait for: the state, the rules, the stores. Requests do wait.
+
+        As long as the state database is away, it is tried again, and requests are told so.
+        """
+        self._loop = asyncio.get_running_loop()
         try:
-            judged = await asyncio.to_thread(self.parts.add_judged, self._open_judged)
+            judged = await asyncio.to_thread(self.parts.add_judged, self._opening)
         except Exception:
             await self.stop()
             raise
@@ -106,7 +113,7 @@ class Agent:
         self.services.processing.start()
         self._housekeeping.start()
         self._watch()
-        self.health.stage = "ready"
+        self.health.stage, self.health.waits_for = "ready", ""
         self.parts.vitals.gauge("ready", 1)
         self._doors.let_in()
         notify("READY=1")
@@ -129,6 +136,10 @@ class Agent:
 
     async def _records(self, sql: str) -> list[dict[str, Any]]:
         return (await self.desk.query(sql)).records()
+
+    def give_up(self) -> None:
+        """Wait no longer for a state database that is away: `settle` raises StateAwayError."""
+        self._opening.give_up()
 
     async def stop(self) -> None:
         """In order: take no more, commit, judge and store what a moment allows, close."""
@@ -182,6 +193,13 @@ class Agent:
             judged.state.close()
             raise
         return judged
+
+    def _note_away(self, reason: str) -> None:
+        """From the thread that opens the state."""
+        if reason != self.health.waits_for and self._loop is not None:
+            self.health.waits_for = reason
+            self.log(f"{reason}; signals are taken and kept, and it is tried again")
+            self._loop.call_soon_threadsafe(self._doors.keep_out, reason)
 
     async def _stop_judging(self) -> None:
         if not self.parts.has_judged:

@@ -14,7 +14,7 @@ from qmon_agent.app.agent import Agent
 from qmon_agent.app.checking import load_plugins
 from qmon_agent.app.parts import Plan
 from qmon_agent.domain.clock import SystemClock
-from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.errors import ConfigError, StateAwayError
 from qmon_agent.ingest.listening import address_of
 from qmon_agent.settings import Locations
 from qmon_agent.settings.claim import Claim
@@ -89,7 +89,8 @@ async def _live(plan: Plan, voice: Voice) -> None:
 
     loop.add_signal_handler(signal.SIGHUP, reload)
     voice.ready(ready)
-    await agent.settle()
+    if not await _settled(agent, stopping):
+        return
     await stopping.wait()
     if reloads:  # what came of one is told, however soon the end follows
         await asyncio.wait(reloads, timeout=_RELOAD_S)
@@ -97,6 +98,22 @@ async def _live(plan: Plan, voice: Voice) -> None:
     signal.alarm(int(_DEADLINE_S))
     await agent.stop()
     signal.alarm(0)
+
+
+async def _settled(agent: Agent, stopping: asyncio.Event) -> bool:
+    """No where it was told to stop while its state database was away; it has stopped then."""
+    settling, ending = asyncio.ensure_future(agent.settle()), asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({settling, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if stopping.is_set():
+        agent.give_up()
+    ending.cancel()
+    try:
+        await settling
+    except StateAwayError:
+        if not stopping.is_set():
+            raise
+        return False
+    return True
 
 
 async def _reload(agent: Agent) -> None:

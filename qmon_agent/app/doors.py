@@ -15,13 +15,21 @@ from starlette.routing import Route
 from qmon_agent.app.desk import AgentDesk
 from qmon_agent.http.access import TokenScopes
 from qmon_agent.http.application import control_gate, make_routes, public_gate, routes_of
-from qmon_agent.http.refusals import AsgiApp, Receive, Scope, Send
+from qmon_agent.http.refusals import (
+    AsgiApp,
+    Receive,
+    Refusal,
+    Scope,
+    Send,
+    with_security_headers,
+)
 from qmon_agent.http.server import HttpServer, OwnerOnlyProtocol, url_of
 from qmon_agent.ingest.entrance import Mounted
 from qmon_agent.ingest.listening import listen_tcp, listen_unix, remove_socket
 from qmon_agent.settings import Http, Locations
 from qmon_agent.settings.certificates import serving_context
 
+_AWAY = "the agent is starting: its state database is away"
 _AT_ONCE = frozenset({"/healthz", "/readyz"})
 
 
@@ -34,7 +42,8 @@ class Doors:
         self._scope_of = scope_of
         self._servers: list[HttpServer] = []
         self._beside: dict[str, tuple[HttpServer, _Hall]] = {}
-        self._public, self._inner = _Hall(), _Hall()
+        self._porter = _Porter()
+        self._public, self._inner = _Hall(self._porter), _Hall(self._porter, is_public=False)
         self._tls: ssl.SSLContext | None = None
         self._control: tuple[Path, socket.socket] | None = None
         self.url = ""
@@ -72,8 +81,11 @@ class Doors:
 
     def let_in(self) -> None:
         """Everything that answers is there."""
-        for hall in (self._public, self._inner, *(hall for _, hall in self._beside.values())):
-            hall.is_open.set()
+        self._porter.tell(is_open=True)
+
+    def keep_out(self, reason: str) -> None:
+        """It is not there for the time being: who asks, or has asked already, is told why."""
+        self._porter.tell(is_open=False, reason=reason)
 
     async def stop(self) -> None:
         for server in (*self._servers, *(server for server, _ in self._beside.values())):
@@ -89,7 +101,7 @@ class Doors:
         """To one source alone, at the address it wants to have beside the public port."""
         listen: str = getattr(source, "listen", "")
         if listen not in self._beside:
-            hall = _Hall(is_open=self._public.is_open)
+            hall = _Hall(self._porter)
             listener = listen_tcp(listen, path=f"sources.{name}.listen")
             server = HttpServer(hall, listener, tls=self._tls)
             await server.start()
@@ -97,19 +109,51 @@ class Doors:
         self._beside[listen][1].gate = self._gate([*routes_of(source)], listen)
 
 
+class _Porter:
+    """Knows whether everything is there, or why not yet; one for all halls."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.reason = ""
+        self._knows = asyncio.Event()
+
+    def tell(self, *, is_open: bool, reason: str = "") -> None:
+        self.is_open, self.reason = is_open, reason
+        self._knows.set()
+
+    async def ask(self) -> str:
+        """Why nobody may go in yet; waits the moment it takes until that is known."""
+        await self._knows.wait()
+        return self.reason
+
+
 class _Hall:
     """Before a gate: who comes before everything is there waits the moment it takes."""
 
-    def __init__(self, is_open: asyncio.Event | None = None) -> None:
+    def __init__(self, porter: _Porter, *, is_public: bool = True) -> None:
+        """In a public one nobody is told where the state is kept."""
         self.gate: AsgiApp | None = None
-        self.is_open = is_open or asyncio.Event()
+        self._porter = porter
+        self._is_public = is_public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Whether we live, and are ready, is told at once."""
-        if not self.is_open.is_set() and scope.get("path") not in _AT_ONCE:
-            await self.is_open.wait()
-        if self.gate is not None:
+        if (
+            not self._porter.is_open
+            and scope.get("path") not in _AT_ONCE
+            and (reason := await self._porter.ask())
+        ):
+            await self._refuse(send, _AWAY if self._is_public else reason)
+        elif self.gate is not None:
             await self.gate(scope, receive, send)
+
+    @staticmethod
+    async def _refuse(send: Send, reason: str) -> None:
+        words = msgspec.json.encode({"error": reason, "kind": "StoreError"})
+        refusal = Refusal(503, reason, retry_after="5")
+        await refusal.send_to(
+            with_security_headers(send), worded=(refusal.status, "application/json", words)
+        )
 
 
 def _listen_control(locations: Locations) -> tuple[Path, socket.socket]:

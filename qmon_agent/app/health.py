@@ -38,6 +38,8 @@ class Health:
         self.loops: Callable[[], Mapping[str, str]] = dict
         """Every loop's own word, by name."""
         self.stage: Literal["starting", "ready", "stopping"] = "starting"
+        self.waits_for = ""
+        """What a start is held up by."""
         self._parts = parts
 
     @property
@@ -61,7 +63,8 @@ class Health:
 
     def _reasons(self) -> Iterator[tuple[str, str]]:
         if self.stage != "ready":
-            yield self.stage, f"the agent is {self.stage}"
+            held_up = f": {self.waits_for}" if self.waits_for else ""
+            yield self.stage, f"the agent is {self.stage}{held_up}"
         if trouble := self._parts.taking.journal.trouble:
             yield "journal", f"the journal is not written: {trouble}"
         if self._parts.taking.intake.admission.is_full:
