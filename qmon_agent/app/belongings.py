@@ -11,7 +11,7 @@ from qmon_agent.store.state import path_of
 from qmon_agent.store.telemetry import directory_of
 
 STATE, TELEMETRY, DATABASE, CONFIG = "state", "telemetry", "database", "config"
-SINGLE = ("conservation.json", "processors.json", "links.json")
+SINGLE = ("conservation.json", "processors.json", "links.json", "imports.json")
 """Files of the state directory that are replaced whole when they change."""
 JOURNALS = ("journal", "arrivals")
 """Folders of the state directory; what comes in goes from the second to the first."""

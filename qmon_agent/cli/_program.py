@@ -31,7 +31,7 @@ class Commands(click.Group):
         names = [found.name for found in pkgutil.iter_modules([str(folder)])]
         public = [name for name in names if not name.startswith("_")]
         parts = {name for name in public if name.startswith(_PARTED)}
-        return {name.replace("_", "-"): name for name in public if name not in parts}
+        return {name.rstrip("_").replace("_", "-"): name for name in public if name not in parts}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(self._files)

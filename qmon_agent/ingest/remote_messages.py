@@ -11,6 +11,7 @@ from typing import Any
 
 V1 = "prometheus.WriteRequest"
 V2 = "io.prometheus.write.v2.Request"
+READ, READ_ANSWER = "prometheus.ReadRequest", "prometheus.ReadResponse"
 
 _SPAN = "BucketSpan", ("1 offset sint32", "2 length uint32")
 _HISTOGRAM = (
@@ -72,6 +73,25 @@ _MESSAGES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
             ),
         ),
         ("Request", ("4 symbols string*", "5 timeseries TimeSeries*")),
+    ),
+    READ: (
+        ("LabelMatcher", ("1 type int32", "2 name string", "3 value string")),
+        (
+            "Query",
+            (
+                "1 start_timestamp_ms int64",
+                "2 end_timestamp_ms int64",
+                "3 matchers LabelMatcher*",
+            ),
+        ),
+        ("ReadRequest", ("1 queries Query*",)),
+    ),
+    READ_ANSWER: (
+        ("Sample", ("1 value double", "2 timestamp int64")),
+        ("Label", ("1 name string", "2 value string")),
+        ("TimeSeries", ("1 labels Label*", "2 samples Sample*")),
+        ("QueryResult", ("1 timeseries TimeSeries*",)),
+        ("ReadResponse", ("1 results QueryResult*",)),
     ),
 }
 # The same, but for what most often has come before, and is known by its bytes then.
