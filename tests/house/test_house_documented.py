@@ -119,7 +119,8 @@ class TestCommands:
 
     def test_are_in_the_reference(self, root, words_of):
         files = (root / "qmon_agent" / "cli").glob("[a-z]*.py")
-        names = {file.stem.replace("_", "-") for file in files if "demo_" not in file.stem}
+        stems = [file.stem for file in files if "demo_" not in file.stem]
+        names = {stem.rstrip("_").replace("_", "-") for stem in stems}
 
         assert {f"qmon-agent {name}" for name in names} <= words_of("commands")
 
