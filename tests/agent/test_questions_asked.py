@@ -49,7 +49,7 @@ class TestAnAnswer:
         assert [{"route": "/", "p95_ms": 2.5}] == answer["rows"]
         assert ("raw", "exact") == (answer["tier"], answer["precision"])
         assert {"stored_record": 7, "behind_records": 2} == answer["freshness"]
-        assert "2026-11-18T11:06:41Z" == answer["parameters"]["until"]
+        assert "2026-11-18T11:07:00Z" == answer["parameters"]["until"]
 
     async def test_over_a_long_time_is_near(self):
         answer = await answer_by(OneRow(), "latency_by_route", {"since": "3d"}, now=NOW)

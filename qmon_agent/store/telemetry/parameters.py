@@ -110,10 +110,13 @@ def role_of(hint: Any) -> str:
 
 
 def _fixed(asked: T, now: int) -> T:
-    """The moments that are relative, at their place; now is the end of this second."""
-    end = -(-now // NS) * NS
+    """The moments that are relative, at their place: that of the stretch or second they are in.
+
+    The last one, which is not in the answer any more, is at its end, so that what is happening is.
+    """
+    width = getattr(asked, "step", NS)
     moments = {
-        name: end + value
+        name: (now + value) // width * width + (width if name == "until" else 0)
         for name, value in values_of(asked).items()
         if isinstance(value, At) and value <= 0
     }
