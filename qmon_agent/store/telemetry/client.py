@@ -168,6 +168,8 @@ class TelemetryStore:
             answer = await self._ask(link.Forget(number=self._number(), user=user, upto=upto))
         except QueryError as problem:
             raise StoreError(str(problem)) from problem
+        finally:
+            self._remembered = Remembered()  # nothing of the user is told from memory
         return answer.erased or Erased()
 
     async def status(self) -> StoreStatus:
