@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 
+from qmon_agent.domain.retention import Bound, Policy, clear
 from qmon_agent.store.telemetry import speakers
 from qmon_agent.store.telemetry.manifest import load
-from qmon_agent.store.telemetry.retention import expired
+from qmon_agent.store.telemetry.retention import lots_of, with_speakers
 from qmon_agent.store.telemetry.schema import TABLES
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, Resource, encode_frame
@@ -124,14 +125,18 @@ class TestRetention:
     def listed(self, bench):
         return load(bench.directory / "telemetry").segments
 
+    def given_up(self, known, *, days, kinds):
+        policy = with_speakers(Policy(kinds=kinds))
+        return clear(lots_of([known]), policy, now=known.written + days * DAY).drop
+
     def test_of_who_spoke_is_that_of_the_kind_kept_longest(self, bench):
         known = self.segments(bench)
-        keep = {**dict.fromkeys(TABLES, 86_400.0), "log": 3 * 86_400.0}
+        kinds = {**dict.fromkeys(TABLES, Bound(age_ns=DAY)), "log": Bound(age_ns=3 * DAY)}
 
-        assert not expired([known], keep, now=known.written + 2 * DAY)
-        assert expired([known], keep, now=known.written + 4 * DAY)
+        assert not self.given_up(known, days=2, kinds=kinds)
+        assert self.given_up(known, days=4, kinds=kinds)
 
     def test_of_who_spoke_has_no_end_while_that_of_a_kind_has_none(self, bench):
         known = self.segments(bench)
 
-        assert not expired([known], {"span": 1.0}, now=known.written + 900 * DAY)
+        assert not self.given_up(known, days=900, kinds={"span": Bound(age_ns=1)})
