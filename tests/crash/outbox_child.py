@@ -110,6 +110,8 @@ class Life(msgspec.Struct, kw_only=True, frozen=True):
     """Whether there is a brake so narrow that the story has storms."""
     steps_clock: bool = False
     """Whether its clock is set an hour on and then two hours back while it runs."""
+    dsn: str = ""
+    """Where its books are, if not in a file of SQLite at its path; it owns them then."""
 
 
 def story(life):
@@ -233,7 +235,8 @@ def _about(here, told, answer):
 
 async def live(life):
     wall, doom = Wall(life), doom_of(life)
-    store = StateStore.open(f"sqlite:///{life.path}", wall)
+    owner = f"life {os.getpid()}" if life.dsn else ""
+    store = StateStore.open(life.dsn or f"sqlite:///{life.path}", wall, owner=owner)
     store.incidents = Doomed(store.incidents, doom)
     channels = {
         name: Doomed(CHANNELS.build("webhook", {"url": url, "timeout_s": life.timeout_s}), doom)

@@ -175,6 +175,24 @@ class Tale:
         return expected
 
 
+class TaleOnPostgresql(Tale):
+    """The same, whose books are on a server."""
+
+    def __init__(self, place, *rest):
+        super().__init__(*rest)
+        self.place = place
+        self.be(dsn=place.dsn)
+
+    def rows(self, sql, path=None):
+        return super().rows(sql, path) if path else self.place.ask(sql)
+
+    def position(self):
+        store = StateStore.open(self.place.dsn)
+        position = store.incidents.position()
+        store.close()
+        return int(position or 0)
+
+
 def _said(rows):
     """By key, what is said; in which order members of a group are named is nobody's promise."""
     said = {}
@@ -281,6 +299,21 @@ class TestAbsence:
             assert key not in told
         if not about & over:
             assert key in told
+
+
+class TestKillOnPostgresql:
+    @pytest.mark.parametrize("step", STEPS)
+    def test_at_every_step_loses_and_doubles_nothing(
+        self, nursery, tmp_path, receiver, control, state_place, step
+    ):
+        tale = TaleOnPostgresql(state_place, tmp_path, receiver, control)
+        code, last = tale.be(tree="tree").lived(nursery, step=step, at=4)
+
+        assert (-9, step) == (code, last["step"])
+        TestKill().was_there(tale, step, last["about"])
+        # The next life owns it: nobody waits for a lock that a dead one had.
+        assert (0, None) == tale.lived(nursery)
+        tale.judge()
 
 
 @pytest.mark.parametrize("tree", TREES)
