@@ -124,13 +124,16 @@ class Arrivals:
 
     def __init__(self, agent):
         self._reader = JournalReader(agent.state / "journal")
-        self.sequences = set()
+        self.sequences, self.floods = set(), set()
 
     def look(self):
         while records := self._reader.read():
             for record in records:
-                if decode_frame(record.payload).resource.service == "mesh":
+                service = decode_frame(record.payload).resource.service
+                if service == "mesh":
                     self.sequences.add(record.sequence)
+                elif service.startswith("flood"):
+                    self.floods.add((service, record.sequence))
         return self.sequences
 
 
@@ -143,9 +146,11 @@ class Mesh:
         self._producers = producers
         self.story = []
 
-    def start(self, edge_config, gateway_config=""):
-        """`edge_config` makes the edge's configuration when the gateways are there."""
-        self.store.configure(QUIET)
+    def start(self, edge_config, gateway_config="", state=""):
+        """`edge_config` makes the edge's configuration when the gateways are there; `state` is
+        where the one behind them has its tokens.
+        """
+        self.store.configure(QUIET + (f'[store]\nstate = "{state}"\n' if state else ""))
         self.store.start()
         to_store = TO_STORE.format(url=address_of(self.store), token=token_of(self.store))
         for gateway in self.gateways:
@@ -172,24 +177,29 @@ class Mesh:
     def _backlog(self):
         return self.producer.acknowledged - len(self.arrivals.look())
 
-    def flood(self, seconds, **more):
-        """As much as goes in: spans a second until the last has arrived, and, for a million of
-        them, the seconds of a core that each party took; `more` are further parties.
+    def flood(self, seconds, *, size, **more):
+        """As many frames of `size` spans as go in: frames a second until the last has arrived, and
+        milliseconds of a core that each party took for one; `more` are further parties.
         """
         parties = {"edge": [self.edge], "gateways": self.gateways, "store": [self.store], **more}
-        before, began, first = costs_of(parties), time.monotonic(), 1_000_000
-        producer = self._producers(
-            self.edge.socket, lambda n: a_large_frame(first + n), under_way=32
-        )
-        time.sleep(seconds)
+        before, began = costs_of(parties), time.monotonic()
+        producer = self._producers(self.edge.socket, frames_of(size), under_way=32)
+        while time.monotonic() < began + seconds:
+            self.arrivals.look()  # at once: what everybody has read is not kept for long
+            time.sleep(0.1)
         producer.stopping.set()
         producer.join(PATIENCE_S)
         number = producer.acknowledged
-        self._until(lambda: sum(n > first for n in self.arrivals.look()) >= number, "flood")
-        spans = number * len(LARGE)
+        arrived = self.arrivals.floods
+        service = service_of(size)
+        self._until(
+            lambda: self.arrivals.look() and sum(name == service for name, _ in arrived) >= number,
+            service,
+        )
+        rate = number / (time.monotonic() - began)
         took = {name: cost - before[name] for name, cost in costs_of(parties).items()}
-        figures = {name: f"{cost / spans * 1e6:.2f}" for name, cost in took.items()}
-        return {"spans_a_second": round(spans / (time.monotonic() - began)), **figures}
+        told = {f"{name}_ms": f"{cost / number * 1e3:.2f}" for name, cost in took.items()}
+        return {"frames_of": size, "frames_a_second": round(rate), **told}
 
     def share_again(self, gateway):
         """Until one that was away gets what belongs to it."""
@@ -241,7 +251,6 @@ LARGE = [
     )
     for n in range(1000)
 ]
-LARGE_BLOCKS = blocks_of(LARGE)
 
 
 def address_of(agent):
@@ -266,11 +275,20 @@ def a_frame(sequence):
     )
 
 
-def a_large_frame(sequence):
-    """A thousand spans of three attributes, the same ones in each."""
-    process = (sequence % SENDERS + SENDERS).to_bytes(16, "big")
-    resource = Resource(service="mesh")
-    return Frame(process=process, sequence=sequence, resource=resource, blocks=LARGE_BLOCKS)
+def frames_of(size):
+    """Makes frames of so many spans of three attributes, the same ones in each."""
+    blocks = blocks_of(LARGE[:size])
+    resource = Resource(service=service_of(size))
+
+    def a_large_frame(sequence):
+        process = (sequence % SENDERS + size * SENDERS).to_bytes(16, "big")
+        return Frame(process=process, sequence=sequence, resource=resource, blocks=blocks)
+
+    return a_large_frame
+
+
+def service_of(size):
+    return f"flood of {size}"
 
 
 def costs_of(parties):

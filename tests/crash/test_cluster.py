@@ -34,7 +34,7 @@ FAULTS = (
     *("leader",) * 5,
     *("all three",) * 2,
     *("gateway 1", "gateway 2"),
-    *("leader and gateway 1", "gateway 1 stopped", "edge"),
+    *("leader and gateway 1", "gateway 1 stopped", "edge", "postgresql"),
 )
 by_session = pytest.mark.skipif(not WHOLE, reason="takes minutes: nox -s cluster")
 pytestmark = [
@@ -88,6 +88,24 @@ def kill(name, mesh, nodes=None):
         mesh.share_again(chosen[0])
 
 
+def befall(name, mesh, *, nodes, place):
+    if name == "postgresql":
+        forget(name, mesh, place)
+    elif name.endswith("stopped"):
+        doze(name, mesh)
+    else:
+        kill(name, mesh, nodes)
+
+
+def forget(name, mesh, place):
+    """The state of the one behind all, with the tokens of those who send to it, is away."""
+    began = time.monotonic()
+    place.server.kill()
+    time.sleep(DOWN_S)
+    place.server.start_again()
+    mesh.follow(name, began)
+
+
 def doze(name, mesh):
     """Long enough that another has what it had in its hands; then it keeps that as well."""
     [gateway] = victims(name.removesuffix(" stopped"), mesh, None)
@@ -109,14 +127,16 @@ def judge(mesh, measured):
     return verdict
 
 
-def test_through_nats(nodes, mesh, measured):
+def test_through_nats(nodes, mesh, measured, request):
+    place = request.getfixturevalue("mortal_place") if WHOLE else None
     urls = str(nodes.urls).replace("'", '"')
     config = parts.FROM_NATS.format(urls=urls)
-    mesh.start(lambda _: parts.TO_NATS.format(urls=urls), config)
+    state = place.dsn if place else ""
+    mesh.start(lambda _: parts.TO_NATS.format(urls=urls), config, state)
     assert 3 == nodes.stream().config.num_replicas
 
     for fault in FAULTS if WHOLE else QUICK:
-        doze(fault, mesh) if fault.endswith("stopped") else kill(fault, mesh, nodes)
+        befall(fault, mesh, nodes=nodes, place=place)
 
     mesh.settle()
     nodes.send_again(mesh.gateways[0])
@@ -132,7 +152,8 @@ def test_how_much_goes_through(nodes, mesh, measured):
     mesh.start(lambda _: parts.TO_NATS.format(urls=urls), config)
     mesh.settle()
 
-    measured(**mesh.flood(10, nats=nodes.nodes))
+    for size in (1000, 25):
+        measured(**mesh.flood(10, size=size, nats=nodes.nodes))
 
 
 @by_session
