@@ -44,7 +44,7 @@ from qmon_agent.settings.addresses import check_public_url
 from qmon_agent.settings.certificates import serving_context
 from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.settings.retention import policy_of
-from qmon_agent.store.telemetry import directory_of
+from qmon_agent.store.telemetry import check_bounds, places_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -92,7 +92,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     look.at("samplers", _check_interval, settings)
     look.at("heartbeat", check_heartbeat, settings.heartbeat)
     look.at("http", _check_http, settings.http)
-    look.at("store", _check_telemetry, settings.store.telemetry)
+    look.at("store", _check_telemetry, settings)
     look.at("store", _check_state, settings.store)
     sources = _sources(look, settings)
     samplers = look.at("samplers.only", _samplers, settings) or {}
@@ -240,9 +240,9 @@ def make_channel(name: str, table: Mapping[str, Any]) -> Channel:
     return with_words(channel, table["templates"], path)
 
 
-def _check_telemetry(dsn: str) -> None:
-    if dsn:
-        directory_of(dsn)
+def _check_telemetry(settings: Settings) -> None:
+    places_of(settings.store.telemetry, Path())
+    check_bounds(settings.store.telemetry, policy_of(settings.retention))
 
 
 def _check_state(section: Store) -> None:

@@ -26,7 +26,13 @@ from qmon_agent.ingest.sources import Door
 from qmon_agent.journal import GroupCommitter, Journal
 from qmon_agent.settings import Locations, Settings
 from qmon_agent.settings.retention import policy_of
-from qmon_agent.store.telemetry import Listeners, TelemetryOptions, TelemetryStore, directory_of
+from qmon_agent.store.telemetry import (
+    Listeners,
+    TelemetryOptions,
+    TelemetryStore,
+    check_bounds,
+    places_of,
+)
 from qmon_agent.vitals import Vitals
 
 if TYPE_CHECKING:
@@ -182,15 +188,16 @@ def _recollections(process_bytes: int, memory: MemoryWatch) -> Recollections:
 
 def _store(plan: Plan, hears: Hears, vitals: Vitals) -> TelemetryStore:
     section = plan.settings.store
+    directory, address = places_of(section.telemetry, plan.locations.state / "telemetry")
+    policy = policy_of(plan.settings.retention)
+    check_bounds(address, policy)
     options = TelemetryOptions(
-        policy=policy_of(plan.settings.retention),
-        directory=str(directory_of(telemetry_dsn(plan))),
+        policy=policy,
+        directory=str(directory),
+        address=address,
+        password=section.telemetry_password,
         journal=str(plan.locations.journal),
         query_timeout_s=section.query_timeout_s,
         query_rows=section.query_rows,
     )
     return TelemetryStore(options, listeners=hears.listeners, vitals=vitals)
-
-
-def telemetry_dsn(plan: Plan) -> str:
-    return plan.settings.store.telemetry or f"duckdb://{plan.locations.state}/telemetry"

@@ -10,7 +10,7 @@ from typing import Any
 from qmon_agent.app.state_views import state_tables
 from qmon_agent.settings import Locations, load_settings
 from qmon_agent.store.state import StateStore, is_there
-from qmon_agent.store.telemetry import StateTable, directory_of, open_readonly
+from qmon_agent.store.telemetry import StateTable, dialect_of, open_readonly, places_of
 
 Ask = Callable[[str, int | None], dict[str, Any]]
 """A statement and at most how many rows → `columns`, `rows`, and whether they were `truncated`."""
@@ -27,7 +27,9 @@ def ask_stopped(locations: Locations, name: str, said: Mapping[str, str]) -> dic
     from qmon_agent.store.telemetry.asked import answer_to, ask_for, manner_of
 
     manner, said = manner_of(said)
-    asked = ask_for(name, said, now=time.time_ns(), explain=manner.explain)
+    address = load_settings(locations.config).store.telemetry
+    dialect = dialect_of(address)
+    asked = ask_for(name, said, now=time.time_ns(), explain=manner.explain, dialect=dialect)
     return answer_to(asked, query_stopped(locations, asked.statement, limit=manner.limit))
 
 
@@ -35,10 +37,15 @@ def ask_stopped(locations: Locations, name: str, said: Mapping[str, str]) -> dic
 def stopped(locations: Locations) -> Iterator[Ask]:
     """For many questions: what it takes to answer is got ready once."""
     section = load_settings(locations.config).store
-    telemetry = directory_of(section.telemetry) if section.telemetry else None
+    telemetry, address = places_of(section.telemetry, locations.state / "telemetry")
     dsn = section.state or f"sqlite:///{locations.state}/state.db"
     password = section.state_password
-    limits = {"query_timeout_s": section.query_timeout_s, "query_rows": section.query_rows}
+    limits = {
+        "query_timeout_s": section.query_timeout_s,
+        "query_rows": section.query_rows,
+        "address": address,
+        "password": section.telemetry_password,
+    }
     with open_readonly(locations.state, telemetry=telemetry, **limits) as store:
 
         def ask(sql: str, limit: int | None) -> dict[str, Any]:

@@ -109,7 +109,9 @@ class Store(Options, frozen=True, kw_only=True):
     """`[store]`: where signals and state are kept; empty means under the state directory."""
 
     telemetry: str = ""
-    """Where signals are kept, as `duckdb://DIRECTORY`."""
+    """Where signals are kept: `duckdb://DIRECTORY` or `clickhouse://USER@HOST:PORT/DATABASE`."""
+    telemetry_password: str = ""
+    """The password of ClickHouse's user; better as `${ENV}` or `file:PATH`."""
     state: str = ""
     """Where systems, alerts and incidents are kept, as `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/DATABASE`."""
     state_password: str = ""

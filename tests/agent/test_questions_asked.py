@@ -24,6 +24,8 @@ class OneRow:
     def freshness(self):
         return Freshness(stored_record=7, behind_records=2)
 
+    dialect = "duckdb"
+
     async def remembered_query(self, sql, *, limit, timeout_s):
         self.asked.append((sql, limit, timeout_s))
         columns = (Column("route", "VARCHAR"), Column("p95_ms", "DOUBLE"))

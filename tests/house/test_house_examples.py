@@ -11,6 +11,7 @@ import pytest
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECRETS = {
+    "CLICKHOUSE_PASSWORD": "secret",
     "COLLECTOR_TOKEN": "token",
     "DD_API_KEY": "token",
     "DISCORD_WEBHOOK": "https://chat.example/hook",

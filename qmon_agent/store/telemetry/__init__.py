@@ -7,6 +7,9 @@ from .answers import StoreStatus as StoreStatus
 from .client import Listeners as Listeners
 from .client import TelemetryStore as TelemetryStore
 from .options import TelemetryOptions as TelemetryOptions
+from .options import check_bounds as check_bounds
+from .options import dialect_of as dialect_of
 from .options import directory_of as directory_of
+from .options import places_of as places_of
 from .readonly import ReadOnlyStore as ReadOnlyStore
 from .readonly import open_readonly as open_readonly

@@ -21,6 +21,9 @@ EXPLAIN = "EXPLAIN "
 class Store(Protocol):
     """Whom a question is put to."""
 
+    @property
+    def dialect(self) -> str: ...
+
     def freshness(self) -> Freshness: ...
 
     async def remembered_query(
@@ -55,7 +58,7 @@ async def answer_by(
 ) -> dict[str, Any]:
     """Answer a question put in words, its manner among them; raises what `ask_for` does."""
     manner, said = manner_of(said)
-    asked = ask_for(name, said, now=now, explain=manner.explain)
+    asked = ask_for(name, said, now=now, explain=manner.explain, dialect=store.dialect)
     fresh = store.freshness()
     result = await store.remembered_query(
         asked.statement, limit=manner.limit, timeout_s=manner.timeout_s

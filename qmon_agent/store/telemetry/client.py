@@ -18,7 +18,7 @@ from . import link
 from .announcing import Announcer
 from .answers import Erased, Freshness, QueryResult, StateTable, StoreStatus
 from .lives import Lives
-from .options import TelemetryOptions
+from .options import TelemetryOptions, dialect_of
 from .process import WorkerProcess
 from .remembering import Remembered
 
@@ -162,6 +162,16 @@ class TelemetryStore:
         with suppress(StoreError):
             await self._ask(link.Holds(number=self._number(), holds=self._holds))
 
+    @property
+    def dialect(self) -> str:
+        """Which SQL it is asked in."""
+        return dialect_of(self._options.address)
+
+    @property
+    def can_forget(self) -> bool:
+        """Whether the engine takes out what is about a user."""
+        return not self._options.address
+
     async def forget(self, user: str, *, upto: int) -> Erased:
         """Take out all that came up to a record, and is about a user; StoreError: try it again."""
         try:
@@ -194,6 +204,8 @@ class TelemetryStore:
         """Why nothing is stored any more; nothing while the worker works, or is being started."""
         if self._state == "stopped":
             return ""
+        if self._progress.trouble:
+            return self._progress.trouble
         if self._keeper is not None and self._keeper.done():
             return "nobody keeps the worker alive any more"
         silent_s = time.monotonic() - self._heard_at

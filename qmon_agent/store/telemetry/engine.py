@@ -54,6 +54,17 @@ class Engine(Protocol):
     def exported(self) -> Position:
         """Everything up to here survives the loss of what can be rebuilt from the journal."""
 
+    @property
+    def taken(self) -> Position:
+        """Everything up to here is stored, or safe on this machine and on its way."""
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be stored now, if something is in the way; it is tried again."""
+
+    def ready(self) -> bool:
+        """Try to store what is on its way; say whether more may be appended."""
+
     def append(self, batch: Batch, place: Position) -> None:
         """Keep the rows and the place together or not at all; RefusedError if a row is wrong."""
 
@@ -93,6 +104,10 @@ class Engine(Protocol):
 
 def open_engine(options: TelemetryOptions) -> Engine:
     """Open the engine the options name; damage is repaired or set aside, never an obstacle."""
+    if options.address:
+        from .engines.clickhouse.engine import ClickEngine
+
+        return ClickEngine.open(options)
     from .engines.duckdb.engine import DuckEngine
 
     return DuckEngine.open(options)
@@ -100,6 +115,10 @@ def open_engine(options: TelemetryOptions) -> Engine:
 
 def borrow_engine(options: TelemetryOptions, room: Path) -> Engine:
     """Read the store of an agent that is not running; what must be written goes into `room`."""
+    if options.address:
+        from .engines.clickhouse.engine import ReadingEngine
+
+        return ReadingEngine.open(msgspec.structs.replace(options, directory=str(room)))
     from .engines.duckdb.engine import DuckEngine
 
     return DuckEngine.borrow(options, room)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from qmon_agent.journal import JournalReader, Position, Record
 
 from .decoding import Batch, Rows, decode, together
-from .engine import RefusedError
+from .engine import Engine, RefusedError
 from .repeats import without_repeats
 from .suspect import Suspect
 
@@ -34,6 +34,20 @@ class Taking(Protocol):
     def stored(self) -> Position: ...
 
     def append(self, batch: Batch, place: Position) -> None: ...
+
+
+class Intake:
+    """An engine as who feeds it sees it: what it has taken is done with."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def stored(self) -> Position:
+        return self._engine.taken
+
+    def append(self, batch: Batch, place: Position) -> None:
+        self._engine.append(batch, place)
 
 
 class Follower:

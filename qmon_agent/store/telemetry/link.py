@@ -91,6 +91,8 @@ class Progress(Said, frozen=True, kw_only=True):
     stored: Position
     exported: Position
     counts: Mapping[str, int]
+    trouble: str = ""
+    """Why nothing can be stored now."""
 
 
 class Answer(Said, frozen=True, kw_only=True):

@@ -10,8 +10,11 @@ import msgspec
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.retention import Policy
 
+from .engines.clickhouse.address import SCHEMES as CLICKHOUSE
+from .engines.clickhouse.address import address_of, is_clickhouse
+
 MIB = 1 << 20
-SCHEMES = ("duckdb",)
+SCHEMES = ("duckdb", *CLICKHOUSE)
 
 
 class Batching(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +56,10 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     directory: str
     journal: str
+    address: str = ""
+    """`clickhouse://USER@HOST:PORT/DATABASE`; empty: DuckDB in the directory."""
+    password: str = ""
+    """Of the address's user."""
     memory_limit_mb: int = 140
     threads: int = 1
     nice: int = 5
@@ -70,10 +77,36 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     scrubbing: Scrubbing = Scrubbing()
 
 
+def places_of(dsn: str, default: Path) -> tuple[Path, str]:
+    """The directory on this machine, and the address of the server where there is one.
+
+    Any address but those of DuckDB and ClickHouse is a ConfigError.
+    """
+    if not dsn or is_clickhouse(dsn):
+        if dsn:
+            address_of(dsn)
+        return default, dsn
+    return directory_of(dsn), ""
+
+
+def dialect_of(address: str) -> str:
+    """Which SQL the store at an address is asked in."""
+    return "clickhouse" if is_clickhouse(address) else "duckdb"
+
+
+def check_bounds(dsn: str, policy: Policy) -> None:
+    """Raise ConfigError where a ClickHouse is to keep by other bounds than the age of a kind."""
+    narrow = [kind for kind, bound in policy.kinds.items() if bound.bytes is not None]
+    if is_clickhouse(dsn) and (narrow or policy.services):
+        raise ConfigError(
+            "retention", "ClickHouse keeps by the age of a kind alone, not by bytes or services"
+        )
+
+
 def directory_of(dsn: str) -> Path:
     """Where `duckdb://DIR` keeps its files; any other address is a ConfigError."""
     parts = urlsplit(dsn)
-    if parts.scheme not in SCHEMES:
+    if parts.scheme != SCHEMES[0]:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise ConfigError("store.telemetry", f"{dsn!r} does not begin with {known}", SCHEMES)
     directory = parts.netloc + parts.path

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -81,17 +81,22 @@ class ReadOnlyStore:
 
 
 def open_readonly(
-    state_dir: Path | str, *, telemetry: Path | None = None, **limits: float
+    state_dir: Path | str, *, telemetry: Path | None = None, **limits: Any
 ) -> ReadOnlyStore:
     """Open what a stopped agent left in its state directory; StoreError if there is nothing.
 
-    `limits` are those of TelemetryOptions: `query_timeout_s` and `query_rows`.
+    `limits` are those of TelemetryOptions: `query_timeout_s`, `query_rows`, and `address` and
+    `password` of a ClickHouse.
     """
     state = Path(state_dir)
     options = TelemetryOptions(
         directory=str(telemetry or state / TELEMETRY), journal=str(state / JOURNAL)
     )
     options = msgspec.structs.replace(options, **limits)
-    if not Path(options.directory).is_dir() and not Path(options.journal).is_dir():
+    if (
+        not options.address
+        and not Path(options.directory).is_dir()
+        and not Path(options.journal).is_dir()
+    ):
         raise StoreError(f"no agent and no state in {state}")
     return ReadOnlyStore(options)

@@ -23,7 +23,7 @@ from . import link
 from .answers import StoreStatus
 from .desk import Desk
 from .engine import Engine, open_engine
-from .following import Follower
+from .following import Follower, Intake
 from .memory import rss_bytes, spare
 from .options import TelemetryOptions
 from .suspect import Suspect
@@ -67,7 +67,7 @@ class Worker:
         self._engine.hold(begin.holds)
         self._follower = Follower(
             Path(begin.options.journal),
-            self._engine,
+            Intake(self._engine),
             bury=self._bury,
             suspect=Suspect(Path(begin.options.directory), careful=begin.careful),
         )
@@ -82,7 +82,7 @@ class Worker:
                 self._engine.begin_anew()
                 raise StoreError("the journal was replaced by a new one: beginning at its start")
             began = time.monotonic()
-            moved = self._follower.follow(
+            moved = self._engine.ready() and self._follower.follow(
                 self._committed, max_bytes=self._options.batching.max_bytes
             )
             if moved:
@@ -152,6 +152,7 @@ class Worker:
             stored=self._engine.stored,
             exported=self._engine.exported,
             counts={**self._engine.counts(), **self._follower.counts},
+            trouble=self._engine.trouble,
         )
         if progress != self._told:
             self._told = progress
@@ -244,7 +245,7 @@ class Worker:
         """Ids never go back: new records below what is stored are those of another journal."""
         if self._baseline is not None:
             grown = place.record_id > self._baseline.record_id
-            self._replaced |= grown and place.record_id < self._engine.stored.record_id
+            self._replaced |= grown and place.record_id < self._engine.taken.record_id
         self._baseline = self._committed = place
         if time.monotonic() - self._rests_since > RESTED_S:
             self._awaited = place.record_id

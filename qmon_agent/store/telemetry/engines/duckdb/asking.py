@@ -15,12 +15,12 @@ from qmon_agent.domain.errors import QueryError
 from qmon_agent.store.telemetry.answers import Column, QueryResult
 from qmon_agent.store.telemetry.engine import Question
 from qmon_agent.store.telemetry.manifest import Manifest, said_of
+from qmon_agent.store.telemetry.plain import leaf, plain
 from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_agent.store.telemetry.watch import StoppedError, Watch
 
 from . import views
 from .guard import checked
-from .plain import leaf, plain
 
 BATCH_ROWS = 2_048
 MAX_BYTES = 64 << 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import time
 from collections import Counter
@@ -10,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from qmon_agent.domain.errors import StoreError
 from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.answers import Erased, QueryResult
 from qmon_agent.store.telemetry.decoding import Batch
 from qmon_agent.store.telemetry.engine import Kept, Question
+from qmon_agent.store.telemetry.engines.locking import LOCK, locked
 from qmon_agent.store.telemetry.ledger import Ledger
 from qmon_agent.store.telemetry.manifest import said_of
 from qmon_agent.store.telemetry.options import TelemetryOptions
@@ -29,7 +28,6 @@ from .moving import Mover, sweep, sweep_unfinished
 from .relisting import Listing
 from .scrubbing import Scrubber
 
-LOCK = "store.lock"
 NS = 10**9
 
 
@@ -58,7 +56,7 @@ class DuckEngine:
         """Open the directory for writing, alone; raises StoreError while somebody else has it."""
         directory = Path(options.directory)
         (directory / FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = _locked(directory / LOCK, wait_s=options.lock_wait_s)
+        lock = locked(directory / LOCK, wait_s=options.lock_wait_s)
         try:
             listing = relisting.open_listing(options)
             sweep(directory, listing.manifest)
@@ -78,11 +76,19 @@ class DuckEngine:
         listing = relisting.read_listing(options)
         for path in directory.glob(f"{recovery.FILE}*"):
             shutil.copy2(path, room / path.name)
-        return cls(options, _locked(room / LOCK, wait_s=0), listing=listing, room=room)
+        return cls(options, locked(room / LOCK, wait_s=0), listing=listing, room=room)
 
     @property
     def stored(self) -> Position:
         return self._hot.live.reached
+
+    @property
+    def taken(self) -> Position:
+        return self.stored
+
+    @property
+    def trouble(self) -> str:
+        return ""
 
     @property
     def exported(self) -> Position:
@@ -91,6 +97,9 @@ class DuckEngine:
     def append(self, batch: Batch, place: Position) -> None:
         self._hot.append(batch, place)
         self._live_rows += batch.rows
+
+    def ready(self) -> bool:
+        return True
 
     def tend(self, *, now: int, everything: bool = False) -> None:
         for generation in self._hot.sealed:
@@ -191,18 +200,3 @@ class DuckEngine:
 
     def _count_live(self) -> int:
         return sum(count_rows(self._connection, self._hot.live).values())
-
-
-def _locked(path: Path, *, wait_s: float) -> TextIO:
-    """Wait a while for the last worker to be gone; it may still be finishing a transaction."""
-    file = path.open("w")
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
-        except OSError:
-            if time.monotonic() > deadline:
-                file.close()
-                raise StoreError(f"{path.parent} is used by another process") from None
-            time.sleep(0.05)

@@ -31,12 +31,12 @@ def _moments(column: pa.Array) -> list[Any]:
     """Nine decimals whatever the unit, so that texts sort as the times do."""
     per_second = 10**9 // NANOS[column.type.unit]
     return [
-        None if count is None else _moment(count, per_second)
+        None if count is None else moment(count, per_second)
         for count in column.cast(pa.int64()).to_pylist()
     ]
 
 
-def _moment(count: int, per_second: int) -> str:
+def moment(count: int, per_second: int) -> str:
     seconds, rest = divmod(count, per_second)
     days, second = divmod(seconds, 86_400)
     if not EARLIEST <= days <= LATEST:
@@ -68,7 +68,7 @@ def _deep(scalar: Any) -> Any:
 
 
 _DEEP: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-    (pa.TimestampScalar, lambda scalar: _moment(scalar.value, 10**9 // NANOS[scalar.type.unit])),
+    (pa.TimestampScalar, lambda scalar: moment(scalar.value, 10**9 // NANOS[scalar.type.unit])),
     (pa.MapScalar, lambda scalar: {str(_deep(key)): _deep(value) for key, value in _pairs(scalar)}),
     (pa.StructScalar, lambda scalar: {name: _deep(value) for name, value in scalar.items()}),
     (pa.ListScalar, lambda scalar: [_deep(value) for value in scalar.values]),

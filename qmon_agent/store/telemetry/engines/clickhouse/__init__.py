@@ -1,0 +1,1 @@
+"""ClickHouse, by HTTP through clickhouse-connect; or in this process through chdb."""

@@ -1,0 +1,84 @@
+"""Where a ClickHouse is, read from `clickhouse://USER@HOST:PORT/DATABASE?cluster=NAME`."""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+
+from qmon_agent.domain.errors import ConfigError
+
+PATH = "store.telemetry"
+SERVED, IN_PROCESS = "clickhouse", "chdb"
+SCHEMES = (SERVED, IN_PROCESS)
+OPTIONS = ("cluster", "secure")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CLUSTER = re.compile(r"[A-Za-z0-9_.-]+|\{cluster\}")
+PLAIN_PORT, SECURE_PORT = 8123, 8443
+DATABASE = "qmon"
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """A server and a database of it; or a folder, for the engine in this process."""
+
+    host: str = ""
+    port: int = PLAIN_PORT
+    user: str = "default"
+    database: str = DATABASE
+    cluster: str = ""
+    """Tables are replicated and distributed over it; empty: one server."""
+    secure: bool = False
+    folder: str = ""
+    """Of `chdb://FOLDER`: no server at all."""
+
+
+def is_clickhouse(dsn: str) -> bool:
+    """Say whether this engine answers to the address."""
+    return urlsplit(dsn).scheme in SCHEMES
+
+
+def address_of(dsn: str) -> Address:
+    """Read the address; ConfigError if something of it is wrong, or a password stands in it."""
+    parts = urlsplit(dsn)
+    if parts.scheme == IN_PROCESS:
+        folder = parts.netloc + parts.path
+        return Address(folder=folder) if folder else _wrong(dsn, "names no folder")
+    if parts.password is not None:
+        _wrong(dsn.replace(parts.password, "***"), "has a password: say it as telemetry_password")
+    if not parts.hostname:
+        _wrong(dsn, "names no host")
+    options = _options(dsn, parts.query)
+    secure = options.get("secure", "no") in {"yes", "true", "1"}
+    return Address(
+        host=parts.hostname or "",
+        port=_port(dsn) or (SECURE_PORT if secure else PLAIN_PORT),
+        user=unquote(parts.username or "default"),
+        database=_matching(NAME, parts.path.strip("/") or DATABASE, dsn),
+        cluster=_matching(CLUSTER, options["cluster"], dsn) if "cluster" in options else "",
+        secure=secure,
+    )
+
+
+def _options(dsn: str, query: str) -> dict[str, str]:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for name in options:
+        if name not in OPTIONS:
+            raise ConfigError(PATH, f"{dsn!r} has an unknown option {name!r}", OPTIONS)
+    return options
+
+
+def _port(dsn: str) -> int:
+    try:
+        return urlsplit(dsn).port or 0
+    except ValueError:
+        _wrong(dsn, "has a port that is none")
+
+
+def _matching(shape: re.Pattern[str], name: str, dsn: str) -> str:
+    return name if shape.fullmatch(name) else _wrong(dsn, f"has the name {name!r}, which is none")
+
+
+def _wrong(dsn: str, what: str) -> NoReturn:
+    raise ConfigError(PATH, f"{dsn!r} {what}")

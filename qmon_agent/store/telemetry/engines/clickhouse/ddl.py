@@ -1,0 +1,201 @@
+"""ClickHouse's words for the tables: types and codecs by role, order keys, engines, age."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from qmon_agent.store.telemetry.schema import EVERY_TABLE, RESOURCES, TABLES, Table, TableColumn
+
+TYPES = {
+    "Time": "DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1))",
+    "Duration": "Int64 CODEC(T64, ZSTD(1))",
+    "Whole": "Int64 CODEC(T64, ZSTD(1))",
+    "Number": "Float64 CODEC(Gorilla, ZSTD(1))",
+    "Flag": "Bool",
+    "Key": "String CODEC(ZSTD(1))",
+    "Word": "LowCardinality(String)",
+    "Text": "String CODEC(ZSTD(3))",
+    "Labels": "Map(LowCardinality(String), String) CODEC(ZSTD(1))",
+    "Buckets": "Map(Int32, Int64) CODEC(ZSTD(1))",
+}
+"""Role → type and codec."""
+
+ORDER = {
+    "spans": ("service", "name", "time"),
+    "errors": ("service", "issue_id", "time"),
+    "events": ("service", "name", "time"),
+    "sessions": ("service", "time"),
+    "points": ("service", "metric", "host", "process", "time"),
+    "logs": ("service", "time"),
+    "checkins": ("service", "monitor", "time"),
+    "snapshots": ("service", "measure", "time"),
+    "findings": ("service", "rule", "time"),
+    "resources": ("process",),
+}
+"""Table → by what its rows lie: what most questions ask for first."""
+SOUGHT = ("trace_id", "user_id")
+"""Looked for one by one: a bloom filter says where they are not."""
+SHARDED_BY = {"spans": "trace_id", "events": "user_id"}
+"""Table → whose rows lie together on one shard of a cluster; of the others a process's do."""
+LOCAL = "_local"
+"""What the table of each server of a cluster is called, behind the distributed one."""
+
+SETTINGS = {"fsync_after_insert": 1, "fsync_part_directory": 1}
+WINDOW = 10_000
+WINDOW_S = 7 * 86_400
+"""So many blocks, and for so long, a server knows those it has, and takes none twice."""
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """Where tables are made, and for how long they keep their rows."""
+
+    database: str = "qmon"
+    cluster: str = ""
+    keep_s: Mapping[str, float] = {}
+
+    @property
+    def everywhere(self) -> str:
+        return f" ON CLUSTER {text(self.cluster)}" if self.cluster else ""
+
+    def local(self, table: Table) -> str:
+        """The name of the table that has the rows."""
+        suffix = LOCAL if self.cluster else ""
+        return f"{quoted(self.database)}.{quoted(table.name + suffix)}"
+
+    def whole(self, table: Table) -> str:
+        """The name of the table that is written and asked."""
+        return f"{quoted(self.database)}.{quoted(table.name)}"
+
+
+def quoted(name: str) -> str:
+    """A name as an identifier."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def text(value: str) -> str:
+    """A text as a literal."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def script(layout: Layout) -> str:
+    """Everything, as the golden files keep it."""
+    return ";\n\n".join(statements(layout)) + ";\n"
+
+
+def statements(layout: Layout) -> Iterator[str]:
+    """What makes the database and its tables where they are not there yet, one by one."""
+    yield database(layout)
+    for table in EVERY_TABLE:
+        yield create(table, layout)
+        if layout.cluster:
+            yield distribute(table, layout)
+
+
+def database(layout: Layout) -> str:
+    """The statement that makes the database."""
+    return f"CREATE DATABASE IF NOT EXISTS {quoted(layout.database)}{layout.everywhere}"
+
+
+def create(table: Table, layout: Layout) -> str:
+    """The statement that makes the table which has the rows."""
+    lines = [f"  {_column(column)}" for column in table.columns]
+    lines += [
+        f"  INDEX {quoted('by_' + name)} {quoted(name)} TYPE bloom_filter(0.01) GRANULARITY 4"
+        for name in SOUGHT
+        if name in table.column_names
+    ]
+    order = ", ".join(map(quoted, ORDER[table.name]))
+    partition = "" if table is RESOURCES else "PARTITION BY toDate(`time`)\n"
+    return (
+        f"CREATE TABLE IF NOT EXISTS {layout.local(table)}{layout.everywhere} (\n"
+        + ",\n".join(lines)
+        + f"\n) ENGINE = {_engine(table, layout)}\n{partition}ORDER BY ({order})\n"
+        + _until(table, layout)
+        + f"SETTINGS {_settings(table, layout)}"
+    )
+
+
+def distribute(table: Table, layout: Layout) -> str:
+    """The statement that makes the table which reaches all shards."""
+    where = f"{text(layout.cluster)}, {text(layout.database)}, {text(table.name + LOCAL)}"
+    key = quoted(SHARDED_BY.get(table.name, "process"))
+    return (
+        f"CREATE TABLE IF NOT EXISTS {layout.whole(table)}{layout.everywhere}\n"
+        f"AS {layout.local(table)}\nENGINE = Distributed({where}, cityHash64({key}))"
+    )
+
+
+def add(table: Table, layout: Layout, present: Iterable[str]) -> list[str]:
+    """The statements that give an older table the columns it does not have."""
+    known = set(present)
+    targets = dict.fromkeys((layout.local(table), layout.whole(table)))
+    return [
+        f"ALTER TABLE {target}{layout.everywhere} ADD COLUMN IF NOT EXISTS {_column(column)}"
+        for column in table.columns
+        if column.name not in known
+        for target in targets
+    ]
+
+
+def keep(table: Table, layout: Layout, *, full_engine: str) -> list[str]:
+    """The statement that changes for how long rows are kept, if what the server has differs."""
+    wanted = ttl(table, layout)
+    target = f"ALTER TABLE {layout.local(table)}{layout.everywhere}"
+    if wanted:
+        return [] if f"TTL {wanted} " in f"{full_engine} " else [f"{target} MODIFY TTL {wanted}"]
+    return [f"{target} REMOVE TTL"] if " TTL " in full_engine else []
+
+
+def ttl(table: Table, layout: Layout) -> str:
+    """When a row goes, as the server writes it; nothing for rows that are kept for ever."""
+    keep_s = layout.keep_s
+    if table is RESOURCES:
+        if not keep_s.keys() >= TABLES.keys():
+            return ""
+        seconds = max(keep_s[kind] for kind in TABLES)
+    elif table.kind in keep_s:
+        seconds = keep_s[table.kind]
+    else:
+        return ""
+    return f"toDateTime(time) + toIntervalSecond({int(seconds)})"
+
+
+def _until(table: Table, layout: Layout) -> str:
+    until = ttl(table, layout)
+    return f"TTL {until}\n" if until else ""
+
+
+def _engine(table: Table, layout: Layout) -> str:
+    kind, by = ("ReplacingMergeTree", ["`time`"]) if table is RESOURCES else ("MergeTree", [])
+    if not layout.cluster:
+        return f"{kind}({', '.join(by)})"
+    path = f"/clickhouse/tables/{{shard}}/{layout.database}/{table.name}"
+    return f"Replicated{kind}({', '.join([text(path), text('{replica}'), *by])})"
+
+
+def _settings(table: Table, layout: Layout) -> str:
+    window = "replicated_" if layout.cluster else "non_replicated_"
+    wanted = {f"{window}deduplication_window": WINDOW, **SETTINGS}
+    if layout.cluster:
+        wanted["replicated_deduplication_window_seconds"] = WINDOW_S
+    if table is not RESOURCES:
+        wanted["ttl_only_drop_parts"] = 1
+    return ", ".join(f"{name} = {value}" for name, value in wanted.items())
+
+
+def _column(column: TableColumn) -> str:
+    kind, codec, rest = TYPES[column.role].partition(" CODEC")
+    return f"{quoted(column.name)} {kind} DEFAULT {_literal(column)}{codec}{rest}"
+
+
+def _literal(column: TableColumn) -> str:
+    """What rows from before the column hold."""
+    if isinstance(column.default, str):
+        return text(column.default)
+    if isinstance(column.default, dict):
+        return "map()"
+    if isinstance(column.default, bool):
+        return str(column.default).lower()
+    return str(column.default)

@@ -1,0 +1,183 @@
+"""ClickHouse as a telemetry engine: rows go out in named blocks, questions go to the server."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+from qmon_agent.domain.retention import Hold, Policy
+from qmon_agent.journal import Position
+from qmon_agent.store.telemetry.answers import Erased, QueryResult
+from qmon_agent.store.telemetry.decoding import Batch
+from qmon_agent.store.telemetry.engine import Kept, Question
+from qmon_agent.store.telemetry.engines.locking import LOCK, locked
+from qmon_agent.store.telemetry.options import TelemetryOptions
+from qmon_agent.store.telemetry.speakers import Roll
+from qmon_agent.store.telemetry.watch import Watch
+
+from . import asking
+from .address import address_of
+from .blocks import blocks_of
+from .ddl import Layout
+from .outgoing import Outgoing
+from .server import AwayError, Server
+
+WAITS_S = (0.2, 1.0, 5.0)
+"""Before a server that is away is tried again."""
+NS = 10**9
+DAY_NS = 86_400 * NS
+
+
+class ClickEngine:
+    """Keeps signals in ClickHouse; the contract is `engine.Engine`."""
+
+    def __init__(self, options: TelemetryOptions, lock: TextIO) -> None:
+        self._lock = lock
+        self._policy = options.policy
+        self._address = address_of(options.address)
+        self._server = Server(self._address, options.password, self._layout(()))
+        self._outgoing = Outgoing(Path(options.directory), sender=uuid.uuid4().hex[:16])
+        self._counts: Counter[str] = Counter(damaged_parcels=self._outgoing.damaged)
+        self._roll, self._roll_of = Roll({}, self._counts), 0
+        self._failures, self._not_before = 0, 0.0
+        self.trouble = ""
+        with suppress(AwayError):
+            self._server.make_ready()
+
+    @classmethod
+    def open(cls, options: TelemetryOptions) -> ClickEngine:
+        """Open for writing, alone in the directory; a server that is away is no obstacle."""
+        directory = Path(options.directory)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = locked(directory / LOCK, wait_s=options.lock_wait_s)
+        try:
+            return cls(options, lock)
+        except BaseException:
+            lock.close()
+            raise
+
+    @property
+    def stored(self) -> Position:
+        return self._outgoing.mark.stored
+
+    @property
+    def taken(self) -> Position:
+        return self._outgoing.taken
+
+    @property
+    def exported(self) -> Position:
+        return self.stored
+
+    def append(self, batch: Batch, place: Position) -> None:
+        """Write the blocks to the disk, and send them; if that fails they are sent later."""
+        news = self._roll.news(batch.speakers)
+        blocks = blocks_of(batch, self._roll.rows(news) if news else None)
+        self._outgoing.put(blocks, place)
+        self._roll.write(news)
+        self._send()
+
+    def ready(self) -> bool:
+        self._send()
+        return not self._outgoing.waiting
+
+    def tend(self, *, now: int, everything: bool = False) -> None:  # noqa: ARG002 - nothing to export
+        """Who speaks is said anew each day, for what was said before may be kept no longer."""
+        if now // DAY_NS != self._roll_of:
+            self._roll, self._roll_of = Roll({}, self._counts), now // DAY_NS
+
+    def busy(self) -> bool:
+        return False
+
+    def hold(self, holds: Sequence[Hold]) -> None:
+        """Of a kind of which something is held nothing expires: the server minds the time alone."""
+        self._server.lay_out(self._layout(holds))
+        with suppress(AwayError):
+            self._server.make_ready()
+
+    def erase(self, user: str) -> None:
+        """Nothing: the agent refuses to forget anybody here, and never asks for it."""
+
+    def erased(self) -> Erased | None:
+        return None
+
+    def discard(self) -> None:
+        self.close()
+
+    def ask(self, question: Question, watch: Watch) -> QueryResult:
+        return asking.answer(self._server, question, watch)
+
+    def begin_anew(self) -> None:
+        """A parcel of nothing, behind all that waits: when it arrives the place is forgotten."""
+        self._outgoing.put((), Position())
+        self._send()
+
+    def kept(self) -> Kept:
+        rows: Mapping[str, int] = {}
+        with suppress(AwayError):
+            rows = self._server.rows()
+        return Kept(
+            rows=rows, reached=self.stored, forgotten={}, segments=0, segment_bytes=0, hot_bytes=0
+        )
+
+    def counts(self) -> Mapping[str, int]:
+        return {**self._counts, "waiting_parcels": len(self._outgoing.waiting)}
+
+    def close(self) -> None:
+        self._server.close()
+        self._lock.close()
+
+    def _layout(self, holds: Sequence[Hold]) -> Layout:
+        return Layout(
+            database=self._address.database,
+            cluster=self._address.cluster,
+            keep_s=ages_of(self._policy, holds),
+        )
+
+    def _send(self) -> None:
+        """What waits, in its order, until all of it has arrived or the server is away."""
+        if not self._outgoing.waiting or time.monotonic() < self._not_before:
+            return
+        try:
+            while self._outgoing.waiting:
+                self._send_first()
+        except AwayError as error:
+            wait_s = WAITS_S[min(self._failures, len(WAITS_S) - 1)]
+            self._not_before = time.monotonic() + wait_s
+            self._failures += 1
+            self._counts["server_failures"] += 1
+            self.trouble = f"ClickHouse takes nothing: {error}"
+        else:
+            self._failures, self._not_before, self.trouble = 0, 0.0, ""
+
+    def _send_first(self) -> None:
+        parcel = self._outgoing.waiting[0]
+        for block in parcel.blocks:
+            self._server.send(block.table, block.data, name=self._outgoing.name_of(parcel, block))
+            self._counts["blocks"] += 1
+        self._outgoing.arrived()
+
+
+def ages_of(policy: Policy, holds: Sequence[Hold]) -> dict[str, float]:
+    """Kind → seconds it is kept, of kinds that are not kept for ever and not held."""
+    return {
+        kind: bound.age_ns / NS
+        for kind, bound in policy.kinds.items()
+        if bound.age_ns is not None and not any(hold.covers(kind) for hold in holds)
+    }
+
+
+class ReadingEngine(ClickEngine):
+    """Answers questions for an agent that does not run; what waits is left to it."""
+
+    @property
+    def taken(self) -> Position:
+        return Position(record_id=(1 << 63) - 1)
+
+    @property
+    def stored(self) -> Position:
+        return self.taken

@@ -1,0 +1,70 @@
+"""Where a ClickHouse is: read strictly, and never with a password in it."""
+
+from pathlib import Path
+
+import pytest
+
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.retention import Bound, Policy
+from qmon_agent.store.telemetry import check_bounds, places_of
+from qmon_agent.store.telemetry.engines.clickhouse.address import Address, address_of
+
+
+class TestAddress:
+    def test_has_what_most_servers_have_where_nothing_is_said(self):
+        assert address_of("clickhouse://box") == Address(host="box", port=8123, database="qmon")
+
+    def test_is_read_whole(self):
+        found = address_of("clickhouse://me@box:9/mine?cluster=main&secure=yes")
+
+        assert found == Address(
+            host="box", port=9, user="me", database="mine", cluster="main", secure=True
+        )
+
+    def test_asks_by_tls_at_its_port(self):
+        assert address_of("clickhouse://box?secure=yes").port == 8443
+
+    @pytest.mark.parametrize(
+        "dsn",
+        [
+            "clickhouse://",
+            "clickhouse:///db",
+            "clickhouse://box:port/db",
+            "clickhouse://box/a-b",
+            "clickhouse://box/db?cluster='x",
+            "clickhouse://box/db?clusters=x",
+            "chdb://",
+        ],
+    )
+    def test_is_refused_where_it_is_none(self, dsn):
+        with pytest.raises(ConfigError, match=r"^store\.telemetry"):
+            address_of(dsn)
+
+    def test_has_no_password_and_shows_none(self):
+        with pytest.raises(ConfigError, match="telemetry_password") as caught:
+            address_of("clickhouse://me:s3cret@box/db")
+
+        assert "s3cret" not in str(caught.value)
+
+
+class TestPlaces:
+    def test_are_a_directory_for_both_and_a_server_for_one(self):
+        default = Path("/state/telemetry")
+
+        assert places_of("", default) == (default, "")
+        assert places_of("duckdb:///data", default) == (Path("/data"), "")
+        assert places_of("clickhouse://box", default) == (default, "clickhouse://box")
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        "policy",
+        [
+            Policy(kinds={"log": Bound(bytes=1)}),
+            Policy(services={"shop": {"log": Bound(age_ns=1)}}),
+        ],
+    )
+    def test_that_a_server_does_not_keep_are_refused(self, policy):
+        check_bounds("", policy)
+        with pytest.raises(ConfigError, match="ClickHouse"):
+            check_bounds("clickhouse://box", policy)

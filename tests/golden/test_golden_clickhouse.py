@@ -1,0 +1,61 @@
+"""The statements that make the tables of a ClickHouse, for one server and for a cluster."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qmon_agent.store.telemetry.engines.clickhouse import ddl
+from qmon_agent.store.telemetry.engines.clickhouse.ddl import Layout
+from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
+
+FOLDER = Path(__file__).parent / "clickhouse"
+DAY_S = 86_400
+LAYOUTS = {
+    "single": Layout(keep_s={"log": 3 * DAY_S, "span": 7 * DAY_S}),
+    "cluster": Layout(cluster="main", keep_s=dict.fromkeys(TABLES, 30 * DAY_S)),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_statements_are_the_golden_ones(name):
+    path = FOLDER / f"{name}.sql"
+    if os.environ.get("QMON_GOLDEN") == "write":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(ddl.script(LAYOUTS[name]))
+
+    assert path.read_text() == ddl.script(LAYOUTS[name])
+
+
+class TestChanges:
+    def test_give_an_older_table_its_new_columns(self):
+        points = BY_NAME["points"]
+        present = [name for name in points.column_names if name != "unit"]
+
+        (added,) = ddl.add(points, Layout(), present)
+        assert added.startswith("ALTER TABLE `qmon`.`points` ADD COLUMN IF NOT EXISTS `unit` ")
+
+    def test_reach_both_tables_of_a_cluster(self):
+        points = BY_NAME["points"]
+        present = [name for name in points.column_names if name != "unit"]
+
+        local, whole = ddl.add(points, Layout(cluster="main"), present)
+
+        assert local.startswith("ALTER TABLE `qmon`.`points_local` ON CLUSTER 'main' ADD")
+        assert whole.startswith("ALTER TABLE `qmon`.`points` ON CLUSTER 'main' ADD")
+
+    def test_change_for_how_long_rows_are_kept_only_where_that_differs(self):
+        logs, layout = BY_NAME["logs"], LAYOUTS["single"]
+        has = f"MergeTree ORDER BY time TTL {ddl.ttl(logs, layout)} SETTINGS index_granularity = 1"
+
+        assert ddl.keep(logs, layout, full_engine=has) == []
+        assert ddl.keep(logs, Layout(), full_engine=has) == ["ALTER TABLE `qmon`.`logs` REMOVE TTL"]
+        assert ddl.keep(logs, Layout(keep_s={"log": 60}), full_engine=has) == [
+            "ALTER TABLE `qmon`.`logs` MODIFY TTL toDateTime(time) + toIntervalSecond(60)"
+        ]
+
+
+def test_every_table_has_an_order_of_its_own_columns():
+    assert BY_NAME.keys() == ddl.ORDER.keys()
+    for name, order in ddl.ORDER.items():
+        assert {*order, ddl.SHARDED_BY.get(name, "process")} <= {*BY_NAME[name].column_names}
