@@ -9,9 +9,12 @@ from qmon_agent.domain.durations import parse_duration
 from qmon_agent.domain.errors import ConfigError, nearest_to, raise_all
 from qmon_agent.domain.retention import Bound, Policy
 from qmon_agent.domain.sizes import parse_size
+from qmon_agent.domain.tiers import NAMES
 from qmon_sdk.protocol.signals import SIGNALS
 
 SERVICES = "services"
+KINDS = (*SIGNALS, *NAMES)
+"""Signals, and the tables of rollups."""
 _KEYS = ("age", "bytes")
 Problems = list[ConfigError]
 
@@ -47,8 +50,8 @@ def _bounds(
 ) -> dict[str, Bound]:
     bounds: dict[str, Bound] = {}
     for kind, value in table.items():
-        if kind not in SIGNALS:
-            known = nearest_to(kind, (*SIGNALS, *beside)) or tuple(SIGNALS)
+        if kind not in (KINDS if beside else SIGNALS):
+            known = nearest_to(kind, (*KINDS, *beside) if beside else SIGNALS) or tuple(SIGNALS)
             problems.append(ConfigError(f"{path}.{kind}", "no such kind of signal", known))
             continue
         said = value if isinstance(value, dict) else {"age": value}

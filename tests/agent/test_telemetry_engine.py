@@ -14,6 +14,7 @@ from qmon_agent.store.telemetry import StateTable, TelemetryOptions, open_readon
 from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.engine import Question, RefusedError, open_engine
 from qmon_agent.store.telemetry.following import Follower
+from qmon_agent.store.telemetry.options import Rolling
 from qmon_agent.store.telemetry.suspect import Suspect
 from qmon_agent.store.telemetry.watch import Watch
 from qmon_sdk.protocol.columns import Block, block_of, blocks_of
@@ -34,6 +35,7 @@ class Bench:
         self.buried = []
         self.sequence = 0
         self.policy = Policy()
+        self.rolling = Rolling()
         self.journal = Journal.open(
             directory / "journal", options=JournalOptions(), clock=SystemClock()
         )
@@ -44,6 +46,7 @@ class Bench:
             directory=str(self.directory / "telemetry"),
             journal=str(self.directory / "journal"),
             policy=self.policy,
+            rolling=self.rolling,
         )
         self.engine = open_engine(options)
         self.open_follower(self.engine)

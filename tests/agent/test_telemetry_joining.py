@@ -18,6 +18,7 @@ from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.stretches import Stretch, covered, stretch_of
 from qmon_sdk.protocol.signals import Point, Span
 from tests.agent.test_telemetry_engine import DAY, Bench
+from tests.agent.test_telemetry_rollups import roll
 
 EXPORTS = 9
 LIMITS = Limits(rows=1_000, bytes=1 << 20)
@@ -98,6 +99,7 @@ def bench(tmp_path):
         many = [Span(time=each, span_id=f"{number}-{each}", duration_ns=each) for each in range(50)]
         made.store(*many, Point(time=number, metric="m", value=2.0, minimum=2.0, maximum=9.0))
         made.export()
+    roll(made)
     made.store(Span(time=1, span_id="hot"))
     yield made
     made.close()

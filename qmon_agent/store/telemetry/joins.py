@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from .manifest import Segment
+from .rollups import ROLLUPS
 from .stretches import stretch_of
 
 NS = 1_000_000_000
@@ -48,8 +49,12 @@ def next_join(segments: Iterable[Segment], limits: Limits, *, now: int) -> tuple
 
 def _by_folder(segments: Iterable[Segment]) -> dict[tuple[str, str], list[Segment]]:
     folders: dict[tuple[str, str], list[Segment]] = {}
-    for segment in segments:
-        if stretch_of(segment.file):
+    listed = list(segments)
+    waiting = {(each.table, each.day) for each in listed if each.unrolled}
+    for segment in listed:
+        # What is still to be rolled up would come between.
+        of = ROLLUPS[segment.table].source if segment.table in ROLLUPS else ""
+        if stretch_of(segment.file) and (of, segment.day) not in waiting:
             folders.setdefault((segment.table, segment.day), []).append(segment)
     for inside in folders.values():
         inside.sort(key=_place)
@@ -71,7 +76,7 @@ def _runs(inside: Sequence[Segment], limits: Limits) -> Iterator[list[Segment]]:
     run: list[Segment] = []
     for segment in inside:
         stretch = stretch_of(segment.file)
-        if stretch is None or stretch.part or not _fits([segment], limits):
+        if stretch is None or stretch.part or segment.unrolled or not _fits([segment], limits):
             yield run
             run = []
         else:

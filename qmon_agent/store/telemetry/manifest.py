@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import msgspec
 
 from qmon_agent import durable
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.domain.tiers import ROLLED
 from qmon_agent.journal import Position
 
-VERSION = 1
+VERSION = 2
+"""Since 2 there are rollups, and it is said which segments are not rolled up yet."""
 FILE = "manifest.json"
 MOST_DAMAGED = 1_000
 
@@ -43,6 +45,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     start: Position = Position()
     reached: Position = Position()
     """The stretch of the journal its rows came from; both are nothing where nobody wrote it."""
+    unrolled: bool = False
+    """Whether its rows are in no segment of a rollup yet, and ought to be."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +95,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         left = self.without(parts)
         return msgspec.structs.replace(left, segments=(*left.segments, whole))
 
+    def rolled_up(self, source: Segment, fresh: Iterable[Segment]) -> Manifest:
+        """The manifest after the rows of a segment were rolled up into others.
+
+        As it was, if the segment is not listed any more, or written anew.
+        """
+        if source not in self.segments:
+            return self
+        done = msgspec.structs.replace(source, unrolled=False)
+        segments = (done if each == source else each for each in self.segments)
+        return msgspec.structs.replace(self, segments=(*segments, *fresh))
+
     def without(self, gone: frozenset[str]) -> Manifest:
         """The manifest after these files were given up."""
         kept = tuple(segment for segment in self.segments if segment.file not in gone)
@@ -103,19 +118,23 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """
         if all(segment.file != old.file for segment in self.segments):
             return self
-        fresh = () if new is None else (new,)
         gone = old.rows - (0 if new is None else new.rows)
         counts = {**self.forgotten, old.table: self.forgotten.get(old.table, 0) + gone}
         segments = [
             part
             for segment in self.segments
-            for part in (fresh if segment.file == old.file else (segment,))
+            for part in (_instead(segment, new) if segment.file == old.file else (segment,))
         ]
         return msgspec.structs.replace(
             self,
             segments=tuple(segments),
             forgotten=counts if forgotten else self.forgotten,
         )
+
+
+def _instead(segment: Segment, new: Segment | None) -> tuple[Segment, ...]:
+    """It may have been rolled up while it was written anew."""
+    return (msgspec.structs.replace(new, unrolled=segment.unrolled),) if new else ()
 
 
 def said_of(segment: Segment) -> str:
@@ -145,7 +164,15 @@ def load(directory: Path) -> Manifest:
         raise DamagedManifestError(f"{path} cannot be read: {error}") from error
     if manifest.version > VERSION:
         raise StoreError(f"{path} was written by a newer qmon (version {manifest.version})")
-    return manifest
+    return manifest if manifest.version == VERSION else _of_today(manifest)
+
+
+def _of_today(manifest: Manifest) -> Manifest:
+    """A list from before there were rollups: whatever could be rolled up is to be."""
+    segments = (
+        msgspec.structs.replace(each, unrolled=each.table in ROLLED) for each in manifest.segments
+    )
+    return msgspec.structs.replace(manifest, version=VERSION, segments=tuple(segments))
 
 
 def save(directory: Path, manifest: Manifest) -> None:

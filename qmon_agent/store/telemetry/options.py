@@ -51,6 +51,16 @@ class Scrubbing(msgspec.Struct, frozen=True, kw_only=True):
     bytes_s: float = 4.0 * MIB
 
 
+class Rolling(msgspec.Struct, frozen=True, kw_only=True):
+    """What rolling up may use, beside everything else."""
+
+    memory_limit_mb: int = 96
+    share: float = 0.25
+    """Of one processor, over a while."""
+    rows_at_once: int = 250_000
+    """Of a larger segment some series are rolled up after the others."""
+
+
 class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the store worker needs to know when it starts."""
 
@@ -75,6 +85,7 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How much is kept; a kind not named is kept for ever."""
     joining: Joining = Joining()
     scrubbing: Scrubbing = Scrubbing()
+    rolling: Rolling = Rolling()
 
 
 def places_of(dsn: str, default: Path) -> tuple[Path, str]:

@@ -9,7 +9,8 @@ import msgspec
 from qmon_agent.domain.retention import SPEAKERS, Bound, Lot, Policy
 
 from .manifest import Segment
-from .schema import BY_NAME, TABLES
+from .rollups import LISTED
+from .schema import TABLES
 
 
 def lots_of(
@@ -20,7 +21,7 @@ def lots_of(
     return [
         Lot(
             name=segment.file,
-            kind=BY_NAME[segment.table].kind,
+            kind=LISTED[segment.table].kind,
             bytes=segment.bytes,
             oldest=segment.oldest,
             newest=segment.newest,
@@ -43,6 +44,6 @@ def with_speakers(policy: Policy) -> Policy:
 
 
 def _aged_from(segment: Segment) -> int:
-    if BY_NAME[segment.table].kind == SPEAKERS:
+    if LISTED[segment.table].kind == SPEAKERS:
         return segment.written
     return min(segment.newest, segment.written)

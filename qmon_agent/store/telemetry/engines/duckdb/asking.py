@@ -16,6 +16,7 @@ from qmon_agent.store.telemetry.answers import Column, QueryResult
 from qmon_agent.store.telemetry.engine import Question
 from qmon_agent.store.telemetry.manifest import Manifest, said_of
 from qmon_agent.store.telemetry.plain import leaf, plain
+from qmon_agent.store.telemetry.rollups import VIEWS
 from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_agent.store.telemetry.watch import StoppedError, Watch
 
@@ -50,8 +51,9 @@ def answer(
 ) -> QueryResult:
     """Answer, or raise QueryError; the connection is the caller's to close."""
     began = time.perf_counter()
-    statement = checked(connection, question.sql, tables=(*BY_NAME, *question.state))
-    wanted = BY_NAME.keys() if statement.tables is None else statement.tables & BY_NAME.keys()
+    ours = BY_NAME.keys() | VIEWS.keys()
+    statement = checked(connection, question.sql, tables=(*BY_NAME, *VIEWS, *question.state))
+    wanted = ours if statement.tables is None else statement.tables & ours
     watched = watch.over(connection.interrupt, timeout_s=question.timeout_s)
     with _said_plainly(question, watch, wanted), watched:
         views.hand_in(connection, question.state)

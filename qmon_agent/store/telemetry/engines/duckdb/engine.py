@@ -18,6 +18,7 @@ from qmon_agent.store.telemetry.engines.locking import LOCK, locked
 from qmon_agent.store.telemetry.ledger import Ledger
 from qmon_agent.store.telemetry.manifest import said_of
 from qmon_agent.store.telemetry.options import TelemetryOptions
+from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_agent.store.telemetry.watch import Watch
 
 from . import asking, recovery, relisting, views
@@ -26,9 +27,12 @@ from .hot import count_rows
 from .joining import Joiner
 from .moving import Mover, sweep, sweep_unfinished
 from .relisting import Listing
+from .rolling import Roller
 from .scrubbing import Scrubber
 
 NS = 10**9
+OLD_NS = 3_600 * NS
+ROLLS_FIRST_NS = 3_600 * NS
 
 
 class DuckEngine:
@@ -46,6 +50,8 @@ class DuckEngine:
         self._mover = Mover(options, self._ledger, self._counts)
         self._joiner = Joiner(options, self._ledger, self._counts)
         self._scrubber = Scrubber(options, self._ledger, self._counts)
+        self._roller = Roller(options, self._ledger, self._counts)
+        self._opened = time.time_ns()
         self._hot, self._connection = recovery.open_hot(
             options, listing.manifest, room=room, counts=self._counts
         )
@@ -113,9 +119,26 @@ class DuckEngine:
         if self._hot.sealed:
             self._mover.begin(self._connection, self._hot.sealed[0], now=now, at_once=everything)
         else:
+            self._tidy(now)
+
+    def _tidy(self, now: int) -> None:
+        """One thing at a time, beside the writing: each has its own share of the processor."""
+        if not self._rolls_first(now):
             self._mover.expire(self._connection, now=now)
+        if not self._joiner.busy():
+            self._roller.tend(now=now)
+        if not self._roller.busy():
             self._joiner.tend(now=now)
             self._scrubber.tend(now=now)
+
+    def _rolls_first(self, now: int) -> bool:
+        """Whether what was stored before an upgrade is rolled up still: nothing is given up then.
+
+        But not for ever: the disk is bounded, too.
+        """
+        if now > self._opened + ROLLS_FIRST_NS:
+            return False
+        return any(each.written < now - OLD_NS for each in self._roller.waiting(now))
 
     def busy(self) -> bool:
         return self._mover.busy()
@@ -164,12 +187,13 @@ class DuckEngine:
         with self._connection.cursor() as own:
             views.begin_reading(own)
             manifest = self._ledger.manifest
-            rows = Counter({segment.table: 0 for segment in manifest.segments})
+            rows: Counter[str] = Counter()
             hot = views.hot(own, manifest)
             for generation in hot:
                 rows.update(count_rows(own, generation))
         for segment in manifest.segments:
-            rows[segment.table] += segment.rows
+            if segment.table in BY_NAME:  # what is rolled up is counted where it is raw
+                rows[segment.table] += segment.rows
         return Kept(
             rows=rows,
             reached=hot[-1].reached,
@@ -187,6 +211,7 @@ class DuckEngine:
     def close(self) -> None:
         self._joiner.close()
         self._scrubber.close()
+        self._roller.close()
         self._mover.wait()
         self._connection.close()
         self._lock.close()

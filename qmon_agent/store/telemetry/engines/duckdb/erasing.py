@@ -12,7 +12,8 @@ from qmon_agent.domain.retention import Hold
 from qmon_agent.store.telemetry.answers import Erased
 from qmon_agent.store.telemetry.forgetting import going, staying
 from qmon_agent.store.telemetry.manifest import Segment
-from qmon_agent.store.telemetry.schema import BY_NAME, Table
+from qmon_agent.store.telemetry.rollups import LISTED
+from qmon_agent.store.telemetry.schema import Table
 
 SET_ASIDE = "damaged-segments"
 
@@ -52,6 +53,6 @@ def conditions(segment: Segment, user: str, holds: Sequence[Hold]) -> tuple[str,
 
 def _as_written(segment: Segment) -> Table:
     """Its table with the columns that there were when it was written."""
-    table = BY_NAME[segment.table]
+    table = LISTED[segment.table]
     columns = tuple(column for column in table.columns if column.name in segment.columns)
     return msgspec.structs.replace(table, columns=columns)

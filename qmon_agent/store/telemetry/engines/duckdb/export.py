@@ -11,6 +11,7 @@ import msgspec
 
 from qmon_agent import durable
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.domain.tiers import ROLLED
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.joins import NARROW
 from qmon_agent.store.telemetry.manifest import Segment
@@ -172,7 +173,7 @@ def write(
     name = Stretch(generation.number, generation.number, piece.part).file
     file = f"{FOLDER}/{piece.table.name}/{piece.day}/{name}"
     path = directory / file
-    _make_folder(path.parent, below=directory)
+    make_folder(path.parent, below=directory)
     mark = _mark(generation, piece, parts=parts)
     layout.write(
         connection,
@@ -182,7 +183,8 @@ def write(
         group=layout.group_of(piece.width),
         mark=msgspec.json.encode(mark).decode(),
     )
-    return segment_of(connection, path, file=file, mark=mark, table=piece.table)
+    made = segment_of(connection, path, file=file, mark=mark, table=piece.table)
+    return msgspec.structs.replace(made, unrolled=piece.table.name in ROLLED)
 
 
 def _mark(generation: Generation, piece: Slice, *, parts: int) -> Mark:
@@ -198,7 +200,7 @@ def _mark(generation: Generation, piece: Slice, *, parts: int) -> Mark:
     )
 
 
-def _make_folder(folder: Path, *, below: Path) -> None:
+def make_folder(folder: Path, *, below: Path) -> None:
     """Make it, and have its name on the disk."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)

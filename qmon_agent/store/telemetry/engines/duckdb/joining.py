@@ -8,6 +8,7 @@ while after that, for readers that read the list before.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -23,7 +24,7 @@ from qmon_agent.store.telemetry.joins import Limits, next_join
 from qmon_agent.store.telemetry.ledger import Ledger
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
 from qmon_agent.store.telemetry.options import TelemetryOptions
-from qmon_agent.store.telemetry.schema import BY_NAME
+from qmon_agent.store.telemetry.rollups import LISTED
 from qmon_agent.store.telemetry.stretches import Stretch, stretch_of
 
 from . import ddl, layout, limits, views
@@ -67,8 +68,9 @@ class Joiner:
         """Stop what is being joined: it is begun anew some other time."""
         self._closing = True
         while self.busy():
-            if self._connection is not None:
-                self._connection.interrupt()
+            with contextlib.suppress(duckdb.ConnectionException):  # it may be closed by now
+                if self._connection is not None:
+                    self._connection.interrupt()
             self.wait(0.05)
 
     def wait(self, timeout_s: float | None = None) -> None:
@@ -88,7 +90,7 @@ class Joiner:
         self._not_before = time.time_ns() + int(took / self._options.share * NS)
 
     def _join(self, parts: Sequence[Segment]) -> None:
-        whole, table = _stretch(parts), BY_NAME[parts[0].table]
+        whole, table = _stretch(parts), LISTED[parts[0].table]
         path = (self._directory / parts[0].file).with_name(whole.file)
         fresh = path.with_suffix(".joining")
         try:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import duckdb
 
+from qmon_agent.store.telemetry.rollups import ROLLUPS
 from qmon_agent.store.telemetry.schema import Table
 
 from . import ddl
 
-BY_SERIES = "metric, service, host, process, hash(attributes), time"
-BY_TIME = "time"
+BY_SERIES = ("metric", "service", "host", "process", "hash(attributes)", "time")
+BY_ROUTE = ("service", "name", "route", "time")
+BY_TIME = ("time",)
 SAID_ONCE = {"points": {"minimum": "value", "maximum": "value"}}
 """Table → column that holds nothing where it says the same as another one."""
 GROUP_ROWS = 122_880
@@ -82,7 +84,9 @@ def write_again(
 
 def order_of(table: Table) -> str:
     """In which order the rows of a segment lie."""
-    return BY_SERIES if "metric" in table.column_names else BY_TIME
+    known = table.column_names
+    order = BY_SERIES if "metric" in known else BY_ROUTE if table.name in ROLLUPS else BY_TIME
+    return ", ".join(each for each in order if each in known or "(" in each)
 
 
 def group_of(width: int) -> int:

@@ -20,6 +20,7 @@ from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.retention import lots_of, with_speakers
 from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
 
+from . import rolling
 from .erasing import Tally, conditions
 from .export import FOLDER, export
 from .hot import Generation
@@ -240,6 +241,7 @@ def sweep(directory: Path, manifest: Manifest, *, leaving: Collection[str] = ())
 
 
 def sweep_unfinished(directory: Path) -> None:
-    """Remove what somebody who is gone did not finish to join."""
-    for path in (directory / FOLDER).rglob(UNFINISHED):
-        path.unlink(missing_ok=True)
+    """Remove what somebody who is gone did not finish to join or to roll up."""
+    for unfinished in (UNFINISHED, f"*{rolling.UNFINISHED}"):
+        for path in (directory / FOLDER).rglob(unfinished):
+            path.unlink(missing_ok=True)

@@ -35,7 +35,8 @@ def rebuilt(options: TelemetryOptions, damaged: Segment) -> Segment | None:
     """
     stretch = stretch_of(damaged.file)
     written_anew = edition_of(Path(damaged.file))[1]
-    if stretch is None or written_anew or damaged.reached == Position():
+    is_rollup = damaged.table not in BY_NAME
+    if stretch is None or written_anew or is_rollup or damaged.reached == Position():
         return None
     directory = Path(options.directory)
     with _room(directory / ROOM) as room:
@@ -91,7 +92,8 @@ def _placed(room: Path, made: Segment, damaged: Segment, *, directory: Path) -> 
     (directory / file).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(room / made.file, directory / file)
     durable.sync((directory / file).parent)
-    return msgspec.structs.replace(made, file=file, written=damaged.written)
+    kept = {"written": damaged.written, "unrolled": damaged.unrolled}
+    return msgspec.structs.replace(made, file=file, **kept)
 
 
 @contextmanager

@@ -20,13 +20,14 @@ from qmon_agent.journal.segments import SegmentName, segments_in
 from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.manifest import DamagedManifestError, Manifest, Segment
 from qmon_agent.store.telemetry.options import TelemetryOptions
-from qmon_agent.store.telemetry.schema import BY_NAME
+from qmon_agent.store.telemetry.rollups import LISTED, ROLLUPS
 from qmon_agent.store.telemetry.stretches import covered, stretch_of
 
 from . import ddl
 from .export import BOUNDS, FOLDER, MARKS, Mark
 from .layout import MARK
 from .rewriting import edition_of
+from .rolled import Found, whole_rollups
 
 ASIDE = "manifest.damaged"
 UNREADABLE = "damaged-segments"
@@ -39,13 +40,6 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
     manifest: Manifest
     counts: Mapping[str, int] = {}
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A segment and what it says of itself."""
-
-    segment: Segment
-    mark: Mark
 
 
 def open_listing(options: TelemetryOptions) -> Listing:
@@ -107,7 +101,7 @@ def _look(connection: duckdb.DuckDBPyConnection, path: Path, *, directory: Path)
         shape = connection.execute(SHAPE.format(target=target)).description or ()
     except (duckdb.Error, msgspec.DecodeError, IndexError, OSError):
         return None
-    if mark.table not in BY_NAME or rows != mark.rows:
+    if mark.table not in LISTED or rows != mark.rows:
         return None
     segment = Segment(
         file=str(path.relative_to(directory)),
@@ -129,10 +123,10 @@ def _look(connection: duckdb.DuckDBPyConnection, path: Path, *, directory: Path)
 
 def _manifest(found: list[Found], journal: Path) -> Manifest:
     """Everything that is exported for certain; what is not is in the journal still."""
+    twice = covered([each.segment.file for each in found])
+    found = whole_rollups([each for each in found if each.segment.file not in twice])
     if not found:
         return Manifest()
-    twice = covered([each.segment.file for each in found])
-    found = [each for each in found if each.segment.file not in twice]
     last = max(each.mark.generation for each in found)
     newest = [each for each in found if each.mark.generation == last]
     reached, start = newest[0].mark.reached, newest[0].mark.start
@@ -151,8 +145,10 @@ def _manifest(found: list[Found], journal: Path) -> Manifest:
 
 
 def _is_half(generation: list[Found]) -> bool:
-    """Say whether its export was never finished; what was joined had been exported whole."""
+    """Say whether its export was never finished; what was joined or rolled up had been."""
     if not all(each.mark.parts for each in generation):
+        return False
+    if any(each.segment.table in ROLLUPS for each in generation):
         return False
     marks = {(each.mark.parts, each.mark.start, each.mark.reached) for each in generation}
     return len(marks) > 1 or len(generation) != generation[0].mark.parts
@@ -171,7 +167,8 @@ def _put_unreadable_aside(directory: Path, manifest: Manifest) -> None:
     there = {str(path.relative_to(directory)) for path in _files(directory)}
     for file in there - listed - covered(listed | there):
         stretch = stretch_of(file)
-        if stretch is not None and stretch.last <= manifest.generation:
+        is_made_again = Path(file).parts[1] in ROLLUPS
+        if stretch is not None and stretch.last <= manifest.generation and not is_made_again:
             put_aside(directory, file)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from qmon_agent import durable
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.store.telemetry.manifest import Segment
-from qmon_agent.store.telemetry.schema import BY_NAME
+from qmon_agent.store.telemetry.rollups import LISTED
 
 from . import ddl, layout
 from .export import BOUNDS, MARKS, Mark
@@ -46,15 +46,15 @@ def without(
     if gone == segment.rows:
         return None
     file = next_file(segment.file)
-    mark = _mark_of(connection, path, rows=segment.rows - gone)
+    left = msgspec.structs.replace(mark_of(connection, path), rows=segment.rows - gone)
     target = ddl.text(str(directory / file))
     layout.write_again(
         connection,
         f"read_parquet({ddl.text(str(path))}) WHERE ({condition}) IS NOT TRUE",
-        table=BY_NAME[segment.table],
+        table=LISTED[segment.table],
         target=directory / file,
         group=layout.group_of(segment.width),
-        mark=mark,
+        mark=msgspec.json.encode(left).decode(),
     )
     durable.sync(directory / file)
     durable.sync((directory / file).parent)
@@ -85,7 +85,7 @@ def edition_of(path: Path) -> tuple[Path, int]:
     return path.with_name(stem + path.suffix), int(edition) if edition.isdigit() else 0
 
 
-def _mark_of(connection: duckdb.DuckDBPyConnection, path: Path, *, rows: int) -> str:
+def mark_of(connection: duckdb.DuckDBPyConnection, path: Path) -> Mark:
+    """What a segment says of itself."""
     asked = MARKS.format(target=ddl.text(str(path)), key=ddl.text(layout.MARK))
-    mark = msgspec.json.decode(connection.execute(asked).fetchall()[0][0], type=Mark)
-    return msgspec.json.encode(msgspec.structs.replace(mark, rows=rows)).decode()
+    return msgspec.json.decode(connection.execute(asked).fetchall()[0][0], type=Mark)

@@ -11,9 +11,10 @@ import pyarrow as pa
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.store.telemetry.answers import StateTable
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
+from qmon_agent.store.telemetry.rollups import ROLLUPS, VIEWS
 from qmon_agent.store.telemetry.schema import BY_NAME, RESOURCES, Table
 
-from . import ddl, layout
+from . import ddl, folding, layout
 from .hot import Generation, generations
 
 NOW = ("now", "get_current_timestamp")
@@ -47,11 +48,26 @@ def create(
     """
     recent = hot(connection, manifest)
     for name in tables:
-        segments = [each for each in manifest.segments if each.table == name]
-        query = _union(BY_NAME[name], recent, segments=segments, directory=directory)
-        if name == RESOURCES.name:
-            query = LAST_WORD.format(every=query)
+        make = _rolled if name in VIEWS else _raw
+        query = make(name, recent, manifest=manifest, directory=directory)
         connection.execute(f"CREATE TEMP VIEW {ddl.quoted(name)} AS {query}")
+
+
+def _raw(name: str, recent: list[Generation], *, manifest: Manifest, directory: Path) -> str:
+    segments = [each for each in manifest.segments if each.table == name]
+    query = _union(BY_NAME[name], recent, segments=segments, directory=directory)
+    return LAST_WORD.format(every=query) if name == RESOURCES.name else query
+
+
+def _rolled(name: str, recent: list[Generation], *, manifest: Manifest, directory: Path) -> str:
+    """What is rolled up, and what is not yet: that is rolled up here and now."""
+    rollup = ROLLUPS[VIEWS[name]]
+    parts = [each for each in manifest.segments if each.table == rollup.table.name]
+    rest = [each for each in manifest.segments if each.table == rollup.source and each.unrolled]
+    rows = _union(BY_NAME[rollup.source], recent, segments=rest, directory=directory)
+    queries = [from_segments(rollup.table, parts, directory=directory)] if parts else []
+    every = "\nUNION ALL ".join([*queries, f"({folding.of_rows(rollup, rows)})"])
+    return folding.of_parts(rollup, every) if name == rollup.table.name else every
 
 
 def begin_reading(connection: duckdb.DuckDBPyConnection) -> None:
