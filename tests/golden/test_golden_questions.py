@@ -27,7 +27,7 @@ RENAMED = {
 }
 INSTEAD = {
     exp.PercentileCont: lambda node: exp.ParameterizedAgg(
-        this="quantileExactInclusive", expressions=[node.expression], params=[node.this]
+        this="quantilesExactInclusive", expressions=node.expression.expressions, params=[node.this]
     ),
     exp.IntDiv: lambda node: exp.func("intDiv", node.this, node.expression),
     exp.Lower: lambda node: exp.func("lowerUTF8", node.this),

@@ -30,10 +30,10 @@ def plain(column: pa.Array) -> list[Any]:
 def _moments(column: pa.Array) -> list[Any]:
     """Nine decimals whatever the unit, so that texts sort as the times do."""
     per_second = 10**9 // NANOS[column.type.unit]
-    return [
-        None if count is None else moment(count, per_second)
-        for count in column.cast(pa.int64()).to_pylist()
-    ]
+    counts = column.cast(pa.int64()).to_pylist()
+    # Answers about stretches of time have few moments, each of them often.
+    texts = {count: moment(count, per_second) for count in {*counts} - {None}}
+    return [texts.get(count) for count in counts]
 
 
 def moment(count: int, per_second: int) -> str:

@@ -13,18 +13,27 @@ EXACT_WITHIN = DAY + HOUR
 """Exact quantiles keep every value in memory; a longer time is counted in log buckets."""
 
 EXACT = """
+WITH grouped AS (
+  SELECT
+    make_timestamp_ns(epoch_ns(time) // $step * $step) AS start,
+    service,
+    name AS route,
+    count(*) AS requests,
+    quantile_cont(duration_ns / 1e6, [0.5, 0.95, 0.99]) AS quantiles
+  FROM spans
+  WHERE time >= $since AND time < $until AND kind = $kind
+    AND ($service = '' OR service = $service) AND ($route = '' OR name = $route)
+  GROUP BY start, service, name
+)
 SELECT
-  make_timestamp_ns(epoch_ns(time) // $step * $step) AS start,
+  start,
   service,
-  name AS route,
-  count(*) AS requests,
-  quantile_cont(duration_ns / 1e6, 0.5) AS p50_ms,
-  quantile_cont(duration_ns / 1e6, 0.95) AS p95_ms,
-  quantile_cont(duration_ns / 1e6, 0.99) AS p99_ms
-FROM spans
-WHERE time >= $since AND time < $until AND kind = $kind
-  AND ($service = '' OR service = $service) AND ($route = '' OR name = $route)
-GROUP BY start, service, name
+  route,
+  requests,
+  quantiles[1] AS p50_ms,
+  quantiles[2] AS p95_ms,
+  quantiles[3] AS p99_ms
+FROM grouped
 ORDER BY start, service, route
 """
 
