@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +19,7 @@ from qmon_agent.app.stacks import stacks
 from qmon_agent.app.status import StatusReport
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.http.access import Sessions
-from qmon_agent.store.telemetry import QueryResult
+from qmon_agent.store.telemetry import QueryResult, TelemetryStore
 
 if TYPE_CHECKING:
     from qmon_agent.alerting.muting import Muting
@@ -41,6 +42,10 @@ class AgentDesk:
         self.vitals = parts.vitals
         self.sessions = Sessions(code_ttl_s=options.sign_in_ttl_s, ttl_s=options.session_ttl_s)
         self.session_ttl_s = options.session_ttl_s
+        self.most_rows: Mapping[str, int] = {
+            str(scope): n for scope, n in plan.settings.store.most_rows.items()
+        }
+        self.usual_rows = plan.settings.store.query_rows
         self.hung = health.hung
         self.unready = health.unready
         self.log = log.lines
@@ -53,6 +58,7 @@ class AgentDesk:
         self.keeping = AgentKeeping(parts)
         self.page = AgentPage(parts, plan.clock, plan.plugins)
         self._say = log
+        self._export_timeout_s = plan.settings.store.export_timeout_s
         self._parts = parts
         self._clock = plan.clock
         self._report = report
@@ -96,6 +102,29 @@ class AgentDesk:
         if store is None:
             raise StoreError("this agent runs without a telemetry store (--no-store)")
         return await answer_by(store, name, said, now=self._clock.now())
+
+    def export(self, sql: str, *, form: str, limit: int | None) -> AsyncGenerator[bytes]:
+        store = self._parts.store
+        if store is None:
+            raise StoreError("this agent runs without a telemetry store (--no-store)")
+        return self._streamed(store, sql, form=form, limit=limit)
+
+    async def _streamed(
+        self, store: TelemetryStore, sql: str, *, form: str, limit: int | None
+    ) -> AsyncGenerator[bytes]:
+        from qmon_agent.app.state_views import state_tables
+
+        tables = await asyncio.to_thread(state_tables, self._parts.judged.state, sql)
+        pieces = store.stream(
+            sql,
+            form=form,
+            limit=limit,
+            timeout_s=self._export_timeout_s,
+            state_tables=tables,
+        )
+        async with aclosing(pieces) as open_pieces:
+            async for data, _ in open_pieces:
+                yield data
 
     async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
         from qmon_agent.app.management import incidents_of

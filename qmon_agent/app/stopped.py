@@ -11,6 +11,7 @@ from qmon_agent.app.state_views import state_tables
 from qmon_agent.settings import Locations, load_settings
 from qmon_agent.store.state import StateStore, is_there
 from qmon_agent.store.telemetry import StateTable, dialect_of, open_readonly, places_of
+from qmon_agent.store.telemetry.client import NO_LIMIT
 
 Ask = Callable[[str, int | None], dict[str, Any]]
 """A statement and at most how many rows → `columns`, `rows`, and whether they were `truncated`."""
@@ -58,6 +59,26 @@ def stopped(locations: Locations) -> Iterator[Ask]:
             }
 
         yield ask
+
+
+def export_stopped(
+    locations: Locations, sql: str, *, form: str, limit: int | None, put: Callable[[bytes], None]
+) -> None:
+    """The answer as a file, piece by piece; raises QueryError or StoreError."""
+    from qmon_agent.store.telemetry.engine import Question
+
+    section = load_settings(locations.config).store
+    telemetry, address = places_of(section.telemetry, locations.state / "telemetry")
+    dsn = section.state or f"sqlite:///{locations.state}/state.db"
+    limits = {"address": address, "password": section.telemetry_password}
+    question = Question(
+        sql=sql,
+        limit=NO_LIMIT if limit is None else limit,
+        timeout_s=section.export_timeout_s,
+        state=_views(dsn, section.state_password, sql),
+    )
+    with open_readonly(locations.state, telemetry=telemetry, **limits) as store:
+        store.stream(question, form=form, put=lambda data, _: put(data))
 
 
 def _views(dsn: str, password: str, sql: str) -> dict[str, StateTable]:

@@ -17,7 +17,7 @@ def ask(sql: str, place: Place, *, limit: int | None = None) -> dict[str, Any]:
     try:
         return find_control(place.locations).query({"sql": sql, "limit": limit})
     except UnreachableError:
-        _refuse_running(place)
+        refuse_running(place)
         # The engine is loaded here only: asking a running agent takes a tenth of the time.
         from qmon_agent.app.stopped import query_stopped
 
@@ -29,7 +29,7 @@ def ask_by_name(name: str, said: Mapping[str, str], place: Place) -> dict[str, A
     try:
         return find_control(place.locations).ask(f"/api/questions/{quote(name)}?{urlencode(said)}")
     except UnreachableError:
-        _refuse_running(place)
+        refuse_running(place)
         from qmon_agent.app.stopped import ask_stopped
 
         return ask_stopped(place.locations, name, said)
@@ -43,7 +43,7 @@ def asking(place: Place) -> Iterator[Callable[[str, int | None], dict[str, Any]]
         control = find_control(place.locations)
         control.get("/api/status")
     except UnreachableError:
-        _refuse_running(place)
+        refuse_running(place)
         control = None
     if control is not None:
         running = control
@@ -55,7 +55,7 @@ def asking(place: Place) -> Iterator[Callable[[str, int | None], dict[str, Any]]
         yield ask_stopped
 
 
-def _refuse_running(place: Place) -> None:
+def refuse_running(place: Place) -> None:
     """Raise what is being handled, where an agent is there that does not answer."""
     # Whoever named only a socket means the agent there, and no directory.
     only_socket = place.locations.is_said("socket") and not place.locations.is_said("state")

@@ -6,6 +6,8 @@ import http.client
 import json
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ _RELOAD_S = 60.0
 _STARTS_S = 15.0
 """How long an agent is waited for that has its directory, and no doors yet."""
 _LOOK_S = 0.05
+_PIECE_BYTES = 1 << 20
 _START = "start it with: qmon-agent run"
 # Errors the agent answers with, by their name; any other is shown as it came.
 _KINDS = {"QueryError": QueryError, "StoreError": StoreError}
@@ -62,6 +65,29 @@ class Control:
     def ask(self, route: str) -> dict[str, Any]:
         """The same time for a question by name."""
         return self._ask("GET", route, timeout_s=self._query_timeout_s + _TIMEOUT_S)
+
+    @contextmanager
+    def stream(self, route: str, body: object) -> Iterator[Iterator[bytes]]:
+        """The answer piece by piece, for as long as it takes; StoreError where it breaks off."""
+        connection = _UnixConnection(self._path, None)
+        try:
+            response = self._begun(connection, route, body)
+            if response.status >= http.HTTPStatus.BAD_REQUEST:
+                raise _trouble(json.loads(response.read()))
+            yield _pieces_of(response)
+        finally:
+            connection.close()
+
+    def _begun(
+        self, connection: http.client.HTTPConnection, route: str, body: object
+    ) -> http.client.HTTPResponse:
+        try:
+            content = json.dumps(body).encode()
+            connection.request("POST", route, content, {"content-type": "application/json"})
+            return connection.getresponse()
+        except (OSError, http.client.HTTPException) as problem:
+            reason = f"no agent answers on {self._path}: {problem}"
+            raise UnreachableError(f"{reason}; {_START}") from None
 
     def reload(self) -> dict[str, Any]:
         """Sources are closed and opened for it, which may take a while."""
@@ -152,8 +178,17 @@ def _trouble(answer: dict[str, Any]) -> QmonError:
     return _KINDS.get(kind, RefusedError)(message)
 
 
+def _pieces_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while piece := response.read1(_PIECE_BYTES):
+            yield piece
+    except (OSError, http.client.HTTPException) as problem:
+        broke = "the answer broke off: it took too long, or the store stopped; ask again"
+        raise StoreError(broke) from problem
+
+
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout_s: float) -> None:
+    def __init__(self, path: Path, timeout_s: float | None) -> None:
         super().__init__("localhost", timeout=timeout_s)
         self._path = path
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from qmon_agent.http.access import Sessions
@@ -77,6 +77,15 @@ class Desk(Protocol):
 
     async def ask(self, name: str, said: Mapping[str, str]) -> dict[str, Any]:
         """Answers one by its name; raises UnknownPluginError, QueryError or StoreError."""
+
+    most_rows: Mapping[str, int]
+    """The most rows of an answer, by scope."""
+    usual_rows: int
+    """Those of an answer where nothing is said."""
+
+    def export(self, sql: str, *, form: str, limit: int | None) -> AsyncGenerator[bytes]:
+        """The answer as a file, piece by piece; QueryError or StoreError at any of them."""
+        ...
 
     async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]: ...
 

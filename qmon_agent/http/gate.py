@@ -50,6 +50,11 @@ def may(scope: Scope, role: str) -> bool:
     return role in grants()
 
 
+def scope_of(scope: Scope) -> str:
+    """The most that the caller may do of `admin`, `operator` and `read`; else nothing."""
+    return next((role for role in ("admin", "operator", "read") if may(scope, role)), "")
+
+
 class Identities:
     """Tells what a caller may do: by token, by session, or by the socket it came in on."""
 

@@ -119,7 +119,12 @@ class Store(Options, frozen=True, kw_only=True):
     query_timeout_s: Seconds = 30.0
     """How long one query may run."""
     query_rows: Amount = 10_000
-    """The most rows one query answers."""
+    """The most rows one query answers, unless it asks for more."""
+    most_rows: dict[Literal["read", "operator", "admin"], Amount] = {}
+    """The most rows that a query may ask for, and an export has, by the scope of the token;
+    none named: no bound."""
+    export_timeout_s: Seconds = 3_600.0
+    """How long one export may take."""
 
 
 class Samplers(Options, frozen=True, kw_only=True):

@@ -101,6 +101,7 @@ class TestScopes:
             ("/api/holds/{hold:str}", "admin"),
             ("/api/links", "admin"),
             ("/links/{text:str}", "open"),  # signed, for one deed
+            ("/api/export", "read"),
             ("/api/query", "read"),
             ("/api/reload", "admin"),
             ("/api/silences", "operator"),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Literal
+
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from qmon_agent.http.answers import json_answer, question
 from qmon_agent.http.desk import Desk
-from qmon_agent.http.gate import needs
+from qmon_agent.http.gate import needs, scope_of
 
 
 class QueryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,11 +24,29 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     timeout_s: float | None = None
 
 
+class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /api/export`."""
+
+    sql: str
+    format: Literal["csv", "ndjson", "arrow", "parquet"]
+    limit: int | None = None
+
+
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "ndjson": "application/x-ndjson",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
 def routes(desk: Desk) -> list[Route]:
     @needs("read")
     async def query(request: Request) -> Response:
         asked = await question(request, QueryRequest)
-        answer = await desk.query(asked.sql, limit=asked.limit, timeout_s=asked.timeout_s)
+        most = desk.most_rows.get(scope_of(request.scope))
+        limit = asked.limit if most is None else min(asked.limit or desk.usual_rows, most)
+        answer = await desk.query(asked.sql, limit=limit, timeout_s=asked.timeout_s)
         return json_answer(
             {
                 "version": 1,
@@ -35,4 +57,27 @@ def routes(desk: Desk) -> list[Route]:
             }
         )
 
-    return [Route("/api/query", query, methods=["POST"])]
+    @needs("read")
+    async def export(request: Request) -> Response:
+        asked = await question(request, ExportRequest)
+        most = desk.most_rows.get(scope_of(request.scope))
+        limit = asked.limit if most is None else min(asked.limit or most, most)
+        pieces = desk.export(asked.sql, form=asked.format, limit=limit)
+        # What is wrong with the question is an answer of its own; later, the connection ends.
+        first = await anext(pieces, b"")
+        headers = {"x-qmon-most-rows": str(most)} if most is not None else {}
+        return StreamingResponse(
+            _from(first, pieces), media_type=MEDIA_TYPES[asked.format], headers=headers
+        )
+
+    return [
+        Route("/api/query", query, methods=["POST"]),
+        Route("/api/export", export, methods=["POST"]),
+    ]
+
+
+async def _from(first: bytes, pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    async with aclosing(pieces):
+        yield first
+        async for piece in pieces:
+            yield piece

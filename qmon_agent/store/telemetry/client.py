@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -26,6 +26,9 @@ HEALTHY_S = 10.0
 STOP_S = 2.0
 PATIENCE_S = 2.0
 STATUS_S = 2.0
+NO_LIMIT = (1 << 62) - 1
+Piece = tuple[bytes, int]
+"""Some bytes of an answer, and how many rows there were until then."""
 SILENCE_S = 300.0  # of a worker that has something to store
 
 _Asked = link.Ask | link.Inspect | link.Export | link.Holds | link.Forget
@@ -77,6 +80,7 @@ class TelemetryStore:
         self._remembered = Remembered()
         self._numbers = 0
         self._holds: tuple[Hold, ...] = ()
+        self._streams: dict[int, asyncio.Queue[link.Piece | BaseException | None]] = {}
         self._lives = Lives(options.restart_waits_s)
         self._heard_at = 0.0
         self._state = "stopped"
@@ -151,6 +155,39 @@ class TelemetryStore:
         if is_whole:
             self._remembered.keep(version, key, result)
         return result
+
+    async def stream(
+        self,
+        sql: str,
+        *,
+        form: str,
+        limit: int | None = None,
+        timeout_s: float,
+        state_tables: Mapping[str, StateTable] | None = None,
+    ) -> AsyncGenerator[Piece]:
+        """The answer as a file, piece by piece, as fast as they are taken; errors at any piece."""
+        worker = await self._somebody()
+        number = self._number()
+        pieces = self._streams[number] = asyncio.Queue()
+        worker.say(
+            link.Stream(
+                number=number,
+                sql=sql,
+                form=form,
+                limit=NO_LIMIT if limit is None else limit,
+                timeout_s=timeout_s,
+                state=state_tables or {},
+            )
+        )
+        try:
+            while isinstance(piece := await pieces.get(), link.Piece):
+                yield piece.data, piece.rows
+                worker.say(link.Taken(number=number))
+            if isinstance(piece, BaseException):
+                raise piece
+        finally:
+            self._streams.pop(number, None)
+            worker.say(link.Cancel(number=number))
 
     async def export(self) -> None:
         """Move everything stored into segments now, as a clean backup wants it."""
@@ -316,6 +353,8 @@ class TelemetryStore:
                 self._hear_progress(message)
             case link.Buried():
                 self._listeners.buried(message.payload, message.reason)
+            case link.Piece():
+                self._put(message.number, message)
             case link.Answer() | link.Refusal():
                 self._hear_answer(message)
 
@@ -330,7 +369,13 @@ class TelemetryStore:
             for name, value in progress.counts.items():
                 self._vitals.gauge(f"store_{name}", value)
 
+    def _put(self, number: int, what: link.Piece | BaseException | None) -> None:
+        if (pieces := self._streams.get(number)) is not None:
+            pieces.put_nowait(what)
+
     def _hear_answer(self, message: link.Answer | link.Refusal) -> None:
+        ended = QueryError(message.message) if isinstance(message, link.Refusal) else None
+        self._put(message.number, ended)
         future = self._waiting.get(message.number)
         if future is None or future.done():
             return
@@ -340,6 +385,8 @@ class TelemetryStore:
             future.set_exception(QueryError(message.message))
 
     def _give_up_waiting(self) -> None:
+        for number in self._streams:
+            self._put(number, StoreError("the store worker stopped before it answered"))
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(StoreError("the store worker stopped before it answered"))

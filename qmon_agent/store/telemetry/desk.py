@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from qmon_agent.domain.errors import QmonError
+from qmon_agent.domain.errors import QmonError, QueryError
 
 from . import link
 from .engine import Engine, Question
 from .watch import StoppedError, Watch
 
 AT_ONCE = 2
+PIECES = 8
+"""So many pieces of an answer may be on their way."""
+PIECE_BYTES = 256 << 10
+LOOK_S = 0.1
 Say = Callable[[link.Said], None]
 Fail = Callable[[BaseException], None]
 
@@ -27,11 +32,23 @@ class Desk:
         self._ready = ready
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="query")
         self._open: dict[int, Watch] = {}
+        self._rooms: dict[int, threading.Semaphore] = {}
 
     def ask(self, asked: link.Ask) -> None:
         """Queue a question."""
         watch = self._open[asked.number] = Watch()
         self._threads.submit(self._answer, asked, watch)
+
+    def stream(self, asked: link.Stream) -> None:
+        """Queue a question whose answer comes piece by piece."""
+        watch = self._open[asked.number] = Watch()
+        self._rooms[asked.number] = threading.Semaphore(PIECES)
+        self._threads.submit(self._stream, asked, watch)
+
+    def taken(self, number: int) -> None:
+        """A piece has gone on: there is room for another."""
+        if room := self._rooms.get(number):
+            room.release()
 
     def cancel(self, number: int) -> None:
         """Nobody waits any more: interrupt the query, or do not begin it."""
@@ -45,20 +62,53 @@ class Desk:
         self._threads.shutdown(cancel_futures=True)
 
     def _answer(self, asked: link.Ask, watch: Watch) -> None:
-        question = Question(
-            sql=asked.sql, limit=asked.limit, timeout_s=asked.timeout_s, state=asked.state
+        question = _question(asked)
+        self._say_what_comes(
+            asked.number,
+            watch,
+            lambda: link.Answer(number=asked.number, result=self._engine.ask(question, watch)),
         )
+
+    def _stream(self, asked: link.Stream, watch: Watch) -> None:
+        def streamed() -> link.Answer:
+            self._engine.stream(_question(asked), watch, form=asked.form, put=put)
+            return link.Answer(number=asked.number)
+
+        def put(data: bytes, rows: int) -> None:
+            for start in range(0, len(data), PIECE_BYTES):
+                self._wait_for_room(asked.number, watch)
+                piece = data[start : start + PIECE_BYTES]
+                self._say(link.Piece(number=asked.number, data=piece, rows=rows))
+
+        try:
+            self._say_what_comes(asked.number, watch, streamed)
+        finally:
+            self._rooms.pop(asked.number, None)
+
+    def _wait_for_room(self, number: int, watch: Watch) -> None:
+        while not self._rooms[number].acquire(timeout=LOOK_S):
+            if watch.cancelled:
+                raise StoppedError
+            if watch.overdue:
+                raise QueryError("stopped: it took longer than it may")
+
+    def _say_what_comes(
+        self, number: int, watch: Watch, answered: Callable[[], link.Answer]
+    ) -> None:
         try:
             self._ready()
             if not watch.cancelled:
-                result = self._engine.ask(question, watch)
-                self._say(link.Answer(number=asked.number, result=result))
+                self._say(answered())
         except StoppedError:
             return  # whoever asked has given up, or sees the link end
         except QmonError as error:
-            self._say(link.Refusal(number=asked.number, message=str(error)))
+            self._say(link.Refusal(number=number, message=str(error)))
         except Exception as error:  # noqa: BLE001 - the engine is broken, not the question
-            self._say(link.Refusal(number=asked.number, message=f"the store failed: {error}"))
+            self._say(link.Refusal(number=number, message=f"the store failed: {error}"))
             self._fail(error)
         finally:
-            self._open.pop(asked.number, None)
+            self._open.pop(number, None)
+
+
+def _question(asked: link.Ask | link.Stream) -> Question:
+    return Question(sql=asked.sql, limit=asked.limit, timeout_s=asked.timeout_s, state=asked.state)

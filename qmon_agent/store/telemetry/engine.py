@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -88,6 +88,11 @@ class Engine(Protocol):
 
     def ask(self, question: Question, watch: Watch) -> QueryResult:
         """Answer, or raise QueryError, also when the watch stops it."""
+
+    def stream(
+        self, question: Question, watch: Watch, *, form: str, put: Callable[[bytes, int], None]
+    ) -> int:
+        """Answer as a file, piece by piece, each with the rows until then; how many rows."""
 
     def begin_anew(self) -> None:
         """Make everything safe and forget the place: another journal begins. To be opened again."""

@@ -48,6 +48,23 @@ class Ask(Said, frozen=True, kw_only=True):
     state: Mapping[str, StateTable]
 
 
+class Stream(Said, frozen=True, kw_only=True):
+    """To the worker: answer this query as a file, piece by piece."""
+
+    number: int
+    sql: str
+    form: str
+    limit: int
+    timeout_s: float
+    state: Mapping[str, StateTable]
+
+
+class Taken(Said, frozen=True, kw_only=True):
+    """To the worker: a piece was passed on, and there is room for another."""
+
+    number: int
+
+
 class Cancel(Said, frozen=True, kw_only=True):
     """To the worker: nobody waits for this answer any more."""
 
@@ -104,6 +121,14 @@ class Answer(Said, frozen=True, kw_only=True):
     erased: Erased | None = None
 
 
+class Piece(Said, frozen=True, kw_only=True):
+    """From the worker: some of an answer that comes piece by piece, and how many rows until it."""
+
+    number: int
+    data: bytes
+    rows: int
+
+
 class Refusal(Said, frozen=True, kw_only=True):
     """From the worker: why a query has no answer."""
 
@@ -119,8 +144,10 @@ class Buried(Said, frozen=True, kw_only=True):
     reason: str
 
 
-ToWorker = Begin | Committed | Ask | Cancel | Inspect | Export | Holds | Forget | Stop
-FromWorker = Progress | Answer | Refusal | Buried
+ToWorker = (
+    Begin | Committed | Ask | Stream | Taken | Cancel | Inspect | Export | Holds | Forget | Stop
+)
+FromWorker = Progress | Answer | Piece | Refusal | Buried
 
 encode = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -17,6 +17,9 @@ from qmon_agent.journal import Position
 from .answers import QueryResult, StateTable
 from .options import TelemetryOptions
 from .watch import Watch
+
+if TYPE_CHECKING:
+    from .engine import Question
 
 TELEMETRY = "telemetry"
 JOURNAL = "journal"
@@ -62,6 +65,10 @@ class ReadOnlyStore:
             state=state_tables or {},
         )
         return self._engine.ask(question, Watch())
+
+    def stream(self, question: Question, *, form: str, put: Callable[[bytes, int], None]) -> int:
+        """Answer as a file, piece by piece; how many rows. Raises QueryError."""
+        return self._engine.stream(question, Watch(), form=form, put=put)
 
     def close(self) -> None:
         """Remove the copy."""

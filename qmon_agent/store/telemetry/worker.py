@@ -217,6 +217,10 @@ class Worker:
         match message:
             case link.Ask():
                 self._desk.ask(message)
+            case link.Stream():
+                self._desk.stream(message)
+            case link.Taken():
+                self._desk.taken(message.number)
             case link.Cancel():
                 self._desk.cancel(message.number)
             case link.Holds():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+from qmon_agent.domain.errors import QueryError
 from qmon_agent.domain.retention import Hold, Policy
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.answers import Erased, QueryResult
@@ -98,6 +99,12 @@ class ClickEngine:
         self._server.lay_out(self._layout(holds))
         with suppress(AwayError):
             self._server.make_ready()
+
+    def stream(
+        self, question: Question, watch: Watch, *, form: str, put: Callable[[bytes, int], None]
+    ) -> int:
+        """Never: its own client does it better."""
+        raise QueryError("no export out of ClickHouse: ask it by `clickhouse-client --format`")
 
     def erase(self, user: str) -> None:
         """Nothing: the agent refuses to forget anybody here, and never asks for it."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -51,6 +51,37 @@ def answer(
 ) -> QueryResult:
     """Answer, or raise QueryError; the connection is the caller's to close."""
     began = time.perf_counter()
+    with prepared(
+        connection, question, manifest=manifest, directory=directory, watch=watch
+    ) as asked:
+        rows, truncated = _read(asked.relation, question.limit)
+        columns = columns_of(asked.relation)
+    return QueryResult(
+        columns=columns,
+        rows=rows,
+        truncated=truncated,
+        missing=asked.missing,
+        elapsed_ms=round((time.perf_counter() - began) * 1000, 3),
+    )
+
+
+class Asked(NamedTuple):
+    """A statement that passed, about to be run; and what it will not see of damaged segments."""
+
+    relation: duckdb.DuckDBPyRelation
+    missing: tuple[str, ...]
+
+
+@contextmanager
+def prepared(
+    connection: duckdb.DuckDBPyConnection,
+    question: Question,
+    *,
+    manifest: Callable[[], Manifest],
+    directory: Path,
+    watch: Watch,
+) -> Iterator[Asked]:
+    """Check a question and make its views; what goes wrong inside is said as a QueryError."""
     ours = BY_NAME.keys() | VIEWS.keys()
     statement = checked(connection, question.sql, tables=(*BY_NAME, *VIEWS, *question.state))
     wanted = ours if statement.tables is None else statement.tables & ours
@@ -60,16 +91,8 @@ def answer(
         views.begin_reading(connection)
         listed = manifest()
         views.create(connection, sorted(wanted), manifest=listed, directory=directory)
-        relation = connection.sql(statement.sql)
-        rows, truncated = _read(relation, question.limit)
-        columns = _columns(relation)
-    return QueryResult(
-        columns=columns,
-        rows=rows,
-        truncated=truncated,
-        missing=tuple(said_of(each) for each in listed.damaged if each.table in wanted),
-        elapsed_ms=round((time.perf_counter() - began) * 1000, 3),
-    )
+        missing = tuple(said_of(each) for each in listed.damaged if each.table in wanted)
+        yield Asked(connection.sql(statement.sql), missing)
 
 
 def _read(relation: duckdb.DuckDBPyRelation, limit: int) -> tuple[list[list[Any]], bool]:
@@ -105,7 +128,7 @@ def _whole(values: list[Any]) -> list[Any]:
     return [value if value is None else leaf(int(value)) for value in values]
 
 
-def _columns(relation: duckdb.DuckDBPyRelation) -> tuple[Column, ...]:
+def columns_of(relation: duckdb.DuckDBPyRelation) -> tuple[Column, ...]:
     """Names made different, for rows are shown as objects."""
     seen: Counter[str] = Counter()
     found = []

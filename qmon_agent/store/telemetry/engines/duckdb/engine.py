@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -21,7 +21,7 @@ from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_agent.store.telemetry.watch import Watch
 
-from . import asking, recovery, relisting, views
+from . import asking, recovery, relisting, streaming, views
 from .export import FOLDER
 from .hot import count_rows
 from .joining import Joiner
@@ -172,6 +172,19 @@ class DuckEngine:
             return asking.answer(
                 own,
                 question,
+                manifest=lambda: self._ledger.manifest,
+                directory=self._directory,
+                watch=watch,
+            )
+
+    def stream(
+        self, question: Question, watch: Watch, *, form: str, put: Callable[[bytes, int], None]
+    ) -> int:
+        with self._mover.readers.reading(), self._connection.cursor() as own:
+            return streaming.stream(
+                own,
+                question,
+                into=streaming.Into(form, put),
                 manifest=lambda: self._ledger.manifest,
                 directory=self._directory,
                 watch=watch,
