@@ -109,7 +109,13 @@ def _streamed(
             rows.extend(map(list, zip(*plain, strict=True)))
             if len(rows) > limit or len(rows) * len(names) > MAX_CELLS:
                 return columns, rows[:limit], True
-    return columns, rows, False
+    return columns or _described(client, sql), rows, False
+
+
+def _described(client: Client, sql: str) -> tuple[Column, ...]:
+    """The columns of an answer without rows, of which a stream may say nothing."""
+    found = client.query(f"DESCRIBE TABLE (\n{sql.rstrip().rstrip(';')}\n)").result_rows
+    return tuple(Column(name, kind) for name, kind, *_ in found)
 
 
 def _columns(names: Sequence[str], types: Iterable[Any]) -> tuple[Column, ...]:
