@@ -86,7 +86,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     look.at("alerts", check_alerts_of, settings.alerts, usual_of(settings))
     look.problems += check_circles(settings.alerts)
     look.problems += check_usual(settings)
-    look.at("retention", policy_of, settings.retention)
+    look.at("retention", _check_retention, settings)
     for name in _NUMBERED:
         look.at(name, refuse_negative, getattr(settings, name), name)
     look.at("samplers", _check_interval, settings)
@@ -242,6 +242,9 @@ def make_channel(name: str, table: Mapping[str, Any]) -> Channel:
 
 def _check_telemetry(settings: Settings) -> None:
     places_of(settings.store.telemetry, Path())
+
+
+def _check_retention(settings: Settings) -> None:
     check_bounds(settings.store.telemetry, policy_of(settings.retention))
 
 

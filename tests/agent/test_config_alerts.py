@@ -53,10 +53,12 @@ WRONG = {
     "[retention.services.shop]\nspam = 1": ("retention.services.shop.spam", "'span'"),
     '[retention.services]\nshop = "3d"': ("retention.services.shop", '{ span = "30d" }'),
     "[retention]\nservice = 3": ("retention.service", "'services'"),
+    '[retention]\npoints_1n = "30d"': ("retention.points_1n", "points_1m"),
     "[retention]\nspan = true": ("retention.span", "a text or a number, not True"),
     '[sources.tcp]\nlisten = "127.0.0.1:65536"': ("sources.tcp.listen", "65536"),
 }
 RIGHT = [
+    '[retention]\npoints_1m = "30d"\nspans_1h = { age = "400d", bytes = "2GB" }',
     ASKS.format("SELECT service, count(*) AS n FROM errors GROUP BY ALL") + 'options.column = "n"',
     ASKS.format("-- how many\\nWITH a AS (FROM logs) SELECT count(*) FROM a;"),
     ASKS.format("SELECT count(*) FROM spans WHERE time > now() - INTERVAL 5 MINUTE"),
