@@ -31,6 +31,7 @@ from . import (
     sdk,
     series,
     store_state,
+    store_telemetry,
     storm,
     telling,
     ways,
@@ -43,7 +44,7 @@ GROUPS = {
     "agent": [agent, ways, processors, chain, living, series, absence, host],
     "hosts": [host],
     "alerts": [telling, storm, rules],
-    "store": [store_state],
+    "store": [store_telemetry, store_state],
 }
 TITLES = {
     guest: "A program that uses nothing of it",
@@ -58,6 +59,7 @@ TITLES = {
     telling: "Telling",
     storm: "Ten thousand incidents at once",
     rules: "Judging",
+    store_telemetry: "The telemetry store",
     store_state: "The state store",
 }
 SDK_TITLE = "The SDK beside its peers"

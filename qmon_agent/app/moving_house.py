@@ -1,0 +1,131 @@
+"""A telemetry store moved into another directory: every segment checked, counted, and listed last.
+
+It is for a stopped agent. What the segments do not have yet is in the journal, which stays: the
+new store takes it from there when the agent starts with it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from qmon_agent import durable
+from qmon_agent.app.belongings import Belongings
+from qmon_agent.domain.errors import StoreError
+from qmon_agent.settings import Locations, load_settings
+from qmon_agent.settings.claim import Claim
+from qmon_agent.store.telemetry import directory_of
+from qmon_agent.store.telemetry import manifest as manifests
+from qmon_agent.store.telemetry.manifest import Manifest, Segment
+
+_PART = ".part"
+_LOCK = "store.lock"
+Say = Callable[[str], None]
+
+
+class Moved(msgspec.Struct, kw_only=True):
+    """What is in the other place now."""
+
+    rows: dict[str, dict[str, int]] = {}
+    """Table → day → rows, in segments whose checksums fit."""
+    segments: int = 0
+    copied: int = 0
+    """Of these, how many were not there yet."""
+
+
+def move(locations: Locations, target: str, *, say: Say = lambda _: None) -> Moved:
+    """Copy the store to `duckdb://DIR`; what was copied before and is whole stays.
+
+    Raises AlreadyRunningError while an agent runs, ConfigError for another kind of address,
+    StoreError for a damaged segment, which is named, or a directory of another store.
+    """
+    there = directory_of(target)
+    own = Belongings.of(locations, load_settings(locations.config))
+    if own.telemetry is None:
+        raise StoreError("the telemetry is in a database of its own, and not in files")
+    if there.resolve() == own.telemetry.resolve():
+        raise StoreError(f"{there} is where it is already")
+    claim = Claim(locations.lock)
+    try:
+        with _locked(there):
+            return _move(own.telemetry, there, say=say)
+    finally:
+        claim.release()
+
+
+def _move(here: Path, there: Path, *, say: Say) -> Moved:
+    manifest, moved = manifests.load(here), Moved()
+    _refuse_another(manifests.load(there), manifest, there)
+    for number, segment in enumerate(manifest.segments, 1):
+        say(f"segment {number} of {len(manifest.segments)}")
+        moved.copied += _copied(here, there, segment)
+    manifests.save(there, manifest)
+    _verify(manifests.load(there), there)
+    moved.segments = len(manifest.segments)
+    moved.rows = _rows(manifest)
+    return moved
+
+
+def _refuse_another(found: Manifest, ours: Manifest, there: Path) -> None:
+    """A list that has what ours has not is of another store, or has gone on since."""
+    known = {segment.sha256 for segment in ours.segments}
+    if any(segment.sha256 not in known for segment in found.segments):
+        raise StoreError(f"{there} has segments of its own: name a directory that is empty")
+
+
+def _copied(here: Path, there: Path, segment: Segment) -> bool:
+    """Whether it had to be copied; on the disk when this returns."""
+    target = there / segment.file
+    if target.exists() and durable.sha256_of(target) == segment.sha256:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = target.with_name(target.name + _PART)
+    try:
+        with (here / segment.file).open("rb") as source, part.open("wb") as copy:
+            while chunk := source.read(durable.CHUNK):
+                copy.write(chunk)
+            copy.flush()
+            os.fsync(copy.fileno())
+    except OSError as problem:
+        raise StoreError(f"{segment.file} cannot be copied: {problem}") from None
+    if durable.sha256_of(part) != segment.sha256:
+        part.unlink()
+        raise StoreError(f"{here / segment.file} is damaged: its checksum does not fit")
+    part.rename(target)
+    durable.sync(target.parent)
+    return True
+
+
+def _verify(manifest: Manifest, there: Path) -> None:
+    """What Parquet itself says of its rows is what the list says."""
+    import pyarrow.parquet as pq
+
+    for segment in manifest.segments:
+        rows = pq.read_metadata(there / segment.file).num_rows
+        if rows != segment.rows:
+            raise StoreError(f"{there / segment.file} has {rows} rows, not {segment.rows}")
+
+
+def _rows(manifest: Manifest) -> dict[str, dict[str, int]]:
+    found: dict[str, Counter[str]] = {}
+    for segment in manifest.segments:
+        found.setdefault(segment.table, Counter())[segment.day] += segment.rows
+    return {table: dict(sorted(days.items())) for table, days in sorted(found.items())}
+
+
+@contextmanager
+def _locked(there: Path) -> Iterator[None]:
+    """Nobody's store while it is filled."""
+    there.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (there / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(f"{there} is used by another process") from None
+        yield
