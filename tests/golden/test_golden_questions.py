@@ -20,6 +20,7 @@ TEXTS = [(name, text) for name in QUESTIONS.names() for text in QUESTIONS.find(n
 
 CONVERSIONS = {"BIGINT": "toInt64", "INT": "toInt32"}
 RENAMED = {
+    "isfinite": lambda node: exp.func("isFinite", *node.expressions),
     "epoch_ns": lambda node: exp.func("toUnixTimestamp64Nano", *node.expressions),
     "make_timestamp_ns": lambda node: exp.func(
         "fromUnixTimestamp64Nano", *node.expressions, exp.Literal.string("UTC")

@@ -13,7 +13,7 @@ from qmon_agent.domain.errors import QueryError
 from .answers import Freshness, QueryResult
 from .parameters import Parameter, parameters_of, read, role_of, written
 from .questions import QUESTIONS, Definition
-from .statements import statement
+from .statements import statement, tier_of
 
 EXPLAIN = "EXPLAIN "
 
@@ -45,6 +45,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     definition: Definition
     sql: str
+    tier: str
+    """`raw`, or the stretch of the rollups that it is read from: `1m`, `1h` or `1d`."""
     explain: bool = False
 
     @property
@@ -94,7 +96,8 @@ def ask_for(
     """Read a question; raises UnknownPluginError, or QueryError that names the parameter."""
     definition = read(QUESTIONS.find(name), said, now=now)
     sql = statement(name, definition, dialect=dialect)
-    return Asked(name=name, definition=definition, sql=sql, explain=explain)
+    tier = tier_of(definition, dialect=dialect)
+    return Asked(name=name, definition=definition, sql=sql, tier=tier, explain=explain)
 
 
 def answer_to(
@@ -110,7 +113,7 @@ def answer_to(
         "version": 1,
         "question": asked.name,
         "parameters": _written(definition),
-        "tier": definition.tier,
+        "tier": asked.tier,
         "precision": definition.precision.get(definition.text(), "exact"),
         "sql": asked.sql,
         "freshness": fresh and msgspec.to_builtins(fresh),

@@ -9,7 +9,7 @@ from importlib.resources import files
 from qmon_agent.domain.errors import StoreError
 
 from .parameters import At, Value
-from .questions import Definition
+from .questions import RAW, Definition
 
 NS = 10**9
 _PLACE = re.compile(r"\$(\w+)")
@@ -18,8 +18,17 @@ _PLACE = re.compile(r"\$(\w+)")
 def statement(name: str, asked: Definition, *, dialect: str = "duckdb") -> str:
     """What the engine is asked, with every value as a literal: it may be copied and run."""
     literal, values = LITERALS[dialect], asked.values()
-    text = text_of(name, type(asked), asked.text(), dialect=dialect)
+    tier = tier_of(asked, dialect=dialect)
+    if tier == RAW:
+        text = text_of(name, type(asked), asked.text(), dialect=dialect)
+    else:
+        text = asked.rolled[f"{asked.text()}.{tier}"].strip()
     return _PLACE.sub(lambda found: literal(values[found[1]]), text)
+
+
+def tier_of(asked: Definition, *, dialect: str) -> str:
+    """Which rows answer; of ClickHouse, where there are no rollups, the signals themselves."""
+    return asked.tier() if dialect == "duckdb" else RAW
 
 
 def text_of(name: str, kind: type[Definition], text: str, *, dialect: str) -> str:

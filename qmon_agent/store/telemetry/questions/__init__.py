@@ -12,8 +12,12 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+from qmon_agent.domain import tiers
 from qmon_agent.domain.plugins import Registry
-from qmon_agent.store.telemetry.parameters import HOUR, Moment, Value, values_of
+from qmon_agent.store.telemetry.parameters import HOUR, MINUTE, Length, Moment, Value, values_of
+
+
+RAW = "raw"
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,14 +36,17 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     units: ClassVar[Mapping[str, str]]
     """Column → unit; what has none is a name, and is not listed."""
     series: ClassVar[Series | None] = None
+    rolled: ClassVar[Mapping[str, str]] = {}
+    """Name of a text and tier, `whole.1m` → SQL that answers the same from rollups (DuckDB's)."""
     precision: ClassVar[Mapping[str, str]] = {}
     """Name of a text → how near its numbers are; exact where nothing is said."""
-    tier: ClassVar[str] = "raw"
-    """Of which rows it is made."""
-
     def text(self) -> str:
         """The name of the text that answers, for parameters whose moments are fixed."""
         return next(iter(self.texts))
+
+    def tier(self) -> str:
+        """Which rows answer: `raw`, or the coarsest tier of rollups that gives the same answer."""
+        return RAW
 
     def values(self) -> dict[str, Value]:
         """What stands for each `$name`, for parameters whose moments are fixed."""
@@ -52,6 +59,22 @@ class Windowed(Definition, frozen=True, kw_only=True):
     since: Annotated[Moment, Meta(description="From when on, itself included.")] = -HOUR
     until: Annotated[Moment, Meta(description="Until when, itself not included.")] = 0
     service: Annotated[str, Meta(description="Of one service only.")] = ""
+
+
+class Stepped(Windowed, frozen=True, kw_only=True):
+    """A question by stretches of time, which rollups may answer."""
+
+    step: Annotated[Length, Meta(description="How long each stretch is.")] = MINUTE
+
+    about: ClassVar[tiers.Asked]
+    """What is wanted of which table, whatever the range."""
+
+    def tier(self) -> str:
+        asked = msgspec.structs.replace(
+            self.about, start=self.since, end=self.until, step=self.step
+        )
+        table = tiers.choose(asked).table
+        return RAW if table == asked.table else table.rpartition("_")[2]
 
 
 QUESTIONS: Registry[Definition] = Registry(__name__, role="Question")

@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from qmon_agent.store.telemetry.parameters import DAY, HOUR, MINUTE, Length
-from qmon_agent.store.telemetry.questions import Series, Windowed
+from qmon_agent.domain.tiers import WIDTHS, Asked
+from qmon_agent.store.telemetry.parameters import DAY, HOUR
+from qmon_agent.store.telemetry.questions import RAW, Series, Stepped
 
 EXACT_WITHIN = DAY + HOUR
 """Exact quantiles keep every value in memory; a longer time is counted in log buckets."""
@@ -37,20 +38,42 @@ FROM grouped
 ORDER BY start, service, route
 """
 
-# The buckets of `qmon_sdk.protocol.buckets`: 0.04001066... is log γ, 0.02020270... log((γ+1)/2).
-BUCKETS = """
-WITH counted AS (
+# The buckets of `qmon_sdk.protocol.buckets`: 0.0400... is log γ, 0.0202... log((γ + 1) / 2), and
+# -100000, whose middle is 0, the bucket of zero.
+COUNTED = """
   SELECT
     make_timestamp_ns(epoch_ns(time) // $step * $step) AS start,
     service,
     name AS route,
-    CAST(ceil(ln(greatest(duration_ns, 1)) / 0.040005334613699206) AS INTEGER) AS bucket,
+    CASE
+      WHEN duration_ns > 0 THEN CAST(ceil(ln(duration_ns) / 0.040005334613699206) AS INTEGER)
+      ELSE -100000
+    END AS bucket,
     count(*) AS hits
   FROM spans
   WHERE time >= $since AND time < $until AND kind = $kind
     AND ($service = '' OR service = $service) AND ($route = '' OR name = $route)
   GROUP BY start, service, name, bucket
-),
+"""
+
+COUNTED_BEFORE = """
+  SELECT start, service, route, bucket, CAST(sum(hits) AS BIGINT) AS hits
+  FROM (
+    SELECT
+      make_timestamp_ns(epoch_ns(time) // $step * $step) AS start,
+      service,
+      name AS route,
+      unnest(map_keys(buckets)) AS bucket,
+      unnest(map_values(buckets)) AS hits
+    FROM spans_{tier}_parts
+    WHERE time >= $since AND time < $until AND kind = $kind
+      AND ($service = '' OR service = $service) AND ($route = '' OR name = $route)
+  )
+  GROUP BY start, service, route, bucket
+"""
+
+BUCKETS = """
+WITH counted AS ({counted}),
 ranked AS (
   SELECT
     start,
@@ -75,14 +98,20 @@ ORDER BY start, service, route
 """
 
 
-class LatencyByRouteQuestion(Windowed, frozen=True, kw_only=True):
+class LatencyByRouteQuestion(Stepped, frozen=True, kw_only=True):
     """How long requests take: the 50th, 95th and 99th percentile by route and step."""
 
     route: Annotated[str, Meta(description="Of one route only: the name of its spans.")] = ""
     kind: Annotated[str, Meta(description="The kind of spans that are requests.")] = "server"
-    step: Annotated[Length, Meta(description="How long each stretch is.")] = MINUTE
 
-    texts: ClassVar = {"exact": EXACT, "buckets": BUCKETS}
+    texts: ClassVar = {"exact": EXACT, "buckets": BUCKETS.format(counted=COUNTED)}
+    rolled: ClassVar = {
+        f"buckets.{tier}": BUCKETS.format(counted=COUNTED_BEFORE.format(tier=tier))
+        for tier in WIDTHS
+    }
+    about: ClassVar = Asked(
+        table="spans", start=0, end=0, statistic="quantile", columns=("service", "name", "kind")
+    )
     units: ClassVar = {
         "start": "UTC",
         "requests": "1",
@@ -95,3 +124,6 @@ class LatencyByRouteQuestion(Windowed, frozen=True, kw_only=True):
 
     def text(self) -> str:
         return "exact" if self.until - self.since <= EXACT_WITHIN else "buckets"
+
+    def tier(self) -> str:
+        return RAW if self.text() == "exact" else super().tier()

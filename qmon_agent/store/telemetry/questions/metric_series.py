@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from qmon_agent.store.telemetry.parameters import MINUTE, Length
-from qmon_agent.store.telemetry.questions import Series, Windowed
+from qmon_agent.domain.tiers import WIDTHS, Asked
+from qmon_agent.store.telemetry.questions import Series, Stepped
 
 TEXT = """
 SELECT
@@ -29,13 +29,40 @@ SELECT
   END AS level
 FROM points
 WHERE time >= $since AND time < $until AND metric = $metric
-  AND ($service = '' OR service = $service)
+  AND ($service = '' OR service = $service) AND isfinite(value)
 GROUP BY start, service, host, label_value, kind, unit
 ORDER BY start, service, host, label_value, kind, unit
 """
 
 
-class MetricSeriesQuestion(Windowed, frozen=True, kw_only=True):
+ROLLED = """
+SELECT
+  make_timestamp_ns(epoch_ns(time) // $step * $step) AS start,
+  service,
+  host,
+  {label} AS label_value,
+  kind,
+  unit,
+  CAST(sum("count") AS BIGINT) AS samples,
+  sum("sum") AS total,
+  min(minimum) AS lowest,
+  max(maximum) AS highest,
+  arg_max("last", last_time) AS latest,
+  CASE
+    WHEN kind = 'gauge' THEN arg_max("last", last_time)
+    WHEN kind = 'counter' THEN sum("sum")
+    ELSE sum("sum") / sum("count")
+  END AS level
+FROM points_{tier}_parts
+WHERE time >= $since AND time < $until AND metric = $metric
+  AND ($service = '' OR service = $service)
+GROUP BY start, service, host, label_value, kind, unit
+ORDER BY start, service, host, label_value, kind, unit
+"""
+BY_LABEL = "coalesce(attributes[$label], '')"
+
+
+class MetricSeriesQuestion(Stepped, frozen=True, kw_only=True):
     """A metric by step, host and the values of a label: sums, bounds, and the level to draw.
 
     The level is a gauge's latest value, what a counter grew, and a distribution's mean.
@@ -43,12 +70,23 @@ class MetricSeriesQuestion(Windowed, frozen=True, kw_only=True):
 
     metric: Annotated[str, Meta(min_length=1, description="Its name.")]
     label: Annotated[str, Meta(description="Tell series apart by this attribute as well.")] = ""
-    step: Annotated[Length, Meta(description="How long each stretch is.")] = MINUTE
 
     texts: ClassVar = {
         "whole": TEXT.format(label="''"),
-        "by_label": TEXT.format(label="coalesce(attributes[$label], '')"),
+        "by_label": TEXT.format(label=BY_LABEL),
     }
+    rolled: ClassVar = {
+        f"{text}.{tier}": ROLLED.format(label=label, tier=tier)
+        for text, label in (("whole", "''"), ("by_label", BY_LABEL))
+        for tier in WIDTHS
+    }
+    about: ClassVar = Asked(
+        table="points",
+        start=0,
+        end=0,
+        statistic="last",
+        columns=("service", "host", "metric", "kind", "unit", "attributes"),
+    )
     units: ClassVar = {
         "start": "UTC",
         "samples": "1",

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from qmon_agent.store.telemetry.parameters import MINUTE, Length
-from qmon_agent.store.telemetry.questions import Series, Windowed
+from qmon_agent.domain.tiers import WIDTHS, Asked
+from qmon_agent.store.telemetry.questions import Series, Stepped
 
 TEXT = """
 SELECT
@@ -26,14 +26,34 @@ ORDER BY start, service, route
 """
 
 
-class RequestsByRouteQuestion(Windowed, frozen=True, kw_only=True):
+ROLLED = """
+SELECT
+  make_timestamp_ns(epoch_ns(time) // $step * $step) AS start,
+  service,
+  name AS route,
+  CAST(sum(requests) AS BIGINT) AS requests,
+  CAST(sum(errors) AS BIGINT) AS errors,
+  sum(errors) / sum(requests) AS error_share,
+  sum(duration_ns) / sum(requests) / 1e6 AS mean_ms
+FROM spans_{tier}_parts
+WHERE time >= $since AND time < $until AND kind = $kind
+  AND ($service = '' OR service = $service) AND ($route = '' OR name = $route)
+GROUP BY start, service, name
+ORDER BY start, service, name
+"""
+
+
+class RequestsByRouteQuestion(Stepped, frozen=True, kw_only=True):
     """How many requests come, fail, and how long they take on average, by route and step."""
 
     route: Annotated[str, Meta(description="Of one route only: the name of its spans.")] = ""
     kind: Annotated[str, Meta(description="The kind of spans that are requests.")] = "server"
-    step: Annotated[Length, Meta(description="How long each stretch is.")] = MINUTE
 
     texts: ClassVar = {"raw": TEXT}
+    rolled: ClassVar = {f"raw.{tier}": ROLLED.format(tier=tier) for tier in WIDTHS}
+    about: ClassVar = Asked(
+        table="spans", start=0, end=0, statistic="average", columns=("service", "name", "kind")
+    )
     units: ClassVar = {
         "start": "UTC",
         "requests": "1",
