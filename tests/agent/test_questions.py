@@ -20,6 +20,7 @@ from qmon_agent.store.telemetry.engine import Question, open_engine
 from qmon_agent.store.telemetry.following import Follower
 from qmon_agent.store.telemetry.questions import QUESTIONS
 from qmon_agent.store.telemetry.schema import BY_NAME
+from qmon_agent.store.telemetry.statements import statement
 from qmon_agent.store.telemetry.watch import Watch
 from qmon_sdk.protocol.buckets import bucket_of, quantile
 from qmon_sdk.protocol.columns import blocks_of
@@ -237,7 +238,7 @@ class TestLatencyByRoute:
         for (at, service, route), spans in grouped(spans_of(said, since=0), 600 * NS):
             buckets = defaultdict(int)
             for each in spans:
-                buckets[bucket_of(max(1, each.duration_ns))] += 1
+                buckets[bucket_of(each.duration_ns)] += 1
             told = [quantile(buckets, q) / 1e6 for q in (0.5, 0.95, 0.99)]
             expected.append([at, service, route, len(spans), *map(pytest.approx, told)])
 
@@ -357,6 +358,39 @@ class TestLogsSearch:
         rows = ask(store, "logs_search", contains=contains, level="error", since="3h", top="999")
 
         assert expected == [row["time"] for row in rows]
+
+
+class TestRollups:
+    @pytest.mark.parametrize(
+        ("name", "said", "tier"),
+        [
+            ("metric_series", {"metric": "load", "label": "disk", "step": "1m"}, "1m"),
+            ("metric_series", {"metric": "free", "step": "1h"}, "1h"),
+            ("metric_series", {"metric": "free", "step": "7s"}, "raw"),
+            ("requests_by_route", {"step": "5m"}, "1m"),
+            ("requests_by_route", {"step": "1d"}, "1d"),
+            ("requests_by_route", {"since": "2026-11-18T10:00:01Z"}, "raw"),
+            ("latency_by_route", {"since": "3d", "step": "2h"}, "1h"),
+            ("latency_by_route", {"step": "1h"}, "raw"),
+        ],
+    )
+    def test_are_asked_where_they_say_the_same(self, store, name, said, tier):
+        asked = ask_for(name, said, now=NOW, dialect=store.dialect)
+        told = store.rows(asked.sql)
+        raw = store.rows(statement(name, asked.definition, dialect=store.dialect))
+
+        assert asked.tier == (tier if store.dialect == "duckdb" else "raw")
+        assert told
+        assert [[*map(pytest.approx, _numbers(row))] for row in raw] == [*map(_numbers, told)]
+        assert [*map(_names, raw)] == [*map(_names, told)]
+
+
+def _numbers(row):
+    return [value for value in row.values() if not isinstance(value, str)]
+
+
+def _names(row):
+    return [value for value in row.values() if isinstance(value, str)]
 
 
 class TestEveryQuestion:

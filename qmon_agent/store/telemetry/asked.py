@@ -95,8 +95,8 @@ def ask_for(
 ) -> Asked:
     """Read a question; raises UnknownPluginError, or QueryError that names the parameter."""
     definition = read(QUESTIONS.find(name), said, now=now)
-    sql = statement(name, definition, dialect=dialect)
     tier = tier_of(definition, dialect=dialect)
+    sql = statement(name, definition, dialect=dialect, tier=tier)
     return Asked(name=name, definition=definition, sql=sql, tier=tier, explain=explain)
 
 

@@ -15,10 +15,9 @@ NS = 10**9
 _PLACE = re.compile(r"\$(\w+)")
 
 
-def statement(name: str, asked: Definition, *, dialect: str = "duckdb") -> str:
+def statement(name: str, asked: Definition, *, dialect: str, tier: str = RAW) -> str:
     """What the engine is asked, with every value as a literal: it may be copied and run."""
     literal, values = LITERALS[dialect], asked.values()
-    tier = tier_of(asked, dialect=dialect)
     if tier == RAW:
         text = text_of(name, type(asked), asked.text(), dialect=dialect)
     else:

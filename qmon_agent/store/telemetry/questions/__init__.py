@@ -16,7 +16,6 @@ from qmon_agent.domain import tiers
 from qmon_agent.domain.plugins import Registry
 from qmon_agent.store.telemetry.parameters import HOUR, MINUTE, Length, Moment, Value, values_of
 
-
 RAW = "raw"
 
 
@@ -40,6 +39,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Name of a text and tier, `whole.1m` → SQL that answers the same from rollups (DuckDB's)."""
     precision: ClassVar[Mapping[str, str]] = {}
     """Name of a text → how near its numbers are; exact where nothing is said."""
+
     def text(self) -> str:
         """The name of the text that answers, for parameters whose moments are fixed."""
         return next(iter(self.texts))

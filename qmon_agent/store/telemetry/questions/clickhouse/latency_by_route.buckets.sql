@@ -3,7 +3,11 @@ WITH counted AS (
     fromUnixTimestamp64Nano(intDiv(toUnixTimestamp64Nano(time), $step) * $step, 'UTC') AS start,
     service,
     name AS route,
-    toInt32(CEIL(LN(GREATEST(duration_ns, 1)) / 0.040005334613699206)) AS bucket,
+    CASE
+      WHEN duration_ns > 0
+      THEN toInt32(CEIL(LN(duration_ns) / 0.040005334613699206))
+      ELSE -100000
+    END AS bucket,
     COUNT(*) AS hits
   FROM spans
   WHERE

@@ -25,6 +25,7 @@ WHERE
   AND (
     $service = '' OR service = $service
   )
+  AND isFinite(value)
 GROUP BY
   start,
   service,
