@@ -33,6 +33,7 @@ from .scrubbing import Scrubber
 NS = 10**9
 OLD_NS = 3_600 * NS
 ROLLS_FIRST_NS = 3_600 * NS
+CLOCK_SET_S = 60.0
 
 
 class DuckEngine:
@@ -129,7 +130,7 @@ class DuckEngine:
             self._roller.tend(now=now)
         if not self._roller.busy():
             self._joiner.tend(now=now)
-            self._scrubber.tend(now=now)
+            self._scrubber.tend()
 
     def _rolls_first(self, now: int) -> bool:
         """Whether what was stored before an upgrade is rolled up still: nothing is given up then.
@@ -234,7 +235,8 @@ class DuckEngine:
             return everything and self.stored != self.exported
         age_s = (now - self._hot.live.opened) / NS
         limits = self._options.exporting
-        return everything or self._live_rows >= limits.rows or age_s >= limits.age_s
+        is_old = not -CLOCK_SET_S < age_s < limits.age_s  # or opened before the clock was set back
+        return everything or self._live_rows >= limits.rows or is_old
 
     def _count_live(self) -> int:
         return sum(count_rows(self._connection, self._hot.live).values())

@@ -52,9 +52,10 @@ class Joiner:
 
     def tend(self, *, now: int) -> None:
         """Begin the next join if it is time, and there is one."""
-        if self.busy() or now < self._not_before:
+        # Not by the clock of the wall, which may be set: that only says which days are over.
+        if self.busy() or time.monotonic_ns() < self._not_before:
             return
-        self._not_before = now + int(self._options.interval_s * NS)
+        self._not_before = time.monotonic_ns() + int(self._options.interval_s * NS)
         if parts := next_join(self._ledger.manifest.segments, self._limits, now=now):
             self._thread = threading.Thread(
                 target=self._work, args=(parts,), name="join", daemon=True
@@ -87,7 +88,7 @@ class Joiner:
         except (duckdb.Error, OSError, StoreError, msgspec.DecodeError, IndexError):
             self._counts["join_failures"] += not self._closing
         took = time.monotonic() - began
-        self._not_before = time.time_ns() + int(took / self._options.share * NS)
+        self._not_before = time.monotonic_ns() + int(took / self._options.share * NS)
 
     def _join(self, parts: Sequence[Segment]) -> None:
         whole, table = _stretch(parts), LISTED[parts[0].table]

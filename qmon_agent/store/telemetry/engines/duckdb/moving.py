@@ -76,7 +76,7 @@ class Mover:
             self._not_before = now + RETRY_NS
         if self._failures >= MAX_FAILURES:
             raise StoreError("the export fails again and again: open the hot file anew")
-        if at_once or now >= self._not_before:
+        if at_once or not 0 < self._not_before - now <= RETRY_NS:
             self._begin(lambda: self._export(connection, generation))
 
     def _begin(self, work: Callable[[], None]) -> None:
@@ -112,7 +112,7 @@ class Mover:
 
         Files are removed one round after the list forgot them: a query may still read them.
         """
-        if now - self._swept < SWEEP_NS:
+        if 0 <= now - self._swept < SWEEP_NS:
             return
         with self._ledger.still() as manifest:
             sweep(self._directory, manifest, leaving=self._ledger.lately())

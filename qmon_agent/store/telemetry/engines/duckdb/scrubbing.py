@@ -24,7 +24,6 @@ from .rebuilding import rebuilt
 from .relisting import aside_of, put_aside
 
 CHUNK = 256 << 10
-NS = 1_000_000_000
 SUSPECT_BYTES = 256 << 20
 """So much is looked into at once when a question failed at a segment."""
 SUSPECT_S = 60.0
@@ -42,15 +41,15 @@ class Scrubber:
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._hopeless: set[str] = set()
-        self._round_began = 0
+        self._next_round = 0.0
         self._suspected = 0.0
 
-    def tend(self, *, now: int) -> None:
+    def tend(self) -> None:
         """Begin the next round if it is time, or mend what is set aside."""
         if self.busy():
             return
-        if now - self._round_began > self._pace.interval_s * NS:
-            self._round_began = now
+        if time.monotonic() >= self._next_round:
+            self._next_round = time.monotonic() + self._pace.interval_s
             self._begin(self._ledger.manifest.segments)
         elif any(each.file not in self._hopeless for each in self._ledger.manifest.damaged):
             self._begin(())
