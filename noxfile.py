@@ -125,7 +125,7 @@ def tests(session: nox.Session) -> None:
 
 def _pytest(session: nox.Session, *arguments: str) -> None:
     """Run tests, and those few that failed a second time, by themselves: see CONTRIBUTING."""
-    cache = Path(session.create_tmp()).resolve() / "pytest"
+    cache = Path(session.virtualenv.location).resolve() / "pytest"
     command = ("pytest", "-o", f"cache_dir={cache}")
     session.run(*command, "--cache-clear", *arguments, success_codes=[0, 1])
     record = cache / "v" / "cache" / "lastfailed"
