@@ -121,9 +121,9 @@ class OsFile:
         os.close(self._descriptor)
 
 
-def patiently(action: Callable[[], _Answer]) -> _Answer:
-    """Ask a third time before a disk error is taken for an answer; a missing file is one."""
-    for _ in range(2):
+def patiently(action: Callable[[], _Answer], *, tries: int = 3) -> _Answer:
+    """Ask so many times before a disk error is taken for an answer; a missing file is one."""
+    for _ in range(tries - 1):
         try:
             return action()
         except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError):

@@ -11,6 +11,7 @@ import msgspec
 from .disk import Disk, patiently, read_all, replace_file
 
 _LIMIT = 64 * 1024 * 1024
+_TRIES = 6  # what was trimmed is remembered by such a file alone
 _Body = TypeVar("_Body")
 
 
@@ -32,7 +33,7 @@ class SealedFile(Generic[_Body]):
 
     def load(self, disk: Disk, path: Path) -> _Body:
         """Raises OSError from the disk, DamagedFileError when this is not what was saved."""
-        raw = patiently(lambda: read_all(disk, path, limit=_LIMIT))
+        raw = patiently(lambda: read_all(disk, path, limit=_LIMIT), tries=_TRIES)
         data = raw[len(self._word) + 4 :]
         if raw[: -len(data) or None] != self._front(data):
             raise DamagedFileError(f"{path.name}: checksum")

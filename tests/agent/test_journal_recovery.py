@@ -263,6 +263,22 @@ class TestMemoryOfWhatWasSeen:
         assert journal.vitals.get("checkpoint_errors", 0) == 0
         assert all(journal.seen(SENDER, sequence) for sequence in range(1, 60))
 
+    @pytest.mark.parametrize("after", range(12))
+    def test_outlives_a_disk_that_fails_five_times_in_a_row(self, after):
+        disk = SimulatedDisk()
+        journal = opened(disk)
+        send(journal, *range(1, 30))
+        journal.cursors.save("store", journal.committed)
+        journal.trim(seal=True)
+        assert not stored(disk)
+        journal.halt()
+
+        disk.kill()
+        disk.arm(Fault(kind="error", times=5), after=after)
+        journal = opened(disk)
+
+        assert all(journal.seen(SENDER, sequence) for sequence in range(1, 30))
+
 
 def opened(disk):
     journal = Journal.open(VIRTUAL, options=SMALL, disk=disk, clock=HandClock())
