@@ -26,13 +26,16 @@ from qmon_agent.ingest.sources import Door
 from qmon_agent.journal import GroupCommitter, Journal
 from qmon_agent.settings import Locations, Settings
 from qmon_agent.settings.retention import policy_of
+from qmon_agent.settings.room import memory_of
 from qmon_agent.store.telemetry import (
     Listeners,
     TelemetryOptions,
     TelemetryStore,
     check_bounds,
     places_of,
+    with_memory,
 )
+from qmon_agent.store.telemetry.options import Joining, Scrubbing
 from qmon_agent.vitals import Vitals
 
 if TYPE_CHECKING:
@@ -199,5 +202,8 @@ def _store(plan: Plan, hears: Hears, vitals: Vitals) -> TelemetryStore:
         journal=str(plan.locations.journal),
         query_timeout_s=section.query_timeout_s,
         query_rows=section.query_rows,
+        joining=Joining(is_on=section.joining),
+        scrubbing=Scrubbing(is_on=section.scrubbing),
     )
+    options = with_memory(options, memory_of(section))
     return TelemetryStore(options, listeners=hears.listeners, vitals=vitals)

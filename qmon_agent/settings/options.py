@@ -125,6 +125,12 @@ class Store(Options, frozen=True, kw_only=True):
     none named: no bound."""
     export_timeout_s: Seconds = 3_600.0
     """How long one export may take."""
+    memory: str | int = "350MB"
+    """Memory of the process that keeps and asks, as `350MB` or `2GiB`; at least 256MB."""
+    joining: bool = True
+    """Whether small segments are joined into larger ones, beside everything else."""
+    scrubbing: bool = True
+    """Whether every segment is read again once a day, to find bytes that were flipped."""
 
 
 class Samplers(Options, frozen=True, kw_only=True):

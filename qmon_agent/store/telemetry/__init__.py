@@ -11,5 +11,6 @@ from .options import check_bounds as check_bounds
 from .options import dialect_of as dialect_of
 from .options import directory_of as directory_of
 from .options import places_of as places_of
+from .options import with_memory as with_memory
 from .readonly import ReadOnlyStore as ReadOnlyStore
 from .readonly import open_readonly as open_readonly

@@ -14,6 +14,11 @@ from .engines.clickhouse.address import SCHEMES as CLICKHOUSE
 from .engines.clickhouse.address import address_of, is_clickhouse
 
 MIB = 1 << 20
+MB = 1_000_000
+WHOLE_MB = 350
+"""Of the worker, with what is said here if nothing else is said."""
+LIBRARIES_MB = 114
+"""Of these, what Python, Arrow and DuckDB take before there is a row."""
 SCHEMES = ("duckdb", *CLICKHOUSE)
 
 
@@ -34,6 +39,7 @@ class Exporting(msgspec.Struct, frozen=True, kw_only=True):
 class Joining(msgspec.Struct, frozen=True, kw_only=True):
     """What joining small segments into larger ones may use, and how large those become."""
 
+    is_on: bool = True
     rows: int = 2_000_000
     wide_bytes: int = 48 * MIB
     """The same for rows that are very wide: bytes of all of them, in memory."""
@@ -47,6 +53,8 @@ class Joining(msgspec.Struct, frozen=True, kw_only=True):
 class Scrubbing(msgspec.Struct, frozen=True, kw_only=True):
     """How often, and how fast, segments are read again to see whether they are what they were."""
 
+    is_on: bool = True
+    """If not, only what a question failed at is looked into, and mended."""
     interval_s: float = 86_400.0
     bytes_s: float = 4.0 * MIB
 
@@ -86,6 +94,23 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     joining: Joining = Joining()
     scrubbing: Scrubbing = Scrubbing()
     rolling: Rolling = Rolling()
+
+
+def with_memory(options: TelemetryOptions, memory: int) -> TelemetryOptions:
+    """The same, so that the worker as a whole takes about so many bytes of memory.
+
+    What its libraries take is taken off first. The rest is parted between writing and asking, and
+    joining or rolling up, of which never both are done at once.
+    """
+    room = max(memory // MB - LIBRARIES_MB, 1)
+    asking = room * options.memory_limit_mb // (WHOLE_MB - LIBRARIES_MB)
+    beside = max(room - asking, 1)
+    return msgspec.structs.replace(
+        options,
+        memory_limit_mb=max(asking, 1),
+        joining=msgspec.structs.replace(options.joining, memory_limit_mb=beside),
+        rolling=msgspec.structs.replace(options.rolling, memory_limit_mb=beside),
+    )
 
 
 def places_of(dsn: str, default: Path) -> tuple[Path, str]:

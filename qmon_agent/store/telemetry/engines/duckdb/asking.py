@@ -150,7 +150,7 @@ def _said_plainly(question: Question, watch: Watch, tables: Collection[str]) -> 
     except duckdb.OutOfMemoryException as error:
         raise QueryError(
             "the query needs more memory than the store may use: narrow its time range, group by "
-            "less, or raise `memory_limit_mb`"
+            "less, or raise `memory` under [store]"
         ) from error
     except duckdb.FatalException:
         raise

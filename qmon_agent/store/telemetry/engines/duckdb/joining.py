@@ -53,7 +53,7 @@ class Joiner:
     def tend(self, *, now: int) -> None:
         """Begin the next join if it is time, and there is one."""
         # Not by the clock of the wall, which may be set: that only says which days are over.
-        if self.busy() or time.monotonic_ns() < self._not_before:
+        if not self._options.is_on or self.busy() or time.monotonic_ns() < self._not_before:
             return
         self._not_before = time.monotonic_ns() + int(self._options.interval_s * NS)
         if parts := next_join(self._ledger.manifest.segments, self._limits, now=now):

@@ -48,7 +48,7 @@ class Scrubber:
         """Begin the next round if it is time, or mend what is set aside."""
         if self.busy():
             return
-        if time.monotonic() >= self._next_round:
+        if self._pace.is_on and time.monotonic() >= self._next_round:
             self._next_round = time.monotonic() + self._pace.interval_s
             self._begin(self._ledger.manifest.segments)
         elif any(each.file not in self._hopeless for each in self._ledger.manifest.damaged):

@@ -1,0 +1,125 @@
+"""What the store may take is what the settings say, and what they cannot say is refused."""
+
+import time
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmon_agent.app.checking import check_plugins
+from qmon_agent.domain.errors import ConfigError
+from qmon_agent.settings import read_settings
+from qmon_agent.settings.room import LEAST_MEMORY
+from qmon_agent.store.telemetry import TelemetryOptions, manifest, with_memory
+from qmon_agent.store.telemetry.engine import open_engine
+from qmon_agent.store.telemetry.options import LIBRARIES_MB, Joining, Scrubbing
+from qmon_sdk.protocol.signals import Span
+from tests.agent.test_telemetry_engine import Bench
+
+PLAIN = TelemetryOptions(directory="", journal="")
+SPANS = 18_000
+
+
+class Told(Bench):
+    """A bench whose store has options of its own."""
+
+    def __init__(self, directory, **told):
+        self.told = told
+        super().__init__(directory)
+
+    def open(self):
+        options = TelemetryOptions(
+            directory=str(self.directory / "telemetry"), journal=str(self.directory / "journal")
+        )
+        options = msgspec.structs.replace(options, **self.told)
+        self.engine = open_engine(with_memory(options, LEAST_MEMORY))
+        self.open_follower(self.engine)
+
+    def fill(self, exports):
+        for number in range(exports):
+            each = SPANS // exports
+            self.store(
+                *(Span(time=number * each + n, span_id=f"{number}-{n}") for n in range(each))
+            )
+            self.export()
+
+    def tidy(self, until=lambda: False, *, most_s=1.0):
+        end = time.monotonic() + most_s
+        while time.monotonic() < end and not until():
+            self.engine.tend(now=time.time_ns())
+            time.sleep(0.02)
+
+    @property
+    def segments(self):
+        listed = manifest.load(self.directory / "telemetry").segments
+        return [each for each in listed if each.table == "spans"]
+
+
+@pytest.fixture
+def told(tmp_path):
+    opened = []
+
+    def tell(**options):
+        opened.append(Told(tmp_path, **options))
+        return opened[-1]
+
+    yield tell
+    for each in opened:
+        each.close()
+        each.journal.close()
+
+
+def wrong(text):
+    _, problems = check_plugins(read_settings(text.encode()))
+    return [str(each) for each in problems]
+
+
+class TestMemory:
+    def test_of_the_default_is_what_it_always_was(self):
+        assert with_memory(PLAIN, 350_000_000) == PLAIN
+
+    @given(st.integers(LEAST_MEMORY, 1 << 40))
+    def test_is_parted_without_a_rest(self, memory):
+        given = with_memory(PLAIN, memory)
+
+        parts = given.memory_limit_mb + given.joining.memory_limit_mb + LIBRARIES_MB
+        assert parts == memory // 1_000_000
+        assert given.rolling.memory_limit_mb == given.joining.memory_limit_mb
+
+    @pytest.mark.parametrize("said", ['"much"', '"100MB"', "5", '""'])
+    def test_that_is_no_size_or_too_small_is_refused_by_its_path(self, said):
+        (problem,) = wrong(f"[store]\nmemory = {said}")
+
+        assert problem.startswith("store.memory")
+
+    def test_that_is_the_least_is_enough_to_export_and_to_join(self, told):
+        bench = told(joining=Joining(interval_s=0.0, share=1.0))
+        bench.fill(9)
+        bench.tidy(lambda: len(bench.segments) < 9, most_s=30.0)
+
+        assert len(bench.segments) < 9
+        assert bench.engine.counts().get("join_failures", 0) == 0
+        assert bench.rows("select count(distinct span_id) from spans") == [[SPANS]]
+
+
+class TestSwitches:
+    def test_without_joining_segments_stay_as_they_are(self, told):
+        bench = told(joining=Joining(is_on=False, interval_s=0.0, share=1.0))
+        bench.fill(9)
+        bench.tidy()
+
+        assert len(bench.segments) == 9
+
+    @pytest.mark.parametrize("is_on", [True, False])
+    def test_segments_are_read_again_only_with_scrubbing(self, told, is_on):
+        bench = told(joining=Joining(is_on=False), scrubbing=Scrubbing(is_on=is_on, interval_s=0.0))
+        bench.fill(2)
+        bench.tidy()
+
+        assert bool(bench.engine.counts().get("scrubbed_segments")) == is_on
+
+    @pytest.mark.parametrize("said", ["joining = 1", 'scrubbing = "no"'])
+    def test_are_true_or_false(self, said):
+        with pytest.raises(ConfigError, match=f"store.{said.split()[0]}"):
+            wrong(f"[store]\n{said}")
