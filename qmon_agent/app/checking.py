@@ -44,7 +44,7 @@ from qmon_agent.settings.addresses import check_public_url
 from qmon_agent.settings.certificates import serving_context
 from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.settings.retention import policy_of
-from qmon_agent.settings.room import memory_of
+from qmon_agent.settings.room import check_room
 from qmon_agent.store.telemetry import check_bounds, places_of
 
 P = ParamSpec("P")
@@ -95,7 +95,7 @@ def check_plugins(settings: Settings) -> tuple[Plugins, list[QmonError]]:
     look.at("http", _check_http, settings.http)
     look.at("store", _check_telemetry, settings)
     look.at("store", _check_state, settings.store)
-    look.at("store", memory_of, settings.store)
+    look.at("store", check_room, settings)
     sources = _sources(look, settings)
     samplers = look.at("samplers.only", _samplers, settings) or {}
     sinks = look.at("sinks", make_sinks, settings.sinks) or {}

@@ -52,6 +52,7 @@ class Itself:
             },
             "rules_lag": {(): status["rules"]["lag"]},
             "store_lag": {(): status["store"]["lag"]},
+            **_of_disk(status["disk"]),
             "sink_lag": {_of(sink=name): told["lag"] for name, told in status["sinks"].items()},
             "processor_held": {
                 _of(processor=name): n for name, n in books["held_by_processors"].items()
@@ -74,6 +75,17 @@ class Itself:
         self._told = dict(counted)
         for sample, gauge in self._vitals.gauges().items():
             yield _point(sample, gauge, now=now, kind="gauge")
+
+
+def _of_disk(disk: Mapping[str, Any]) -> dict[str, Gauges]:
+    """What is unknown has no value, so that rules know it, too."""
+    used = {_of(part=part): disk[f"{part}_bytes"] for part in ("telemetry", "journal")}
+    days = disk["filling"]["days"]
+    return {
+        "disk_used_bytes": used,
+        "disk_budget_share": {} if disk["share"] is None else {(): disk["share"]},
+        "disk_full_in_days": {} if days is None else {(): days},
+    }
 
 
 def _point(sample: Sample, value: float, *, now: int, kind: str) -> Point:

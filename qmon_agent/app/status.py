@@ -16,6 +16,7 @@ from qmon_agent.alerting.usual import USUALLY
 from qmon_agent.app.busiest import budgets_of, metrics_of
 from qmon_agent.app.config import LiveConfig
 from qmon_agent.app.conservation import Stock
+from qmon_agent.app.disk import DiskWatch
 from qmon_agent.app.health import Health
 from qmon_agent.app.journals import STORE
 from qmon_agent.app.memory import resident_bytes
@@ -48,6 +49,7 @@ class StatusReport:
         self._processing = services.processing
         self._services = services
         self._health = health
+        self._disk = DiskWatch(plan)
         self._began = time.monotonic()
 
     async def make(self, *, readings: int = _READINGS) -> Document:
@@ -74,6 +76,7 @@ class StatusReport:
             "conservation": {**conservation, "held_by_processors": self._processing.held},
             "dead_letters": await asyncio.to_thread(self._dead_letters),
             "journal": msgspec.to_builtins(journal),
+            "disk": await self._disk.look(),
             "store": {**msgspec.to_builtins(store), "lag": store.lag},
             "state_store": msgspec.to_builtins(await asyncio.to_thread(parts.judged.state.status)),
             "rules": rules,

@@ -11,6 +11,7 @@ import msgspec
 from qmon_agent.cli._budgets import over_budget
 from qmon_agent.cli._described import described as described_in_words
 from qmon_agent.cli._described import turned_away
+from qmon_agent.cli._disk import NEAR, is_soon, of_disk
 from qmon_agent.cli._times import moment
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -39,6 +40,7 @@ def rooms(status: Status) -> Iterator[Finding]:
     """Every kind has its line, also where there is nothing of it."""
     yield from _loops(status)
     yield from _store(status.get("store", {}))
+    yield from _disk(status.get("disk"))
     yield from _each("source", status["sources"], lambda said: said.get("trouble", ""))
     yield from _each("processor", status["processors"].get("steps", {}), _processor)
     yield from _each("sink", status["sinks"], _sink)
@@ -73,6 +75,13 @@ def _store(store: Status) -> Iterator[Finding]:
         yield Finding("warn", "store", "the hot file was gone, and made anew of the journal")
     if rebuilt := counts.get("rebuilt_segments"):
         yield Finding("warn", "store", f"{rebuilt} damaged segments were made anew of the journal")
+
+
+def _disk(disk: Status | None) -> Iterator[Finding]:
+    if disk:
+        near = (disk["share"] or 0) > NEAR or is_soon(disk)
+        step = "; keep less ([retention]), or allow more ([store] disk_bytes)" if near else ""
+        yield Finding("warn" if near else "ok", "disk budget", f"{of_disk(disk)}{step}")
 
 
 def _each(kind: str, described: Mapping[str, Any], trouble_of: Any) -> Iterator[Finding]:

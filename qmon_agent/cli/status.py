@@ -10,6 +10,7 @@ import click
 from qmon_agent.cli._budgets import over_budget
 from qmon_agent.cli._control import find_control
 from qmon_agent.cli._described import described, troubles, turned_away
+from qmon_agent.cli._disk import of_disk
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import printable, show_json
 
@@ -68,6 +69,7 @@ def _rooms(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"journal: {journal['bytes'] >> 20} MiB in {journal['segments']} segments"
     rows = ", ".join(f"{n} {table}" for table, n in store["rows"].items() if n)
     yield f"store: {store['state']}, {store['lag']} records behind, {rows or 'no rows'}"
+    yield f"disk: {of_disk(status['disk'])}"
     yield f"rules: {rules['lag']} records behind, {', '.join(_stand(rules))}"
     memory = status["memory"]
     most, level = memory["limit_bytes"] >> 20, memory["level"]

@@ -127,6 +127,8 @@ class Store(Options, frozen=True, kw_only=True):
     """How long one export may take."""
     memory: str | int = "350MB"
     """Memory of the process that keeps and asks, as `350MB` or `2GiB`; at least 256MB."""
+    disk_bytes: str | int = ""
+    """What signals and journal may take on the disk together, as `20GB`; empty: nobody minds."""
     joining: bool = True
     """Whether small segments are joined into larger ones, beside everything else."""
     scrubbing: bool = True

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from qmon_agent.domain.errors import ConfigError
-from qmon_agent.domain.sizes import parse_size
-from qmon_agent.settings.options import Store
+from qmon_agent.domain.sizes import parse_size, print_size
+from qmon_agent.settings.options import Settings, Store
 
 LEAST_MEMORY = 256_000_000
 """Bytes; with less, what is joined and rolled up no longer fits."""
+
+BESIDE_JOURNAL = 1_000_000_000
+"""Bytes; recent rows have to fit beside the longest journal."""
 
 
 def memory_of(section: Store) -> int:
@@ -16,6 +19,26 @@ def memory_of(section: Store) -> int:
     if memory < LEAST_MEMORY:
         raise ConfigError("store.memory", f"is at least 256MB, not {section.memory!r}")
     return memory
+
+
+def disk_of(section: Store) -> int | None:
+    """Bytes telemetry and journal may take on the disk, None for any; ConfigError if no size."""
+    if section.disk_bytes == "":
+        return None
+    disk = _size(section.disk_bytes, "store.disk_bytes")
+    if disk < 1:
+        raise ConfigError("store.disk_bytes", "is at least 1; leave it out for no bound")
+    return disk
+
+
+def check_room(settings: Settings) -> None:
+    """ConfigError for what is no size, or too small: the disk has to hold the journal, too."""
+    memory_of(settings.store)
+    disk, journal = disk_of(settings.store), settings.journal.max_bytes
+    if disk is not None and disk < journal + BESIDE_JOURNAL:
+        least = print_size(journal + BESIDE_JOURNAL)
+        reason = f"is at least {least}: [journal] max_bytes, which it includes, and 1 GB"
+        raise ConfigError("store.disk_bytes", reason)
 
 
 def _size(text: str | int, path: str) -> int:

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmon_agent.app.checking import check_plugins
+from qmon_agent.app.disk import bytes_under
+from qmon_agent.cli._rooms import _disk
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.settings import read_settings
 from qmon_agent.settings.room import LEAST_MEMORY
@@ -123,3 +125,57 @@ class TestSwitches:
     def test_are_true_or_false(self, said):
         with pytest.raises(ConfigError, match=f"store.{said.split()[0]}"):
             wrong(f"[store]\n{said}")
+
+
+class TestDisk:
+    @pytest.mark.parametrize("said", ['"plenty"', "0", '"4GB"'])
+    def test_that_is_no_size_or_does_not_hold_the_journal_is_refused(self, said):
+        (problem,) = wrong(f"[store]\ndisk_bytes = {said}")
+
+        assert problem.startswith("store.disk_bytes")
+
+    @pytest.mark.parametrize(
+        "said",
+        ['[store]\ndisk_bytes = "20GB"', "", '[store]\ndisk_bytes="2GB"\n[journal]\nmax_bytes=1'],
+    )
+    def test_that_holds_the_journal_is_taken(self, said):
+        assert wrong(said) == []
+
+    def test_is_what_all_files_take_wherever_they_are(self, tmp_path):
+        (tmp_path / "segments" / "spans").mkdir(parents=True)
+        (tmp_path / "hot").write_bytes(b"x" * 7)
+        (tmp_path / "segments" / "spans" / "a").write_bytes(b"x" * 5)
+        (tmp_path / "nowhere").symlink_to("/nowhere/at/all")
+
+        assert bytes_under(tmp_path) == 12 + len("/nowhere/at/all")
+        assert bytes_under(tmp_path / "none") == 0
+
+    @pytest.mark.parametrize(
+        ("share", "filling", "verdict", "words"),
+        [
+            (None, {"verdict": "unknown", "days": None}, "ok", "no budget"),
+            (
+                0.6,
+                {"verdict": "unknown", "days": None},
+                "ok",
+                "60 % of 1.0 KiB, when it is full is",
+            ),
+            (0.6, {"verdict": "not_before", "days": 3.0}, "ok", "full not before 3.0 days"),
+            (0.6, {"verdict": "full_in", "days": 2.9}, "warn", "full in about 2.9 days"),
+            (0.95, {"verdict": "not_before", "days": 12.0}, "warn", "95 % of 1.0 KiB"),
+            (1.2, {"verdict": "full_in", "days": 0.0}, "warn", "120 % of 1.0 KiB, full"),
+        ],
+    )
+    def test_is_said_in_a_line_and_warned_of_in_time(self, share, filling, verdict, words):
+        disk = {
+            "telemetry_bytes": 500,
+            "journal_bytes": 100,
+            "budget_bytes": None if share is None else 1024,
+            "share": share,
+            "filling": filling,
+        }
+
+        (finding,) = _disk(disk)
+
+        assert finding.verdict == verdict
+        assert words in finding.detail
