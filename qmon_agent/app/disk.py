@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import deque
 from pathlib import Path
@@ -15,6 +14,7 @@ from qmon_agent.app.parts import Plan
 from qmon_agent.domain.filling import UNKNOWN, filled
 from qmon_agent.settings.room import disk_of
 from qmon_agent.store.telemetry import places_of
+from qmon_agent.store.telemetry.taken import bytes_under
 
 EVERY_S = 300.0
 DAY_S = 86_400.0
@@ -54,22 +54,3 @@ class DiskWatch:
             "share": round(size / self._budget, 4),
             "filling": msgspec.to_builtins(filled(samples, self._budget)),
         }
-
-
-def bytes_under(directory: Path) -> int:
-    """Of all files, as long as they say; those that go meanwhile count nothing."""
-    total, rooms = 0, [os.fspath(directory)]
-    while rooms:
-        try:
-            entries = [*os.scandir(rooms.pop())]
-        except OSError:
-            continue
-        for entry in entries:
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    rooms.append(entry.path)
-                else:
-                    total += entry.stat(follow_symlinks=False).st_size
-            except OSError:
-                continue
-    return total

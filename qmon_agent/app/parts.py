@@ -26,7 +26,7 @@ from qmon_agent.ingest.sources import Door
 from qmon_agent.journal import GroupCommitter, Journal
 from qmon_agent.settings import Locations, Settings
 from qmon_agent.settings.retention import policy_of
-from qmon_agent.settings.room import memory_of
+from qmon_agent.settings.room import disk_of, memory_of
 from qmon_agent.store.telemetry import (
     Listeners,
     TelemetryOptions,
@@ -202,6 +202,7 @@ def _store(plan: Plan, hears: Hears, vitals: Vitals) -> TelemetryStore:
         journal=str(plan.locations.journal),
         query_timeout_s=section.query_timeout_s,
         query_rows=section.query_rows,
+        disk_bytes=disk_of(section),
         joining=Joining(is_on=section.joining),
         scrubbing=Scrubbing(is_on=section.scrubbing),
     )

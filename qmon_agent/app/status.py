@@ -26,7 +26,9 @@ from qmon_agent.domain.errors import StoreError
 from qmon_agent.forward.places import SENDING
 from qmon_agent.journal import JournalStatus
 from qmon_agent.settings.retention import policy_of
+from qmon_agent.settings.room import disk_of
 from qmon_agent.store.telemetry import StoreStatus
+from qmon_agent.store.telemetry.engines.clickhouse.address import is_clickhouse
 from qmon_agent.store.telemetry.schema import TABLES
 
 Document = dict[str, Any]
@@ -116,10 +118,18 @@ class StatusReport:
             rows={table.kind: store.rows.get(table.name, 0) for table in TABLES.values()},
             dead=judged.conservation.dead_rows,
             forgotten={table.kind: store.forgotten.get(table.name, 0) for table in TABLES.values()},
-            aging=policy_of(self._plan.settings.retention).bounded,
+            aging=self._aging(),
             exact=same and store.state == "running",
         )
         return judged.conservation.totals().balance(stock)
+
+    def _aging(self) -> frozenset[str]:
+        """Kinds of which some may be given up: with a budget of disk, every kind."""
+        settings = self._plan.settings
+        bounded = policy_of(settings.retention).bounded
+        if disk_of(settings.store) is None or is_clickhouse(settings.store.telemetry):
+            return bounded
+        return bounded.union(table.kind for table in TABLES.values())
 
     def _dead_letters(self) -> dict[str, int]:
         """Those an earlier agent has left, and those since; it reads the disk."""

@@ -13,6 +13,7 @@ import msgspec
 
 AGE = "age"
 BYTES = "bytes"
+DISK = "disk"
 FOR_EVER = (1 << 63) - 1
 SPEAKERS = "resource"
 """The kind of who spoke: no hold is too narrow for it, as held signals name them."""
@@ -95,7 +96,7 @@ class Clearing(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be given up now."""
 
     drop: Mapping[str, str] = {}
-    """Lot → why: `age` or `bytes`."""
+    """Lot → why: `age`, `bytes` or `disk`."""
     thin: Mapping[str, frozenset[str]] = {}
     """Lot → services whose rows go."""
     held: frozenset[str] = frozenset()
@@ -123,6 +124,28 @@ def clear(lots: Sequence[Lot], policy: Policy, *, holds: Sequence[Hold] = (), no
         drop={**drop, **dict.fromkeys(sorted(large), BYTES)},
         thin={name: services for name, services in thin.items() if name not in large},
         held=frozenset(held | spared),
+    )
+
+
+def within(
+    clearing: Clearing, lots: Sequence[Lot], *, room: int, holds: Sequence[Hold] = ()
+) -> Clearing:
+    """The same, and the oldest lots of any kind until what is left takes so many bytes.
+
+    What is held stays, and so does who spoke.
+    """
+    left = [lot for lot in lots if lot.name not in clearing.drop]
+    sizes = {
+        lot.name: lot.bytes - sum(map(lot.share, clearing.thin.get(lot.name, ()))) for lot in left
+    }
+    signals = [lot for lot in left if lot.kind != SPEAKERS]
+    free = [lot for lot in signals if not holding(lot, holds)]
+    gone = set(_oldest_over(free, sizes, most=room))
+    spared = set(_oldest_over(signals, sizes, most=room)) - gone
+    return Clearing(
+        drop={**clearing.drop, **dict.fromkeys(sorted(gone), DISK)},
+        thin={name: services for name, services in clearing.thin.items() if name not in gone},
+        held=clearing.held | spared,
     )
 
 

@@ -9,7 +9,7 @@ from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import HandClock
 from qmon_agent.settings import AlertOptions, read_settings
 from qmon_agent.store.state import StateStore
-from qmon_sdk.protocol.signals import Error
+from qmon_sdk.protocol.signals import Error, Point
 
 OF_ERRORS = "error of a new kind"
 
@@ -99,3 +99,31 @@ class TestUsualAlerts:
         [problem] = check_usual(settings(f"[defaults]\n{text}"))
 
         assert problem.path.startswith("defaults.")
+
+
+class TestDiskBudget:
+    @pytest.mark.parametrize(
+        ("figure", "values", "fired"),
+        [
+            ("disk_budget_share", [0.91], ["disk budget nearly used"]),
+            ("disk_budget_share", [0.89], []),
+            ("disk_full_in_days", [2.9], ["disk budget fills up"]),
+            ("disk_full_in_days", [3.0], []),
+            ("disk_full_in_days", [0.0, 12.0], []),
+            ("disk_used_bytes", [1e12], []),
+        ],
+    )
+    def test_is_warned_of_when_it_is_nearly_used_or_will_be_soon(
+        self, store, figure, values, fired
+    ):
+        clock = HandClock()
+        service = AlertService(store, clock=clock)
+        service.declare([], usual_of(settings()))
+        for minute in range(70):
+            value = values[minute % len(values)]
+            now = clock.now()
+            point = Point(time=now, metric=f"qmon.agent.{figure}", kind="gauge", value=value)
+            service.observe(Observed(service="qmon-agent", time=now, points=[point]))
+            clock.turn(60)
+
+        assert fired == [each.alert for each in service.standings() if each.is_firing]

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmon_agent.app.checking import check_plugins
-from qmon_agent.app.disk import bytes_under
 from qmon_agent.cli._rooms import _disk
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.settings import read_settings
@@ -16,6 +15,7 @@ from qmon_agent.settings.room import LEAST_MEMORY
 from qmon_agent.store.telemetry import TelemetryOptions, manifest, with_memory
 from qmon_agent.store.telemetry.engine import open_engine
 from qmon_agent.store.telemetry.options import LIBRARIES_MB, Joining, Scrubbing
+from qmon_agent.store.telemetry.taken import bytes_under
 from qmon_sdk.protocol.signals import Span
 from tests.agent.test_telemetry_engine import Bench
 

@@ -36,6 +36,7 @@ class Bench:
         self.sequence = 0
         self.policy = Policy()
         self.rolling = Rolling()
+        self.disk_bytes = None
         self.journal = Journal.open(
             directory / "journal", options=JournalOptions(), clock=SystemClock()
         )
@@ -47,6 +48,7 @@ class Bench:
             journal=str(self.directory / "journal"),
             policy=self.policy,
             rolling=self.rolling,
+            disk_bytes=self.disk_bytes,
         )
         self.engine = open_engine(options)
         self.open_follower(self.engine)

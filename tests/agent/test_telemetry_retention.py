@@ -1,11 +1,15 @@
 """What is given up, by age, by bytes and by service; and what may not be: it is held."""
 
+import random
 import time
 
 import pytest
 
 from qmon_agent.domain.retention import Bound, Hold, Policy
 from qmon_agent.store.telemetry.engines.duckdb import moving
+from qmon_agent.store.telemetry.manifest import load
+from qmon_agent.store.telemetry.options import TelemetryOptions
+from qmon_agent.store.telemetry.taken import bytes_under, room_of
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, Resource, encode_frame
 from qmon_sdk.protocol.signals import Log, Span
@@ -119,6 +123,54 @@ class TestByBytes:
             [3 * DAY],
         ]
         assert bench.rows("select count(*) from logs") == [[4]]
+
+
+class TestByDisk:
+    def fill(self, bench, holds=()):
+        """Four days of spans and logs, and a disk that has room for the half of them."""
+        for day in range(4):
+            wide = random.Random(day).randbytes(200_000).hex()
+            signals = Span(time=day * DAY, events=wide), Log(time=day * DAY, body=wide)
+            store_of(bench, "shop", *signals)
+            bench.export()
+        segments = load(bench.directory / "telemetry").segments
+        size = sum(each.bytes for each in segments if each.table in {"spans", "logs"})
+        others = sum(each.bytes for each in segments) - size
+        keep(bench, holds=holds)
+        home = bench.directory / "telemetry"
+        beside = bytes_under(home, leaving=home / "segments")
+        beside += bytes_under(bench.directory / "journal")
+        bench.disk_bytes = beside + others + size * 5 // 8
+        keep(bench, holds=holds)
+        turn(bench)
+
+    def left(self, bench, table):
+        return [
+            row[0] // DAY for row in bench.rows(f"select epoch_ns(time) from {table} order by time")
+        ]
+
+    def test_gives_up_the_oldest_segments_of_all_kinds(self, bench):
+        self.fill(bench)
+
+        assert {3} <= {*self.left(bench, "spans")} <= {1, 2, 3}
+        assert {3} <= {*self.left(bench, "logs")} <= {1, 2, 3}
+        assert bench.engine.counts()["disk_segments"] >= 2
+
+    def test_never_gives_up_what_is_held(self, bench):
+        self.fill(bench, holds=[Hold(id="a", kinds=("span",), until=2 * DAY)])
+
+        assert {0, 1} <= {*self.left(bench, "spans")}
+        assert 0 not in self.left(bench, "logs")
+        assert bench.engine.counts()["held_segments"]
+
+    def test_leaves_a_tenth_to_the_segments_whatever_else_has_grown(self, tmp_path):
+        (tmp_path / "journal").mkdir()
+        (tmp_path / "journal" / "a").write_bytes(b"x" * 5_000)
+        options = TelemetryOptions(
+            directory=str(tmp_path), journal=str(tmp_path / "journal"), disk_bytes=4_000
+        )
+
+        assert room_of(options, "segments") == 400
 
 
 class TestHolds:

@@ -4,7 +4,17 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmon_agent.domain.retention import Bound, Clearing, Hold, Lot, Policy, clear, holding
+from qmon_agent.domain.retention import (
+    SPEAKERS,
+    Bound,
+    Clearing,
+    Hold,
+    Lot,
+    Policy,
+    clear,
+    holding,
+    within,
+)
 from qmon_agent.domain.sizes import UNITS, parse_size, print_size
 
 NOW = 1_000
@@ -33,6 +43,9 @@ HOLDS = st.lists(
     ),
     max_size=2,
 )
+
+
+SPEAKER = Lot(name="who", kind=SPEAKERS, bytes=1, oldest=0, newest=0, aged_from=0)
 
 
 @st.composite
@@ -144,6 +157,51 @@ class TestClearing:
         assert clearing.held <= {lot.name for lot in found if holding(lot, holds)}
         if not holds:
             assert not free.held
+
+
+ROOMS = st.integers(0, 800)
+
+
+class TestDisk:
+    @given(lots(), POLICIES, HOLDS, ROOMS)
+    def test_is_kept_to_unless_what_is_left_is_held(self, found, policy, holds, room):
+        clearing = within(clear(found, policy, holds=holds, now=NOW), found, room=room, holds=holds)
+        left = applied(found, clearing)
+
+        assert sum(lot.bytes for lot in left) <= room or all(holding(lot, holds) for lot in left)
+
+    @given(lots(), POLICIES, HOLDS, ROOMS)
+    def test_never_touches_what_is_held_or_who_spoke(self, found, policy, holds, room):
+        found = [*found, msgspec.structs.replace(SPEAKER, bytes=room)]
+        before = clear(found, policy, holds=holds, now=NOW)
+        clearing = within(before, found, room=room, holds=holds)
+
+        assert SPEAKER.name not in clearing.drop
+        for lot in found:
+            assert lot.name not in clearing.drop or not holding(lot, holds)
+
+    @given(lots(), POLICIES, HOLDS, ROOMS)
+    def test_takes_the_oldest_of_all_kinds_and_none_too_many(self, found, policy, holds, room):
+        before = clear(found, policy, holds=holds, now=NOW)
+        clearing = within(before, found, room=room, holds=holds)
+        gone = [lot for lot in found if clearing.drop.get(lot.name) == "disk"]
+        youngest = max(gone, key=lambda lot: (lot.aged_from, lot.name), default=None)
+
+        if youngest is not None:
+            free = [each for each in applied(found, clearing) if not holding(each, holds)]
+            assert all(each.aged_from >= youngest.aged_from for each in free)
+            one_less = {k: v for k, v in clearing.drop.items() if k != youngest.name}
+            thin = {**clearing.thin}
+            if youngest.name in before.thin:
+                thin[youngest.name] = before.thin[youngest.name]
+            less = applied(found, Clearing(drop=one_less, thin=thin))
+            assert sum(lot.bytes for lot in less) > room
+
+    @given(lots(), POLICIES, HOLDS)
+    def test_that_is_large_enough_changes_nothing(self, found, policy, holds):
+        before = clear(found, policy, holds=holds, now=NOW)
+
+        assert before == within(before, found, room=8 * 200, holds=holds)
 
 
 class TestSizes:

@@ -91,6 +91,8 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     exporting: Exporting = Exporting()
     policy: Policy = Policy()
     """How much is kept; a kind not named is kept for ever."""
+    disk_bytes: int | None = None
+    """Of directory and journal together: beyond it the oldest segments go, of whatever kind."""
     joining: Joining = Joining()
     scrubbing: Scrubbing = Scrubbing()
     rolling: Rolling = Rolling()

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from qmon_agent.domain.errors import StoreError
-from qmon_agent.domain.retention import Clearing, Hold, clear
+from qmon_agent.domain.retention import DISK, Clearing, Hold, clear, within
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.answers import Erased
 from qmon_agent.store.telemetry.forgetting import held_rows, of_services
@@ -19,6 +19,7 @@ from qmon_agent.store.telemetry.manifest import Manifest, Segment
 from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.retention import lots_of, with_speakers
 from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
+from qmon_agent.store.telemetry.taken import room_of
 
 from . import rolling
 from .erasing import Tally, conditions
@@ -45,6 +46,7 @@ class Mover:
     def __init__(self, options: TelemetryOptions, ledger: Ledger, counts: Counter[str]) -> None:
         self._ledger = ledger
         self._directory = Path(options.directory)
+        self._options = options
         self._policy = with_speakers(options.policy)
         self._holds: tuple[Hold, ...] = ()
         self._giving_up = threading.Lock()
@@ -146,14 +148,18 @@ class Mover:
             self._counts["thinned_segments"] += 1
 
     def _clear(self, now: int) -> Clearing:
+        room = room_of(self._options, FOLDER)
         with self._giving_up:
             lots = lots_of(self._ledger.manifest.segments, self._services)
             clearing = clear(lots, self._policy, holds=self._holds, now=now)
+            if room is not None:
+                clearing = within(clearing, lots, room=room, holds=self._holds)
             self._counts["held_segments"] = len(clearing.held)
             if clearing.drop:
                 gone = frozenset(clearing.drop)
                 self._ledger.change(lambda manifest: manifest.without(gone))
                 self._counts["expired_segments"] += len(clearing.drop)
+                self._counts["disk_segments"] += [*clearing.drop.values()].count(DISK)
         return clearing
 
     def hold(self, holds: tuple[Hold, ...]) -> None:
