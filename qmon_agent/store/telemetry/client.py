@@ -83,7 +83,7 @@ class TelemetryStore:
         self._streams: dict[int, asyncio.Queue[link.Piece | BaseException | None]] = {}
         self._lives = Lives(options.restart_waits_s)
         self._heard_at = 0.0
-        self._state = "stopped"
+        self._state = "starting"
 
     async def start(self) -> None:
         """Start the worker; returns at once, the worker recovers in its own time."""
