@@ -113,6 +113,8 @@ class Agent:
         self.services.processing.start()
         self._housekeeping.start()
         self._watch()
+        if self.parts.store is not None:
+            await self.desk.keeping.tell_store()
         self.health.stage, self.health.waits_for = "ready", ""
         self.parts.vitals.gauge("ready", 1)
         self._doors.let_in()
@@ -125,7 +127,6 @@ class Agent:
 
     async def _start_storing(self) -> None:
         if self.parts.store is not None:
-            await self.desk.keeping.tell_store()
             await self.parts.store.start()
             self.parts.store.committed(self.parts.taking.journal.committed)
         forgetter = Forgetter(

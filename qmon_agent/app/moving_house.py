@@ -17,10 +17,10 @@ import msgspec
 
 from qmon_agent import durable
 from qmon_agent.app.belongings import Belongings
-from qmon_agent.domain.errors import StoreError
+from qmon_agent.domain.errors import ConfigError, StoreError
 from qmon_agent.settings import Locations, load_settings
 from qmon_agent.settings.claim import Claim
-from qmon_agent.store.telemetry import directory_of
+from qmon_agent.store.telemetry import dialect_of, directory_of
 from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
 
@@ -45,6 +45,10 @@ def move(locations: Locations, target: str, *, say: Say = lambda _: None) -> Mov
     Raises AlreadyRunningError while an agent runs, ConfigError for another kind of address,
     StoreError for a damaged segment, which is named, or a directory of another store.
     """
+    if dialect_of(target) != "duckdb":
+        raise ConfigError(
+            "--to", f"{target!r}: a store is not moved to ClickHouse by a command yet"
+        )
     there = directory_of(target)
     own = Belongings.of(locations, load_settings(locations.config))
     if own.telemetry is None:

@@ -99,6 +99,9 @@ def _state_store(locations: Locations) -> Finding:
     """The database of alerts and incidents; all of a file of SQLite is read."""
     from qmon_agent.app.examining import examine_state
 
+    theirs = _file_of_agent(locations)
+    if theirs is not None:
+        locations = msgspec.structs.replace(locations, config=Path(theirs) if theirs else None)
     try:
         found = examine_state(locations)
     except QmonError as problem:
@@ -111,15 +114,21 @@ def _state_store(locations: Locations) -> Finding:
     return Finding("ok", "state store", f"{found.name}, schema {found.revision}{owner}")
 
 
-def _file_in_force(locations: Locations) -> str:
-    """Ask the agent that runs, which may have been given another file than is found here."""
-    none = "none; defaults are in force"
-    here = str(locations.config or "")
+def _file_of_agent(locations: Locations) -> str | None:
+    """The configuration of the agent that runs, "" where it has none; None where none runs."""
     try:
         theirs: str = find_control(locations).get("/api/status")["config"]["file"]
     except QmonError:
-        return here or none
-    if theirs == here:
+        return None
+    return theirs
+
+
+def _file_in_force(locations: Locations) -> str:
+    """The agent that runs may have been given another file than is found here."""
+    none = "none; defaults are in force"
+    here = str(locations.config or "")
+    theirs = _file_of_agent(locations)
+    if theirs is None or theirs == here:
         return here or none
     beside = f"; found here, and not in force: {here}" if here else ""
     return f"{theirs or none} (of the running agent{beside})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 
 import click
+from click.core import ParameterSource
 
 from qmon_agent.cli._control import find_control
 from qmon_agent.cli._place import Place, with_place
@@ -15,6 +16,14 @@ _COLUMNS = ("id", "kinds", "service", "user", "since", "until", "reason", "autho
 _MOMENTS = ("since", "until", "created_at")
 
 
+def _named(context: click.Context, option: click.Parameter, value: str) -> str:
+    """An empty name, as of a variable that is not set, would hold everybody's."""
+    source = context.get_parameter_source(option.name or "")
+    if not value and source is not ParameterSource.DEFAULT:
+        raise click.BadParameter("it is empty; without it, all are held", context, option)
+    return value
+
+
 @click.group
 def command() -> None:
     """Hold what must not be given up: not by age, not by bytes, not by `forget`."""
@@ -22,8 +31,8 @@ def command() -> None:
 
 @command.command
 @click.option("--kind", "kinds", multiple=True, help="Of this kind of signal; may be repeated.")
-@click.option("--service", default="", help="Of this service.")
-@click.option("--user", default="", help="About this user.")
+@click.option("--service", default="", callback=_named, help="Of this service.")
+@click.option("--user", default="", callback=_named, help="About this user.")
 @click.option("--since", default="", help="From this day or time on: 2026-11-27.")
 @click.option("--until", default="", help="Before this day or time.")
 @click.option("--reason", required=True, help="Why.")

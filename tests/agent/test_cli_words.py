@@ -35,6 +35,15 @@ class TestMoments:
         assert ("a", AT, "2026-11") == (row["id"], row["value"], row["since"][:7])
 
 
+class TestHold:
+    @pytest.mark.parametrize("whose", ["--user", "--service"])
+    def test_of_a_name_that_is_empty_is_refused(self, whose):
+        command = [sys.executable, "-m", "qmon_agent.cli", "hold", "add", whose, "", "--reason=x"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+        assert (2, True) == (done.returncode, "it is empty" in done.stderr)
+
+
 class TestVersion:
     def test_is_said_by_a_checkout_too(self, tmp_path):
         # -I: only the standard library is found, and nothing that is installed beside it.

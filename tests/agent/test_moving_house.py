@@ -9,7 +9,7 @@ import pytest
 
 from qmon_agent.app.moving_house import move
 from qmon_agent.domain.clock import SystemClock
-from qmon_agent.domain.errors import StoreError
+from qmon_agent.domain.errors import ConfigError, StoreError
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.settings import find_locations
 from qmon_agent.store.telemetry import TelemetryOptions, open_readonly
@@ -81,3 +81,7 @@ class TestMove:
     def test_refuses_the_place_it_is_in(self, state):
         with pytest.raises(StoreError, match="already"):
             move(state, f"duckdb://{state.state}/telemetry")
+
+    def test_says_that_it_does_not_go_to_clickhouse(self, state):
+        with pytest.raises(ConfigError, match="not moved to ClickHouse"):
+            move(state, "clickhouse://a/b")
