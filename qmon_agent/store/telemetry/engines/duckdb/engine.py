@@ -154,9 +154,7 @@ class DuckEngine:
         return self._mover.erased
 
     def discard(self) -> None:
-        self._mover.wait()
-        self._joiner.close()
-        self._scrubber.close()
+        self._stop_beside()
         self._connection.close()
         recovery.discard(self._directory)
 
@@ -223,12 +221,15 @@ class DuckEngine:
         return {**self._counts, **self._hot.counts(), **changes}
 
     def close(self) -> None:
-        self._joiner.close()
-        self._scrubber.close()
-        self._roller.close()
-        self._mover.wait()
+        self._stop_beside()
         self._connection.close()
         self._lock.close()
+
+    def _stop_beside(self) -> None:
+        """Nobody changes the list any more when this returns."""
+        for each in (self._joiner, self._scrubber, self._roller):
+            each.close()
+        self._mover.wait()
 
     def _is_due(self, now: int, *, everything: bool) -> bool:
         if not self._live_rows:

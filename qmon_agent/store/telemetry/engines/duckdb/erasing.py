@@ -15,7 +15,7 @@ from qmon_agent.store.telemetry.manifest import Segment
 from qmon_agent.store.telemetry.rollups import LISTED
 from qmon_agent.store.telemetry.schema import Table
 
-SET_ASIDE = "damaged-segments"
+from .relisting import UNREADABLE
 
 
 class Tally:
@@ -41,7 +41,7 @@ class Tally:
             held=+self._held,
             rewritten=self._rewritten,
             emptied=self._emptied,
-            set_aside=sum(1 for _ in (directory / SET_ASIDE).glob("*")),
+            set_aside=sum(1 for _ in (directory / UNREADABLE).glob("*")),
         )
 
 

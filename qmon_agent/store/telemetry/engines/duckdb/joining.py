@@ -8,8 +8,6 @@ while after that, for readers that read the list before.
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -27,59 +25,40 @@ from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.rollups import LISTED
 from qmon_agent.store.telemetry.stretches import Stretch, stretch_of
 
-from . import ddl, layout, limits, views
-from .export import MARKS, Mark, segment_of
+from . import layout, views
+from .beside import NS, Beside
+from .export import Mark, segment_of
+from .rewriting import mark_of
 
 UNFINISHED = "*.joining"
 GROUP_ROWS = 61_440
 LEAST_ROWS = 10_000
-NS = 1_000_000_000
 
 
-class Joiner:
+class Joiner(Beside):
     """Joins in a thread of its own, one after the other."""
 
     def __init__(self, options: TelemetryOptions, ledger: Ledger, counts: Counter[str]) -> None:
+        super().__init__(
+            Path(options.directory),
+            name="join",
+            memory_limit_mb=options.joining.memory_limit_mb,
+            share=options.joining.share,
+        )
         self._options = options.joining
-        self._directory = Path(options.directory)
         self._ledger = ledger
         self._counts = counts
         self._limits = Limits(rows=self._options.rows, bytes=self._options.wide_bytes)
-        self._thread: threading.Thread | None = None
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._closing = False
-        self._not_before = 0
 
     def tend(self, *, now: int) -> None:
         """Begin the next join if it is time, and there is one."""
-        # Not by the clock of the wall, which may be set: that only says which days are over.
-        if not self._options.is_on or self.busy() or time.monotonic_ns() < self._not_before:
+        if not self._options.is_on or not self._is_due():
             return
         self._not_before = time.monotonic_ns() + int(self._options.interval_s * NS)
         if parts := next_join(self._ledger.manifest.segments, self._limits, now=now):
-            self._thread = threading.Thread(
-                target=self._work, args=(parts,), name="join", daemon=True
-            )
-            self._thread.start()
-
-    def busy(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-    def close(self) -> None:
-        """Stop what is being joined: it is begun anew some other time."""
-        self._closing = True
-        while self.busy():
-            with contextlib.suppress(duckdb.ConnectionException):  # it may be closed by now
-                if self._connection is not None:
-                    self._connection.interrupt()
-            self.wait(0.05)
-
-    def wait(self, timeout_s: float | None = None) -> None:
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+            self._begin(lambda: self._work(parts))
 
     def _work(self, parts: Sequence[Segment]) -> None:
-        began = time.monotonic()
         try:
             self._join(parts)
         except duckdb.OutOfMemoryException:
@@ -87,8 +66,6 @@ class Joiner:
             self._counts["join_failures"] += 1
         except (duckdb.Error, OSError, StoreError, msgspec.DecodeError, IndexError):
             self._counts["join_failures"] += not self._closing
-        took = time.monotonic() - began
-        self._not_before = time.monotonic_ns() + int(took / self._options.share * NS)
 
     def _join(self, parts: Sequence[Segment]) -> None:
         whole, table = _stretch(parts), LISTED[parts[0].table]
@@ -112,12 +89,6 @@ class Joiner:
             self._swap(parts, msgspec.structs.replace(made, written=written), fresh=fresh)
         finally:
             fresh.unlink(missing_ok=True)
-
-    def _opened(self) -> duckdb.DuckDBPyConnection:
-        self._connection = limits.connect_in_memory(
-            self._directory, memory_limit_mb=self._options.memory_limit_mb
-        )
-        return self._connection
 
     def _swap(self, parts: Sequence[Segment], whole: Segment, *, fresh: Path) -> None:
         gone = frozenset(each.file for each in parts)
@@ -145,11 +116,7 @@ def _stretch(parts: Sequence[Segment]) -> Stretch:
 def _mark(
     connection: duckdb.DuckDBPyConnection, parts: Sequence[Segment], *, directory: Path
 ) -> Mark:
-    marks = []
-    for each in parts:
-        target = ddl.text(str(directory / each.file))
-        found = connection.execute(MARKS.format(target=target, key=ddl.text(layout.MARK)))
-        marks.append(msgspec.json.decode(found.fetchall()[0][0], type=Mark))
+    marks = [mark_of(connection, directory / each.file) for each in parts]
     rows = sum(each.rows for each in parts)
     return Mark(
         table=parts[0].table,

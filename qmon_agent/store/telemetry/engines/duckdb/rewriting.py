@@ -7,13 +7,11 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from qmon_agent import durable
-from qmon_agent.domain.errors import StoreError
 from qmon_agent.store.telemetry.manifest import Segment
 from qmon_agent.store.telemetry.rollups import LISTED
 
 from . import ddl, layout
-from .export import BOUNDS, MARKS, Mark
+from .export import MARKS, Mark, segment_of
 
 SERVICES = "SELECT service, count(*) FROM read_parquet({target}) GROUP BY service"
 COUNT = "SELECT count(*) FROM read_parquet({target}) WHERE {condition}"
@@ -47,28 +45,24 @@ def without(
         return None
     file = next_file(segment.file)
     left = msgspec.structs.replace(mark_of(connection, path), rows=segment.rows - gone)
-    target = ddl.text(str(directory / file))
+    table = LISTED[segment.table]
     layout.write_again(
         connection,
         f"read_parquet({ddl.text(str(path))}) WHERE ({condition}) IS NOT TRUE",
-        table=LISTED[segment.table],
+        table=table,
         target=directory / file,
         group=layout.group_of(segment.width),
         mark=msgspec.json.encode(left).decode(),
     )
-    durable.sync(directory / file)
-    durable.sync((directory / file).parent)
-    rows, oldest, newest = connection.execute(BOUNDS.format(target=target)).fetchall()[0]
-    if rows != segment.rows - gone:
-        raise StoreError(f"{file} has {rows} rows, not {segment.rows - gone}")
+    made = segment_of(connection, directory / file, file=file, mark=left, table=table)
     return msgspec.structs.replace(
         segment,
-        file=file,
-        rows=rows,
-        bytes=(directory / file).stat().st_size,
-        sha256=durable.sha256_of(directory / file),
-        oldest=oldest,
-        newest=newest,
+        file=made.file,
+        rows=made.rows,
+        bytes=made.bytes,
+        sha256=made.sha256,
+        oldest=made.oldest,
+        newest=made.newest,
     )
 
 

@@ -9,8 +9,6 @@ after.
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -28,44 +26,39 @@ from qmon_agent.store.telemetry.rollups import Rollup, tiers_of
 from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_agent.store.telemetry.stretches import stretch_of
 
-from . import ddl, folding, layout, limits, views
+from . import ddl, folding, layout, views
+from .beside import Beside
 from .export import FOLDER, Mark, make_folder, segment_of
 from .rewriting import mark_of
 
 UNFINISHED = ".rolling"
 RETRY_NS = 600 * 10**9
-NS = 10**9
 APART = {"points": "metric", "spans": "name"}
 """Raw table → what shares its rows out, so that all of a series are together."""
 
 
-class Roller:
+class Roller(Beside):
     """Rolls up what the list says is not rolled up yet, the oldest first."""
 
     def __init__(self, options: TelemetryOptions, ledger: Ledger, counts: Counter[str]) -> None:
+        super().__init__(
+            Path(options.directory),
+            name="roll",
+            memory_limit_mb=options.rolling.memory_limit_mb,
+            share=options.rolling.share,
+        )
         self._options = options.rolling
-        self._directory = Path(options.directory)
         self._ledger = ledger
         self._counts = counts
-        self._thread: threading.Thread | None = None
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._closing = False
-        self._not_before = 0
         self._again_at: dict[str, int] = {}
-
-    def busy(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
 
     def tend(self, *, now: int) -> None:
         """Begin with the next one if it is time, and there is one."""
-        if self.busy() or now < self._not_before:
+        if not self._is_due():
             return
         if waiting := list(self.waiting(now)):
             oldest = min(waiting, key=_place)
-            self._thread = threading.Thread(
-                target=self._work, args=(oldest,), name="roll", daemon=True
-            )
-            self._thread.start()
+            self._begin(lambda: self._work(oldest))
 
     def waiting(self, now: int) -> Iterator[Segment]:
         """What is not rolled up, but for what failed a moment ago."""
@@ -73,24 +66,12 @@ class Roller:
             if segment.unrolled and self._again_at.get(segment.file, 0) <= now:
                 yield segment
 
-    def close(self) -> None:
-        """Stop what is being rolled up: it is begun anew some other time."""
-        self._closing = True
-        while self._thread is not None and self._thread.is_alive():
-            with contextlib.suppress(duckdb.ConnectionException):  # it may be closed by now
-                if self._connection is not None:
-                    self._connection.interrupt()
-            self._thread.join(0.05)
-
     def _work(self, segment: Segment) -> None:
-        began = time.monotonic()
         try:
             self._roll(segment)
         except (duckdb.Error, OSError, StoreError, msgspec.DecodeError, IndexError):
             self._counts["rollup_failures"] += not self._closing
             self._again_at[segment.file] = time.time_ns() + RETRY_NS
-        took = time.monotonic() - began
-        self._not_before = time.time_ns() + int((took / self._options.share - took) * NS)
 
     def _roll(self, segment: Segment) -> None:
         fresh: list[Segment] = []
@@ -109,12 +90,6 @@ class Roller:
     def _made(self, connection: duckdb.DuckDBPyConnection, segment: Segment) -> Iterator[Segment]:
         pieces = 1 + segment.rows // self._options.rows_at_once
         return roll(connection, segment, directory=self._directory, pieces=pieces)
-
-    def _opened(self) -> duckdb.DuckDBPyConnection:
-        self._connection = limits.connect_in_memory(
-            self._directory, memory_limit_mb=self._options.memory_limit_mb
-        )
-        return self._connection
 
     def _listed(self, manifest: Manifest, segment: Segment, fresh: Sequence[Segment]) -> Manifest:
         """The list with the rollups, which get their names; as it was, if the segment is gone."""
