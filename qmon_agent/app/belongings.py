@@ -8,7 +8,7 @@ import msgspec
 
 from qmon_agent.settings import Locations, Settings
 from qmon_agent.store.state import path_of
-from qmon_agent.store.telemetry import directory_of
+from qmon_agent.store.telemetry import places_of
 
 STATE, TELEMETRY, DATABASE, CONFIG = "state", "telemetry", "database", "config"
 SINGLE = ("conservation.json", "processors.json", "links.json", "imports.json")
@@ -17,7 +17,6 @@ JOURNALS = ("journal", "arrivals")
 """Folders of the state directory; what comes in goes from the second to the first."""
 NOT_KEPT = frozenset({"lock", "reserve", "quarantine"})
 """Of a journal, what is about this machine or this run only."""
-_EMBEDDED = {DATABASE: "sqlite", TELEMETRY: "duckdb"}
 
 
 class Belongings(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,13 +32,15 @@ class Belongings(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, locations: Locations, settings: Settings) -> Belongings:
         """As the configuration says; raises ConfigError for an address that is none."""
         section = settings.store
-        telemetry = section.telemetry or f"duckdb://{locations.state}/telemetry"
+        directory, address = places_of(section.telemetry, locations.state / "telemetry")
         database = section.state or f"sqlite:///{locations.state}/state.db"
-        addresses = {TELEMETRY: telemetry, DATABASE: database}
-        away = [name for name, dsn in addresses.items() if not dsn.startswith(_EMBEDDED[name])]
+        own = {
+            TELEMETRY: None if address else directory,
+            DATABASE: path_of(database) if database.startswith("sqlite") else None,
+        }
         return cls(
             state=locations.state,
-            telemetry=None if TELEMETRY in away else directory_of(telemetry),
-            database=None if DATABASE in away else path_of(database),
-            elsewhere=tuple(away),
+            telemetry=own[TELEMETRY],
+            database=own[DATABASE],
+            elsewhere=tuple(name for name, place in own.items() if place is None),
         )

@@ -6,11 +6,9 @@ new store takes it from there when the agent starts with it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,10 +20,10 @@ from qmon_agent.settings import Locations, load_settings
 from qmon_agent.settings.claim import Claim
 from qmon_agent.store.telemetry import dialect_of, directory_of
 from qmon_agent.store.telemetry import manifest as manifests
+from qmon_agent.store.telemetry.engines.locking import LOCK, locked
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
 
 _PART = ".part"
-_LOCK = "store.lock"
 Say = Callable[[str], None]
 
 
@@ -57,7 +55,8 @@ def move(locations: Locations, target: str, *, say: Say = lambda _: None) -> Mov
         raise StoreError(f"{there} is where it is already")
     claim = Claim(locations.lock)
     try:
-        with _locked(there):
+        there.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with locked(there / LOCK, wait_s=0):  # nobody's store while it is filled
             return _move(own.telemetry, there, say=say)
     finally:
         claim.release()
@@ -121,15 +120,3 @@ def _rows(manifest: Manifest) -> dict[str, dict[str, int]]:
     for segment in manifest.segments:
         found.setdefault(segment.table, Counter())[segment.day] += segment.rows
     return {table: dict(sorted(days.items())) for table, days in sorted(found.items())}
-
-
-@contextmanager
-def _locked(there: Path) -> Iterator[None]:
-    """Nobody's store while it is filled."""
-    there.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (there / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StoreError(f"{there} is used by another process") from None
-        yield

@@ -10,7 +10,7 @@ from qmon_agent.cli._times import moment
 from qmon_agent.domain.errors import QmonError
 from qmon_agent.journal.verifying import Flaw, flaws
 from qmon_agent.settings import Locations, load_settings
-from qmon_agent.store.telemetry import directory_of
+from qmon_agent.store.telemetry import places_of
 from qmon_agent.store.telemetry.verifying import Damage, verify
 
 
@@ -36,7 +36,7 @@ def _telemetry(locations: Locations) -> Path:
         dsn = load_settings(locations.config).store.telemetry
     except QmonError:
         dsn = ""  # another line says what is wrong with the configuration
-    return directory_of(dsn) if dsn else locations.state / "telemetry"
+    return places_of(dsn, locations.state / "telemetry")[0]
 
 
 def _said(damage: Damage, now: int) -> str:

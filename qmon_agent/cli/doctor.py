@@ -58,8 +58,9 @@ def findings(locations: Locations) -> Iterator[Finding]:
     """Everything that is looked at, in the order in which it would be mended."""
     yield _state(locations)
     yield _disk(locations)
-    yield from _config(locations)
-    yield _state_store(locations)
+    theirs = _file_of_agent(locations)
+    yield from _config(locations, theirs)
+    yield _state_store(locations, theirs)
     for name, loss in _EXTRAS.items():
         there = importlib.util.find_spec(name) is not None
         yield Finding("ok" if there else "warn", f"package {name}", "" if there else loss)
@@ -83,7 +84,7 @@ def _disk(locations: Locations) -> Finding:
     return Finding(verdict, "disk", f"{free >> 20} MiB free on {there}")
 
 
-def _config(locations: Locations) -> Iterator[Finding]:
+def _config(locations: Locations, theirs: str | None) -> Iterator[Finding]:
     from qmon_agent.app.checking import load_plugins
 
     try:
@@ -92,14 +93,13 @@ def _config(locations: Locations) -> Iterator[Finding]:
         for one in (problem, *problem.others):
             yield Finding("fail", "configuration", f"{one.file}: {one}".lstrip(": "))
         return
-    yield Finding("ok", "configuration", _file_in_force(locations))
+    yield Finding("ok", "configuration", _file_in_force(locations, theirs))
 
 
-def _state_store(locations: Locations) -> Finding:
+def _state_store(locations: Locations, theirs: str | None) -> Finding:
     """The database of alerts and incidents; all of a file of SQLite is read."""
     from qmon_agent.app.examining import examine_state
 
-    theirs = _file_of_agent(locations)
     if theirs is not None:
         locations = msgspec.structs.replace(locations, config=Path(theirs) if theirs else None)
     try:
@@ -123,11 +123,10 @@ def _file_of_agent(locations: Locations) -> str | None:
     return theirs
 
 
-def _file_in_force(locations: Locations) -> str:
+def _file_in_force(locations: Locations, theirs: str | None) -> str:
     """The agent that runs may have been given another file than is found here."""
     none = "none; defaults are in force"
     here = str(locations.config or "")
-    theirs = _file_of_agent(locations)
     if theirs is None or theirs == here:
         return here or none
     beside = f"; found here, and not in force: {here}" if here else ""
