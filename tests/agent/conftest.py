@@ -6,6 +6,7 @@ import asyncio
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 
 from qmon_agent.app import Agent, make_plan
@@ -207,3 +208,20 @@ async def agent(tmp_path, http_options):
     yield agent
     await agent.stop()
     claim.release()
+
+
+@pytest.fixture
+async def ask(agent):
+    """Asks with a token of a scope; answers status and document."""
+    tokens = {
+        scope: (await agent.desk.create_token(scope, name="", ttl_s=60))["token"]
+        for scope in ("read", "ingest", "operator", "admin")
+    }
+    async with httpx.AsyncClient(base_url=agent.ready["url"]) as client:
+
+        async def asked(method, path, scope="admin", **how):
+            headers = {"authorization": f"Bearer {tokens[scope]}"}
+            answer = await client.request(method, path, headers=headers, **how)
+            return answer.status_code, answer.json()
+
+        yield asked

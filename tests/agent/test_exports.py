@@ -115,10 +115,7 @@ def home(tmp_path):
     home = Home(tmp_path)
     home.state.mkdir()
     yield home
-    for agent in home.agents:
-        if agent.poll() is None:
-            agent.kill()
-        agent.communicate()
+    home.end()
 
 
 class TestCommand:

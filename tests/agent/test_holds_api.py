@@ -3,25 +3,9 @@
 import asyncio
 import sys
 
-import httpx
 import pytest
 
 ASKED = {"kinds": ["span"], "user": "ann", "since": "2026-01-01", "reason": "case 7"}
-
-
-@pytest.fixture
-async def ask(agent):
-    """Asks with a token of a scope; answers status and document."""
-    scopes = ("read", "operator", "admin")
-    tokens = {s: (await agent.desk.create_token(s, name="", ttl_s=60))["token"] for s in scopes}
-    async with httpx.AsyncClient(base_url=agent.ready["url"]) as client:
-
-        async def asked(method, path, scope="admin", **how):
-            headers = {"authorization": f"Bearer {tokens[scope]}"}
-            answer = await client.request(method, path, headers=headers, **how)
-            return answer.status_code, answer.json()
-
-        yield asked
 
 
 class TestHolds:

@@ -6,7 +6,6 @@ import asyncio
 import sys
 import time
 
-import httpx
 import msgspec
 import pytest
 
@@ -19,23 +18,6 @@ from qmon_agent.settings.routing import RoutingOptions
 from qmon_sdk.protocol.signals import Point
 
 HOUR_NS = 3_600 * 10**9
-
-
-@pytest.fixture
-async def ask(agent):
-    """Asks with a token of a scope; answers status and document."""
-    tokens = {
-        scope: (await agent.desk.create_token(scope, name="", ttl_s=60))["token"]
-        for scope in ("read", "admin")
-    }
-    async with httpx.AsyncClient(base_url=agent.ready["url"]) as client:
-
-        async def asked(method, path, scope="admin", **how):
-            headers = {"authorization": f"Bearer {tokens[scope]}"}
-            answer = await client.request(method, path, headers=headers, **how)
-            return answer.status_code, answer.json()
-
-        yield asked
 
 
 @pytest.fixture

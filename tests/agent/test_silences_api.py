@@ -5,28 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 
-import httpx
 import pytest
 
 ASKED = {"matchers": "service=shop", "for_s": 3600, "author": "ann", "comment": "moving"}
 USUAL = 'alertname="disk nearly full"'
-
-
-@pytest.fixture
-async def ask(agent):
-    """Asks with a token of a scope; answers status and document."""
-    tokens = {
-        scope: (await agent.desk.create_token(scope, name="", ttl_s=60))["token"]
-        for scope in ("read", "admin", "ingest")
-    }
-    async with httpx.AsyncClient(base_url=agent.ready["url"]) as client:
-
-        async def asked(method, path, scope="admin", **how):
-            headers = {"authorization": f"Bearer {tokens[scope]}"}
-            answer = await client.request(method, path, headers=headers, **how)
-            return answer.status_code, answer.json()
-
-        yield asked
 
 
 class TestSilences:

@@ -36,10 +36,7 @@ ROUNDS = int(os.environ.get("QMON_CRASH_ROUNDS", "4"))
 def home(tmp_path):
     home = Home(tmp_path)
     yield home
-    for agent in home.agents:
-        if agent.poll() is None:
-            agent.kill()
-        agent.communicate()
+    home.end()
 
 
 def begin_to_forget(home):

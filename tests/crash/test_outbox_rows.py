@@ -7,43 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 KILLS = 12
 TABLES = ("incidents", "transitions", "outbox", "rule_state")
-# Each entry has one row for every table, and moves the place of the rules on.
-WRITER = """
-import sys, time
-from qmon_agent.domain.catalog import Alert
-from qmon_agent.domain.clock import SystemClock
-from qmon_agent.store.state import StateStore
-from qmon_agent.store.state.ledger import (
-    Entry, IncidentRecord, Posting, StateRecord, TransitionRecord
-)
-
-store = StateStore.open(f"sqlite:///{sys.argv[1]}", SystemClock())
-if not store.catalog.alerts():
-    store.catalog.put_alert(Alert(name="hot"))
-alert = store.catalog.alerts()[0].id
-first = number = int(store.incidents.position() or 0)
-while True:
-    number += 1
-    name, now = f"i{number}", store.clock.now()
-    store.incidents.write(Entry(
-        incidents={name: IncidentRecord(
-            id=name, alert=alert, instance=name, state="firing", since=now)},
-        transitions=[TransitionRecord(
-            incident=name, before="pending", after="firing", reason="breach", at=now)],
-        postings=[Posting(
-            key=name, incident=name, channel="pager", notice="{}",
-            created_at=now, due_at=now, deadline=now + 10**12)],
-        states=[StateRecord(alert=alert, instance=name, state="{}")],
-        position=str(number),
-    ))
-    if number == first + 1:
-        print("at work", flush=True)
-"""
+WRITER = Path(__file__).with_name("entries_child.py")
 
 
 @pytest.fixture
@@ -53,9 +23,9 @@ def path(tmp_path):
 
 def killed_after(path, pause_s):
     """A writer that never rests, until it is killed."""
-    command = [sys.executable, "-c", WRITER, str(path)]
+    command = [sys.executable, str(WRITER), f"sqlite:///{path}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
-        assert b"at work\n" == writer.stdout.readline()
+        assert int(writer.stdout.readline())
         time.sleep(pause_s)
         writer.kill()
     assert -signal.SIGKILL == writer.returncode

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from qmon_agent.alerting import AlertService, Observed
 from qmon_agent.domain.clock import SystemClock
@@ -19,36 +20,7 @@ from qmon_sdk.protocol.signals import Point
 
 KILLS = 5
 TABLES = ("incidents", "transitions", "outbox", "rule_state")
-# Each entry has one row for every table, and moves the place of the rules on.
-WRITER = """
-import sys
-from qmon_agent.domain.catalog import Alert
-from qmon_agent.store.state import StateStore
-from qmon_agent.store.state.ledger import (
-    Entry, IncidentRecord, Posting, StateRecord, TransitionRecord
-)
-
-store = StateStore.open(sys.argv[1], owner="writer")
-if not store.catalog.alerts():
-    store.catalog.put_alert(Alert(name="hot"))
-alert = store.catalog.alerts()[0].id
-first = number = int(store.incidents.position() or 0)
-while True:
-    number += 1
-    name, now = f"i{number}", store.clock.now()
-    store.incidents.write(Entry(
-        incidents={name: IncidentRecord(
-            id=name, alert=alert, instance=name, state="firing", since=now)},
-        transitions=[TransitionRecord(
-            incident=name, before="pending", after="firing", reason="breach", at=now)],
-        postings=[Posting(
-            key=name, incident=name, channel="pager", notice="{}",
-            created_at=now, due_at=now, deadline=now + 10**12)],
-        states=[StateRecord(alert=alert, instance=name, state="{}")],
-        position=str(number),
-    ))
-    print(number, flush=True)
-"""
+WRITER = Path(__file__).with_name("entries_child.py")
 
 
 class TestAWriter:
@@ -69,7 +41,7 @@ class TestAWriter:
 
 def killed_after(dsn, pause_s):
     """A writer that never rests, until it is killed; the last entry it was told is on disk."""
-    command = [sys.executable, "-c", WRITER, dsn]
+    command = [sys.executable, str(WRITER), dsn]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
         first = writer.stdout.readline()
         time.sleep(pause_s)

@@ -39,6 +39,13 @@ class Home:
         agent.ready = agent.stdout.readline()
         return agent
 
+    def end(self) -> None:
+        """Whoever lives here still lives no longer."""
+        for agent in self.agents:
+            if agent.poll() is None:
+                agent.kill()
+            agent.communicate()
+
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "-m", "qmon_agent.cli", *arguments],
@@ -71,7 +78,4 @@ class Home:
 def home(tmp_path):
     home = Home(tmp_path)
     yield home
-    for agent in home.agents:
-        if agent.poll() is None:
-            agent.kill()
-        agent.communicate()
+    home.end()
