@@ -108,7 +108,7 @@ USUAL: tuple[AlertOptions, ...] = (
         description="The journal was full: a reader is too slow, or its bound too small.",
     ),
     AlertOptions(
-        name="disk budget nearly used",
+        name="store near its budget",
         system=_AGENT,
         metric="qmon.agent.disk_budget_share",
         threshold="> 0.9 for 10m",
@@ -118,7 +118,7 @@ USUAL: tuple[AlertOptions, ...] = (
         description="Of `[store] disk_bytes` less than 10 % is left: keep less, or allow more.",
     ),
     AlertOptions(
-        name="disk budget fills up",
+        name="store outgrows its budget",
         system=_AGENT,
         metric="qmon.agent.disk_full_in_days",
         threshold="< 3 for 1h",

@@ -105,9 +105,9 @@ class TestDiskBudget:
     @pytest.mark.parametrize(
         ("figure", "values", "fired"),
         [
-            ("disk_budget_share", [0.91], ["disk budget nearly used"]),
+            ("disk_budget_share", [0.91], ["store near its budget"]),
             ("disk_budget_share", [0.89], []),
-            ("disk_full_in_days", [2.9], ["disk budget fills up"]),
+            ("disk_full_in_days", [2.9], ["store outgrows its budget"]),
             ("disk_full_in_days", [3.0], []),
             ("disk_full_in_days", [0.0, 12.0], []),
             ("disk_used_bytes", [1e12], []),
