@@ -20,6 +20,9 @@ ROWS = 200
 class Load:
     """Writes frames of spans for as long as it is told to, and says what was committed."""
 
+    pause_s = 0.008
+    lives_s = (0.0, 1.2)
+
     def __init__(self, directory, **more):
         self.journal = Journal.open(
             directory / "journal", options=JournalOptions(), clock=SystemClock()
@@ -31,8 +34,7 @@ class Load:
                 journal=str(directory / "journal"),
                 batching=Batching(interval_s=0.01, max_bytes=64 << 10),
                 restart_waits_s=(0.05,),
-                exporting=Exporting(rows=10_000),
-                **more,
+                **{"exporting": Exporting(rows=10_000), **more},
             ),
             listeners=Listeners(exported=self.remember, buried=lambda *_: pytest.fail("buried")),
         )
@@ -64,13 +66,15 @@ class Load:
     async def run(self, stop):
         while not stop.is_set():
             self.write()
-            await asyncio.sleep(0.008)
+            await asyncio.sleep(self.pause_s)
 
     async def kill(self, chance):
         """At a random moment of the worker's life, its very beginning and its exports included."""
-        await asyncio.sleep(chance.uniform(0.0, 1.2))
+        await asyncio.sleep(chance.uniform(*self.lives_s))
         worker = self.store._worker
-        if worker is not None:
-            os.kill(worker.pid, signal.SIGKILL)
-            return 1
-        return 0
+        if worker is None:
+            return 0
+        os.kill(worker.pid, signal.SIGKILL)
+        while self.store._worker is worker:  # a question put to it now would be lost with it
+            await asyncio.sleep(0.001)
+        return 1
