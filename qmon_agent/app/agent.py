@@ -100,7 +100,7 @@ class Agent:
         """
         self._loop = asyncio.get_running_loop()
         try:
-            judged = await asyncio.to_thread(self.parts.add_judged, self._opening)
+            judged = await self._judged()
         except Exception:
             await self.stop()
             raise
@@ -113,21 +113,21 @@ class Agent:
         self.services.processing.start()
         self._housekeeping.start()
         self._watch()
-        await self._let_in()
+        self.health.stage, self.health.waits_for = "ready", ""
+        self.parts.vitals.gauge("ready", 1)
+        self._doors.let_in()
+        notify("READY=1")
         await self._start_storing()
         # What is here now stays: the collector need not look at it at every full run.
         gc.collect()
         gc.freeze()
         give_back()
 
-    async def _let_in(self) -> None:
-        """Answer requests; the store knows by then what it has to hold, and starts right after."""
-        if self.parts.store is not None:
-            await self.desk.keeping.tell_store()
-        self.health.stage, self.health.waits_for = "ready", ""
-        self.parts.vitals.gauge("ready", 1)
-        self._doors.let_in()
-        notify("READY=1")
+    async def _judged(self) -> Judged:
+        """What judges, open; the store knows by then what it has to hold."""
+        judged = await asyncio.to_thread(self.parts.add_judged, self._opening)
+        await self.desk.keeping.tell_store()
+        return judged
 
     async def _start_storing(self) -> None:
         if self.parts.store is not None:
