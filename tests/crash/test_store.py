@@ -105,6 +105,9 @@ async def test_nothing_is_lost_or_doubled_under_load(tmp_path, seed, measured):
     assert (await load.store.query(RANGE)).rows == [[1, load.sequence, load.sequence]]
     assert (await load.store.query(SPOKE)).rows == [[load.sequence, load.sequence]]
     assert (await load.store.status()).rows["resources"] == load.sequence
+    async with asyncio.timeout(30):  # so many rows are due, also where each life was too short
+        while not load.exported:
+            await asyncio.sleep(0.05)
     assert load.exported > 0
     measured(kills=kills, spans=rows, lost=0, doubled=0)
     await load.store.stop()
