@@ -20,6 +20,7 @@ tests = unittest.defaultTestLoader.loadTestsFromNames(
 )
 result = unittest.TestResult()
 tests.run(result)
+qmon_sdk.flush()
 about = qmon_sdk.stats()
 failed = {str(test): why for test, why in (*result.failures, *result.errors)}
 print(json.dumps([result.testsRun, failed, about.captured.get("span", 0), about.trouble]))
