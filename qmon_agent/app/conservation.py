@@ -123,6 +123,8 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     """Kinds whose rows are deleted after a time."""
     forgotten: Counts = {}
     """Rows, by kind, that were taken out because somebody asked to be forgotten."""
+    damaged: Counts = {}
+    """Rows, by kind, of segments that were damaged, set aside, and not made anew."""
     exact: bool = False
     """It has read just what is booked: a row that is nowhere then is lost, and nothing adds up."""
 
@@ -175,7 +177,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
         gone = {f"{kind}/no_table": n for kind, n in self.received.items() if kind not in SIGNALS}
         if stock.dead:
             gone["frame/undecodable"] = stock.dead
-        gone |= {f"{kind}/forgotten": n for kind, n in stock.forgotten.items() if n}
+        for reason, counts in (("forgotten", stock.forgotten), ("damaged", stock.damaged)):
+            gone |= {f"{kind}/{reason}": n for kind, n in counts.items() if n}
         for kind in stock.aging if stock.exact else ():
             if expired := self.received.get(kind, 0) - _known(stock, kind):
                 gone[f"{kind}/expired"] = expired
@@ -183,7 +186,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _known(stock: Stock, kind: str) -> int:
-    return stock.rows.get(kind, 0) + stock.forgotten.get(kind, 0)
+    known = (stock.rows, stock.forgotten, stock.damaged)
+    return sum(counts.get(kind, 0) for counts in known)
 
 
 def _captured(account: Account) -> Counts:

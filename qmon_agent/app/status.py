@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -115,9 +115,10 @@ class StatusReport:
         # The two readers of the journal are compared only where both have read the same.
         same = store.stored.record_id == judged.conservation.record_id
         stock = Stock(
-            rows={table.kind: store.rows.get(table.name, 0) for table in TABLES.values()},
+            rows=_by_kind(store.rows),
             dead=judged.conservation.dead_rows,
-            forgotten={table.kind: store.forgotten.get(table.name, 0) for table in TABLES.values()},
+            forgotten=_by_kind(store.forgotten),
+            damaged=_by_kind(store.damaged_rows),
             aging=self._aging(),
             exact=same and store.state == "running",
         )
@@ -204,6 +205,10 @@ class StatusReport:
             yield f"state: the database was damaged and set aside as {judged.state.set_aside}"
         for name, problem in judged.alerting.problems.items():
             yield f"alert {name}: {problem}"
+
+
+def _by_kind(by_table: Mapping[str, int]) -> dict[str, int]:
+    return {table.kind: by_table.get(table.name, 0) for table in TABLES.values()}
 
 
 def _store_problems(store: StoreStatus) -> Iterator[str]:

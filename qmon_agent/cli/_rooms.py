@@ -75,6 +75,10 @@ def _store(store: Status) -> Iterator[Finding]:
         yield Finding("warn", "store", "the hot file was gone, and made anew of the journal")
     if rebuilt := counts.get("rebuilt_segments"):
         yield Finding("warn", "store", f"{rebuilt} damaged segments were made anew of the journal")
+    if lost := store.get("damaged_rows"):
+        rows = ", ".join(f"{n} of {table}" for table, n in lost.items())
+        told = f"rows in damaged segments that could not be made anew, and are in no answer: {rows}"
+        yield Finding("warn", "store", f"{told}; a backup may have them (qmon-agent restore)")
 
 
 def _disk(disk: Status | None) -> Iterator[Finding]:

@@ -86,6 +86,18 @@ class TestConservation:
         assert {"dream/no_table": 2, "span/expired": 3} == balance["dropped_by_reason"]
         assert (0, True) == (balance["pending"], balance["adds_up"])
 
+    @pytest.mark.parametrize("aging", [frozenset(), frozenset({"span"})])
+    def test_tells_what_was_in_damaged_segments_from_what_was_deleted_with_age(self, aging):
+        books = Conservation()
+        books.enter(told(1, captured=4, spans=4), record_id=1, time=1)
+
+        balance = books.totals().balance(
+            Stock(rows={"span": 1}, damaged={"span": 3}, aging=aging, exact=True)
+        )
+
+        assert {"span/damaged": 3} == balance["dropped_by_reason"]
+        assert (0, True) == (balance["pending"], balance["adds_up"])
+
     def test_books_a_record_once(self):
         books = Conservation()
         for _ in range(2):

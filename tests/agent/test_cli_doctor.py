@@ -39,6 +39,13 @@ class TestRooms:
 
         assert ("warn", True) == (channels.verdict, "add [channels.NAME]" in channels.detail)
 
+    async def test_say_what_is_lost_in_damaged_segments(self, status):
+        status["store"]["damaged_rows"] = {"spans": 100, "logs": 2}
+
+        found = lines(status)["store"]
+
+        assert ("warn", True) == (found.verdict, "100 of spans, 2 of logs" in found.detail)
+
     async def test_name_a_loop_that_hangs(self, status):
         status["loops"]["journal"] = "stuck in one turn for 61 s"
 

@@ -124,6 +124,7 @@ class TestDamagedSegment:
         assert bench.engine.counts()["rebuilt_segments"] == 1
         assert verify(telemetry(bench)).damages == ()
         assert [*(telemetry(bench) / "damaged-segments").iterdir()] != []
+        assert bench.engine.kept().damaged_rows == {}
 
     def test_is_set_aside_and_named_when_the_journal_has_it_no_more(self, bench):
         flip(telemetry(bench) / listed(bench)[0].file, 300)
@@ -145,6 +146,19 @@ class TestDamagedSegment:
         scrub(bench)
 
         assert bench.ask(COUNT).missing == ()
+
+    def test_has_its_rows_counted_also_when_what_was_set_aside_is_removed(self, bench):
+        flip(telemetry(bench) / listed(bench)[0].file, 300)
+        without_journal(bench)
+        scrub(bench)
+        before = bench.engine.kept()
+        for path in (telemetry(bench) / "damaged-segments").iterdir():
+            path.unlink()
+        scrub(bench)
+        after = bench.engine.kept()
+
+        assert before.damaged_rows == after.damaged_rows == {"spans": 100}
+        assert (before.rows["spans"], after.damaged) == (101, ())
 
     @pytest.mark.parametrize("harm", ["cut", "gone"])
     def test_does_not_let_a_question_fail(self, bench, harm):
@@ -174,6 +188,15 @@ class TestList:
 
         assert manifest.mending(*[_segment()] * 2) is manifest
         assert manifest.setting_aside(_segment()) is manifest
+
+    def test_loses_no_count_however_many_segments_are_damaged(self):
+        manifest = Manifest()
+        for number in range(manifests.MOST_DAMAGED + 5):
+            each = msgspec.structs.replace(_segment(), file=f"{number}")
+            listed = msgspec.structs.replace(manifest, segments=(each,))
+            manifest = listed.setting_aside(each)
+
+        assert manifest.damaged_rows == {"spans": manifests.MOST_DAMAGED + 5}
 
 
 def _segment():

@@ -87,6 +87,8 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     hot_bytes: int = 0
     damaged: tuple[str, ...] = ()
     """Sentences about segments that were set aside."""
+    damaged_rows: Mapping[str, int] = {}
+    """Table → rows of segments that were set aside, also of those that were removed since."""
     rss_bytes: int = 0
     restarts: int = 0
     pid: int = 0

@@ -41,6 +41,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     segment_bytes: int
     hot_bytes: int
     damaged: tuple[str, ...] = ()
+    damaged_rows: Mapping[str, int] = {}
+    """Table → rows that are in no answer, because what they are in is damaged."""
 
 
 class Engine(Protocol):

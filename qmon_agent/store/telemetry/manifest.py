@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +62,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Segments that were set aside: questions go on without their rows, and say so."""
     forgotten: Mapping[str, int] = {}
     """Table → rows that were taken out of segments because somebody asked to be forgotten."""
+    lost: Mapping[str, int] = {}
+    """Table → rows of damaged segments that are listed no more: what was set aside is gone."""
+
+    @property
+    def damaged_rows(self) -> dict[str, int]:
+        """Table → rows that no question sees, because what they are in is damaged."""
+        return dict(self._losing(self.damaged))
 
     def having(
         self, fresh: tuple[Segment, ...], *, exported: Position, generation: int
@@ -78,15 +86,24 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         if damaged not in self.segments:
             return self
         left = self.without(frozenset({damaged.file}))
-        return msgspec.structs.replace(left, damaged=(*self.damaged, damaged)[-MOST_DAMAGED:])
+        aside = (*self.damaged, damaged)
+        lost = self._losing(aside[:-MOST_DAMAGED])
+        return msgspec.structs.replace(left, damaged=aside[-MOST_DAMAGED:], lost=lost)
 
     def mending(self, damaged: Segment, whole: Segment | None) -> Manifest:
         """The manifest after what was damaged is there again, or is given up for good."""
         if damaged not in self.damaged:
             return self
         left = tuple(each for each in self.damaged if each != damaged)
-        segments = self.segments if whole is None else (*self.segments, whole)
-        return msgspec.structs.replace(self, damaged=left, segments=segments)
+        if whole is None:
+            return msgspec.structs.replace(self, damaged=left, lost=self._losing((damaged,)))
+        return msgspec.structs.replace(self, damaged=left, segments=(*self.segments, whole))
+
+    def _losing(self, gone: Iterable[Segment]) -> Mapping[str, int]:
+        rows = Counter(self.lost)
+        for segment in gone:
+            rows[segment.table] += segment.rows
+        return dict(rows)
 
     def joining(self, parts: frozenset[str], whole: Segment) -> Manifest:
         """The manifest after segments became one; as it was, if one of them was given up."""

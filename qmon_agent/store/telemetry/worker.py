@@ -273,6 +273,7 @@ class Worker:
             segment_bytes=kept.segment_bytes,
             hot_bytes=kept.hot_bytes,
             damaged=kept.damaged,
+            damaged_rows=kept.damaged_rows,
             rss_bytes=rss_bytes(),
             pid=os.getpid(),
         )

@@ -213,6 +213,7 @@ class DuckEngine:
             segments=len(manifest.segments),
             segment_bytes=sum(segment.bytes for segment in manifest.segments),
             damaged=tuple(map(said_of, manifest.damaged)),
+            damaged_rows=manifest.damaged_rows,
             hot_bytes=sum(path.stat().st_size for path in self._directory.glob("hot.duckdb*")),
         )
 
