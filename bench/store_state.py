@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -30,6 +29,7 @@ from qmon_agent.store.state.ledger import (
 from qmon_agent.store.state.sendings import Settled
 
 from .figures import Figure, progress
+from .ports import free_port
 
 WANTED = 2_000.0
 TOGETHER = 100
@@ -128,7 +128,7 @@ def _postgres():
         return
     room = Path(tempfile.mkdtemp(prefix="qmon-bench-"))
     who = _nobody_special(room)
-    data, port, home = room / "data", _free_port(), programs[-1].parent
+    data, port, home = room / "data", free_port(), programs[-1].parent
     make = [home / "initdb", "-D", data, "-U", "postgres", "-A", "trust"]
     subprocess.run(make, check=True, capture_output=True, cwd=room, **who)
     server = subprocess.Popen(
@@ -153,12 +153,6 @@ def _nobody_special(room):
     user = "postgres" if "postgres" in known else "nobody"
     shutil.chown(room, user)
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
-
-
-def _free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 def _until(is_so):

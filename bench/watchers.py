@@ -17,7 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from .daemons import OPEN, end, free_port, spent
+from .daemons import OPEN, end, spent
+from .ports import free_port
 
 SECONDS = 10
 SETTLE_S = 6

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from .daemons import HOW, free_port, spent
+from .daemons import HOW, spent
 from .daemons.collectd import Collectd
 from .daemons.netdata import Netdata
 from .daemons.prometheus import Prometheus
@@ -23,6 +23,7 @@ from .daemons.qmon import Qmon
 from .daemons.statsd import Statsd
 from .daemons.victoria import Victoria
 from .figures import Figure, progress
+from .ports import free_port
 
 ROUNDS = 3
 QUICK = 4  # a quick run sends this part of the load, once

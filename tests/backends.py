@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
-from servers import Asking, Server, free_port, program_here
+from ports import free_port
+from servers import Asking, Server, program_here
 
 RSYSLOG = """
 global(workDirectory="{room}")

@@ -51,6 +51,12 @@ def pytest_sessionstart():
     subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
 
 
+@pytest.fixture
+def free_port():
+    """A port for one server, or for nobody; `from ports import free_port` gives more."""
+    return sys.modules["ports"].free_port()
+
+
 @pytest.fixture(scope="session")
 def drawn_ring():
     """Makes flight rings by hand, for whoever has to read them."""
@@ -128,6 +134,9 @@ def _module(name):
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+_module("ports")  # at once: the conftests of folders want it before pytest is configured
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 
 import cramjam
+from ports import free_port
 from prompb import Request, WriteRequest
 from sentry_sdk.envelope import Envelope
 
@@ -537,12 +538,6 @@ class Faulty:
             return [b"HTTP/1.1 503 Not"] + [b"w"] * 100
         head = f"HTTP/1.1 {self.fault} No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
         return [head.encode()]
-
-
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 SIDES = {

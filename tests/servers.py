@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 PATIENCE_S = 30
 
@@ -241,12 +242,6 @@ def redis_at(servers):
 @pytest.fixture
 def memcached_at(servers):
     return servers.memcached
-
-
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 def program_here(name, package):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,8 @@ import urllib.request
 from pathlib import Path
 
 import psutil
+
+from bench.ports import free_port
 
 READY_S = 30
 # Not where nox has its own: collectd writes nothing below a folder whose name begins with a dot.
@@ -139,9 +140,3 @@ def end(process) -> None:
     except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
         process.kill()
         process.wait(READY_S)
-
-
-def free_port(kind=socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 
 import psutil
 
 from bench.places import Agent
+from bench.ports import free_port
 
-from . import free_port, reached
+from . import reached
 
 PATHS = {
     "otlp": "/v1/traces",
@@ -48,7 +48,7 @@ class Qmon:
 
     def __enter__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="qmon-bench-"))
-        self.port = free_port(socket.SOCK_DGRAM)
+        self.port = free_port()
         (self.folder / "qmon.toml").write_text(self._settings(), encoding="utf-8")
         self.agent = Agent(self.folder)
         try:

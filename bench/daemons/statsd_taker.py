@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 
-from . import Daemon, free_port
+from bench.ports import free_port
+
+from . import Daemon
 
 
 class StatsdTaker(Daemon):
@@ -14,7 +16,7 @@ class StatsdTaker(Daemon):
     """Whether it knows tags."""
 
     def __enter__(self):
-        self.udp = free_port(socket.SOCK_DGRAM)
+        self.udp = free_port()
         return super().__enter__()
 
     def ready(self):

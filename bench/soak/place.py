@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from bench.places import Agent, place
+from bench.ports import free_port
 
 TRIES = 20  # a busy machine may be too slow for the patience of a command
 FLAPS_S = 20.0  # so long it takes, and as long it does not
@@ -168,10 +169,3 @@ def drained(drain):
     with suppress(OSError):
         while drain.recv(1 << 16):
             pass
-
-
-def free_port():
-    """A port that was free a moment ago."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]

@@ -138,13 +138,6 @@ def connect(address, kind=socket.SOCK_STREAM) -> Sender:
 
 
 @pytest.fixture
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
 def admission_options():
     return AdmissionOptions()
 

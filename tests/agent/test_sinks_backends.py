@@ -347,8 +347,8 @@ class TestRemoteWrite2:
 
 
 class TestExposition:
-    def test_promtool_finds_nothing_wrong(self, sink_with, tmp_path, peers, missing, backends):
-        port = peers.free_port()
+    def test_promtool_finds_nothing_wrong(self, sink_with, tmp_path, missing, backends, free_port):
+        port = free_port
         sink = sink_with("prometheus_exposition", listen=f"127.0.0.1:{port}", bounds=[0.1, 1.0])
         quick = {bucket_of(0.05): 2}
         now = time.time_ns()
@@ -371,8 +371,8 @@ class TestExposition:
         wrong = [line for line in checked.stderr.splitlines() if b"no help text" not in line]
         assert not wrong, (wrong, page)
 
-    def test_tells_nobody_without_the_token(self, sink_with, peers):
-        port = peers.free_port()
+    def test_tells_nobody_without_the_token(self, sink_with, free_port):
+        port = free_port
         sink = sink_with("prometheus_exposition", listen=f"127.0.0.1:{port}", token="t")
         sink.send(a_batch("b"))
 

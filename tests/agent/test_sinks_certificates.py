@@ -9,7 +9,8 @@ import time
 import httpx
 import pytest
 import trustme
-from servers import Server, free_port, program_here
+from ports import free_port
+from servers import Server, program_here
 
 from qmon_agent.forward.batch import Batch
 from qmon_agent.forward.sinks import SINKS

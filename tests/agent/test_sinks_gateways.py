@@ -89,8 +89,8 @@ class TestSeveralGateways:
         assert {"ok"} == {*sink.describe()["gateways"].values()}
         assert wanted(number) == everything(gateways)
 
-    def test_who_is_gone_is_passed_by(self, urls, gateways, peers, sink_with):
-        nobody = f"http://127.0.0.1:{peers.free_port()}"
+    def test_who_is_gone_is_passed_by(self, urls, gateways, free_port, sink_with):
+        nobody = f"http://127.0.0.1:{free_port}"
         sink = sink_with("native", urls=[*urls, nobody], timeout_s=0.5)
 
         outcomes = {sink.send(a_round(number)).outcome for number in range(3)}

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from servers import free_port
+from ports import free_port
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from datadog.dogstatsd import DogStatsd
+from ports import free_port
 from prometheus_client import CollectorRegistry, Counter, start_http_server
-from servers import free_port
 from statsd import StatsClient
 
 pytestmark = pytest.mark.timeout(180)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections import Counter
 
 import psutil
+from ports import free_port
 
 from qmon_agent.journal import JournalReader
 from qmon_sdk.protocol.columns import blocks_of
@@ -303,8 +303,3 @@ def cpu_s(party):
 
 def span_id(sequence, at):
     return f"{sequence * SPANS + at:016x}"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]

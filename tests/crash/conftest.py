@@ -14,6 +14,7 @@ from collections import Counter, OrderedDict
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from qmon_agent.journal import JournalReader
 from qmon_sdk.protocol.columns import rows_of
@@ -253,11 +254,6 @@ class Producer(threading.Thread):
         assert not answer.rejected
         for sequence in answer.sequences:
             self.acknowledged += self._open.pop(sequence, None) is not None
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def environment() -> dict[str, str]:

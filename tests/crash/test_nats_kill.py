@@ -67,13 +67,11 @@ class NatsServer:
 
 
 @pytest.fixture
-def server(tmp_path, missing, make_agent):
+def server(tmp_path, missing, make_agent, free_port):
     program = shutil.which("nats-server", path="/usr/sbin:/usr/bin:/usr/local/bin")
     if not program:
         missing("nats-server (apt-get install nats-server)")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = NatsServer(program, tmp_path / "streams", port)
+    server = NatsServer(program, tmp_path / "streams", free_port)
     server.start(make_agent().until)
     yield server
     server.stop()

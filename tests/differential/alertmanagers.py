@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import yaml
 from backends import HttpServer, room, started
-from servers import free_port, program_here
+from ports import free_port
+from servers import program_here
 
 PACKAGE = "prometheus-alertmanager"
 

@@ -6,12 +6,12 @@ import csv
 import json
 import random
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
 
 import pytest
+from ports import free_port
 
 BEGAN, STEP, SAMPLES = 1_790_000_000, 15, 400
 BOUNDS = ("0.1", "1", "+Inf")
@@ -90,9 +90,7 @@ def prometheus(missing, tmp_path):
     running = []
 
     def start(directory):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         run = ["prometheus", f"--config.file={tmp_path}/prometheus.yml"]
         run += [f"--storage.tsdb.path={directory}", f"--web.listen-address=127.0.0.1:{port}"]
         run += ["--storage.tsdb.retention.time=50y"]

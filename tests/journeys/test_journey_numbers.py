@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 
@@ -112,10 +111,3 @@ class TestStatsd:
         home.until(lambda: growth(home).get("orders", (0, 0, 0))[1] == 999)
         vitals = json.dumps(home.ask("status"))
         assert "datagrams_lost" not in vitals
-
-
-@pytest.fixture
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

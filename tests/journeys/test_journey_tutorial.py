@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/tutorial/first-application.md").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ class Desk:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.ports = {"8000": free_port(), "9000": free_port(), "7690": free_port()}
+        self.ports = {usual: str(free_port()) for usual in ("8000", "9000", "7690")}
         ours = {k: v for k, v in os.environ.items() if not k.startswith("QMON_")}
         self.environment = {
             **ours,
@@ -43,9 +43,7 @@ class Desk:
         (self.directory / name).write_text(self.with_ports(text))
 
     def with_ports(self, text: str) -> str:
-        for usual, here in self.ports.items():
-            text = text.replace(usual, here)
-        return text
+        return re.sub("|".join(self.ports), lambda usual: self.ports[usual[0]], text)
 
     def start(self, *arguments: str, says: str) -> subprocess.Popen:
         with (self.directory / says).open("a") as output:
@@ -161,9 +159,3 @@ def eventually(is_so):
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.2)
-
-
-def free_port():
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return str(bound.getsockname()[1])

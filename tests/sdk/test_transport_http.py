@@ -135,10 +135,8 @@ class TestHttp:
 
         assert taken <= OUTBOX_BYTES // 100_000 + 2
 
-    def test_says_that_nobody_is_there(self):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        transport = opened(f"http://127.0.0.1:{port}")
+    def test_says_that_nobody_is_there(self, free_port):
+        transport = opened(f"http://127.0.0.1:{free_port}")
         transport.send(message(1))
 
         assert not transport.poll().connected

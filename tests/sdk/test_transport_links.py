@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from qmon_sdk.protocol.frames import Ack, Frame, encode_ack, encode_frame, pack_length, peek
 from qmon_sdk.settings import Settings
@@ -29,7 +30,7 @@ class Receiver:
     """A listener of our own, one connection at a time, that shows what really arrived."""
 
     def __init__(self, kind: str, place: Path) -> None:
-        self.kind, self.place, self.port = kind, place, 0
+        self.kind, self.place, self.port = kind, place, free_port() if kind == "tcp" else 0
         self.inbox = b""
         self.connection = None
         self.open()
@@ -42,8 +43,6 @@ class Receiver:
         self.listener.bind(("127.0.0.1", self.port) if self.kind == "tcp" else str(self.place))
         self.listener.listen(8)
         self.listener.settimeout(60)  # a program that starts may have to compile gevent first
-        if self.kind == "tcp":
-            self.port = self.listener.getsockname()[1]
 
     @property
     def dsn(self) -> str:

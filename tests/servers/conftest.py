@@ -164,14 +164,9 @@ def by_frame(agent):
     ]  # fmt: skip
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
-
-
 @pytest.fixture
-def port():
-    return free_port()
+def port(free_port):
+    return free_port
 
 
 @pytest.fixture

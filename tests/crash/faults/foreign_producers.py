@@ -16,6 +16,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from ports import free_port
 from producers import ANSWER_S, FrameProducer, Producer
 from prompb import WriteRequest
 from sentry_sdk.envelope import Envelope
@@ -132,7 +133,7 @@ class OtlpGrpcProducer(OtlpProducer):
     name_of_source = "otlp_grpc"
 
     def make_ready(self):
-        self.port = self.stage.free_port()
+        self.port = free_port()
         self.config = f'[sources.otlp_grpc]\nenabled = true\nlisten = "127.0.0.1:{self.port}"\n'
 
     def exporter(self):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+from ports import free_port
 from producers import PATIENCE_S, Producer, Verdict
 from prometheus_client import CollectorRegistry, Counter, start_http_server
 from statsd import StatsClient
@@ -140,7 +141,7 @@ class StatsdProducer(Counting):
     name_of_source, metric = "statsd", "statsd_items"
 
     def make_ready(self):
-        self.port = self.stage.free_port()
+        self.port = free_port()
         self.config = (
             "[sources.statsd]\nenabled = true\ninterval_s = 0.3\n"
             f'listen = "127.0.0.1:{self.port}"\n'

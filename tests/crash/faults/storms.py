@@ -159,12 +159,6 @@ class Stage:
         """What the agent says became of everything, well or not."""
         return json.loads(self.agent.command("status", "--json").stdout)["conservation"]
 
-    @staticmethod
-    def free_port():
-        with socket.socket() as listening:
-            listening.bind(("127.0.0.1", 0))
-            return listening.getsockname()[1]
-
     @contextmanager
     def shrunken_disk(self):
         used = psutil.disk_usage(str(self.agent.state)).used
