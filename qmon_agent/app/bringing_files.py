@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from qmon_agent import durable
 from qmon_agent.app.bringing import Group, Lot
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.ingest.loose import decoded
@@ -28,26 +29,38 @@ GroupsOf = Callable[..., Iterator[Group]]
 def lot_of_file(
     path: Path, tool: str, groups_of: GroupsOf, *, service: str, left_out: Counter[str]
 ) -> Lot:
-    """The file is known by its content; StoreError if it cannot be read."""
-    try:
-        key = f"{tool} {durable.sha256_of(path)}"
-    except OSError as problem:
-        raise StoreError(f"{path}: {problem.strerror}") from None
+    """The file is known by its content, packed or not; StoreError if it cannot be read."""
     return Lot(
-        key=key,
+        key=f"{tool} {_sum_of(path)}",
         groups=lambda: groups_of(rows_of(path, left_out), service=service, left_out=left_out),
     )
+
+
+def _sum_of(path: Path) -> str:
+    try:
+        with _opened(path) as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+        raise StoreError(f"{path} cannot be unpacked: {problem}") from None
+    except OSError as problem:
+        raise StoreError(f"{path}: {problem.strerror}") from None
+
+
+def _opened(path: Path) -> io.BufferedIOBase:
+    """Its content, unpacked where it is packed."""
+    with path.open("rb") as file:
+        is_packed = file.read(len(_GZIP)) == _GZIP
+    return gzip.open(path, "rb") if is_packed else path.open("rb")
 
 
 def rows_of(path: Path, left_out: Counter[str]) -> Iterator[Any]:
     """Each row; what is none is counted. Raises StoreError for a file of another kind."""
     with path.open("rb") as file:
-        head = file.read(4)
+        head = file.read(len(_PARQUET))
     if head == _PARQUET:
         yield from _parquet(path)
         return
-    opens = gzip.open if head.startswith(_GZIP) else open
-    with cast("IO[bytes]", opens(path, "rb")) as content:
+    with cast("IO[bytes]", _opened(path)) as content:
         name = path.name.removesuffix(".gz")
         yield from _csv(content) if name.endswith(".csv") else _json(content, path, left_out)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from qmon_agent.app import bringing_files as files
 from qmon_agent.app.bringing import Lot, bring
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.settings import find_locations
@@ -108,3 +110,32 @@ class TestBring:
     def test_wants_an_agent(self, locations):
         with pytest.raises(StoreError, match="no agent runs"):
             bring([lot()], locations, left_out=Counter())
+
+
+class TestFile:
+    def key_of(self, path):
+        return files.lot_of_file(path, "sentry", None, service="", left_out=Counter()).key
+
+    def test_is_the_same_packed_or_not(self, tmp_path):
+        plain, packed = tmp_path / "export.json", tmp_path / "export.json.gz"
+        plain.write_bytes(b'{"a": 1}\n' * 9)
+        for level in (1, 9):
+            packed.write_bytes(gzip.compress(plain.read_bytes(), level, mtime=level))
+
+            assert self.key_of(plain) == self.key_of(packed)
+            assert [*files.rows_of(plain, Counter())] == [*files.rows_of(packed, Counter())]
+
+    def test_is_another_one_with_another_content(self, tmp_path):
+        one, other = tmp_path / "one.json", tmp_path / "other.json"
+        one.write_bytes(b"[1]")
+        other.write_bytes(b"[2]")
+
+        assert self.key_of(one) != self.key_of(other)
+
+    @pytest.mark.parametrize("harm", [lambda data: data[:-9], lambda data: data[:12] + b"\xff" * 9])
+    def test_that_cannot_be_unpacked_is_named(self, tmp_path, harm):
+        path = tmp_path / "export.json.gz"
+        path.write_bytes(harm(gzip.compress(b'{"a": 1}' * 99)))
+
+        with pytest.raises(StoreError, match=r"export\.json\.gz cannot be unpacked"):
+            self.key_of(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import random
 import shutil
@@ -212,10 +213,12 @@ class TestSentry:
 
         brought = shop.ask("import", "sentry", str(file))
         again = shop.ask("import", "sentry", str(file))
+        packed = file.with_suffix(".json.gz")
+        packed.write_bytes(gzip.compress(file.read_bytes()))
 
         assert brought["signals"] == {"error": 2}
         assert brought["left_out"] == {"neither_issue_nor_event": 1}
-        assert again["signals"] == {}
+        assert again["signals"] == shop.ask("import", "sentry", str(packed))["signals"] == {}
         told = ("service", "type", "message", "culprit", "release", "level")
         first = ("till", "ValueError", "no money", "shop.till.charge", "1.2.3", "error")
         second = ("shop", "KeyError", "'basket'", "", "", "fatal")
