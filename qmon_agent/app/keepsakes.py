@@ -74,14 +74,15 @@ def hold_of(asked: Mapping[str, Any]) -> Hold:
     """What somebody asks to be held; raises QueryError that names the field."""
     for kind in asked.get("kinds", ()):
         if kind not in SIGNALS:
-            raise QueryError(f"kinds: no kind {kind!r}{hint(nearest_to(kind, SIGNALS))}")
+            reason = f"no kind {kind!r}{hint(nearest_to(kind, SIGNALS))}"
+            raise QueryError.about("kinds", reason)
     service, user, reason = (_word(asked, name) for name in ("service", "user", "reason"))
     if not reason:
-        raise QueryError("reason: why it is held has to be said")
+        raise QueryError.about("reason", "why it is held has to be said")
     since = _moment("since", asked.get("since", ""), 0)
     until = _moment("until", asked.get("until", ""), FOR_EVER)
     if since >= until:
-        raise QueryError("until: has to be behind `since`")
+        raise QueryError.about("until", "has to be behind `since`")
     return Hold(
         id="",
         kinds=tuple(asked.get("kinds", ())),
@@ -105,7 +106,7 @@ def _moment(name: str, said: str, usual: int) -> int:
         read = datetime.fromisoformat(said)
     except ValueError:
         reason = f"{said!r} is no date and no time (write 2026-11-27 or 2026-11-27T09:30:00Z)"
-        raise QueryError(f"{name}: {reason}") from None
+        raise QueryError.about(name, reason) from None
     seconds = int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp())
     return min(max(seconds, _FIRST), _LAST) * _NS
 

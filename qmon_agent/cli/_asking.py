@@ -25,7 +25,7 @@ def ask(sql: str, place: Place, *, limit: int | None = None) -> dict[str, Any]:
 
 
 def ask_by_name(name: str, said: Mapping[str, str], place: Place) -> dict[str, Any]:
-    """The answer to a question that has a name; raises what `ask` does, or UnknownPluginError."""
+    """The answer to a question that has a name; raises what `ask` does, or UnknownQuestionError."""
     try:
         return find_control(place.locations).ask(f"/api/questions/{quote(name)}?{urlencode(said)}")
     except UnreachableError:

@@ -25,8 +25,6 @@ _STARTS_S = 15.0
 _LOOK_S = 0.05
 _PIECE_BYTES = 1 << 20
 _START = "start it with: qmon-agent run"
-# Errors the agent answers with, by their name; any other is shown as it came.
-_KINDS = {"QueryError": QueryError, "StoreError": StoreError}
 
 
 class UnreachableError(QmonError):
@@ -171,11 +169,14 @@ def _nobody(locations: Locations) -> UnreachableError:
 
 
 def _trouble(answer: dict[str, Any]) -> QmonError:
+    """Errors the agent answers with, by their name; any other is shown as it came."""
     message, kind = str(answer["error"]), str(answer.get("kind", ""))
     if kind == "ConfigError":
         path, _, reason = message.partition(": ")
         return ConfigError(path, reason)
-    return _KINDS.get(kind, RefusedError)(message)
+    if kind == "QueryError":
+        return QueryError(message, field=str(answer.get("field", "")))
+    return StoreError(message) if kind == "StoreError" else RefusedError(message)
 
 
 def _pieces_of(response: http.client.HTTPResponse) -> Iterator[bytes]:

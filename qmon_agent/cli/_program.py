@@ -108,7 +108,9 @@ def _show(problem: QmonError) -> None:
 
 
 def _told(problem: QmonError) -> Trouble:
-    return Trouble(type(problem).__name__, in_full(problem), problem.path)
+    return Trouble(
+        type(problem).__name__, in_full(problem), problem.path or getattr(problem, "field", "")
+    )
 
 
 def _wants_json() -> bool:

@@ -12,7 +12,7 @@ import click
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._progress import Progress
 from qmon_agent.cli._shown import show_json
-from qmon_agent.domain.durations import parse_duration
+from qmon_agent.domain.durations import parse_span
 
 if TYPE_CHECKING:
     from qmon_agent.app.bringing import Lot
@@ -113,6 +113,6 @@ def _bring(lots: list[Lot], left_out: Counter[str], place: Place) -> int:
 
 def _nanoseconds(text: str) -> int:
     try:
-        return parse_duration(text)
+        return parse_span(text)
     except ValueError as problem:
         raise click.UsageError(f"--since: {problem}") from None

@@ -17,6 +17,7 @@ UNITS = {
 PART = r"\d+(?:\.\d+)?(?:ns|us|ms|d|h|m|s)"
 DURATION = rf"(?:{PART})+"
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|d|h|m|s)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?\Z")
 _WHOLE = re.compile(rf"(?:{DURATION}|\d+(?:\.\d+)?)\Z")
 
 
@@ -30,6 +31,24 @@ def parse_duration(text: str | float) -> int:
         raise ValueError(message)
     parts = _PART.findall(written) or [(written, "s")]
     return sum(int(Decimal(number) * UNITS[unit]) for number, unit in parts)
+
+
+def parse_span(text: str) -> int:
+    """The same of a text that says its unit; raises ValueError for a bare number, or for nothing.
+
+    Where a person may mean days, seconds must not be taken.
+    """
+    written = text.strip()
+    if not _WHOLE.match(written):
+        wrong = f"{written!r} is not a duration" if written else "it is empty"
+        message = f"{wrong} (write for example 30m, 2h, 7d)"
+        raise ValueError(message)
+    if _NUMBER.match(written):
+        message = (
+            f"{written!r} has no unit (write {written}s, {written}m, {written}h or {written}d)"
+        )
+        raise ValueError(message)
+    return parse_duration(written)
 
 
 def print_duration(nanos: int) -> str:

@@ -4,7 +4,8 @@ QmonError
 ├── NotFoundError
 │   ├── SystemNotFoundError
 │   ├── MetricNotFoundError
-│   └── UnknownPluginError
+│   ├── UnknownPluginError
+│   └── UnknownQuestionError
 ├── InvalidMetricError
 ├── InvalidThresholdError
 ├── ConfigError
@@ -67,6 +68,17 @@ class UnknownPluginError(NotFoundError):
         super().__init__(f"{kind}/{name}", nearest)
 
 
+class UnknownQuestionError(NotFoundError):
+    """No question has this name."""
+
+    kind = "question named"
+
+    def __init__(self, name: object, nearest: Iterable[str] = (), *, known: Iterable[str]) -> None:
+        """Name also those that there are."""
+        super().__init__(name, nearest)
+        self.args = (f"{self}; there are: {', '.join(known)}".replace("?; ", "? "),)
+
+
 class InvalidMetricError(QmonError):
     """A metric that cannot be stored; `problems` says why."""
 
@@ -103,6 +115,16 @@ class ConfigError(QmonError):
 
 class QueryError(QmonError):
     """A question the store refuses or cannot answer."""
+
+    def __init__(self, message: object, *, field: str = "") -> None:
+        """Keep which of the things that were said is to blame, where one is."""
+        self.field = field
+        super().__init__(message)
+
+    @classmethod
+    def about(cls, field: str, reason: object) -> QueryError:
+        """One that begins with the field it is about."""
+        return cls(f"{field}: {reason}", field=field)
 
 
 class StoreError(QmonError):

@@ -50,4 +50,6 @@ def trouble_answer(problem: QmonError) -> Response:
     document: dict[str, Any] = {"error": str(problem), "kind": type(problem).__name__}
     if nearest := getattr(problem, "nearest", ()):
         document["nearest"] = list(nearest)
+    if field := getattr(problem, "field", ""):
+        document["field"] = field
     return json_answer(document, status)

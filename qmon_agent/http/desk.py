@@ -76,7 +76,7 @@ class Desk(Protocol):
         """What may be asked by name, with parameters and units."""
 
     async def ask(self, name: str, said: Mapping[str, str]) -> dict[str, Any]:
-        """Answers one by its name; raises UnknownPluginError, QueryError or StoreError."""
+        """Answers one by its name; raises UnknownQuestionError, QueryError or StoreError."""
 
     most_rows: Mapping[str, int]
     """The most rows of an answer, by scope."""

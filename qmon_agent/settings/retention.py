@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qmon_agent.domain.durations import parse_duration
+from qmon_agent.domain.durations import parse_duration, parse_span
 from qmon_agent.domain.errors import ConfigError, nearest_to, raise_all
 from qmon_agent.domain.retention import Bound, Policy
 from qmon_agent.domain.sizes import parse_size
@@ -77,10 +77,7 @@ def _bound(table: Mapping[str, Any], path: str, problems: Problems, *, is_table:
 def _age(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"has to be a text or a number, not {value!r}")  # noqa: TRY004 - a setting's value
-    try:
-        return parse_duration(value)
-    except ValueError as problem:
-        raise ValueError(f"{problem}; or 7d, 365d, or a number of seconds") from None
+    return parse_span(value) if isinstance(value, str) else parse_duration(value)
 
 
 def _size(value: Any) -> int:

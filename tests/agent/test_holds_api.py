@@ -39,6 +39,7 @@ class TestHolds:
 
         assert status == 400
         assert words in answer["error"]
+        assert answer["field"] == words.partition(":")[0]
 
     async def test_are_managed_by_the_command(self, agent, tmp_path):
         async def run(*words):

@@ -12,7 +12,7 @@ from datetime import datetime
 import pytest
 
 from qmon_agent.domain.clock import SystemClock
-from qmon_agent.domain.errors import QueryError, UnknownPluginError
+from qmon_agent.domain.errors import QueryError, UnknownQuestionError
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.store.telemetry import TelemetryOptions
 from qmon_agent.store.telemetry.asked import all_questions, ask_for, manner_of
@@ -355,7 +355,7 @@ class TestLogsSearch:
             ),
             reverse=True,
         )
-        rows = ask(store, "logs_search", contains=contains, level="error", since="3h", top="999")
+        rows = ask(store, "logs_search", contains=contains, level="Error", since="3h", top="999")
 
         assert expected == [row["time"] for row in rows]
 
@@ -422,7 +422,10 @@ class TestWrongParameters:
             ("latency_by_route", {"serwice": "x"}, "'serwice'; did you mean 'service'"),
             ("error_groups", {"top": "0"}, "top: Expected `int` >= 1"),
             ("trace", {}, "trace_id: has to be said"),
-            ("trace", {"trace_id": "AB"}, "trace_id: Expected"),
+            ("trace", {"trace_id": "AB"}, "trace_id: has to be its id: up to 64 digits"),
+            ("latency_by_route", {"since": "7"}, "since: '7' has no unit (write 7s, 7m, 7h or 7d)"),
+            ("latency_by_route", {"since": ""}, "since: it is empty"),
+            ("latency_by_route", {"step": "60"}, "step: '60' has no unit"),
             ("slowest_spans", {"at_least_ms": "nan"}, "at_least_ms: "),
             ("slowest_spans", {"since": "2026-13-01T00:00"}, "since: "),
         ],
@@ -432,11 +435,18 @@ class TestWrongParameters:
             ask_for(name, said, now=NOW)
 
         assert words in str(refused.value)
+        assert refused.value.field == (next(iter(said), "trace_id"))
 
     def test_of_the_manner_are_named(self):
-        with pytest.raises(QueryError, match="limit: "):
+        with pytest.raises(QueryError, match="limit: ") as refused:
             manner_of({"limit": "-1"})
 
+        assert refused.value.field == "limit"
+
     def test_a_question_that_is_none_is_told_what_there_is(self):
-        with pytest.raises(UnknownPluginError, match="did you mean 'trace'"):
+        with pytest.raises(UnknownQuestionError) as refused:
             ask_for("trase", {}, now=NOW)
+
+        assert str(refused.value).startswith(
+            "no question named 'trase'; did you mean 'trace'? there are: error_groups, latency_by"
+        )

@@ -50,9 +50,11 @@ class TestAsking:
         home.start()
         wrong = home.command("ask", "error_groups", "--tpo", "3")
         nobody = home.command("ask", "eror_groups")
+        told = home.ask("ask", "error_groups", "--top", "0")["error"]
 
         assert (2, True) == (wrong.returncode, "did you mean 'top'" in wrong.stderr)
         assert (2, True) == (nobody.returncode, "error_groups" in nobody.stderr)
+        assert ("QueryError", "top") == (told["type"], told["field"])
 
     def test_tells_the_plan_and_what_may_be_asked(self, home):
         home.start()

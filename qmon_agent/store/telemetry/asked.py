@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 from msgspec import Meta
 
-from qmon_agent.domain.errors import QueryError
+from qmon_agent.domain.errors import QueryError, UnknownPluginError, UnknownQuestionError
 
 from .answers import Freshness, QueryResult
 from .parameters import Parameter, parameters_of, read, role_of, written
@@ -82,7 +82,7 @@ def manner_of(said: Mapping[str, str]) -> tuple[Manner, dict[str, str]]:
         return msgspec.convert(wanted, Manner, strict=False), rest
     except msgspec.ValidationError as problem:
         words, _, place = str(problem).partition(" - at `$.")
-        raise QueryError(f"{place.rstrip('`')}: {words}") from None
+        raise QueryError.about(place.rstrip("`"), words) from None
 
 
 def ask_for(
@@ -93,11 +93,18 @@ def ask_for(
     explain: bool = False,
     dialect: str = "duckdb",
 ) -> Asked:
-    """Read a question; raises UnknownPluginError, or QueryError that names the parameter."""
-    definition = read(QUESTIONS.find(name), said, now=now)
+    """Read a question; raises UnknownQuestionError, or QueryError that names the parameter."""
+    definition = read(_found(name), said, now=now)
     tier = tier_of(definition, dialect=dialect)
     sql = statement(name, definition, dialect=dialect, tier=tier)
     return Asked(name=name, definition=definition, sql=sql, tier=tier, explain=explain)
+
+
+def _found(name: str) -> type[Definition]:
+    try:
+        return QUESTIONS.find(name)
+    except UnknownPluginError as unknown:
+        raise UnknownQuestionError(name, unknown.nearest, known=QUESTIONS.names()) from None
 
 
 def answer_to(

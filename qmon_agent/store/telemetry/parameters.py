@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from qmon_agent.domain.durations import parse_duration, print_duration
+from qmon_agent.domain.durations import parse_span, print_duration
 from qmon_agent.domain.errors import QueryError, hint, nearest_to
 from qmon_agent.domain.hints import fields_of
 
@@ -35,6 +35,7 @@ class At(int):
 
 Value = At | int | float | str
 _ROLES = {int: "whole number", float: "number", str: "text"}
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PLACE = re.compile(r" - at `\$\.?(?P<name>\w*)`$")
 _FIELD = re.compile(r"`(\w+)`")
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?\s*(Z|[+-]\d\d:?\d\d)?")
@@ -84,12 +85,13 @@ def read(kind: type[T], said: Mapping[str, str], *, now: int) -> T:
     for name in said:
         if name not in known:
             there = f"; there are {', '.join(known)}" if known else ""
-            raise QueryError(f"no parameter {name!r}{hint(nearest_to(name, known)) or there}")
+            reason = f"no parameter {name!r}{hint(nearest_to(name, known)) or there}"
+            raise QueryError(reason, field=name)
     raw = {name: _read_one(name, text, role_of(known[name])) for name, text in said.items()}
     try:
         made = msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as problem:
-        raise QueryError(_placed(str(problem), kind)) from None
+        raise _placed(str(problem), kind) from None
     return _fixed(made, now)
 
 
@@ -123,7 +125,7 @@ def _fixed(asked: T, now: int) -> T:
     fixed = msgspec.structs.replace(asked, **moments)
     since, until = getattr(fixed, "since", 0), getattr(fixed, "until", 1)
     if since >= until:
-        raise QueryError("since: has to be before `until`")
+        raise QueryError.about("since", "has to be before `until`")
     return fixed
 
 
@@ -131,9 +133,9 @@ def _read_one(name: str, text: str, role: str) -> Any:
     try:
         if role == "moment":
             return _moment(text)
-        return parse_duration(text) if role == "duration" else text
+        return parse_span(text) if role == "duration" else text
     except (ValueError, OverflowError) as problem:
-        raise QueryError(f"{name}: {problem}") from None
+        raise QueryError.about(name, problem) from None
 
 
 def _moment(text: str) -> int:
@@ -145,8 +147,10 @@ def _moment(text: str) -> int:
         at = datetime.fromisoformat(head + (zone or "Z").replace("Z", "+00:00"))
         nanos = int((fraction or ".")[1:].ljust(9, "0"))
         return int(at.timestamp()) * NS + nanos
+    if not text.strip() or _NUMBER.fullmatch(text.strip()):
+        return -parse_span(text)
     try:
-        return -parse_duration(text)
+        return -parse_span(text)
     except ValueError:
         reason = f"{text!r} is no moment (write 2h for two hours ago, or 2026-11-27T10:00:00Z)"
         raise ValueError(reason) from None
@@ -160,17 +164,21 @@ def _said_moment(value: int) -> str:
     return f"{head}.{nanos:09}Z" if nanos else f"{head}Z"
 
 
-def _placed(message: str, kind: type[Definition]) -> str:
-    """The message of msgspec, beginning with the field; of durations in their own words."""
+def _placed(message: str, kind: type[Definition]) -> QueryError:
+    """The message of msgspec, beginning with the field; of durations and patterns in own words."""
     place = _PLACE.search(message)
     if place is None:
         missing = _FIELD.search(message)
-        return f"{missing[1]}: has to be said" if missing else message
-    name = place["name"]
-    for each in parameters_of(kind):
-        if each.name == name and each.type == "duration":
-            return f"{name}: has to be from {each.lowest} to {each.highest}"
-    return f"{name}: {message[: place.start()]}"
+        if missing is None:
+            return QueryError(message)
+        return QueryError.about(missing[1], "has to be said")
+    name, reason = place["name"], message[: place.start()]
+    about = next((each for each in parameters_of(kind) if each.name == name), None)
+    if about is not None and about.type == "duration":
+        reason = f"has to be from {about.lowest} to {about.highest}"
+    elif about is not None and "regex" in reason:
+        reason = f"has to be {about.about[:1].lower()}{about.about[1:].rstrip('.')}"
+    return QueryError.about(name, reason)
 
 
 def _meta(hint: Any) -> tuple[dict[str, Any], type]:

@@ -12,7 +12,7 @@ TEXT = """
 SELECT time, service, host, level, logger, body, trace_id, span_id
 FROM logs
 WHERE time >= $since AND time < $until
-  AND ($service = '' OR service = $service) AND ($level = '' OR level = $level)
+  AND ($service = '' OR service = $service) AND ($level = '' OR lower(level) = lower($level))
   AND strpos(lower(body), lower($contains)) > 0
 ORDER BY time DESC, service, body
 LIMIT $top
@@ -23,7 +23,7 @@ class LogsSearchQuestion(Windowed, frozen=True, kw_only=True):
     """The newest lines that have a text in them, in large letters or small."""
 
     contains: Annotated[str, Meta(description="What to look for; nothing: every line.")] = ""
-    level: Annotated[str, Meta(description="Of one level only, as `error`.")] = ""
+    level: Annotated[str, Meta(description="Of one level only, as `error`, in any case.")] = ""
     top: Annotated[int, Meta(ge=1, le=10_000, description="How many lines at most.")] = 100
 
     texts: ClassVar = {"raw": TEXT}

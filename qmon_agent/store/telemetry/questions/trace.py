@@ -29,7 +29,10 @@ class TraceQuestion(Definition, frozen=True, kw_only=True):
 
     trace_id: Annotated[
         str,
-        Meta(pattern="^[0-9a-f]{1,64}$", description="Its id, in hexadecimal and lower case."),
+        Meta(
+            pattern="^[0-9a-f]{1,64}$",
+            description="Its id: up to 64 digits of hexadecimal, in lower case.",
+        ),
     ]
     near: Annotated[
         Moment | None, Meta(description="When it was, about; without, all that is kept is read.")

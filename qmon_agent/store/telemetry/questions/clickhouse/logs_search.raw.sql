@@ -15,7 +15,7 @@ WHERE
     $service = '' OR service = $service
   )
   AND (
-    $level = '' OR level = $level
+    $level = '' OR lowerUTF8(level) = lowerUTF8($level)
   )
   AND POSITION(lowerUTF8(body), lowerUTF8($contains)) > 0
 ORDER BY
