@@ -43,6 +43,11 @@ class Server:
             stderr=subprocess.DEVNULL, start_new_session=True, **who,
         )  # fmt: skip
 
+    def send(self, number):
+        """A signal to it and all its children, those with groups of their own as well."""
+        for each in (self._process.pid, *_children(self._process.pid)):
+            os.kill(each, number)
+
     def kill(self):
         """SIGKILL to it and all its children."""
         os.killpg(self._process.pid, signal.SIGKILL)
@@ -242,6 +247,13 @@ def redis_at(servers):
 @pytest.fixture
 def memcached_at(servers):
     return servers.memcached
+
+
+def _children(pid):
+    """Of a process that begins none, or ends any, meanwhile."""
+    import psutil  # where only the SDK is installed, nobody asks
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
 def program_here(name, package):

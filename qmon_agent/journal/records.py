@@ -112,6 +112,13 @@ class Walk:
 
     def peek(self) -> Frame | None:
         """The next good record at or behind `offset`; None: there is none, for now."""
+        return self._frame_at(self.offset) or self._beyond()
+
+    def _beyond(self) -> Frame | None:
+        """Behind a damage; what was only being written when it was looked at is none."""
+        if self._search(self.offset + 1) is None:
+            return None
+        self.refresh()
         return self._frame_at(self.offset) or self._search(self.offset + 1)
 
     def take(self, frame: Frame) -> None:

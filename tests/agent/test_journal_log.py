@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from qmon_agent.domain.clock import HandClock
@@ -12,6 +14,7 @@ from qmon_agent.journal import (
     JournalOptions,
     JournalReader,
 )
+from qmon_agent.journal.disk import OsDisk
 
 SENDER = b"s" * 16
 SMALL = JournalOptions(segment_bytes=1000, reserve_bytes=0, emergency_bytes=0)
@@ -32,6 +35,25 @@ def journal(home, clock):
     journal = Journal.open(home, options=SMALL, clock=clock)
     yield journal
     journal.close()
+
+
+class Growing(OsDisk):
+    """On which a file is shown up to a byte, and grows when somebody asks how long it is."""
+
+    def __init__(self, shown):
+        self.shown = shown
+
+    def open(self, path, mode, /):
+        file = super().open(path, mode)
+        file.size, file.read_at = partial(self.size, file.size), partial(self.read, file.read_at)
+        return file
+
+    def size(self, asked):
+        shown, self.shown = min(self.shown, asked()), asked()
+        return shown
+
+    def read(self, asked, size, offset):
+        return asked(max(0, min(size, self.shown - offset)), offset)
 
 
 def fill(journal, first, last, *, size=100):
@@ -224,6 +246,13 @@ class TestJournalReader:
 
         assert 40 - 2 == len(rest) + reader.missed
         assert reader.missed > 0
+
+    def test_passes_over_nothing_that_is_written_while_it_looks(self, journal, home):
+        fill(journal, 1, 3)
+
+        records = JournalReader(home, disk=Growing(150)).read()
+
+        assert [1, 2, 3] == [each.sequence for each in records]
 
     def test_steps_over_a_segment_it_may_not_read(self, journal, home):
         fill(journal, 1, 20)

@@ -126,6 +126,10 @@ class Arrivals:
         self._reader = JournalReader(agent.state / "journal")
         self.sequences, self.floods = set(), set()
 
+    def __repr__(self):
+        floods = Counter(name for name, _ in self.floods)
+        return f"{len(self.sequences)} arrived, {dict(floods)}, {self._reader.missed} missed"
+
     def look(self):
         while records := self._reader.read():
             for record in records:
@@ -220,7 +224,7 @@ class Mesh:
     def _until(self, condition, name):
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
-            assert time.monotonic() < deadline, (name, self._backlog(), self.story)
+            assert time.monotonic() < deadline, (name, self._backlog(), self.arrivals, self.story)
             time.sleep(0.1)
 
     def verdict(self):

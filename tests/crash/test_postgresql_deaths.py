@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -10,15 +11,22 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+from sqlalchemy import event
+
 from qmon_agent.alerting import AlertService, Observed
+from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import SystemClock
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.settings import AlertOptions
 from qmon_agent.store.state import StateStore
+from qmon_agent.store.state.ledger import Entry, IncidentRecord, TransitionRecord
 from qmon_agent.store.state.sendings import Settled
 from qmon_sdk.protocol.signals import Point
 
 KILLS = 5
+STOPPED_S, PATIENCE_S = 25.0, 15.0
+"""An answer is waited for ten seconds, and three for a new connection, which does not come."""
 TABLES = ("incidents", "transitions", "outbox", "rule_state")
 WRITER = Path(__file__).with_name("entries_child.py")
 
@@ -111,6 +119,83 @@ class TestAServer:
         assert sender.failures
         assert len(sender.told) == len({*sender.told}) == seen
         store.close()
+
+
+class TestAServerThatIsStopped:
+    """It is there, accepts what it is sent, and says nothing: nobody is told, and nothing ends."""
+
+    @pytest.mark.timeout(120)
+    def test_holds_up_rules_for_a_moment_and_what_is_written_is_whole(self, mortal_place, measured):
+        chance = random.Random(20261127)
+        store = StateStore.open(mortal_place.dsn, SystemClock(), owner="me")
+        service = AlertService(store, channels=("pager",), clock=store.clock)
+        service.declare([AlertOptions(name="hot", metric="temp", threshold="> 5")])
+        stopper = threading.Thread(target=stop_for, args=(mortal_place.server, chance))
+        stopper.start()
+        seen, longest_s, troubles = 0, 0.0, set()
+        while stopper.is_alive():
+            seen, began = seen + 1, time.monotonic()
+            observe(service, store.clock, seen)
+            longest_s = max(longest_s, time.monotonic() - began)
+            troubles.add(store.trouble)
+            time.sleep(0.004)
+        written_by(service, 30)
+
+        measured(stopped_s=STOPPED_S, records=seen, held_up_s=f"{longest_s:.1f}")
+        judged_right(mortal_place, seen)
+        assert any("cannot be reached" in each for each in troubles)
+        assert longest_s < PATIENCE_S
+        assert store.trouble == ""
+        store.close()
+
+    @pytest.mark.timeout(60)
+    def test_and_commits_what_was_given_up_does_not_have_it_twice(self, mortal_place):
+        store = StateStore.open(mortal_place.dsn, SystemClock(), owner="me")
+        entry = entry_of(store)
+        halted = halted_at_commit(store)
+        with pytest.raises(StoreError, match="said nothing"):
+            store.incidents.write(entry)
+        goes_on = threading.Timer(1.0, os.kill, (halted[0], signal.SIGCONT))
+        goes_on.start()
+        time.sleep(0.3)  # nobody tries again at once
+
+        store.incidents.write(entry)
+
+        goes_on.join()
+        assert [(1,)] == mortal_place.ask("SELECT count(*) FROM transitions")
+        store.close()
+
+
+def entry_of(store):
+    """An incident that fires."""
+    store.catalog.put_alert(Alert(name="hot"))
+    now, alert = store.clock.now(), store.catalog.alerts()[0].id
+    incident = IncidentRecord(id="i", alert=alert, instance="i", state="firing", since=now)
+    fired = TransitionRecord(
+        incident="i", before="pending", after="firing", reason="breach", at=now
+    )
+    return Entry(incidents={"i": incident}, transitions=[fired], position="1")
+
+
+def halted_at_commit(store):
+    """The next process of the server that is told to commit is stopped before; its id, then."""
+    halted = []
+
+    @event.listens_for(store._engine, "commit")
+    def halt(connection):
+        if not halted:
+            halted.append(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar())
+            os.kill(halted[0], signal.SIGSTOP)
+
+    return halted
+
+
+def stop_for(server, chance):
+    time.sleep(chance.uniform(0.3, 0.6))
+    server.send(signal.SIGSTOP)
+    time.sleep(STOPPED_S)
+    server.send(signal.SIGCONT)
+    time.sleep(2)
 
 
 def test_rules_read_on_behind_what_is_written_when_the_agent_died_too(mortal_place):

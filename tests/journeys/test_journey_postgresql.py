@@ -62,6 +62,20 @@ class TestAnAgent:
         home.until(lambda: "many" in firing(home))
         home.until(lambda: home.ask("status")["well"])
 
+    def test_goes_on_while_it_is_stopped_and_judges_what_came_meanwhile(
+        self, home, at, mortal_place
+    ):
+        home.start(*at())
+        home.until(lambda: home.ask("status")["well"])
+        mortal_place.server.send(signal.SIGSTOP)
+
+        home.send("shop")
+        home.until(lambda: "cannot be reached" in home.command("status").stdout)
+        mortal_place.server.send(signal.SIGCONT)
+
+        home.until(lambda: "many" in firing(home))
+        home.until(lambda: home.ask("status")["well"])
+
     def test_that_is_the_second_says_who_is_the_first(self, home, at):
         first = home.start(*at())
         home.until(lambda: home.ask("status")["well"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +40,8 @@ class Home(Protocol):
     def backup(self, engine: Engine, name: str) -> str: ...
     def size(self, engine: Engine) -> int: ...
     def settle(self) -> None: ...
+    def unhurried(self) -> AbstractContextManager[None]:
+        """What this thread asks meanwhile may take long, without the engine counting as away."""
 
 
 def home_of(dsn: str, password: str = "") -> Home:

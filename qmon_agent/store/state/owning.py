@@ -106,6 +106,7 @@ def _owner_in(engine: Engine) -> str:
 
 def _read(connection: Connection, *, lock: bool = False) -> Owner | None:
     asked = select(CHECKPOINTS.c.position).where(CHECKPOINTS.c.name == NOTE)
-    # The next owner waits for what this one is writing; SQLite has one writer anyway.
-    found = connection.execute(asked.with_for_update(read=True) if lock else asked).scalar()
+    # The next owner waits for what this one is writing, and so does this one itself: of what it
+    # gave up waiting for, the server may still be about to commit it. SQLite has one writer anyway.
+    found = connection.execute(asked.with_for_update() if lock else asked).scalar()
     return msgspec.json.decode(found, type=Owner) if found else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +55,23 @@ class PostgresqlHome:
             pool_timeout=CONNECT_TIMEOUT_S,
         )
         event.listen(engine, "connect", _prepare_connection)
+        event.listen(engine, "do_connect", _connect)
         return engine
 
     def lock(self) -> SessionLock:
-        return SessionLock(
-            create_engine(
-                self._url,
-                connect_args=self._arguments(),
-                poolclass=NullPool,
-                isolation_level="AUTOCOMMIT",
-            )
+        engine = create_engine(
+            self._url,
+            connect_args=self._arguments(),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
         )
+        event.listen(engine, "do_connect", _connect)
+        return SessionLock(engine)
+
+    def unhurried(self) -> AbstractContextManager[None]:
+        from .patient import unhurried
+
+        return unhurried()
 
     def backup(self, engine: Engine, name: str) -> str:
         """A schema beside it, with the rows of every table of ours; empty if there is none."""
@@ -142,6 +149,12 @@ def refuse_other_encodings(connection: Connection) -> None:
     encoding = connection.execute(text("SHOW server_encoding")).scalar()
     if encoding != "UTF8":
         raise StoreError(f"the state database is in {encoding}; make one with ENCODING 'UTF8'")
+
+
+def _connect(_dialect: object, _record: object, arguments: Any, options: Any) -> Any:
+    from .patient import PatientConnection
+
+    return PatientConnection.connect(*arguments, **options)
 
 
 def _prepare_connection(connection: Any, _record: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,10 @@ class SqliteHome:
         del engine
         sizes = (self.path.with_name(self.path.name + ending) for ending in BESIDE)
         return sum(each.stat().st_size for each in sizes if each.exists())
+
+    def unhurried(self) -> AbstractContextManager[None]:
+        """A file answers, or says why not."""
+        return nullcontext()
 
     def settle(self) -> None:
         """Into the file with what its log holds, so that nothing older is in either of them."""

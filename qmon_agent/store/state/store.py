@@ -102,7 +102,8 @@ class StateStore:
         try:
             # Nobody else's state is migrated: first it has to be ours.
             self._ownership = Ownership(self._home, self._engine, owner) if owner else None
-            self.backup = schema.bring_up(self._home, self._engine, now)
+            with self._home.unhurried():
+                self.backup = schema.bring_up(self._home, self._engine, now)
             if self._ownership:
                 self._ownership.begin(self._engine, now)
         except BaseException:
@@ -193,12 +194,13 @@ class StateStore:
 
     def forget(self, before: int) -> dict[str, int]:
         """Delete what was settled before this moment, and say how much of each."""
-        return {
-            "notifications": self.outbox.forget(before),
-            "incidents": self.incidents.forget(before),
-            "silences": self.silences.forget(before),
-            "analytics": self.catalog.forget_analytics(before),
-        }
+        with self._home.unhurried():
+            return {
+                "notifications": self.outbox.forget(before),
+                "incidents": self.incidents.forget(before),
+                "silences": self.silences.forget(before),
+                "analytics": self.catalog.forget_analytics(before),
+            }
 
     @property
     def trouble(self) -> str:
