@@ -30,6 +30,7 @@ from . import (
     rules,
     sdk,
     series,
+    store_questions,
     store_state,
     store_telemetry,
     storm,
@@ -44,7 +45,7 @@ GROUPS = {
     "agent": [agent, ways, processors, chain, living, series, absence, host],
     "hosts": [host],
     "alerts": [telling, storm, rules],
-    "store": [store_telemetry, store_state],
+    "store": [store_telemetry, store_questions, store_state],
 }
 TITLES = {
     guest: "A program that uses nothing of it",
@@ -60,6 +61,7 @@ TITLES = {
     storm: "Ten thousand incidents at once",
     rules: "Judging",
     store_telemetry: "The telemetry store",
+    store_questions: "Questions, and readers beside the writing",
     store_state: "The state store",
 }
 SDK_TITLE = "The SDK beside its peers"

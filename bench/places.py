@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 from qmon_agent.cli._control import Control
 
 READY_S = 60
@@ -72,6 +74,11 @@ class Agent:
     def pid(self) -> int:
         """The main process."""
         return self.process.pid
+
+    def processes(self) -> list[psutil.Process]:
+        """The main process, and those that it started."""
+        main = psutil.Process(self.pid)
+        return [main, *main.children(recursive=True)]
 
     def wait_for_store(self) -> None:
         """The store worker is started behind the ready line."""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -24,13 +25,52 @@ def plain(column: pa.Array) -> list[Any]:
         return _moments(column)
     if _holds_moments(column.type):
         return [_deep(scalar) for scalar in column]
+    if (quick := _QUICK.get(column.type)) and len(column) and not column.null_count:
+        return quick(column)
     return [leaf(value) for value in column.to_pylist(maps_as_pydicts="lossy")]
+
+
+def _wholes(column: pa.Array) -> list[Any]:
+    """As they lie in memory, which is some twenty times quicker than one scalar after the other."""
+    values: list[Any] = _cells(column, "q", 8).tolist()
+    return values
+
+
+def _numbers(column: pa.Array) -> list[Any]:
+    values: list[Any] = _cells(column, "d", 8).tolist()
+    if all(map(math.isfinite, values)):
+        return values
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _texts(column: pa.Array) -> list[Any]:
+    _, places, data = column.buffers()
+    ends = memoryview(places).cast("i")[column.offset : column.offset + len(column) + 1].tolist()
+    written = b"" if data is None else bytes(memoryview(data)[: ends[-1]])
+    if not written.isascii():
+        return [written[start:end].decode() for start, end in pairwise(ends)]
+    text = written.decode("ascii")
+    return [text[start:end] for start, end in pairwise(ends)]
+
+
+def _cells(column: pa.Array, kind: Literal["q", "d"], width: int) -> Any:
+    """The values of a column that has no nulls, as a view; `kind` is a letter of `struct`."""
+    start = column.offset * width
+    return memoryview(column.buffers()[1])[start : start + len(column) * width].cast(kind)
+
+
+_QUICK: dict[pa.DataType, Callable[[pa.Array], list[Any]]] = {
+    pa.int64(): _wholes,
+    pa.float64(): _numbers,
+    pa.string(): _texts,
+}
 
 
 def _moments(column: pa.Array) -> list[Any]:
     """Nine decimals whatever the unit, so that texts sort as the times do."""
     per_second = 10**9 // NANOS[column.type.unit]
-    counts = column.cast(pa.int64()).to_pylist()
+    whole = column.cast(pa.int64())
+    counts = whole.to_pylist() if whole.null_count or not len(whole) else _wholes(whole)
     # Answers about stretches of time have few moments, each of them often.
     texts = {count: moment(count, per_second) for count in {*counts} - {None}}
     return [texts.get(count) for count in counts]

@@ -1,0 +1,31 @@
+"""Columns of an answer that are read as they lie in memory are what they are one by one."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmon_agent.store.telemetry.plain import leaf, moment, plain
+
+COLUMNS = {
+    pa.int64(): st.integers(-(2**63), 2**63 - 1),
+    pa.float64(): st.floats(),
+    pa.string(): st.text(),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS, ids=str)
+@given(data=st.data())
+def test_a_column_is_read_as_its_values_are_one_by_one(kind, data):
+    values = data.draw(st.lists(st.none() | COLUMNS[kind] | COLUMNS[kind], max_size=9))
+    start, length = data.draw(st.integers(0, 9)), data.draw(st.integers(0, 9))
+    column = pa.array(values, kind).slice(min(start, len(values)), length)
+
+    assert plain(column) == [leaf(value) for value in column.to_pylist()]
+
+
+@given(st.lists(st.integers(0, 2**62), max_size=9), st.integers(0, 9))
+def test_moments_are_read_to_the_nanosecond(counts, start):
+    column = pa.array(counts, pa.timestamp("ns")).slice(min(start, len(counts)))
+
+    assert plain(column) == [moment(count, 10**9) for count in counts[start:]]
