@@ -1,7 +1,9 @@
-"""A telemetry store moved into another directory: every segment checked, counted, and listed last.
+"""A telemetry store moved: into another directory, or into ClickHouse.
 
-It is for a stopped agent. What the segments do not have yet is in the journal, which stays: the
-new store takes it from there when the agent starts with it.
+Into a directory every segment is checked, counted, and listed last; into ClickHouse every row is
+sent, and both engines are asked for the same sums (`store.telemetry.emigrating`). It is for a
+stopped agent. What the segments do not have yet is in the journal, which stays: the new store
+takes it from there when the agent starts with it.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ import msgspec
 
 from qmon_agent import durable
 from qmon_agent.app.belongings import Belongings
-from qmon_agent.domain.errors import ConfigError, StoreError
+from qmon_agent.domain.errors import StoreError
 from qmon_agent.settings import Locations, load_settings
 from qmon_agent.settings.claim import Claim
-from qmon_agent.store.telemetry import dialect_of, directory_of
+from qmon_agent.store.telemetry import TelemetryOptions, dialect_of, directory_of
 from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.engines.locking import LOCK, locked
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
@@ -32,34 +34,69 @@ class Moved(msgspec.Struct, kw_only=True):
 
     rows: dict[str, dict[str, int]] = {}
     """Table → day → rows, in segments whose checksums fit."""
+    checksums: dict[str, dict[str, str]] = {}
+    """The same of what the rows add up to, where another engine was asked for it."""
     segments: int = 0
     copied: int = 0
     """Of these, how many were not there yet."""
+    left: dict[str, int] = {}
+    """Table of rollups → rows that are not moved."""
+    damaged: int = 0
+    """Segments that had been set aside before."""
 
 
-def move(locations: Locations, target: str, *, say: Say = lambda _: None) -> Moved:
-    """Copy the store to `duckdb://DIR`; what was copied before and is whole stays.
+def move(
+    locations: Locations, target: str, *, password: str = "", say: Say = lambda _: None
+) -> Moved:
+    """Copy the store to `duckdb://DIR` or `clickhouse://...`; what is there already is not again.
 
     Raises AlreadyRunningError while an agent runs, ConfigError for another kind of address,
-    StoreError for a damaged segment, which is named, or a directory of another store.
+    StoreError for a damaged segment, which is named, or a place that has another's signals.
     """
-    if dialect_of(target) != "duckdb":
-        raise ConfigError(
-            "--to", f"{target!r}: a store is not moved to ClickHouse by a command yet"
-        )
-    there = directory_of(target)
-    own = Belongings.of(locations, load_settings(locations.config))
+    settings = load_settings(locations.config)
+    own = Belongings.of(locations, settings)
     if own.telemetry is None:
         raise StoreError("the telemetry is in a database of its own, and not in files")
-    if there.resolve() == own.telemetry.resolve():
-        raise StoreError(f"{there} is where it is already")
     claim = Claim(locations.lock)
     try:
-        there.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with locked(there / LOCK, wait_s=0):  # nobody's store while it is filled
-            return _move(own.telemetry, there, say=say)
+        if dialect_of(target) == "duckdb":
+            return _into_directory(own.telemetry, directory_of(target), say=say)
+        options = TelemetryOptions(
+            directory=str(own.telemetry),
+            journal=str(locations.journal),
+            address=target,
+            password=password or settings.store.telemetry_password,
+        )
+        return _into_clickhouse(options, locations.state, say=say)
     finally:
         claim.release()
+
+
+def _into_clickhouse(options: TelemetryOptions, state: Path, *, say: Say) -> Moved:
+    from qmon_agent.store.telemetry.emigrating import emigrate
+
+    found = emigrate(options, state, say=say)
+    return Moved(
+        rows={
+            name: {day: each.rows for day, each in of.items()} for name, of in found.sums.items()
+        },
+        checksums={
+            name: {day: each.checksum for day, each in of.items()}
+            for name, of in found.sums.items()
+        },
+        segments=found.segments,
+        copied=found.sent,
+        left=dict(found.left),
+        damaged=found.damaged,
+    )
+
+
+def _into_directory(here: Path, there: Path, *, say: Say) -> Moved:
+    if there.resolve() == here.resolve():
+        raise StoreError(f"{there} is where it is already")
+    there.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(there / LOCK, wait_s=0):  # nobody's store while it is filled
+        return _move(here, there, say=say)
 
 
 def _move(here: Path, there: Path, *, say: Say) -> Moved:

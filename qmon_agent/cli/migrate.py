@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+import msgspec
 
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._progress import Progress
 from qmon_agent.cli._shown import show_json
 
+if TYPE_CHECKING:
+    from qmon_agent.app.moving_house import Moved
+
 
 @click.command
-@click.option("--to", "target", required=True, metavar="DSN", help="`duckdb://DIRECTORY`.")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="DSN",
+    help="`duckdb://DIRECTORY` or `clickhouse://USER@HOST:PORT/DATABASE`.",
+)
+@click.option(
+    "--password",
+    envvar="QMON_TELEMETRY_PASSWORD",
+    default="",
+    help="Of ClickHouse's user [QMON_TELEMETRY_PASSWORD, or `telemetry_password`].",
+)
 @with_place
-def command(*, target: str, place: Place) -> None:
-    """Copy all telemetry to another directory, with counts and checksums verified.
+def command(*, target: str, password: str, place: Place) -> None:
+    """Copy all telemetry to another directory or into ClickHouse, counts and checksums verified.
 
     May be interrupted and called again. What is where it was stays there.
     """
@@ -21,14 +39,23 @@ def command(*, target: str, place: Place) -> None:
 
     progress = Progress()
     try:
-        moved = move(place.locations, target, say=progress.say)
+        moved = move(place.locations, target, password=password, say=progress.say)
     finally:
         progress.end()
     if place.json:
-        counts = {"segments": moved.segments, "copied": moved.copied, "rows": moved.rows}
-        show_json({"version": 1, "ok": True, "to": target, **counts})
-        return
+        show_json({"version": 1, "ok": True, "to": target, **msgspec.structs.asdict(moved)})
+    else:
+        _show(moved, target)
+
+
+def _show(moved: Moved, target: str) -> None:
     for table, days in moved.rows.items():
         click.echo(f"{table}: {sum(days.values())} rows of {len(days)} days")
     click.echo(f"{moved.segments} segments are whole, {moved.copied} were copied now")
+    if moved.checksums:
+        click.echo("both engines add them up to the same, each table and day")
+    if moved.left:
+        click.echo(f"not moved: {sum(moved.left.values())} rows of {', '.join(moved.left)}")
+    if moved.damaged:
+        click.echo(f"{moved.damaged} segments had been set aside as damaged: they are not moved")
     click.echo(f'set this, and start the agent: [store] telemetry = "{target}"')

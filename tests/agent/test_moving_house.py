@@ -82,6 +82,12 @@ class TestMove:
         with pytest.raises(StoreError, match="already"):
             move(state, f"duckdb://{state.state}/telemetry")
 
-    def test_says_that_it_does_not_go_to_clickhouse(self, state):
-        with pytest.raises(ConfigError, match="not moved to ClickHouse"):
-            move(state, "clickhouse://a/b")
+    def test_asks_for_the_package_that_speaks_to_clickhouse_or_for_a_server(self, state):
+        with pytest.raises(StoreError):
+            move(state, "clickhouse://127.0.0.1:1/qmon")
+
+        assert not (state.state / "telemetry" / "outgoing").exists()
+
+    def test_names_the_addresses_there_are(self, state):
+        with pytest.raises(ConfigError, match="clickhouse://"):
+            move(state, "postgresql://a/b")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from qmon_agent.store.telemetry import sums
 from qmon_agent.store.telemetry.engines.clickhouse import ddl
 from qmon_agent.store.telemetry.engines.clickhouse.ddl import Layout
 from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
@@ -25,6 +26,18 @@ def test_statements_are_the_golden_ones(name):
         path.write_text(ddl.script(LAYOUTS[name]))
 
     assert path.read_text() == ddl.script(LAYOUTS[name])
+
+
+def test_the_sums_that_a_move_compares_are_the_golden_ones():
+    path, asked = FOLDER / "sums.sql", ""
+    for name in ("points", "resources"):
+        table = BY_NAME[name]
+        asked += f"{sums.asked(table, name, sums.DUCKDB)};\n\n"
+        asked += f"{sums.asked(table, name, sums.CLICKHOUSE)};\n\n"
+    if os.environ.get("QMON_GOLDEN") == "write":
+        path.write_text(asked)
+
+    assert path.read_text() == asked
 
 
 class TestChanges:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from qmon_agent.store.telemetry.decoding import Batch
 from qmon_agent.store.telemetry.engine import RefusedError
-from qmon_agent.store.telemetry.schema import RESOURCES, TABLES
+from qmon_agent.store.telemetry.schema import RESOURCES, TABLES, Table
 
 MAX_DAYS = 400
 """Days of one kind in one batch: clocks gone wrong must not make thousands of blocks."""
@@ -34,6 +34,7 @@ def blocks_of(batch: Batch, resources: pa.Table | None) -> tuple[Block, ...]:
     """Cut the batch; RefusedError if maps repeat a key, or the rows are of too many days."""
     for table in batch.tables.values():
         _check_keys(table)
+        _check_days(table)
     blocks = [
         _block(TABLES[kind].name, part, rows)
         for kind, table in batch.tables.items()
@@ -42,6 +43,15 @@ def blocks_of(batch: Batch, resources: pa.Table | None) -> tuple[Block, ...]:
     if resources is not None:
         blocks.append(_block(RESOURCES.name, "", resources))
     return tuple(blocks)
+
+
+def blocks_of_rows(table: Table, rows: pa.Table) -> Iterator[Block]:
+    """Cut rows of one table that were stored before: the same rows make the same blocks."""
+    if table is RESOURCES:
+        yield _block(table.name, "", rows)
+        return
+    for part, each in _by_day(rows):
+        yield _block(table.name, part, each)
 
 
 def _block(table: str, part: str, rows: pa.Table) -> Block:
@@ -55,16 +65,24 @@ def _block(table: str, part: str, rows: pa.Table) -> Block:
 def _by_day(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     if not table.num_rows:
         return
-    days = pc.floor_temporal(table["time"], unit="day").cast(pa.int64())
+    days = _days(table)
     found = sorted(pc.unique(days).to_pylist())
-    if len(found) > MAX_DAYS:
-        raise RefusedError(f"rows of {len(found)} days at once: a clock is wrong")
     for day in found:
         rows = table if len(found) == 1 else table.filter(pc.equal(days, day))
         yield str(day // _DAY_NS), rows
 
 
 _DAY_NS = 86_400 * 10**9
+
+
+def _days(table: pa.Table) -> pa.ChunkedArray:
+    return pc.floor_temporal(table["time"], unit="day").cast(pa.int64())
+
+
+def _check_days(table: pa.Table) -> None:
+    found = pc.count_distinct(_days(table)).as_py()
+    if found > MAX_DAYS:
+        raise RefusedError(f"rows of {found} days at once: a clock is wrong")
 
 
 def _check_keys(table: pa.Table) -> None:

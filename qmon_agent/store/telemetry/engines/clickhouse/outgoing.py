@@ -100,6 +100,23 @@ class Outgoing:
         return self._folder / f"{number:012}.parcel"
 
 
+def begin_at(directory: Path, place: Position, *, sender: str) -> None:
+    """Have whoever sends next begin behind this place of the journal; on the disk at the return.
+
+    Raises StoreError where somebody else has sent from here, or has sent since.
+    """
+    folder = directory / FOLDER
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / MARK
+    found = _read_mark(path)
+    if found is None or (not found.number and found.stored == Position()):
+        found = Mark(sender=sender)
+    if found.sender != sender or found.number or any(folder.glob("*.parcel")):
+        raise StoreError(f"{folder} is of an agent that has kept signals in ClickHouse already")
+    mark = msgspec.structs.replace(found, stored=place)
+    durable.replace(path, _sealed(msgspec.msgpack.encode(mark)))
+
+
 def _read_mark(path: Path) -> Mark | None:
     try:
         return msgspec.msgpack.decode(_opened(path.read_bytes()), type=Mark)

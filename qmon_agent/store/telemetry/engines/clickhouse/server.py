@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.store.telemetry import sums
 from qmon_agent.store.telemetry.schema import BY_NAME, EVERY_TABLE, Table
+from qmon_agent.store.telemetry.sums import Sum
 
 from . import ddl
 from .address import Address
@@ -98,6 +100,12 @@ class Server:
         )
         with self.asked() as client:
             return {name: int(count) for name, count in client.query(counting).result_rows}
+
+    def sums(self, table: Table) -> dict[str, Sum]:
+        """What a table has of each day."""
+        asked = sums.asked(table, self._layout.whole(table), sums.CLICKHOUSE)
+        with self.asked() as client:
+            return sums.read(map(tuple, client.query(asked).result_rows))
 
     def stop(self, query_id: str) -> None:
         """End a question; the engine in this process minds its time itself."""

@@ -50,6 +50,8 @@ def connect_in_memory(directory: Path, *, memory_limit_mb: int) -> duckdb.DuckDB
     }
     connection = duckdb.connect(config=config)
     connection.execute("SET TimeZone = 'UTC'")
+    # It would be drawn on stdout, which is a command's answer.
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 
