@@ -55,7 +55,7 @@ class AgentDesk:
         """Reads the configuration again, and tells what came of it."""
         self.intake = parts.taking.intake
         self.links = AgentLinks(parts, plan.clock)
-        self.keeping = AgentKeeping(parts)
+        self.keeping = AgentKeeping(parts, plan.clock)
         self.page = AgentPage(parts, plan.clock, plan.plugins)
         self._say = log
         self._export_timeout_s = plan.settings.store.export_timeout_s

@@ -67,6 +67,9 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     author: str = ""
     created_at: int = 0
+    removed_at: int = 0
+    """When it ended; 0 while it is in force."""
+    removed_by: str = ""
 
     def covers(self, kind: str) -> bool:
         """Whether any signal of a kind may be held by it."""

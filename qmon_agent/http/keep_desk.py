@@ -9,13 +9,15 @@ from typing import Any, Protocol
 class KeepDesk(Protocol):
     """What is kept, and what is not any more. Everything is on disk before it returns."""
 
-    async def holds(self) -> list[dict[str, Any]]: ...
+    async def holds(self, *, removed: bool = False) -> list[dict[str, Any]]:
+        """Those in force, the oldest first; those that were removed as well."""
+        ...
 
     async def add_hold(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """From when it returns, nothing that fits it is given up; raises QueryError."""
         ...
 
-    async def remove_hold(self, hold: str) -> dict[str, Any] | None:
+    async def remove_hold(self, hold: str, *, author: str) -> dict[str, Any] | None:
         """What was held is given up again; none of this id is in force: `None`."""
         ...
 

@@ -12,13 +12,23 @@ class TestHolds:
     async def test_are_made_seen_and_removed(self, ask):
         status, made = await ask("POST", "/api/holds", json=ASKED)
         _, seen = await ask("GET", "/api/holds", "operator")
-        _, removed = await ask("DELETE", f"/api/holds/{made['hold']['id']}")
+        _, removed = await ask("DELETE", f"/api/holds/{made['hold']['id']}?author=eve")
         _, after = await ask("GET", "/api/holds")
+        _, ever = await ask("GET", "/api/holds?removed=true")
 
         assert (status, seen["holds"]) == (201, [made["hold"]])
         assert made["hold"]["since"] == 1_767_225_600 * 10**9
         assert removed["removed"]
         assert after["holds"] == []
+        assert ever["holds"] == [removed["hold"]]
+        assert ("eve", None) == (removed["hold"]["removed_by"], made["hold"]["removed_at"])
+        assert removed["hold"]["removed_at"] >= made["hold"]["created_at"]
+
+    async def test_begin_so_long_ago_as_is_said(self, ask):
+        _, made = await ask("POST", "/api/holds", json=ASKED | {"since": "2h"})
+
+        age = made["hold"]["created_at"] - made["hold"]["since"]
+        assert 7_200 <= age / 10**9 < 7_260
 
     async def test_are_no_business_of_readers(self, ask):
         status, _ = await ask("GET", "/api/holds", "read")
@@ -53,9 +63,12 @@ class TestHolds:
 
         code, made = await run("add", "--kind", "log", "--service", "shop", "--reason", "case 7")
         _, listed = await run("list")
-        removed, _ = await run("remove", made.strip())
+        removed, _ = await run("remove", made.strip(), "--author", "eve")
+        _, ever = await run("list", "--all")
         again, said = await run("remove", made.strip())
 
         assert (code, removed, again) == (0, 0, 1)
         assert "case 7" in listed
+        assert "removed_by" in ever
+        assert "eve" in ever
         assert "no hold" in said

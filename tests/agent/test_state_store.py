@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 
+import msgspec
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql, sqlite
@@ -362,7 +363,9 @@ class TestHolds:
 
         assert holds.in_force() == [made]
         assert (made.created_at, made.until) == (clock.now(), FOR_EVER)
-        assert holds.remove(made.id) == made
+        removed = holds.remove(made.id, author="eve")
+        assert removed == msgspec.structs.replace(made, removed_at=clock.now(), removed_by="eve")
+        assert holds.all() == [removed]
         assert holds.remove(made.id) is None
         assert not holds.in_force()
 

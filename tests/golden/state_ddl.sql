@@ -27,6 +27,7 @@ CREATE TABLE holds (
     author TEXT DEFAULT '' NOT NULL,
     created_at BIGINT NOT NULL,
     removed_at BIGINT DEFAULT '0' NOT NULL,
+    removed_by TEXT DEFAULT '' NOT NULL,
     CONSTRAINT pk_holds PRIMARY KEY (id)
 );
 CREATE TABLE silences (

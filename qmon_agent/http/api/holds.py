@@ -26,8 +26,9 @@ class HoldRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def routes(desk: Desk) -> list[Route]:
     @needs("operator")
-    async def holds(_: Request) -> Response:
-        return json_answer({"version": 1, "holds": await desk.keeping.holds()})
+    async def holds(request: Request) -> Response:
+        removed = request.query_params.get("removed", "") == "true"
+        return json_answer({"version": 1, "holds": await desk.keeping.holds(removed=removed)})
 
     @needs("admin")
     async def add(request: Request) -> Response:
@@ -37,7 +38,8 @@ def routes(desk: Desk) -> list[Route]:
 
     @needs("admin")
     async def remove(request: Request) -> Response:
-        ended = await desk.keeping.remove_hold(request.path_params["hold"])
+        author = request.query_params.get("author", "")
+        ended = await desk.keeping.remove_hold(request.path_params["hold"], author=author)
         answer = {"version": 1, "removed": ended is not None, "hold": ended}
         return json_answer(answer, status=404 if ended is None else 200)
 

@@ -31,18 +31,22 @@ class Holds:
 
     def in_force(self) -> list[Hold]:
         """Those that were not removed, the oldest first."""
-        asked = select(HOLDS).where(HOLDS.c.removed_at == 0).order_by(HOLDS.c.created_at)
-        with self._database.reading() as connection:
-            return [_hold(row) for row in connection.execute(asked)]
+        return [hold for hold in self.all() if not hold.removed_at]
 
-    def remove(self, name: str) -> Hold | None:
+    def all(self) -> list[Hold]:
+        """Those that were removed as well, the oldest first."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(HOLDS).order_by(HOLDS.c.created_at))
+            return [_hold(row) for row in found]
+
+    def remove(self, name: str, *, author: str = "") -> Hold | None:
         """End one now; None where none of this id is in force."""
-        now = self._database.clock.now()
+        ended = {"removed_at": self._database.clock.now(), "removed_by": author}
         one = (HOLDS.c.id == name) & (HOLDS.c.removed_at == 0)
         with self._database.writing() as connection:
             row = connection.execute(select(HOLDS).where(one)).first()
-            connection.execute(update(HOLDS).where(one).values(removed_at=now))
-        return None if row is None else _hold(row)
+            connection.execute(update(HOLDS).where(one).values(ended))
+        return None if row is None else msgspec.structs.replace(_hold(row), **ended)
 
 
 def _hold(row: Any) -> Hold:
@@ -56,4 +60,6 @@ def _hold(row: Any) -> Hold:
         reason=row.reason,
         author=row.author,
         created_at=row.created_at,
+        removed_at=row.removed_at,
+        removed_by=row.removed_by,
     )

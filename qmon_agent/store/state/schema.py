@@ -14,7 +14,7 @@ from .homes import Home
 from .postgresql import refuse_other_encodings
 from .tables import METADATA
 
-HEAD = "0007"
+HEAD = "0008"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

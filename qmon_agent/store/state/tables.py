@@ -288,6 +288,7 @@ HOLDS = Table(
     _text("author"),
     _time("created_at"),
     _time("removed_at", default="0"),
+    _text("removed_by"),
 )
 
 FORGETTINGS = Table(
