@@ -136,7 +136,8 @@ def _module(name):
     return module
 
 
-_module("ports")  # at once: the conftests of folders want it before pytest is configured
+for each in ("ports", "yardstick"):  # at once: conftests of folders may want them
+    _module(each)
 
 
 @pytest.fixture(autouse=True)

@@ -275,6 +275,19 @@ class TestExits:
 
         assert 5 == exits.end_of(done.pid, 0).exit.code
 
+    async def test_are_kept_of_one_that_is_met_again_after_its_end(self, exits, ended):
+        """Who looks, and who accepts connections, may have seen it alive a moment ago."""
+        with subprocess.Popen([sys.executable, "-c", SLEEPS]) as process:
+            exits.hold(process.pid)
+            started = facts_of(process.pid).started
+            process.kill()
+            async with asyncio.timeout(10):
+                await ended.get()
+            process.wait()
+            exits.hold(process.pid)
+
+            assert "SIGKILL" == exits.end_of(process.pid, started).exit.name
+
     async def test_know_nothing_of_another_process_of_this_number(self, exits):
         with subprocess.Popen([sys.executable, "-c", SLEEPS]) as process:
             exits.hold(process.pid)

@@ -75,6 +75,14 @@ class Live:
     def books(self):
         return self.ask("/api/status")["conservation"]
 
+    def settled(self, captured):
+        """The books, once so much has come in, and all of it is stored or counted."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (books := self.books())["captured"] < captured or books["pending"]:
+            assert time.monotonic() < deadline, books
+            time.sleep(0.3)
+        return books
+
     def dsn(self, project):
         """As Sentry's clients want it."""
         return self.url.replace("://", f"://{self.token}@") + f"/{project}"

@@ -24,6 +24,7 @@ def told(live, node):
     assert (0, b"") == (done.returncode, done.stderr)
     live.until("spans WHERE service = 'shop-js'", 2 * (SPANS + 1), "span_id")
     live.until("logs", 1)
+    live.until("errors", 1)
     return live
 
 

@@ -14,8 +14,7 @@ def told(live):
     """An agent that was told everything twice, once packed."""
     live.run("posthog_all.py", live.token, live.url)
     live.run("posthog_all.py", live.token, live.url, "gzip")
-    live.until("errors", 2)
-    live.until("events", 10)
+    live.settled(12)
     return live
 
 

@@ -13,8 +13,7 @@ pytestmark = pytest.mark.timeout(120)
 def told(live):
     """An agent that was told one of everything."""
     live.run("sentry_all.py", live.dsn(42))
-    live.until("checkins", 1)
-    live.until("sessions", 1)
+    live.settled(14)
     return live
 
 

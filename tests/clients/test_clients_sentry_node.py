@@ -20,8 +20,7 @@ def told(live, node):
         command, check=False, capture_output=True, timeout=60, env=live.environment
     )
     assert (0, b"") == (done.returncode, done.stderr)
-    live.until("checkins", 1)
-    live.until("spans", 2)
+    live.settled(8)
     return live
 
 

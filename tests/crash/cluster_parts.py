@@ -102,8 +102,21 @@ class Servers:
 
         client = await nats.connect(self.urls)
         for payload in payloads:
-            await client.jetstream().publish("qmon.frames", payload)
+            await self._publish_one(client.jetstream(), payload)
         await client.close()
+
+    @staticmethod
+    async def _publish_one(stream, payload):
+        """What nobody answered is sent once more, which is the same as what this is about."""
+        import nats.errors
+
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await stream.publish("qmon.frames", payload)
+            except nats.errors.Error:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.2)
 
     async def _stream(self):
         import nats

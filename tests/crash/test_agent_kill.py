@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from yardstick import slowness, yardstick
 
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, Ledger, Resource
@@ -30,9 +31,6 @@ OURS = "FROM spans WHERE service = 'crashed'"
 ROWS = f"SELECT count(*) n {OURS}"
 DISTINCT = f"SELECT count(*) n, count(DISTINCT span_id) d {OURS}"
 PARTS = [f"right(span_id, 1) = '{digit:x}'" for digit in range(16)]
-# The yardstick of a busy machine: to import what the agent stands on took this long on an idle one.
-YARDSTICK = "import psutil, sqlalchemy, starlette.applications, uvicorn, uvloop"
-YARDSTICK_S = 0.35
 pytestmark = [
     pytest.mark.timeout(120 + 10 * ROUNDS),
     pytest.mark.skipif(not hasattr(socket, "SOCK_SEQPACKET"), reason="sends by packets"),
@@ -158,15 +156,3 @@ def stored(agent, *, at_least: int) -> tuple[int, int]:
     # A fast machine sends millions: each is told from all others a part at a time.
     parts = [agent.ask("query", f"{DISTINCT} AND {part}")["rows"][0] for part in PARTS]
     return sum(part["n"] for part in parts), sum(part["d"] for part in parts)
-
-
-def slowness(yardstick_s: float) -> float:
-    """By how much the machine is slower than an idle one; an idle one gets no allowance."""
-    return max(1.0, yardstick_s / YARDSTICK_S)
-
-
-def yardstick() -> float:
-    """How long this machine takes, now, for what no agent can start without."""
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-c", YARDSTICK], check=True)
-    return time.monotonic() - began

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from yardstick import slowness, yardstick
 
 from qmon_agent.journal import JournalReader
 from qmon_sdk.protocol.columns import blocks_of, rows_of
@@ -71,7 +73,7 @@ def native_small(path, count):
     """Seconds until each of some small frames was acknowledged, one after the other."""
     took, process = [], os.urandom(16)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as link:
-        link.settimeout(20)
+        link.settimeout(90)
         link.connect(str(path))
         for number in range(1, count + 1):
             frame = Frame(process=process, sequence=number, resource=Resource(service="small"),
@@ -138,8 +140,10 @@ class TestFlood:
         agent, process, peak, place = flooded
         time.sleep(1)
 
-        answers = http_small(place["url"], place["token"], 20)
-        took = native_small(home.socket, 20)
+        with ThreadPoolExecutor(1) as beside:
+            measuring = beside.submit(yardstick)
+            answers = http_small(place["url"], place["token"], 20)
+            took = native_small(home.socket, 20)
         said = json.loads(process.communicate(timeout=90)[0])
         most = peak.stop()
         home.until(lambda: home.command("status").returncode == 0)
@@ -154,7 +158,7 @@ class TestFlood:
         # Squeezed for a moment, the agent tells everybody to come again, those who send little too.
         assert {*answers} <= {200, 429}
         assert answers.count(200) >= len(answers) // 2
-        assert max(took) < 10
+        assert max(took) < 10 * slowness(measuring.result())
         assert {tuple(one) for one in said["acknowledged"]["native"]} <= names
         assert set(said["acknowledged"]["otlp"]) <= bodies
         assert said["acknowledged"]["native"]

@@ -90,12 +90,12 @@ class Exits:
         return len(self._held)
 
     def hold(self, pid: int, descriptor: int | None = None) -> None:
-        """Watch a process; once more for one that is watched changes nothing.
+        """Watch a process; once more for one that is watched, or has ended, changes nothing.
 
         The descriptor, where there is one already, is ours from now on.
         """
-        if pid in self._ends:
-            self.forget(pid)  # another process, which had this number before
+        if pid in self._ends and self._is_another(pid):
+            self.forget(pid)
         if pid in self._held or len(self._held) >= _MOST_HELD:
             if descriptor is not None:
                 os.close(descriptor)
@@ -139,6 +139,14 @@ class Exits:
     def close(self) -> None:
         for pid in tuple(self._held):
             self._let_go(pid)
+
+    def _is_another(self, pid: int) -> bool:
+        """Whether a number is by now of another process than of the one that ended.
+
+        Who met that one may tell of it only now: what is known of its end would be lost.
+        """
+        facts = facts_of(pid)
+        return facts is not None and facts.started != self._held[pid].started
 
     def _over(self, pid: int) -> None:
         """Right after the end: what a zombie says is gone as soon as its parent has heard it."""
