@@ -219,7 +219,7 @@ class Mesh:
         return {"frames_of": size, "frames_a_second": round(rate), **told}
 
     def share_again(self, gateway):
-        """Until one that was away gets what belongs to it."""
+        """Until one that was away, or has just come, gets its share."""
         before = len(names_at(gateway))
         self._until(lambda: len(names_at(gateway)) > before + SENDERS, "share again")
 

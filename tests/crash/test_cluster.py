@@ -134,6 +134,8 @@ def test_through_nats(nodes, mesh, measured, request):
     state = place.dsn if place else ""
     mesh.start(lambda _: parts.TO_NATS.format(urls=urls), config, state)
     assert 3 == nodes.stream().config.num_replicas
+    for gateway in mesh.gateways:
+        mesh.share_again(gateway)
 
     for fault in FAULTS if WHOLE else QUICK:
         befall(fault, mesh, nodes=nodes, place=place)
