@@ -9,6 +9,7 @@ import random
 from collections import defaultdict
 from datetime import datetime
 
+import msgspec
 import pytest
 
 from qmon_agent.domain.clock import SystemClock
@@ -114,7 +115,7 @@ class DuckStore:
         journal.close()
 
     def rows(self, sql):
-        question = Question(sql=sql, limit=100_000, timeout_s=30.0)
+        question = Question(sql=sql, limit=100_000, timeout_s=30.0, as_json=True)
         return self.engine.ask(question, Watch()).records()
 
     def close(self):
@@ -450,3 +451,16 @@ class TestWrongParameters:
         assert str(refused.value).startswith(
             "no question named 'trase'; did you mean 'trace'? there are: error_groups, latency_by"
         )
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5_000])
+def test_rows_are_written_as_they_are_told(store, limit):
+    if store.dialect != "duckdb":
+        pytest.skip("only DuckDB's are written by the engine")
+    sql = "SELECT sum(x)::HUGEINT AS n, NULL AS none, [x] AS xs FROM range(3) r(x) GROUP BY x"
+    question = Question(sql=f"{sql} ORDER BY x", limit=limit, timeout_s=30.0)
+    told = store.engine.ask(question, Watch())
+    written = store.engine.ask(msgspec.structs.replace(question, as_json=True), Watch())
+
+    assert (told.records(), told.truncated) == (written.records(), written.truncated)
+    assert limit < 3 or [0, 1, 2] == [row["n"] for row in written.records()]

@@ -1,10 +1,13 @@
 """Columns of an answer that are read as they lie in memory are what they are one by one."""
 
+import json
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmon_agent.store.telemetry.objects import array, cells, objects
 from qmon_agent.store.telemetry.plain import leaf, moment, plain
 
 COLUMNS = {
@@ -29,3 +32,15 @@ def test_moments_are_read_to_the_nanosecond(counts, start):
     column = pa.array(counts, pa.timestamp("ns")).slice(min(start, len(counts)))
 
     assert plain(column) == [moment(count, 10**9) for count in counts[start:]]
+
+
+@given(st.lists(st.tuples(st.floats(), st.text(), st.none() | st.text(), st.integers(0, 2**62))))
+def test_rows_written_by_column_are_the_rows_as_objects(rows):
+    kinds = (pa.float64(), pa.string(), pa.string(), pa.timestamp("ns"))
+    names = ["a", 'it"s', "c", "d"]
+    columns = [pa.array([row[place] for row in rows], kind) for place, kind in enumerate(kinds)]
+    batches = [[column.slice(at, 2) for column in columns] for at in range(0, len(rows) + 1, 2)]
+    told = array([objects(names, batch, [cells] * 4) for batch in batches])
+
+    values = zip(*map(plain, columns), strict=True)
+    assert json.loads(told) == [dict(zip(names, row, strict=True)) for row in values]

@@ -27,9 +27,18 @@ class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     """Sentences about segments that were left out because they are damaged."""
     elapsed_ms: float = 0.0
+    written: bytes | None = None
+    """What `records` has, in JSON, where it was asked for so; then `rows` is empty."""
+
+    def told(self) -> list[dict[str, Any]] | msgspec.Raw:
+        """The rows as objects, for an encoder of JSON."""
+        return self.records() if self.written is None else msgspec.Raw(self.written)
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as objects, as `query --json` prints them."""
+        if self.written is not None:
+            records: list[dict[str, Any]] = msgspec.json.decode(self.written)
+            return records
         names = [column.name for column in self.columns]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
 

@@ -67,7 +67,7 @@ async def answer_by(
     )
     told = {
         "columns": [column.name for column in result.columns],
-        "rows": result.records(),
+        "rows": result.records() if asked.explain else result.told(),
         "truncated": result.truncated,
     }
     return answer_to(asked, told, fresh=fresh)

@@ -122,6 +122,7 @@ class TelemetryStore:
         limit: int | None = None,
         timeout_s: float | None = None,
         state_tables: Mapping[str, StateTable] | None = None,
+        as_json: bool = False,
     ) -> QueryResult:
         """Answer one read-only statement, or raise QueryError (its fault) or StoreError (ours)."""
         question = link.Ask(
@@ -130,6 +131,7 @@ class TelemetryStore:
             limit=self._options.query_rows if limit is None else limit,
             timeout_s=self._options.query_timeout_s if timeout_s is None else timeout_s,
             state=state_tables or {},
+            as_json=as_json,
         )
         answer = await self._ask(question)
         if answer.result is None:
@@ -151,7 +153,7 @@ class TelemetryStore:
         is_whole = not self.freshness().behind_records
         if is_whole and (known := self._remembered.find(version, key)) is not None:
             return known
-        result = await self.query(sql, limit=limit, timeout_s=timeout_s)
+        result = await self.query(sql, limit=limit, timeout_s=timeout_s, as_json=True)
         if is_whole:
             self._remembered.keep(version, key, result)
         return result

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
+
 from qmon_agent.domain.errors import QmonError, QueryError
 
 from . import link
@@ -62,7 +64,7 @@ class Desk:
         self._threads.shutdown(cancel_futures=True)
 
     def _answer(self, asked: link.Ask, watch: Watch) -> None:
-        question = _question(asked)
+        question = msgspec.structs.replace(_question(asked), as_json=asked.as_json)
         self._say_what_comes(
             asked.number,
             watch,

@@ -28,6 +28,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     timeout_s: float
     state: Mapping[str, StateTable] = {}
+    as_json: bool = False
+    """The rows are wanted written, by an engine that can: nobody looks into them on their way."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

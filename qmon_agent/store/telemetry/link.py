@@ -46,6 +46,7 @@ class Ask(Said, frozen=True, kw_only=True):
     limit: int
     timeout_s: float
     state: Mapping[str, StateTable]
+    as_json: bool = False
 
 
 class Stream(Said, frozen=True, kw_only=True):

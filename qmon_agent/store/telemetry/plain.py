@@ -30,9 +30,12 @@ def plain(column: pa.Array) -> list[Any]:
     return [leaf(value) for value in column.to_pylist(maps_as_pydicts="lossy")]
 
 
-def _wholes(column: pa.Array) -> list[Any]:
-    """As they lie in memory, which is some twenty times quicker than one scalar after the other."""
-    values: list[Any] = _cells(column, "q", 8).tolist()
+def wholes(column: pa.Array) -> list[Any]:
+    """Integers of 64 bits, none of them null, as they lie in memory.
+
+    That is some twenty times quicker than one scalar after the other.
+    """
+    values: list[Any] = _cells(column, "q", 8).tolist() if len(column) else []
     return values
 
 
@@ -60,7 +63,7 @@ def _cells(column: pa.Array, kind: Literal["q", "d"], width: int) -> Any:
 
 
 _QUICK: dict[pa.DataType, Callable[[pa.Array], list[Any]]] = {
-    pa.int64(): _wholes,
+    pa.int64(): wholes,
     pa.float64(): _numbers,
     pa.string(): _texts,
 }
@@ -70,7 +73,7 @@ def _moments(column: pa.Array) -> list[Any]:
     """Nine decimals whatever the unit, so that texts sort as the times do."""
     per_second = 10**9 // NANOS[column.type.unit]
     whole = column.cast(pa.int64())
-    counts = whole.to_pylist() if whole.null_count or not len(whole) else _wholes(whole)
+    counts = whole.to_pylist() if whole.null_count else wholes(whole)
     # Answers about stretches of time have few moments, each of them often.
     texts = {count: moment(count, per_second) for count in {*counts} - {None}}
     return [texts.get(count) for count in counts]

@@ -8,6 +8,8 @@ from .link import Progress
 MOST = 64
 MOST_CELLS = 50_000
 """In one answer, and in all of them: the agent's main process is a small one."""
+CELL_BYTES = 24
+"""Of an answer that is written already."""
 Key = tuple[str, int]
 
 
@@ -25,7 +27,7 @@ class Remembered:
 
     def keep(self, version: Progress, key: Key, result: QueryResult) -> None:
         """Remember it; all that is known of another version, or is too much, is forgotten."""
-        cells = len(result.rows) * len(result.columns)
+        cells = len(result.rows) * len(result.columns) + len(result.written or b"") // CELL_BYTES
         is_full = len(self._known) >= MOST or self._cells + cells > MOST_CELLS
         if version != self._version or is_full:
             self._version, self._known, self._cells = version, {}, 0

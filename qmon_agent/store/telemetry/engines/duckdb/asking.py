@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
+import pyarrow as pa
 
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.store.telemetry.answers import Column, QueryResult
 from qmon_agent.store.telemetry.engine import Question
 from qmon_agent.store.telemetry.manifest import Manifest, said_of
+from qmon_agent.store.telemetry.objects import array, cells, objects, written
 from qmon_agent.store.telemetry.plain import leaf, plain
 from qmon_agent.store.telemetry.rollups import VIEWS
 from qmon_agent.store.telemetry.schema import BY_NAME
@@ -24,6 +26,7 @@ from . import views
 from .guard import checked
 
 BATCH_ROWS = 2_048
+WRITTEN_ROWS = 8_192
 MAX_BYTES = 64 << 20
 """How large an answer may be, as Arrow has it; more is cut, and said to be."""
 WIDE = ("HUGEINT", "UHUGEINT")
@@ -54,11 +57,17 @@ def answer(
     with prepared(
         connection, question, manifest=manifest, directory=directory, watch=watch
     ) as asked:
-        rows, truncated = _read(asked.relation, question.limit)
         columns = columns_of(asked.relation)
+        told: bytes | None = None
+        rows: list[list[Any]] = []
+        if question.as_json:
+            told, truncated = _write(asked.relation, columns, question.limit)
+        else:
+            rows, truncated = _read(asked.relation, question.limit)
     return QueryResult(
         columns=columns,
         rows=rows,
+        written=told,
         truncated=truncated,
         missing=asked.missing,
         elapsed_ms=round((time.perf_counter() - began) * 1000, 3),
@@ -110,6 +119,26 @@ def _read(relation: duckdb.DuckDBPyRelation, limit: int) -> tuple[list[list[Any]
             if len(rows) > limit or size > MAX_BYTES:
                 return rows[:limit], True
     return rows, False
+
+
+def _write(
+    relation: duckdb.DuckDBPyRelation, columns: tuple[Column, ...], limit: int
+) -> tuple[bytes, bool]:
+    """The same as JSON."""
+    names, kinds = [each.name for each in columns], [each.type for each in columns]
+    readers = [_sums if kind in WIDE else cells for kind in kinds]
+    pieces, left, size = [], limit, 0
+    with _exactly(relation, kinds).to_arrow_reader(WRITTEN_ROWS) as reader:
+        for batch in reader:
+            pieces.append(objects(names, batch.slice(0, left).columns, readers))
+            left, size = left - batch.num_rows, size + batch.nbytes
+            if left < 0 or size > MAX_BYTES:
+                return array(pieces), True
+    return array(pieces), False
+
+
+def _sums(column: pa.Array, before: bytes) -> list[bytes]:
+    return written(_whole(plain(column)), before)
 
 
 def _exactly(relation: duckdb.DuckDBPyRelation, kinds: list[str]) -> duckdb.DuckDBPyRelation:
