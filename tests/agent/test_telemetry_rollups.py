@@ -52,8 +52,9 @@ def roll(bench):
     """Everything exported is rolled up when this returns."""
     bench.export()
     rounds = time.time_ns()
-    for number in range(400):
+    for number in range(2_000):
         if not any(each.unrolled for each in listed(bench)):
+            bench.engine._roller.wait()  # it counts what it has listed
             return
         bench.engine.tend(now=rounds + number * 60 * NS)
         time.sleep(0.02)

@@ -40,7 +40,7 @@ TYPES: dict[str, pa.DataType] = {
 
 LITTLE = sys.byteorder == "little"
 MAX_ID_BYTES = 64
-ZEROS = pa.py_buffer(bytes(4 * MAX_ROWS))
+ZEROS = pa.py_buffer(bytes(4 * (MAX_ROWS + 1)))
 
 
 def array_of(column: Any, role: str, rows: int) -> pa.Array:
@@ -58,14 +58,22 @@ def array_of(column: Any, role: str, rows: int) -> pa.Array:
 
 def constant(value: Any, role: str, rows: int) -> pa.Array:
     """The same value in every row."""
+    if rows > MAX_ROWS:
+        raise ValueError(f"a block of {rows} rows")
     if isinstance(value, dict):
-        return pa.repeat(_scalar(list(value.items()), TYPES[role]), rows)
+        return _same_map(value, TYPES[role], rows)
     if role != "Word":
         return pa.repeat(_scalar(value, TYPES[role]), rows)
-    if rows > ZEROS.size // 4:
-        raise ValueError(f"a block of {rows} rows")
     places = pa.Array.from_buffers(pa.uint32(), rows, [None, ZEROS])
     return pa.DictionaryArray.from_arrays(places, _word(_text(value)))
+
+
+def _same_map(value: dict[Any, Any], kind: pa.MapType, rows: int) -> pa.Array:
+    """Most say nothing, of which nothing need be repeated."""
+    if value:
+        return pa.repeat(_scalar([*value.items()], kind), rows)
+    nothing = pa.array([], pa.struct([kind.key_field, kind.item_field]))
+    return pa.Array.from_buffers(kind, rows, [None, ZEROS], children=[nothing])
 
 
 @lru_cache(maxsize=1024)

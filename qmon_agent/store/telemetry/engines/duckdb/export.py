@@ -18,7 +18,7 @@ from qmon_agent.store.telemetry.manifest import Segment
 from qmon_agent.store.telemetry.schema import EVERY_TABLE, Table
 from qmon_agent.store.telemetry.stretches import Stretch
 
-from . import ddl, layout
+from . import ddl, layout, series
 from .hot import Generation
 
 FOLDER = "segments"
@@ -31,8 +31,10 @@ PROBES = 16
 PROBED_ROWS = 32
 
 DAYS = """
-SELECT CAST(CAST(time AS DATE) AS VARCHAR) AS day, rowid // {window} AS piece, count(*)
-FROM {source} GROUP BY ALL ORDER BY day, piece
+SELECT CAST(day AS VARCHAR) AS day, piece, rows FROM (
+  SELECT CAST(time AS DATE) AS day, place // {window} AS piece, count(*) AS rows
+  FROM {source} GROUP BY ALL)
+ORDER BY day, piece
 """
 BOUNDS = """
 SELECT count(*), min(epoch_ns(time)), max(epoch_ns(time)) FROM read_parquet({target})
@@ -110,8 +112,8 @@ def slices(
     connection: duckdb.DuckDBPyConnection, generation: Generation, *, table: Table
 ) -> Iterator[Slice]:
     """What of a table goes into which file: always the same, for the same rows."""
-    source = f"{generation.schema}.{ddl.quoted(table.name)}"
-    width = _width(connection, source)
+    source = series.counted(table, generation.schema)
+    width = _width(connection, generation, table)
     window = max(1, WINDOW_BYTES // width) if width > NARROW else 1 << 62
     counted = connection.execute(DAYS.format(source=source, window=window)).fetchall()
     by_day: dict[str, dict[int, int]] = {}
@@ -119,19 +121,40 @@ def slices(
         by_day.setdefault(day, {})[piece] = rows
     often = sorted(by_day, key=lambda day: (-sum(by_day[day].values()), day))
     for day in often[:MAX_DAYS]:
-        whose = f"CAST(CAST(time AS DATE) AS VARCHAR) = {ddl.text(day)}"
+        whose = f"CAST(time AS DATE) = {_date(day)}" if often[1:] else "true"
         slice_ = Slice(table=table, day=day, condition=whose, rows=0, width=width)
         yield from _pieces(slice_, by_day[day], window)
     if often[MAX_DAYS:]:
-        named = ", ".join(ddl.text(day) for day in often[:MAX_DAYS])
-        whose = f"CAST(CAST(time AS DATE) AS VARCHAR) NOT IN ({named})"
+        named = ", ".join(map(_date, often[:MAX_DAYS]))
+        whose = f"CAST(time AS DATE) NOT IN ({named})"
         slice_ = Slice(table=table, day=OTHER_DAYS, condition=whose, rows=0, width=width)
         yield from _pieces(slice_, _together(by_day[day] for day in often[MAX_DAYS:]), window)
 
 
-def _width(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+def _date(day: str) -> str:
+    return f"CAST({ddl.text(day)} AS DATE)"
+
+
+def _width(connection: duckdb.DuckDBPyConnection, generation: Generation, table: Table) -> int:
     """Bytes that a row takes in memory, by a look at a few of them; at least 1."""
-    last = connection.execute(f"SELECT max(rowid) FROM {source}").fetchall()[0][0] or 0  # noqa: S608 - our names
+    if table is not series.POINTS:
+        return max(1, _probed(connection, generation, table.name)[1])
+    samples, spreads = (
+        _probed(connection, generation, each.name) for each in (series.SAMPLES, series.SPREADS)
+    )
+    every = samples[0] * samples[1] + spreads[0] * spreads[1]
+    named = _probed(connection, generation, series.SERIES.name)[1]
+    return max(1, every // max(1, samples[0] + spreads[0]) + named)
+
+
+def _probed(
+    connection: duckdb.DuckDBPyConnection, generation: Generation, name: str
+) -> tuple[int, int]:
+    """About how many rows there are, and how many bytes one takes."""
+    source = f"{generation.schema}.{ddl.quoted(name)}"
+    last = connection.execute(f"SELECT max(rowid) FROM {source}").fetchall()[0][0]  # noqa: S608 - our names
+    if last is None:
+        return 0, 0
     rows = size = 0
     for probe in range(PROBES):
         first = (last + 1) * probe // PROBES
@@ -139,7 +162,7 @@ def _width(connection: duckdb.DuckDBPyConnection, source: str) -> int:
             f"SELECT * FROM {source} WHERE rowid >= {first} AND rowid < {first + PROBED_ROWS}"  # noqa: S608 - our names
         ).to_arrow_table()
         rows, size = rows + looked.num_rows, size + looked.nbytes
-    return max(1, size // max(1, rows))
+    return last + 1, size // max(1, rows)
 
 
 def _pieces(whole: Slice, pieces: dict[int, int], window: int) -> Iterator[Slice]:
@@ -149,7 +172,7 @@ def _pieces(whole: Slice, pieces: dict[int, int], window: int) -> Iterator[Slice
         return
     for part, (piece, rows) in enumerate(sorted(pieces.items()), start=1):
         first = piece * window
-        within = f"{whole.condition} AND rowid >= {first} AND rowid < {first + window}"
+        within = f"{whole.condition} AND place >= {first} AND place < {first + window}"
         yield msgspec.structs.replace(whole, condition=within, rows=rows, part=part)
 
 
@@ -177,7 +200,7 @@ def write(
     mark = _mark(generation, piece, parts=parts)
     layout.write(
         connection,
-        f"{generation.schema}.{ddl.quoted(piece.table.name)} WHERE {piece.condition}",
+        _source(connection, generation, piece),
         table=piece.table,
         target=path,
         group=layout.group_of(piece.width),
@@ -185,6 +208,21 @@ def write(
     )
     made = segment_of(connection, path, file=file, mark=mark, table=piece.table)
     return msgspec.structs.replace(made, unrolled=piece.table.name in ROLLED)
+
+
+def _source(connection: duckdb.DuckDBPyConnection, generation: Generation, piece: Slice) -> str:
+    """The rows of a slice, in the order of the file."""
+    schema = generation.schema
+    if piece.table is series.POINTS:
+        return series.in_order(
+            schema,
+            order=layout.order_of(series.SERIES),
+            condition=piece.condition,
+            spread=_probed(connection, generation, series.SPREADS.name)[0] > 0,
+        )
+    source = f"{schema}.{ddl.quoted(piece.table.name)}"
+    rows = f"(SELECT *, rowid AS place FROM {source}) WHERE {piece.condition}"  # noqa: S608 - our names
+    return layout.in_order(rows, piece.table)
 
 
 def _mark(generation: Generation, piece: Slice, *, parts: int) -> Mark:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
@@ -22,9 +23,10 @@ from qmon_agent.store.telemetry.engine import RefusedError
 from qmon_agent.store.telemetry.schema import EVERY_TABLE, RESOURCES, TABLES
 from qmon_agent.store.telemetry.speakers import Roll, Speaker
 
-from . import ddl
+from . import ddl, series
+from .numbering import Numbers
 
-LAYOUT = 1
+LAYOUT = 2
 META = f"""
 CREATE SCHEMA qmon;
 CREATE TABLE qmon.layout AS SELECT {LAYOUT} AS version;
@@ -68,6 +70,7 @@ class Hot:
         self.generations = generations(connection)
         self._counts: Counter[str] = Counter()
         self._roll = self._roll_of(self._written() if self.generations else {})
+        self._numbers = Numbers(self._last_number() if self.generations else 0)
 
     @property
     def live(self) -> Generation:
@@ -87,16 +90,17 @@ class Hot:
 
     def append(self, batch: Batch, place: Position) -> None:
         """Add the rows and move the place, or neither."""
-        live = self.live
-        with registered(self._connection, batch), transaction(self._connection):
-            for kind in batch.tables:
-                target = f"{live.schema}.{ddl.quoted(TABLES[kind].name)}"
-                self._connection.execute(f"INSERT INTO {target} BY NAME FROM incoming_{kind}")
+        live, parts = self.live, self._parts(batch)
+        with registered(self._connection, parts), transaction(self._connection):
+            for name in parts:
+                target = f"{live.schema}.{ddl.quoted(name)}"
+                self._connection.execute(f"INSERT INTO {target} BY NAME FROM incoming_{name}")
             self._write_down(news := self._roll.news(batch.speakers))
             self._connection.execute(
                 ADVANCE, [place.record_id, place.segment, place.offset, live.number]
             )
         self._roll.write(news)
+        self._numbers.keep()
         moved = msgspec.structs.replace(live, reached=place)
         self.generations = (*self.generations[:-1], moved)
 
@@ -106,6 +110,7 @@ class Hot:
             _begin(self._connection, self.live.number + 1, self.live.reached)
         self.generations = generations(self._connection)
         self._roll = self._roll_of({})
+        self._numbers = Numbers(0)
 
     def drop(self, gone: Generation) -> None:
         """Forget a generation whose rows are safe elsewhere."""
@@ -117,6 +122,20 @@ class Hot:
     def counts(self) -> Mapping[str, int]:
         """Of resources: those there was no room for, and those that were too long."""
         return self._counts
+
+    def _parts(self, batch: Batch) -> dict[str, pa.Table]:
+        """Table of the generation → rows for it."""
+        parts: dict[str, pa.Table] = {}
+        for kind, table in batch.tables.items():
+            if kind == series.POINTS.kind:
+                parts |= self._numbers.tables(table)
+            else:
+                parts[TABLES[kind].name] = table
+        return parts
+
+    def _last_number(self) -> int:
+        asked = f"SELECT coalesce(max(series), 0) FROM {self.live.schema}.series"  # noqa: S608 - our names
+        return int(self._connection.execute(asked).fetchall()[0][0])
 
     def _roll_of(self, processes: Mapping[str, None]) -> Roll:
         return Roll(processes, self._counts)
@@ -149,7 +168,7 @@ class Hot:
 def count_rows(connection: duckdb.DuckDBPyConnection, generation: Generation) -> dict[str, int]:
     """Table → rows, of one generation."""
     return {
-        table.name: _count(connection, f"{generation.schema}.{ddl.quoted(table.name)}")
+        table.name: _count(connection, series.counted(table, generation.schema))
         for table in EVERY_TABLE
     }
 
@@ -177,21 +196,23 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def registered(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Iterator[None]:
-    """The batch as `incoming_KIND`, for as long as it lasts."""
-    for kind, table in batch.tables.items():
-        connection.register(f"incoming_{kind}", table)
+def registered(
+    connection: duckdb.DuckDBPyConnection, parts: Mapping[str, pa.Table]
+) -> Iterator[None]:
+    """The rows as `incoming_TABLE`, for as long as it lasts."""
+    for name, rows in parts.items():
+        connection.register(f"incoming_{name}", rows)
     try:
         yield
     finally:
-        for kind in batch.tables:
-            connection.unregister(f"incoming_{kind}")
+        for name in parts:
+            connection.unregister(f"incoming_{name}")
 
 
 def _begin(connection: duckdb.DuckDBPyConnection, number: int, start: Position) -> None:
     place = [start.record_id, start.segment, start.offset]
     connection.execute(f"CREATE SCHEMA g{number}")
-    connection.execute(ddl.script(f"g{number}"))
+    connection.execute(series.script(f"g{number}"))
     connection.execute(
         "INSERT INTO qmon.generations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [number, time.time_ns(), *place, *place],

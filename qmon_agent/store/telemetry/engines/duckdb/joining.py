@@ -71,12 +71,13 @@ class Joiner(Beside):
         whole, table = _stretch(parts), LISTED[parts[0].table]
         path = (self._directory / parts[0].file).with_name(whole.file)
         fresh = path.with_suffix(".joining")
+        rows = views.from_segments(table, parts, directory=self._directory)
         try:
             with self._opened() as connection:
                 mark = _mark(connection, parts, directory=self._directory)
                 layout.write(
                     connection,
-                    f"({views.from_segments(table, parts, directory=self._directory)})",
+                    layout.in_order(f"({rows})", table),
                     table=table,
                     target=fresh,
                     group=min(GROUP_ROWS, layout.group_of(max(each.width for each in parts))),

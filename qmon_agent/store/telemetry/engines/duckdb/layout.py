@@ -27,7 +27,7 @@ GROUP_BYTES = 24 << 20
 """Rows of a group are in memory at once while it is written or read."""
 
 COPY = """
-COPY (SELECT {columns} FROM {source} ORDER BY {order})
+COPY (SELECT {columns} FROM {source})
 TO {target} (
   FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE {group},
   KV_METADATA {{{key}: {mark}}})
@@ -45,12 +45,11 @@ def write(
     group: int = GROUP_ROWS,
     mark: str,
 ) -> None:
-    """Write rows of a table, as `source` has them, into one file."""
+    """Write rows of a table, as `source` has them and in its order, into one file."""
     connection.execute(
         COPY.format(
             columns=_columns(table),
             source=source,
-            order=order_of(table),
             target=ddl.text(str(target)),
             group=group,
             key=MARK,
@@ -72,14 +71,18 @@ def write_again(
     connection.execute(
         COPY.format(
             columns="*",
-            source=source,
-            order=order_of(table),
+            source=in_order(source, table),
             target=ddl.text(str(target)),
             group=group,
             key=MARK,
             mark=ddl.text(mark),
         )
     )
+
+
+def in_order(source: str, table: Table) -> str:
+    """The rows of a source as they lie in a segment."""
+    return f"{source} ORDER BY {order_of(table)}"
 
 
 def order_of(table: Table) -> str:

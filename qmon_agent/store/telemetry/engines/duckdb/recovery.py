@@ -12,9 +12,9 @@ from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.manifest import Manifest
 from qmon_agent.store.telemetry.options import TelemetryOptions
-from qmon_agent.store.telemetry.schema import BY_NAME, EVERY_TABLE
+from qmon_agent.store.telemetry.schema import Table
 
-from . import ddl, limits
+from . import ddl, limits, series
 from .hot import LAYOUT, Hot, transaction
 
 FILE = "hot.duckdb"
@@ -126,27 +126,28 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, schema: str) -> Non
     ).fetchall():
         known.setdefault(table, {})[column] = kind
     with transaction(connection):
-        for table in EVERY_TABLE:
+        for table in series.WRITTEN:
             present = known.get(table.name)
             if present is None:
                 connection.execute(ddl.create(table, schema))
                 continue
             for statement in ddl.add(table, schema, present):
                 connection.execute(statement)
-    for table in EVERY_TABLE:
-        _check_types(table.name, known.get(table.name, {}))
+        connection.execute(series.view(schema))
+    for table in series.WRITTEN:
+        _check_types(table, known.get(table.name, {}))
 
 
-def _check_types(name: str, present: dict[str, str]) -> None:
-    wanted = {column.name: ddl.TYPES[column.role] for column in BY_NAME[name].columns}
+def _check_types(table: Table, present: dict[str, str]) -> None:
+    wanted = {column.name: ddl.TYPES[column.role] for column in table.columns}
     for column, kind in present.items():
         if kind != wanted.get(column, kind):
-            raise DamagedError(f"{name}.{column} is {kind}, not {wanted[column]}")
+            raise DamagedError(f"{table.name}.{column} is {kind}, not {wanted[column]}")
 
 
 def _read_everything(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
     """DuckDB checks a block when it reads it, so read all: a flipped byte shows now, not later."""
-    for table in EVERY_TABLE:
+    for table in series.WRITTEN:
         source = f"{schema}.{ddl.quoted(table.name)}"
         query = f"SELECT bit_xor(hash(COLUMNS(*))) FROM {source}"  # noqa: S608 - our names
         connection.execute(query).fetchall()

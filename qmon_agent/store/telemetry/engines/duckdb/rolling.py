@@ -156,7 +156,7 @@ def _write(
     own = msgspec.structs.replace(mark, table=name, rows=rows, width=0)
     layout.write(
         connection,
-        ddl.quoted(name),
+        layout.in_order(ddl.quoted(name), rollup.table),
         table=rollup.table,
         target=path,
         mark=msgspec.json.encode(own).decode(),

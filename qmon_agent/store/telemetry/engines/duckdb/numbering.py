@@ -1,0 +1,171 @@
+"""Points as rows of the hot file: series that have no number yet, and samples by number.
+
+A process tells the same series again and again, mostly in the same order: a block whose naming
+columns are, byte for byte, those of an earlier one has the same numbers, and no row of it is looked
+at. Elsewhere rows are looked up one by one. What is remembered is bounded; a series that was
+forgotten gets another number, which is as good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from qmon_agent.store.telemetry.arrays import ZEROS
+
+from .series import BUCKETS, NAMING, NUMBER, SAID
+
+MAX_SERIES = 1 << 17
+MAX_BLOCK_ROWS = 1 << 20
+"""Of all blocks that are remembered together."""
+DIGEST_BYTES = 16
+NAMES = tuple(each.name for each in NAMING)
+VALUES = tuple(each.name for each in SAID)
+TYPE = pa.uint32()
+
+encode = msgspec.msgpack.Encoder().encode
+
+
+class Numbers:
+    """The numbers of one generation. What a batch has added is kept once that is committed."""
+
+    def __init__(
+        self, after: int, *, series: int = MAX_SERIES, block_rows: int = MAX_BLOCK_ROWS
+    ) -> None:
+        self._next = after + 1
+        self._most_series = series
+        self._most_block_rows = block_rows
+        self._series: dict[bytes, int] = {}
+        self._blocks: dict[bytes, pa.Array] = {}
+        self._block_rows = 0
+        self._new_series: dict[bytes, int] = {}
+        self._new_blocks: dict[bytes, pa.Array] = {}
+
+    def tables(self, points: pa.Table) -> dict[str, pa.Table]:
+        """Table of the hot file → rows for it; those without rows are left out."""
+        self._new_series, self._new_blocks = {}, {}
+        numbers, new = [], []
+        for block in points.to_batches():
+            of_block, first_seen = self._numbers_of(block)
+            numbers.append(of_block)
+            new += first_seen
+        found = {"series": pa.Table.from_batches(new)} if new else {}
+        return found | _by_buckets(points, pa.chunked_array(numbers, TYPE))
+
+    def keep(self) -> None:
+        """What `tables` told last is in the file."""
+        if len(self._series) + len(self._new_series) > self._most_series:
+            self._series.clear()
+        if self._block_rows > self._most_block_rows:
+            self._blocks.clear()
+            self._block_rows = 0
+        self._series |= self._new_series
+        self._blocks |= self._new_blocks
+        self._block_rows += sum(map(len, self._new_blocks.values()))
+        self._new_series, self._new_blocks = {}, {}
+
+    def _numbers_of(self, block: pa.RecordBatch) -> tuple[pa.Array, list[pa.RecordBatch]]:
+        named = block.select(NAMES)
+        digest = _digest(named)
+        known = self._blocks.get(digest)
+        if known is None:
+            known = self._new_blocks.get(digest)
+        if known is not None:
+            return known, []
+        numbers, rows = [], []
+        for row, name in enumerate(_names(named)):
+            number = self._series.get(name) or self._new_series.get(name)
+            if number is None:
+                number = self._new_series[name] = self._next
+                self._next += 1
+                rows.append(row)
+            numbers.append(number)
+        made = self._new_blocks[digest] = pa.array(numbers, TYPE)
+        return made, [_first_seen(named, made, rows)] if rows else []
+
+
+def _first_seen(named: pa.RecordBatch, numbers: pa.Array, rows: list[int]) -> pa.RecordBatch:
+    places = pa.array(rows, TYPE)
+    taken = named.take(places)
+    return taken.append_column(NUMBER.name, numbers.take(places))
+
+
+def _by_buckets(points: pa.Table, numbers: pa.ChunkedArray) -> dict[str, pa.Table]:
+    """Samples without buckets, and those with them."""
+    rows = points.select([*VALUES, BUCKETS.name]).append_column(NUMBER.name, numbers)
+    spread = _spread(rows.column(BUCKETS.name))
+    if spread is None:
+        return {"samples": rows.drop_columns([BUCKETS.name])}
+    parts = {
+        "samples": rows.filter(pc.invert(spread)).drop_columns([BUCKETS.name]),
+        "spreads": rows.filter(spread),
+    }
+    return {name: part for name, part in parts.items() if part.num_rows}
+
+
+def _spread(buckets: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Which rows have buckets; nothing where none has."""
+    if not any(len(chunk.items) for chunk in buckets.chunks):
+        return None
+    offsets = [chunk.offsets for chunk in buckets.chunks]
+    return pa.chunked_array(
+        [pc.not_equal(each.slice(1), each.slice(0, len(each) - 1)) for each in offsets], pa.bool_()
+    )
+
+
+def _names(named: pa.RecordBatch) -> Iterator[bytes]:
+    """What tells the series of each row from all others."""
+    *words, labels = named.columns
+    offsets = labels.offsets.to_pylist()
+    keys, items = labels.keys.to_pylist(), labels.items.to_pylist()
+    said = zip(*map(_texts, words), strict=True)
+    for row, name in enumerate(said):
+        first, end = offsets[row], offsets[row + 1]
+        told = encode((name, keys[first:end], items[first:end]))
+        yield blake2b(told, digest_size=DIGEST_BYTES).digest()
+
+
+def _texts(words: pa.DictionaryArray) -> list[str]:
+    values: list[str] = words.dictionary.to_pylist()
+    if len(values) == 1:
+        return values * len(words)
+    return [values[place] for place in words.indices.to_pylist()]
+
+
+def _digest(named: pa.RecordBatch) -> bytes:
+    """The same for the same rows in the same order, if they came the same way."""
+    hasher = blake2b(digest_size=DIGEST_BYTES)
+    for part in _parts(named):
+        hasher.update(len(part).to_bytes(8))
+        hasher.update(part)
+    return hasher.digest()
+
+
+def _parts(named: pa.RecordBatch) -> Iterator[bytes | memoryview]:
+    *words, labels = named.columns
+    yield named.num_rows.to_bytes(8)
+    for column in words:
+        places = column.indices
+        if _bytes_of(places.buffers()[1]):
+            first = places.offset * TYPE.byte_width
+            yield memoryview(places.buffers()[1])[first : first + len(places) * TYPE.byte_width]
+        yield from _buffers(column.dictionary)
+    yield labels.offset.to_bytes(8)
+    yield from _buffers(labels)
+
+
+def _buffers(array: pa.Array) -> Iterator[bytes | memoryview]:
+    yield len(array).to_bytes(8)
+    yield array.offset.to_bytes(8)
+    yield from (_bytes_of(buffer) for buffer in array.buffers())
+
+
+def _bytes_of(buffer: pa.Buffer | None) -> bytes | memoryview:
+    """Nothing for the zeros of which all that is the same in every row is made."""
+    if buffer is None or buffer.address == ZEROS.address:
+        return b""
+    return memoryview(buffer)
