@@ -30,6 +30,7 @@ from . import (
     rules,
     sdk,
     series,
+    store_flow,
     store_questions,
     store_state,
     store_telemetry,
@@ -45,7 +46,7 @@ GROUPS = {
     "agent": [agent, ways, processors, chain, living, series, absence, host],
     "hosts": [host],
     "alerts": [telling, storm, rules],
-    "store": [store_telemetry, store_questions, store_state],
+    "store": [store_telemetry, store_questions, store_flow, store_state],
 }
 TITLES = {
     guest: "A program that uses nothing of it",
@@ -62,6 +63,7 @@ TITLES = {
     rules: "Judging",
     store_telemetry: "The telemetry store",
     store_questions: "Questions, and readers beside the writing",
+    store_flow: "The telemetry store of a running agent",
     store_state: "The state store",
 }
 SDK_TITLE = "The SDK beside its peers"
