@@ -11,9 +11,11 @@ from click.testing import CliRunner
 from qmon_agent.cli.doctor import command
 from qmon_agent.journal.verifying import flaws
 from qmon_agent.store.telemetry import manifest as manifests
+from qmon_agent.store.telemetry.engines.duckdb.rebuilding import rebuilt
+from qmon_agent.store.telemetry.engines.duckdb.relisting import put_aside
 from qmon_agent.store.telemetry.manifest import Manifest
 from qmon_agent.store.telemetry.verifying import verify
-from qmon_sdk.protocol.signals import Log, Span
+from qmon_sdk.protocol.signals import Error, Log, Span
 from tests.agent.test_telemetry_engine import DAY, Bench
 
 FLIPS = 24
@@ -180,6 +182,79 @@ class TestDamagedSegment:
 
         assert bench.engine.counts().get("rebuilt_segments", 0) == 0
         assert len(bench.ask(COUNT).missing) == 1
+
+
+class TestForgotten:
+    """Whoever is forgotten does not come back with what is made anew of the journal."""
+
+    def erase(self, bench, user="ann"):
+        bench.engine.erase(user)
+        while bench.engine.busy():
+            time.sleep(0.01)
+        return bench.engine.erased()
+
+    @pytest.fixture
+    def bench(self, bench):
+        bench.store(*(Error(time=n, user_id=("ann", "bob")[n % 2], type="E") for n in range(10)))
+        bench.export()
+        flip(telemetry(bench) / listed(bench, "errors")[0].file, 300)
+        return bench
+
+    def users(self, bench):
+        return {user for (user,) in bench.rows("select distinct user_id from errors")}
+
+    def set_aside(self, bench):
+        segment = listed(bench, "errors")[0]
+        bench.engine._ledger.change(lambda manifest: manifest.setting_aside(segment))
+        put_aside(telemetry(bench), segment.file)
+        return segment
+
+    def test_where_it_was_set_aside_before(self, bench):
+        self.set_aside(bench)
+        erased = self.erase(bench)
+        scrub(bench)
+        bench.reopen()
+        scrub(bench)
+
+        assert (self.users(bench), erased.set_aside) == (set(), 1)
+        assert bench.engine.kept().damaged_rows == {"errors": 10}
+
+    def test_where_it_is_being_made_anew_at_that_moment(self, bench):
+        damaged = self.set_aside(bench)
+        whole = rebuilt(bench.engine._options, damaged)
+        self.erase(bench)
+
+        assert not bench.engine._ledger.change(lambda manifest: manifest.mending(damaged, whole))
+        assert self.users(bench) == set()
+
+    def test_where_it_was_made_anew_just_before(self, bench):
+        scrub(bench)
+        assert self.users(bench) == {"ann", "bob"}
+        self.erase(bench)
+
+        assert self.users(bench) == {"bob"}
+
+    def test_where_it_is_damaged_afterwards(self, bench):
+        scrub(bench)
+        self.erase(bench)
+        flip(telemetry(bench) / listed(bench, "errors")[0].file, 300)
+        scrub(bench)
+
+        assert self.users(bench) == set()
+
+    def test_where_the_hot_file_is_made_anew(self, bench):
+        scrub(bench)
+        bench.store(Error(time=99, user_id="cat", type="E"))
+        bench.export()
+        self.erase(bench)
+        bench.store(Error(time=100, user_id="dan", type="E"))
+        bench.engine.discard()
+        bench.engine._lock.close()
+        bench.follower.close()
+        bench.open()
+        bench.follow()
+
+        assert self.users(bench) == {"bob", "cat", "dan"}
 
 
 class TestList:

@@ -99,6 +99,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.structs.replace(self, damaged=left, lost=self._losing((damaged,)))
         return msgspec.structs.replace(self, damaged=left, segments=(*self.segments, whole))
 
+    def giving_up(self) -> Manifest:
+        """The manifest after nothing that is damaged may be read from the journal any more.
+
+        As nobody knows which rows of it were those of somebody who is forgotten, who makes one
+        anew at this moment finds another one here, and comes too late.
+        """
+        unknown = Position()
+        given_up = tuple(msgspec.structs.replace(each, reached=unknown) for each in self.damaged)
+        return self if given_up == self.damaged else msgspec.structs.replace(self, damaged=given_up)
+
     def _losing(self, gone: Iterable[Segment]) -> Mapping[str, int]:
         rows = Counter(self.lost)
         for segment in gone:

@@ -198,10 +198,11 @@ class Mover:
     def _erase(self, connection: duckdb.DuckDBPyConnection, user: str) -> None:
         tally, done = Tally(), set[str]()
         with connection.cursor() as own:
-            # What was joined in the meantime is looked at again.
+            # What was joined, or made anew, in the meantime is looked at again.
             while left := [s for s in self._ledger.manifest.segments if s.file not in done]:
                 for segment in left:
                     done |= self._erase_in(own, segment, user, tally=tally)
+                self._ledger.change(lambda manifest: manifest.giving_up())
         self.readers.wait_out(READERS_S)
         with self._ledger.still() as manifest:
             sweep(self._directory, manifest)

@@ -145,8 +145,10 @@ def _manifest(found: list[Found], journal: Path) -> Manifest:
 
 
 def _is_half(generation: list[Found]) -> bool:
-    """Say whether its export was never finished; what was joined or rolled up had been."""
+    """Say whether its export was never finished; what was joined, rolled up or thinned had been."""
     if not all(each.mark.parts for each in generation):
+        return False
+    if any(edition_of(Path(each.segment.file))[1] for each in generation):
         return False
     if any(each.segment.table in ROLLUPS for each in generation):
         return False
