@@ -18,6 +18,8 @@ from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.store.telemetry import TelemetryOptions
 from qmon_agent.store.telemetry.asked import all_questions, ask_for, manner_of
 from qmon_agent.store.telemetry.engine import Question, open_engine
+from qmon_agent.store.telemetry.engines.clickhouse import ddl, folding
+from qmon_agent.store.telemetry.engines.clickhouse.ddl import Layout
 from qmon_agent.store.telemetry.following import Follower
 from qmon_agent.store.telemetry.questions import QUESTIONS
 from qmon_agent.store.telemetry.schema import BY_NAME
@@ -34,18 +36,6 @@ BEGIN = 1_795_000_000 * NS
 NOW = BEGIN + 7_200 * NS
 SERVICES = ("shop", "till's")
 SECTIONS = 300
-TYPES = {
-    "Time": "DateTime64(9, 'UTC')",
-    "Duration": "Int64",
-    "Whole": "Int64",
-    "Number": "Float64",
-    "Flag": "Bool",
-    "Key": "String",
-    "Word": "String",
-    "Text": "String",
-    "Labels": "Map(String, String)",
-    "Buckets": "Map(Int32, Int64)",
-}
 
 
 def drawn(draw):
@@ -131,13 +121,10 @@ class ChdbStore:
         from chdb.session import Session
 
         self.session = Session(str(directory / "chdb"))
-        self.session.query("CREATE DATABASE asked")
+        layout = Layout(database="asked")
+        for each in (*ddl.statements(layout), *folding.statements(layout)):
+            self.session.query(each)
         self.session.query("USE asked")
-        for table in BY_NAME.values():
-            columns = ", ".join(f'"{each.name}" {TYPES[each.role]}' for each in table.columns)
-            self.session.query(
-                f"CREATE TABLE {table.name} ({columns}) ENGINE = MergeTree ORDER BY time"
-            )
         for speaker, signals in said.items():
             self._insert(speaker, signals)
 
@@ -380,7 +367,7 @@ class TestRollups:
         told = store.rows(asked.sql)
         raw = store.rows(statement(name, asked.definition, dialect=store.dialect))
 
-        assert asked.tier == (tier if store.dialect == "duckdb" else "raw")
+        assert asked.tier == tier
         assert told
         assert [[*map(pytest.approx, _numbers(row))] for row in raw] == [*map(_numbers, told)]
         assert [*map(_names, raw)] == [*map(_names, told)]

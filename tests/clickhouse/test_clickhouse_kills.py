@@ -17,6 +17,8 @@ from qmon_sdk.protocol.signals import Span
 
 KILLS, ROWS = 5, 50
 COUNT = "SELECT count(), uniqExact(process, span_id) FROM spans"
+TIERS = [f"(SELECT sum(requests) FROM spans_{tier}_parts)" for tier in ("1m", "1h", "1d")]
+ROLLED = f"SELECT {', '.join(TIERS)}"
 
 
 class Load:
@@ -64,9 +66,11 @@ async def test_every_commit_is_stored_once(tmp_path, missing):
         os.kill(load.store._worker.pid, signal.SIGKILL)
     assert await load.store.caught_up(load.sequence, timeout_s=60)
     rows = (await load.store.query(COUNT)).rows
+    rolled = (await load.store.query(ROLLED)).rows
     status = await load.store.status()
     await load.store.stop()
     load.journal.close()
 
     assert [[load.sequence * ROWS] * 2] == rows
+    assert [[load.sequence * ROWS] * 3] == rolled
     assert status.restarts >= KILLS

@@ -6,26 +6,29 @@ from pathlib import Path
 import pytest
 
 from qmon_agent.store.telemetry import sums
-from qmon_agent.store.telemetry.engines.clickhouse import ddl
+from qmon_agent.store.telemetry.engines.clickhouse import ddl, folding
 from qmon_agent.store.telemetry.engines.clickhouse.ddl import Layout
+from qmon_agent.store.telemetry.rollups import ROLLUPS
 from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
 
 FOLDER = Path(__file__).parent / "clickhouse"
 DAY_S = 86_400
 LAYOUTS = {
-    "single": Layout(keep_s={"log": 3 * DAY_S, "span": 7 * DAY_S}),
+    "single": Layout(keep_s={"log": 3 * DAY_S, "span": 7 * DAY_S, "spans_1h": 400 * DAY_S}),
     "cluster": Layout(cluster="main", keep_s=dict.fromkeys(TABLES, 30 * DAY_S)),
 }
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_statements_are_the_golden_ones(name):
-    path = FOLDER / f"{name}.sql"
+@pytest.mark.parametrize("part", ["", "_rollups"])
+def test_statements_are_the_golden_ones(name, part):
+    path, made = FOLDER / f"{name}{part}.sql", folding if part else ddl
+    script = "".join(f"{each};\n\n" for each in made.statements(LAYOUTS[name]))
     if os.environ.get("QMON_GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)
-        path.write_text(ddl.script(LAYOUTS[name]))
+        path.write_text(script)
 
-    assert path.read_text() == ddl.script(LAYOUTS[name])
+    assert path.read_text() == script
 
 
 def test_the_sums_that_a_move_compares_are_the_golden_ones():
@@ -72,3 +75,9 @@ def test_every_table_has_an_order_of_its_own_columns():
     assert BY_NAME.keys() == ddl.ORDER.keys()
     for name, order in ddl.ORDER.items():
         assert {*order, ddl.SHARDED_BY.get(name, "process")} <= {*BY_NAME[name].column_names}
+
+
+def test_what_tells_series_apart_is_in_the_order_of_a_rollup():
+    for rollup in ROLLUPS.values():
+        order = ", ".join((*folding.ORDER[rollup.source], *folding.REST[rollup.source]))
+        assert all(key in order for key in rollup.keys)

@@ -16,10 +16,18 @@ from qmon_agent.store.telemetry.questions import QUESTIONS
 from qmon_agent.store.telemetry.statements import text_of
 
 FOLDER = Path(questions.__file__).parent / "clickhouse"
-TEXTS = [(name, text) for name in QUESTIONS.names() for text in QUESTIONS.find(name).texts]
+TEXTS = [
+    (name, text)
+    for name in QUESTIONS.names()
+    for text in (*QUESTIONS.find(name).texts, *QUESTIONS.find(name).rolled)
+]
 
 CONVERSIONS = {"BIGINT": "toInt64", "INT": "toInt32"}
+ENTRIES = exp.Literal.string("Array(Tuple(key Int32, value Int64))")
 RENAMED = {
+    "map_entries": lambda node: exp.Anonymous(
+        this="CAST", expressions=[*node.expressions, ENTRIES]
+    ),
     "isfinite": lambda node: exp.func("isFinite", *node.expressions),
     "epoch_ns": lambda node: exp.func("toUnixTimestamp64Nano", *node.expressions),
     "make_timestamp_ns": lambda node: exp.func(
@@ -40,7 +48,7 @@ INSTEAD = {
 
 @pytest.mark.parametrize(("name", "text"), TEXTS)
 def test_clickhouse_is_asked_the_same(name, text):
-    derived = clickhouse_text(QUESTIONS.find(name).texts[text])
+    derived = clickhouse_text(text_of(name, QUESTIONS.find(name), text, dialect="duckdb"))
     if os.environ.get("QMON_GOLDEN") == "write":
         (FOLDER / f"{name}.{text}.sql").write_text(derived)
 

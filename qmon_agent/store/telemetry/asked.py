@@ -13,7 +13,7 @@ from qmon_agent.domain.errors import QueryError, UnknownPluginError, UnknownQues
 from .answers import Freshness, QueryResult
 from .parameters import Parameter, parameters_of, read, role_of, written
 from .questions import QUESTIONS, Definition
-from .statements import statement, tier_of
+from .statements import statement
 
 EXPLAIN = "EXPLAIN "
 
@@ -95,7 +95,7 @@ def ask_for(
 ) -> Asked:
     """Read a question; raises UnknownQuestionError, or QueryError that names the parameter."""
     definition = read(_found(name), said, now=now)
-    tier = tier_of(definition, dialect=dialect)
+    tier = definition.tier()
     sql = statement(name, definition, dialect=dialect, tier=tier)
     return Asked(name=name, definition=definition, sql=sql, tier=tier, explain=explain)
 

@@ -18,22 +18,15 @@ _PLACE = re.compile(r"\$(\w+)")
 def statement(name: str, asked: Definition, *, dialect: str, tier: str = RAW) -> str:
     """What the engine is asked, with every value as a literal: it may be copied and run."""
     literal, values = LITERALS[dialect], asked.values()
-    if tier == RAW:
-        text = text_of(name, type(asked), asked.text(), dialect=dialect)
-    else:
-        text = asked.rolled[f"{asked.text()}.{tier}"].strip()
+    which = asked.text() if tier == RAW else f"{asked.text()}.{tier}"
+    text = text_of(name, type(asked), which, dialect=dialect)
     return _PLACE.sub(lambda found: literal(values[found[1]]), text)
-
-
-def tier_of(asked: Definition, *, dialect: str) -> str:
-    """Which rows answer; of ClickHouse, where there are no rollups, the signals themselves."""
-    return asked.tier() if dialect == "duckdb" else RAW
 
 
 def text_of(name: str, kind: type[Definition], text: str, *, dialect: str) -> str:
     """One of the texts of a question; raises StoreError where there is none for the engine."""
     if dialect == "duckdb":
-        return kind.texts[text].strip()
+        return {**kind.texts, **kind.rolled}[text].strip()
     place = files(f"{__package__}.questions") / dialect / f"{name}.{text}.sql"
     try:
         return place.read_text("utf-8").strip()

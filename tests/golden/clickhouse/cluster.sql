@@ -257,3 +257,4 @@ SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_
 CREATE TABLE IF NOT EXISTS `qmon`.`resources` ON CLUSTER 'main'
 AS `qmon`.`resources_local`
 ENGINE = Distributed('main', 'qmon', 'resources_local', cityHash64(`process`));
+

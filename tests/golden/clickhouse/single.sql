@@ -209,3 +209,4 @@ CREATE TABLE IF NOT EXISTS `qmon`.`resources` (
 ) ENGINE = ReplacingMergeTree(`time`)
 ORDER BY (`process`)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+

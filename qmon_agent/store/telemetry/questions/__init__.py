@@ -1,7 +1,8 @@
 """Questions: one per file, asked by name. What a question is, and the registry.
 
 A file holds one class whose fields are the parameters, with the SQL in DuckDB's dialect. What
-ClickHouse is asked is derived from it and lies beside, as `clickhouse/NAME.TEXT.sql`.
+ClickHouse is asked is derived from it and lies beside, as `clickhouse/NAME.TEXT.sql`, and
+`NAME.TEXT.TIER.sql` for what is asked of rollups.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Column → unit; what has none is a name, and is not listed."""
     series: ClassVar[Series | None] = None
     rolled: ClassVar[Mapping[str, str]] = {}
-    """Name of a text and tier, `whole.1m` → SQL that answers the same from rollups (DuckDB's)."""
+    """Name of a text and tier, `whole.1m` → SQL that answers the same from rollups."""
     precision: ClassVar[Mapping[str, str]] = {}
     """Name of a text → how near its numbers are; exact where nothing is said."""
 

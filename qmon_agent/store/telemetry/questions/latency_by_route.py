@@ -57,14 +57,13 @@ COUNTED = """
 """
 
 COUNTED_BEFORE = """
-  SELECT start, service, route, bucket, CAST(sum(hits) AS BIGINT) AS hits
+  SELECT start, service, route, entry.key AS bucket, CAST(sum(entry.value) AS BIGINT) AS hits
   FROM (
     SELECT
       make_timestamp_ns(epoch_ns(time) // $step * $step) AS start,
       service,
       name AS route,
-      unnest(map_keys(buckets)) AS bucket,
-      unnest(map_values(buckets)) AS hits
+      unnest(map_entries(buckets)) AS entry
     FROM spans_{tier}_parts
     WHERE time >= $since AND time < $until AND kind = $kind
       AND ($service = '' OR service = $service) AND ($route = '' OR name = $route)

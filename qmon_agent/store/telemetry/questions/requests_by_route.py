@@ -31,11 +31,11 @@ SELECT
   make_timestamp_ns(epoch_ns(time) // $step * $step) AS start,
   service,
   name AS route,
-  CAST(sum(requests) AS BIGINT) AS requests,
-  CAST(sum(errors) AS BIGINT) AS errors,
-  sum(errors) / sum(requests) AS error_share,
-  sum(duration_ns) / sum(requests) / 1e6 AS mean_ms
-FROM spans_{tier}_parts
+  CAST(sum(parts.requests) AS BIGINT) AS requests,
+  CAST(sum(parts.errors) AS BIGINT) AS errors,
+  sum(parts.errors) / sum(parts.requests) AS error_share,
+  sum(duration_ns) / sum(parts.requests) / 1e6 AS mean_ms
+FROM spans_{tier}_parts AS parts
 WHERE time >= $since AND time < $until AND kind = $kind
   AND ($service = '' OR service = $service) AND ($route = '' OR name = $route)
 GROUP BY start, service, name

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.store.telemetry.answers import Column, QueryResult
 from qmon_agent.store.telemetry.engine import Question
+from qmon_agent.store.telemetry.rollups import VIEWS
 from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_agent.store.telemetry.watch import StoppedError, Watch
 
@@ -74,7 +75,7 @@ def _once(server: Server, query_id: str) -> Callable[[], None]:
 
 
 def _looked_at(client: Client, question: Question) -> Checked:
-    tables = (*BY_NAME, *question.state)
+    tables = (*BY_NAME, *VIEWS, *question.state)
     bare = shaped(question.sql, tables)
     if isinstance(bare, Checked):
         return bare

@@ -100,20 +100,21 @@ def database(layout: Layout) -> str:
 
 def create(table: Table, layout: Layout) -> str:
     """The statement that makes the table which has the rows."""
-    lines = [f"  {_column(column)}" for column in table.columns]
+    lines = [f"  {column(each)}" for each in table.columns]
     lines += [
         f"  INDEX {quoted('by_' + name)} {quoted(name)} TYPE bloom_filter(0.01) GRANULARITY 4"
         for name in SOUGHT
         if name in table.column_names
     ]
+    kind, by = ("ReplacingMergeTree", ("`time`",)) if table is RESOURCES else ("MergeTree", ())
     order = ", ".join(map(quoted, ORDER[table.name]))
     partition = "" if table is RESOURCES else "PARTITION BY toDate(`time`)\n"
     return (
         f"CREATE TABLE IF NOT EXISTS {layout.local(table)}{layout.everywhere} (\n"
         + ",\n".join(lines)
-        + f"\n) ENGINE = {_engine(table, layout)}\n{partition}ORDER BY ({order})\n"
-        + _until(table, layout)
-        + f"SETTINGS {_settings(table, layout)}"
+        + f"\n) ENGINE = {engine(table, layout, kind, *by)}\n{partition}ORDER BY ({order})\n"
+        + until(table, layout)
+        + f"SETTINGS {settings(table, layout)}"
     )
 
 
@@ -132,9 +133,9 @@ def add(table: Table, layout: Layout, present: Iterable[str]) -> list[str]:
     known = set(present)
     targets = dict.fromkeys((layout.local(table), layout.whole(table)))
     return [
-        f"ALTER TABLE {target}{layout.everywhere} ADD COLUMN IF NOT EXISTS {_column(column)}"
-        for column in table.columns
-        if column.name not in known
+        f"ALTER TABLE {target}{layout.everywhere} ADD COLUMN IF NOT EXISTS {column(each)}"
+        for each in table.columns
+        if each.name not in known
         for target in targets
     ]
 
@@ -162,20 +163,22 @@ def ttl(table: Table, layout: Layout) -> str:
     return f"toDateTime(time) + toIntervalSecond({int(seconds)})"
 
 
-def _until(table: Table, layout: Layout) -> str:
-    until = ttl(table, layout)
-    return f"TTL {until}\n" if until else ""
+def until(table: Table, layout: Layout) -> str:
+    """The line of a table that says when its rows go, if they do."""
+    wanted = ttl(table, layout)
+    return f"TTL {wanted}\n" if wanted else ""
 
 
-def _engine(table: Table, layout: Layout) -> str:
-    kind, by = ("ReplacingMergeTree", ["`time`"]) if table is RESOURCES else ("MergeTree", [])
+def engine(table: Table, layout: Layout, kind: str, *by: str) -> str:
+    """An engine of the MergeTree family, replicated where there is a cluster."""
     if not layout.cluster:
         return f"{kind}({', '.join(by)})"
     path = f"/clickhouse/tables/{{shard}}/{layout.database}/{table.name}"
     return f"Replicated{kind}({', '.join([text(path), text('{replica}'), *by])})"
 
 
-def _settings(table: Table, layout: Layout) -> str:
+def settings(table: Table, layout: Layout) -> str:
+    """What makes a block come once, stay when it is answered for, and go whole."""
     window = "replicated_" if layout.cluster else "non_replicated_"
     wanted = {f"{window}deduplication_window": WINDOW, **SETTINGS}
     if layout.cluster:
@@ -185,7 +188,8 @@ def _settings(table: Table, layout: Layout) -> str:
     return ", ".join(f"{name} = {value}" for name, value in wanted.items())
 
 
-def _column(column: TableColumn) -> str:
+def column(column: TableColumn) -> str:
+    """A column as a table is made with it."""
     kind, codec, rest = TYPES[column.role].partition(" CODEC")
     return f"{quoted(column.name)} {kind} DEFAULT {_literal(column)}{codec}{rest}"
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.store.telemetry import sums
+from qmon_agent.store.telemetry.rollups import ROLLUPS
 from qmon_agent.store.telemetry.schema import BY_NAME, EVERY_TABLE, Table
 from qmon_agent.store.telemetry.sums import Sum
 
-from . import ddl
+from . import ddl, folding
 from .address import Address
 from .ddl import Layout
 
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 CONNECT_S, ANSWER_S = 5, 120
-SENDING = {"async_insert": 0, "insert_deduplicate": 1}
-"""Our blocks are large, and a server that would gather them could not name them."""
+SENDING = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+}
+"""Our blocks are large, and a server that would gather them could not name them. One that it has
+already is offered to rollups all the same, which know themselves whether they have it."""
 SPREADING = {"insert_distributed_sync": 1, "insert_quorum": "auto", "insert_quorum_parallel": 1}
 """Of a cluster: an answer means that most replicas of each shard have it."""
 MISSING = "ClickHouse wants a package more: pip install 'qmon[clickhouse]'"
@@ -72,10 +78,15 @@ class Server:
         if self._ready:
             return
         with self.asked() as client:
-            for statement in ddl.statements(self._layout):
+            for statement in (*ddl.statements(self._layout), *folding.statements(self._layout)):
                 client.command(statement)
             for table in EVERY_TABLE:
-                for statement in self._changes(client, table):
+                columns = self._columns(client, table)
+                for statement in ddl.add(table, self._layout, columns):
+                    client.command(statement)
+            for table in (*EVERY_TABLE, *map(folding.parts_of, ROLLUPS.values())):
+                full_engine = self._engine(client, table)
+                for statement in ddl.keep(table, self._layout, full_engine=full_engine):
                     client.command(statement)
         self._ready = True
 
@@ -127,20 +138,17 @@ class Server:
                 self._client = client
             return self._client
 
-    def _changes(self, client: Client, table: Table) -> list[str]:
-        suffix = ddl.LOCAL if self._layout.cluster else ""
-        where = (
-            f"database = {ddl.text(self._layout.database)}"
-            f" AND table = {ddl.text(table.name + suffix)}"
-        )
-        columns = client.query(f"SELECT name FROM system.columns WHERE {where}").result_rows  # noqa: S608 - our names
-        engine = client.query(
-            f"SELECT engine_full FROM system.tables WHERE {where.replace('AND table', 'AND name')}"  # noqa: S608 - our names
-        ).result_rows
-        return [
-            *ddl.add(table, self._layout, [name for (name,) in columns]),
-            *ddl.keep(table, self._layout, full_engine=engine[0][0]),
-        ]
+    def _columns(self, client: Client, table: Table) -> list[str]:
+        asked = f"SELECT name FROM system.columns WHERE {self._where(table, 'table')}"  # noqa: S608 - our names
+        return [name for (name,) in client.query(asked).result_rows]
+
+    def _engine(self, client: Client, table: Table) -> str:
+        asked = f"SELECT engine_full FROM system.tables WHERE {self._where(table, 'name')}"  # noqa: S608 - our names
+        return str(client.query(asked).result_rows[0][0])
+
+    def _where(self, table: Table, column: str) -> str:
+        name = table.name + (ddl.LOCAL if self._layout.cluster else "")
+        return f"database = {ddl.text(self._layout.database)} AND {column} = {ddl.text(name)}"
 
 
 def connect(address: Address, password: str) -> Client:
