@@ -106,7 +106,8 @@ def test_a_backup_that_is_killed_leaves_those_before_it_whole(moving, tmp_path):
     first = moving.number
     assert back_up(tmp_path) == 0
     for n in range(KILLS):
-        killed += back_up(tmp_path, kill_after_s=dice.uniform(0, 0.3)) < 0
+        # The first is killed as it begins: a fast machine may be done with all others in time.
+        killed += back_up(tmp_path, kill_after_s=dice.uniform(0, 0.3) if n else 0) < 0
         _, bad = check(vault)
         assert not bad, n
     assert back_up(tmp_path) == 0

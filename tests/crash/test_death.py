@@ -30,7 +30,7 @@ def look_up(number):
 
 def charge():
     with qmon.span("charge", amount=12):
-        time.sleep(1.1)  # so that it is weighed while it is at it
+        time.sleep(2.5)  # so that it is weighed while it is at it, on a busy machine too
         {end}
         time.sleep(60)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from qmon_agent.journal import JournalReader
 
 CHILD = Path(__file__).with_name("journal_child.py")
 ROUNDS = 12
+FEW = 100  # a slow disk takes more rounds until there is something to judge
 
 
 def started(*arguments):
@@ -54,7 +56,8 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path, seed):
     chance = random.Random(seed)
     acknowledged, first, seen = set(), 1, []
     with started("read", tmp_path) as reader:
-        for _ in range(ROUNDS):
+        rounds = itertools.count()
+        while next(rounds) < ROUNDS or len(seen) <= FEW:
             kept, until = run_and_kill(tmp_path, first, seconds=chance.uniform(0.01, 0.25))
             acknowledged.update(kept)
             # The sender repeats the last answers too: they may not have reached it.
@@ -67,7 +70,6 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path, seed):
     assert len(stored) == len(set(stored))
     assert acknowledged <= set(stored)
     assert seen == stored[: len(seen)]
-    assert len(seen) > 100
 
 
 def _everything(home):

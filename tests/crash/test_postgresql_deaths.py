@@ -25,8 +25,10 @@ from qmon_agent.store.state.sendings import Settled
 from qmon_sdk.protocol.signals import Point
 
 KILLS = 5
-STOPPED_S, PATIENCE_S = 25.0, 15.0
-"""An answer is waited for ten seconds, and three for a new connection, which does not come."""
+STOPPED_S, PATIENCE_S = 25.0, 20.0
+"""An answer is waited for ten seconds, and three for a new connection, which does not come; the
+rest is a busy machine's.
+"""
 TABLES = ("incidents", "transitions", "outbox", "rule_state")
 WRITER = Path(__file__).with_name("entries_child.py")
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+from yardstick import slowness, yardstick
+
 from qmon_agent.cli._control import Control
 
 PATIENCE_S = 30.0
@@ -64,22 +66,25 @@ class TestHungAgent:
         answer = home.command("status")
 
         assert (2, True) == (answer.returncode, "has not answered for 5 s" in answer.stderr)
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 15 * slowness(yardstick())
 
 
 class TestStatus:
     def test_is_well_whenever_it_is_asked_under_load(self, home):
         home.start()
-        busy = 'import qmon_sdk as q, time; q.init(service="shop"); end = time.time() + 12\n'
-        busy += "while time.time() < end:\n  [q.track('step') for _ in range(40)]; time.sleep(.01)"
+        busy = 'import qmon_sdk as q, time; q.init(service="shop")\n'
+        busy += "while True:\n  [q.track('step') for _ in range(40)]; time.sleep(.01)"
         load = subprocess.Popen([sys.executable, "-c", busy], env=home.environment)
-        verdicts = []
+        until, verdicts = time.monotonic() + 12, []
         control = Control(home.directory / "control.sock")
-        while load.poll() is None:
-            verdicts.append(control.get("/api/status")["problems"])
+        try:
+            while time.monotonic() < until or len(verdicts) < 100:
+                verdicts.append(control.get("/api/status")["problems"])
+        finally:
+            load.kill()
+            load.wait()
 
         assert [] == [verdict for verdict in verdicts if verdict]
-        assert len(verdicts) > 100
 
 
 class TestFiles:

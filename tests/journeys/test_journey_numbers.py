@@ -87,6 +87,7 @@ class TestPrometheus:
             time.sleep(0.02)
 
         home.until(lambda: growth(home).get("wait_seconds", (0, 0, 0))[2] >= 30)
+        home.until(lambda: growth(home).get("orders_total", (0, 0, 0))[1] >= 30)
 
         kept = growth(home)
         assert ("counter", 30) == kept["orders_total"][:2]

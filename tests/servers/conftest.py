@@ -107,6 +107,7 @@ def counted(agent, measured):
             lambda: len(of_work(agent)) >= sum(kinds.values()) * count,
             what=lambda: f"{Counter(span.name for span in agent.signals('span'))}",
         )
+        agent.wait_for("event", count, lambda event: "n" in event.attributes)
         spans, events = of_work(agent), agent.signals("event")
         measured(spans=len(spans), events=len(events), processes=len(by_process(agent)))
         for kind, times in kinds.items():
