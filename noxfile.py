@@ -241,9 +241,9 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def faults(session: nox.Session) -> None:
-    """Every source and every sink under every fault, a quarter of an hour; ends with a table."""
+    """Every source, every sink and the store's disk under every fault; ends with a table."""
     _install(session, "test")
-    what = session.posargs or ["tests/crash/faults"]
+    what = session.posargs or ["tests/crash/faults", "tests/crash/test_store_failing_disk.py"]
     session.run("pytest", "-p", "no:randomly", *what, env={"QMON_FAULTS": "all"})
 
 

@@ -214,6 +214,10 @@ def _by_kind(by_table: Mapping[str, int]) -> dict[str, int]:
 def _store_problems(store: StoreStatus) -> Iterator[str]:
     if store.state not in {"off", "running", "starting"}:
         yield f"store: the worker is {store.state}"
+    if store.ended:
+        yield f"store: the worker gave up, and is started again: {store.ended}"
+    if store.counts.get("export_failing"):
+        yield "store: segments cannot be written; is the disk full? It is tried again"
     for sentence in store.damaged:
         yield f"store: {sentence}, and was set aside"
     if store.counts.get("manifest_rebuilt"):

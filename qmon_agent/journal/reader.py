@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from pathlib import Path
 
 from .disk import Disk, DiskFile, OsDisk
@@ -17,11 +18,17 @@ class JournalReader:
     """Gives records in order, each once, and remembers its place between calls.
 
     `missed` counts records that were trimmed or damaged before they were read, `skipped_bytes`
-    the damage stepped over, `unreadable_segments` those passed over whole.
+    the damage stepped over, `unreadable_segments` those passed over whole. What the disk does not
+    read is given nothing of for `patience_s`, and is a damage only after that.
     """
 
     def __init__(
-        self, directory: Path, start: Position | None = None, *, disk: Disk | None = None
+        self,
+        directory: Path,
+        start: Position | None = None,
+        *,
+        disk: Disk | None = None,
+        patience_s: float = 0.0,
     ) -> None:
         self.position = start or START
         self.missed = 0
@@ -33,6 +40,7 @@ class JournalReader:
         self._left: SegmentName | None = None
         self._hole = False
         self._at: _Standing | None = None
+        self._patience = Patience(patience_s)
 
     def read(self, until: int | None = None, max_bytes: int = 1 << 20) -> list[Record]:
         """Records up to and with the id `until`, about `max_bytes` of payload, at least one.
@@ -48,6 +56,8 @@ class JournalReader:
         room = max_bytes
         while room > 0 and (at := self._stand(names)):
             frame = at.next(self._last_id)
+            if self._patience.lasts(unreadable=at.unreadable()):
+                break
             if frame is None:
                 if not self._leave(at, names):
                     break
@@ -124,6 +134,23 @@ class JournalReader:
         return True
 
 
+class Patience:
+    """Whether what could not be read is worth to be asked for again."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._since: float | None = None
+
+    def lasts(self, *, unreadable: bool) -> bool:
+        """To be told of each look; no where all was read, or has not been for too long."""
+        if not unreadable or not self._patience_s:
+            self._since = None
+            return False
+        now = time.monotonic()
+        self._since = self._since or now
+        return now < self._since + self._patience_s
+
+
 class _Standing:
     """The segment a reader is in."""
 
@@ -134,6 +161,7 @@ class _Standing:
         self.file = file
         self.walk = Walk(file, Salt.of(name.salt), offset=offset)
         self._bound = bound
+        self._unreadable = 0
 
     def refresh(self, names: list[SegmentName]) -> None:
         """What was read ahead may have been written anew since; a successor sets a bound."""
@@ -149,6 +177,14 @@ class _Standing:
                 return frame
             self.walk.take(frame)
         return None
+
+    def unreadable(self) -> bool:
+        """Whether the disk has not read since this was asked last; what it has is forgotten."""
+        known, self._unreadable = self._unreadable, self.walk.unreadable
+        if known == self._unreadable:
+            return False
+        self.walk.refresh()
+        return True
 
     def ends_in_damage(self) -> bool:
         try:

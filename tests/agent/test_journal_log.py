@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from functools import partial
 
 import pytest
@@ -54,6 +55,23 @@ class Growing(OsDisk):
 
     def read(self, asked, size, offset):
         return asked(max(0, min(size, self.shown - offset)), offset)
+
+
+class Unreadable(OsDisk):
+    """On which the first segment cannot be read until it is well."""
+
+    is_well = False
+
+    def open(self, path, mode, /):
+        file = super().open(path, mode)
+        if path.name.startswith("0000000001"):
+            file.read_at = partial(self.read, file.read_at)
+        return file
+
+    def read(self, asked, size, offset):
+        if not self.is_well:
+            raise OSError(errno.EIO, "Input/output error")
+        return asked(size, offset)
 
 
 def fill(journal, first, last, *, size=100):
@@ -253,6 +271,21 @@ class TestJournalReader:
         records = JournalReader(home, disk=Growing(150)).read()
 
         assert [1, 2, 3] == [each.sequence for each in records]
+
+    @pytest.mark.parametrize(("patience_s", "missed"), [(60.0, 0), (0.0, 6)])
+    def test_waits_as_long_as_it_is_told_for_a_disk_that_does_not_read(
+        self, journal, home, patience_s, missed
+    ):
+        fill(journal, 1, 9)
+        disk = Unreadable()
+        reader = JournalReader(home, disk=disk, patience_s=patience_s)
+        first = [*reader.read(until=1), *reader.read(until=1)]
+
+        disk.is_well = True
+        records = [*first, *reader.read()]
+
+        assert [*range(1 + missed, 10)] == [each.sequence for each in records]
+        assert missed == reader.missed
 
     def test_steps_over_a_segment_it_may_not_read(self, journal, home):
         fill(journal, 1, 20)

@@ -12,7 +12,7 @@ from qmon_agent.cli.doctor import command
 from qmon_agent.journal.verifying import flaws
 from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.engines.duckdb.rebuilding import rebuilt
-from qmon_agent.store.telemetry.engines.duckdb.relisting import put_aside
+from qmon_agent.store.telemetry.engines.duckdb.relisting import aside_of, put_aside
 from qmon_agent.store.telemetry.manifest import Manifest
 from qmon_agent.store.telemetry.verifying import verify
 from qmon_sdk.protocol.signals import Error, Log, Span
@@ -171,6 +171,23 @@ class TestDamagedSegment:
 
         assert answer.rows == [[101, 101]]
         assert len(answer.missing) == 1
+
+    @pytest.mark.parametrize("forgotten", [False, True])
+    def test_is_put_back_where_it_can_be_read_and_nobody_was_forgotten(self, bench, forgotten):
+        segment = listed(bench)[0]
+        without_journal(bench)
+        flip(telemetry(bench) / segment.file, 1_000)
+        scrub(bench)
+        assert segment in manifests.load(telemetry(bench)).damaged
+
+        flip(aside_of(telemetry(bench), segment.file), 1_000)
+        bench.engine._scrubber._hopeless.clear()  # as when a minute is over
+        if forgotten:
+            bench.engine._ledger.change(lambda manifest: manifest.giving_up())
+        scrub(bench)
+
+        assert forgotten == len(manifests.load(telemetry(bench)).damaged)
+        assert bench.rows(COUNT) == [[101, 101] if forgotten else [201, 201]]
 
     def test_of_which_a_user_was_forgotten_is_not_made_anew(self, bench):
         segment = listed(bench)[0]

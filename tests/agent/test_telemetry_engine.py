@@ -12,7 +12,7 @@ from qmon_agent.domain.retention import Bound, Policy
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.store.telemetry import StateTable, TelemetryOptions, open_readonly
 from qmon_agent.store.telemetry import manifest as manifests
-from qmon_agent.store.telemetry.engine import Question, RefusedError, open_engine
+from qmon_agent.store.telemetry.engine import DiskFailedError, Question, RefusedError, open_engine
 from qmon_agent.store.telemetry.following import Follower
 from qmon_agent.store.telemetry.options import Rolling
 from qmon_agent.store.telemetry.suspect import Suspect
@@ -115,6 +115,16 @@ class Picky:
         if spans is not None and "w" in spans["user_id"].to_pylist():
             raise RefusedError("not him")
         self._engine.append(batch, place)
+
+
+class Full:
+    """An engine whose disk is full."""
+
+    def __init__(self, engine):
+        self.stored = engine.stored
+
+    def append(self, batch, place):
+        raise DiskFailedError("No space left on device")
 
 
 def repeating(block):
@@ -440,6 +450,22 @@ class TestSuspicion:
 
         assert [(2, "the store died of it")] == bench.buried
         assert bench.rows("select list(epoch_ns(time)) from spans") == [[[1, 3]]]
+
+    def test_falls_on_no_record_where_the_disk_fails(self, bench):
+        append = Full(bench.engine)
+        bench.write(*blocks_of([span(1)]))
+        end = bench.journal.commit()
+        for _ in range(5):
+            bench.open_follower(append)
+            bench.follower._suspect = Suspect(bench.directory, careful=True)
+            with pytest.raises(DiskFailedError):
+                bench.follower.follow(end, max_bytes=1 << 20)
+
+        bench.open_follower(bench.engine)
+        bench.follower._suspect = Suspect(bench.directory, careful=True)
+        bench.follow()
+        assert bench.buried == []
+        assert bench.rows("select count(*) from spans") == [[1]]
 
     def test_ends_with_the_danger(self, bench):
         suspect = Suspect(bench.directory, careful=True)

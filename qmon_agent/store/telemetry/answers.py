@@ -98,6 +98,8 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences about segments that were set aside."""
     damaged_rows: Mapping[str, int] = {}
     """Table → rows of segments that were set aside, also of those that were removed since."""
+    ended: str = ""
+    """Why the last worker gave up, until another has stored what that one could not."""
     rss_bytes: int = 0
     restarts: int = 0
     pid: int = 0

@@ -84,6 +84,7 @@ class TelemetryStore:
         self._lives = Lives(options.restart_waits_s)
         self._heard_at = 0.0
         self._state = "starting"
+        self._ended = ""
 
     async def start(self) -> None:
         """Start the worker; returns at once, the worker recovers in its own time."""
@@ -236,6 +237,7 @@ class TelemetryStore:
             state="starting" if self._told is None and self._state == "running" else self._state,
             committed=self._announcer.committed,
             restarts=self._lives.restarts,
+            ended=self._ended,
         )
 
     @property
@@ -249,7 +251,7 @@ class TelemetryStore:
             return "nobody keeps the worker alive any more"
         silent_s = time.monotonic() - self._heard_at
         is_behind = self._progress.stored.record_id < self._announcer.committed.record_id
-        if self._worker is None or not is_behind or silent_s < SILENCE_S:
+        if not (self._worker and is_behind) or silent_s < SILENCE_S:
             return ""
         return f"the worker has stored nothing for {silent_s:.0f} s"
 
@@ -353,6 +355,8 @@ class TelemetryStore:
         match message:
             case link.Progress():
                 self._hear_progress(message)
+            case link.Ended():
+                self._ended = message.reason
             case link.Buried():
                 self._listeners.buried(message.payload, message.reason)
             case link.Piece():
@@ -363,6 +367,8 @@ class TelemetryStore:
     def _hear_progress(self, progress: link.Progress) -> None:
         self._heard_at = time.monotonic()
         self._state = "running" if self._state != "stopped" else self._state
+        if not self._progress.stored == progress.stored < self._announcer.committed:
+            self._ended = ""
         self._progress = progress
         self._moved.set()
         self._listeners.stored(progress.stored)

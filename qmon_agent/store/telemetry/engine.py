@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from qmon_agent.domain.errors import StoreError
 from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 
@@ -19,6 +20,10 @@ from .watch import Watch
 
 class RefusedError(Exception):
     """The engine will not take these rows, whatever the weather: one of them is wrong."""
+
+
+class DiskFailedError(StoreError):
+    """The disk does not write or read, or is full: no row is to blame."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

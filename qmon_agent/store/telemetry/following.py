@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -13,10 +14,12 @@ import pyarrow as pa
 from qmon_agent.journal import JournalReader, Position, Record
 
 from .decoding import Batch, Rows, decode, together
-from .engine import Engine, RefusedError
+from .engine import DiskFailedError, Engine, RefusedError
 from .repeats import without_repeats
 from .suspect import Suspect
 
+PATIENCE_S = 60.0
+"""What the journal's disk does not read for so long is damaged, and passed over."""
 Bury = Callable[[Record, str], None]
 
 
@@ -60,7 +63,7 @@ class Follower:
         self._suspect = suspect
         self._engine = engine
         self._bury = bury
-        self._reader = JournalReader(journal, engine.stored)
+        self._reader = JournalReader(journal, engine.stored, patience_s=PATIENCE_S)
 
     def follow(self, until: Position, *, max_bytes: int) -> bool:
         """Store one batch of what is committed; False when there was nothing to read."""
@@ -68,9 +71,13 @@ class Follower:
             return False
         records = self._reader.read(until.record_id, max_bytes)
         if records:
-            for group in self._groups(records):
-                taken = [each for record in group if (each := self._decoded(record))]
-                self._store(taken, group)
+            try:
+                for group in self._groups(records):
+                    taken = [each for record in group if (each := self._decoded(record))]
+                    self._store(taken, group)
+            except (DiskFailedError, OSError):
+                self._acquit()
+                raise
             self.counts["batches"] += 1
             self.counts["frames"] += len(records)
         self.counts["missed_records"] = self._reader.missed
@@ -92,6 +99,12 @@ class Follower:
                 self._suspect.watch(record.record_id)
                 yield [record]
             self._suspect.clear()
+
+    def _acquit(self) -> None:
+        """What was being stored is not to blame for a disk."""
+        if self._suspect is not None:
+            with suppress(OSError):
+                self._suspect.clear()
 
     def _decoded(self, record: Record) -> Taken | None:
         try:

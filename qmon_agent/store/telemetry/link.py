@@ -113,6 +113,12 @@ class Progress(Said, frozen=True, kw_only=True):
     """Why nothing can be stored now."""
 
 
+class Ended(Said, frozen=True, kw_only=True):
+    """From the worker, the last it says: why it leaves without having been told to."""
+
+    reason: str
+
+
 class Answer(Said, frozen=True, kw_only=True):
     """From the worker: what was asked for."""
 
@@ -148,7 +154,7 @@ class Buried(Said, frozen=True, kw_only=True):
 ToWorker = (
     Begin | Committed | Ask | Stream | Taken | Cancel | Inspect | Export | Holds | Forget | Stop
 )
-FromWorker = Progress | Answer | Piece | Refusal | Buried
+FromWorker = Progress | Ended | Answer | Piece | Refusal | Buried
 
 encode = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode

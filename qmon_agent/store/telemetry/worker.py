@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 from qmon_agent.domain.errors import StoreError
@@ -40,6 +41,10 @@ NOT_EXPORTED = "the segments could not be written; is the disk full? It will be 
 
 NOT_ERASED = "segments could not be written anew; is the disk full? It will be tried again."
 BEGUN_ANEW = "somebody was forgotten: the hot file is begun anew"
+
+
+class AnewError(StoreError):
+    """Nothing is wrong: the next worker is to begin with an empty hot file."""
 
 
 class Worker:
@@ -80,7 +85,7 @@ class Worker:
         while self._failure is None:
             if self._replaced:
                 self._engine.begin_anew()
-                raise StoreError("the journal was replaced by a new one: beginning at its start")
+                raise AnewError("the journal was replaced by a new one: beginning at its start")
             began = time.monotonic()
             moved = self._engine.ready() and self._follower.follow(
                 self._committed, max_bytes=self._options.batching.max_bytes
@@ -199,7 +204,7 @@ class Worker:
         self._desk.close()
         self._engine.discard()
         self.say(link.Answer(number=asked.number, erased=erased))
-        raise StoreError(BEGUN_ANEW)
+        raise AnewError(BEGUN_ANEW)
 
     def _bury(self, record: Record, reason: str) -> None:
         self.say(link.Buried(record_id=record.record_id, payload=record.payload, reason=reason))
@@ -290,14 +295,15 @@ def main(descriptor: int) -> int:
     if not isinstance(begin, link.Begin):
         raise StoreError(f"told {type(begin).__name__} before Begin")
     _step_back(begin.options)
-    worker = Worker(wire, begin)
     try:
-        worker.run()
+        with closing(Worker(wire, begin)) as worker:
+            worker.run()
     except Exception as error:  # noqa: BLE001 - whatever it is: say so, and be started anew
         print(f"qmon store worker: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        if not isinstance(error, AnewError):
+            with suppress(OSError):
+                wire.sendall(link.packed(link.Ended(reason=str(error))))
         return FAILED
-    finally:
-        worker.close()
     return 0
 
 

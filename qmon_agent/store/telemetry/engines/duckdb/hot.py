@@ -19,7 +19,7 @@ import pyarrow as pa
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.decoding import Batch
-from qmon_agent.store.telemetry.engine import RefusedError
+from qmon_agent.store.telemetry.engine import DiskFailedError, RefusedError
 from qmon_agent.store.telemetry.schema import EVERY_TABLE, RESOURCES, TABLES
 from qmon_agent.store.telemetry.speakers import Roll, Speaker
 
@@ -47,6 +47,8 @@ WRONG_ROWS = (
     duckdb.NotSupportedError,
 )
 """What DuckDB raises for rows it will never take; anything else is about the machine."""
+OF_THE_DISK = ("No space left", "Input/output error", "disk full")
+"""DuckDB says so within errors of any kind: of a commit, or of a database that had to stop."""
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -192,7 +194,9 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         _roll_back(connection)
         if isinstance(error, WRONG_ROWS) and not isinstance(error, duckdb.FatalException):
             raise RefusedError(str(error)) from error
-        raise StoreError(f"the hot file: {error}") from error
+        failed = any(words in str(error) for words in OF_THE_DISK)
+        kind = DiskFailedError if failed or isinstance(error, duckdb.IOException) else StoreError
+        raise kind(f"the hot file: {error}") from error
 
 
 @contextmanager

@@ -57,6 +57,7 @@ class Mover:
         self._thread: threading.Thread | None = None
         self._failed = False
         self._failures = 0
+        self._problem = ""
         self._not_before = 0
         self._swept = 0
 
@@ -77,7 +78,9 @@ class Mover:
             self._failures += 1
             self._not_before = now + RETRY_NS
         if self._failures >= MAX_FAILURES:
-            raise StoreError("the export fails again and again: open the hot file anew")
+            raise StoreError(
+                f"the export fails again and again ({self._problem}): open the hot file anew"
+            )
         if at_once or not 0 < self._not_before - now <= RETRY_NS:
             self._begin(lambda: self._export(connection, generation))
 
@@ -101,11 +104,13 @@ class Mover:
                     fresh, exported=generation.reached, generation=generation.number
                 )
             )
-        except (duckdb.Error, OSError, StoreError):
+        except (duckdb.Error, OSError, StoreError) as error:
             self._counts["export_failures"] += 1
-            self._failed = True
+            self._counts["export_failing"] = 1
+            self._problem, self._failed = str(error), True
             return
         self._failures = 0
+        self._counts["export_failing"] = 0
         self._counts["exports"] += 1
         self._counts["exported_bytes"] += sum(segment.bytes for segment in fresh)
 

@@ -1,7 +1,8 @@
 """Segments are read again at a low pace, for a flipped byte does not show by itself.
 
 One that is not what the list says is set aside, never deleted; questions go on without it and say
-so. Where the journal still has its rows it is made anew.
+so. Where the journal still has its rows it is made anew; where it can be read after all, because
+it was the disk that failed for a while, it is put back.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import duckdb
 
+from qmon_agent import durable
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.ledger import Ledger
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
 from qmon_agent.store.telemetry.options import TelemetryOptions
@@ -27,6 +30,8 @@ CHUNK = 256 << 10
 SUSPECT_BYTES = 256 << 20
 """So much is looked into at once when a question failed at a segment."""
 SUSPECT_S = 60.0
+AGAIN_S, LONGEST_S = 60.0, 86_400.0
+"""After so long a look at what was set aside, and then each time after twice as long."""
 
 
 class Scrubber:
@@ -40,7 +45,7 @@ class Scrubber:
         self._counts = counts
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
-        self._hopeless: set[str] = set()
+        self._hopeless: dict[str, tuple[float, float]] = {}
         self._next_round = 0.0
         self._suspected = 0.0
 
@@ -51,7 +56,7 @@ class Scrubber:
         if self._pace.is_on and time.monotonic() >= self._next_round:
             self._next_round = time.monotonic() + self._pace.interval_s
             self._begin(self._ledger.manifest.segments)
-        elif any(each.file not in self._hopeless for each in self._ledger.manifest.damaged):
+        elif any(map(self._is_due, self._ledger.manifest.damaged)):
             self._begin(())
 
     def suspect(self, tables: Collection[str]) -> bool:
@@ -125,18 +130,53 @@ class Scrubber:
 
     def _mend(self) -> None:
         for damaged in self._ledger.manifest.damaged:
-            if damaged.file in self._hopeless or self._closing.is_set():
+            if self._closing.is_set() or not self._is_due(damaged):
                 continue
-            try:
-                whole = rebuilt(self._options, damaged)
-            except (duckdb.Error, OSError, StoreError):
-                whole = None
+            if self._is_whole(damaged):
+                self._put_back(damaged)
+                continue
+            whole = None if damaged.file in self._hopeless else self._rebuilt(damaged)
             if whole is None:
-                self._hopeless.add(damaged.file)
+                self._give_up(damaged)
                 continue
             made_of = (damaged, whole)
             self._ledger.change(lambda manifest, pair=made_of: manifest.mending(*pair))  # type: ignore[misc]
             self._counts["rebuilt_segments"] += 1
+
+    def _rebuilt(self, damaged: Segment) -> Segment | None:
+        try:
+            return rebuilt(self._options, damaged)
+        except (duckdb.Error, OSError, StoreError):
+            return None
+
+    def _is_whole(self, damaged: Segment) -> bool:
+        """Whether it can be read after all, and nobody was forgotten since it was set aside."""
+        aside = aside_of(self._directory, damaged.file)
+        known = damaged.reached != Position()
+        return known and self._sum_of(aside, bytes_s=0) == damaged.sha256
+
+    def _put_back(self, damaged: Segment) -> None:
+        """It was the disk that could not be read for a while."""
+
+        def made(manifest: Manifest) -> Manifest:
+            left = manifest.mending(damaged, damaged)
+            if left is not manifest:
+                path = self._directory / damaged.file
+                aside_of(self._directory, damaged.file).replace(path)
+                durable.sync(path.parent)
+                self._counts["restored_segments"] += 1
+            return left
+
+        self._ledger.change(made)
+        self._hopeless.pop(damaged.file, None)
+
+    def _give_up(self, damaged: Segment) -> None:
+        _, before_s = self._hopeless.get(damaged.file, (0.0, AGAIN_S / 2))
+        pause_s = min(2 * before_s, LONGEST_S)
+        self._hopeless[damaged.file] = time.monotonic() + pause_s, pause_s
+
+    def _is_due(self, damaged: Segment) -> bool:
+        return time.monotonic() >= self._hopeless.get(damaged.file, (0.0, 0.0))[0]
 
     def _forget_removed(self) -> None:
         """Who removes what was set aside has given it up."""
