@@ -49,8 +49,11 @@ def storing(*, quick=False):
         rows = int((QUICK if quick else ROWS)[kind] * SCALE)
         with TemporaryDirectory(prefix="qmon-bench-") as room:
             frames = [*FRAMES[kind](rows)]
-            rate, size = _ours(Path(room), frames, kind)
-            progress(f"store: {kind} {rate:,.0f} a second and core, {size:.1f} bytes each")
+            rate, moved, size = _ours(Path(room), frames, kind)
+            progress(
+                f"store: {kind} {rate:,.0f} a second and core, {moved:,.0f} with all segments, "
+                f"{size:.1f} bytes each"
+            )
             few = frames[: max(1, OF_PEERS // AT_ONCE)]
             rates, sizes = {}, {}
             for name, measure in DATABASES.items():
@@ -63,6 +66,7 @@ def storing(*, quick=False):
         note = f"The databases are given {min(rows, OF_PEERS):,} rows at most."
         yield Figure(what=f"{what}: stored for a second of processor", ours=[rate], unit="/s",
                      beside=rates, wanted=(">=", wanted[0]), note=note)  # fmt: skip
+        yield Figure(what=f"{what}: the same, until all are in segments", ours=[moved], unit="/s")
         yield Figure(what=f"{what}: bytes on disk for each", ours=[size], unit="B", digits=2,
                      beside=sizes, wanted=("<=", wanted[1]))  # fmt: skip
 
@@ -137,6 +141,8 @@ def _ours(room, frames, kind):
     while follower.follow(end, max_bytes=options.batching.max_bytes):
         engine.tend(now=time.time_ns())
     spent = time.process_time() - begun
+    _export(engine)
+    moved = time.process_time() - begun
     _settle(engine)
     follower.close()
     engine.close()
@@ -145,15 +151,19 @@ def _ours(room, frames, kind):
     stored = sum(each.rows for each in segments)
     if stored != len(frames) * AT_ONCE:
         raise AssertionError(f"{len(frames) * AT_ONCE:,} {kind} sent, {stored:,} stored")
-    return stored / spent, sum(each.bytes for each in segments) / stored
+    return stored / spent, stored / moved, sum(each.bytes for each in segments) / stored
 
 
-def _settle(engine):
-    """Everything in segments, and those joined, as far as that goes in a while."""
-    until, before = time.monotonic() + JOIN_S, 0
+def _export(engine):
+    """Everything in segments."""
     while engine.exported != engine.stored or engine.busy():
         engine.tend(now=time.time_ns(), everything=True)
         time.sleep(0.05)
+
+
+def _settle(engine):
+    """Segments joined, as far as that goes in a while."""
+    until, before = time.monotonic() + JOIN_S, 0
     since = time.monotonic()
     while time.monotonic() < until and time.monotonic() - since < JOIN_S / 6:
         engine.tend(now=time.time_ns())

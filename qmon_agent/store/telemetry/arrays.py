@@ -12,6 +12,7 @@ from array import array
 from binascii import hexlify
 from collections.abc import Callable
 from functools import lru_cache
+from math import copysign
 from typing import Any
 
 import pyarrow as pa
@@ -40,6 +41,9 @@ TYPES: dict[str, pa.DataType] = {
 
 LITTLE = sys.byteorder == "little"
 MAX_ID_BYTES = 64
+MAX_KNOWN_ROWS = 4_096
+"""So many equal numbers are kept, in case they come again; of 256 arrays at most."""
+_OFTEN_THE_SAME = frozenset({"Whole", "Number"})
 ZEROS = pa.py_buffer(bytes(4 * (MAX_ROWS + 1)))
 
 
@@ -62,10 +66,11 @@ def constant(value: Any, role: str, rows: int) -> pa.Array:
         raise ValueError(f"a block of {rows} rows")
     if isinstance(value, dict):
         return _same_map(value, TYPES[role], rows)
-    if role != "Word":
-        return pa.repeat(_scalar(value, TYPES[role]), rows)
-    places = pa.Array.from_buffers(pa.uint32(), rows, [None, ZEROS])
-    return pa.DictionaryArray.from_arrays(places, _word(_text(value)))
+    if role == "Word":
+        return _same_word(_text(value), rows)
+    if role in _OFTEN_THE_SAME and rows <= MAX_KNOWN_ROWS:
+        return _same_number(value, role, rows, sign=copysign(1, value))
+    return pa.repeat(_scalar(value, TYPES[role]), rows)
 
 
 def _same_map(value: dict[Any, Any], kind: pa.MapType, rows: int) -> pa.Array:
@@ -77,8 +82,14 @@ def _same_map(value: dict[Any, Any], kind: pa.MapType, rows: int) -> pa.Array:
 
 
 @lru_cache(maxsize=1024)
-def _word(value: str) -> pa.Array:
-    return pa.array([value], TEXT)
+def _same_word(value: str, rows: int) -> pa.Array:
+    places = pa.Array.from_buffers(pa.uint32(), rows, [None, ZEROS])
+    return pa.DictionaryArray.from_arrays(places, pa.array([value], TEXT))
+
+
+@lru_cache(maxsize=256, typed=True)
+def _same_number(value: float, role: str, rows: int, *, sign: float) -> pa.Array:  # noqa: ARG001 - 0.0 == -0.0
+    return pa.repeat(_scalar(value, TYPES[role]), rows)
 
 
 def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:

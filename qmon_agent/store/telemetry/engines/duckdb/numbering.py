@@ -8,6 +8,7 @@ forgotten gets another number, which is as good.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from hashlib import blake2b
 
@@ -138,30 +139,17 @@ def _texts(words: pa.DictionaryArray) -> list[str]:
 
 def _digest(named: pa.RecordBatch) -> bytes:
     """The same for the same rows in the same order, if they came the same way."""
-    hasher = blake2b(digest_size=DIGEST_BYTES)
-    for part in _parts(named):
-        hasher.update(len(part).to_bytes(8))
-        hasher.update(part)
-    return hasher.digest()
-
-
-def _parts(named: pa.RecordBatch) -> Iterator[bytes | memoryview]:
     *words, labels = named.columns
-    yield named.num_rows.to_bytes(8)
+    buffers = list(labels.buffers())
+    sizes = array("q", (len(labels), labels.offset))
     for column in words:
-        places = column.indices
-        if _bytes_of(places.buffers()[1]):
-            first = places.offset * TYPE.byte_width
-            yield memoryview(places.buffers()[1])[first : first + len(places) * TYPE.byte_width]
-        yield from _buffers(column.dictionary)
-    yield labels.offset.to_bytes(8)
-    yield from _buffers(labels)
-
-
-def _buffers(array: pa.Array) -> Iterator[bytes | memoryview]:
-    yield len(array).to_bytes(8)
-    yield array.offset.to_bytes(8)
-    yield from (_bytes_of(buffer) for buffer in array.buffers())
+        places, values = column.indices, column.dictionary
+        sizes.extend((places.offset, len(values), values.offset))
+        buffers += places.buffers()
+        buffers += values.buffers()
+    parts = [_bytes_of(buffer) for buffer in buffers]
+    sizes.extend(map(len, parts))
+    return blake2b(b"".join((sizes, *parts)), digest_size=DIGEST_BYTES).digest()
 
 
 def _bytes_of(buffer: pa.Buffer | None) -> bytes | memoryview:
