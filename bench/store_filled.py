@@ -22,7 +22,7 @@ import msgspec
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry import TelemetryOptions
 from qmon_agent.store.telemetry.engine import open_engine
-from qmon_agent.store.telemetry.engines.duckdb import ddl, export, limits
+from qmon_agent.store.telemetry.engines.duckdb import export, limits, series
 from qmon_agent.store.telemetry.engines.duckdb.hot import Generation
 from qmon_agent.store.telemetry.manifest import Manifest, load, save
 from qmon_agent.store.telemetry.options import Joining, Rolling
@@ -92,15 +92,23 @@ FROM (SELECT i, CAST(floor(300 * random() * random()) AS INTEGER) AS issue
   FROM range({{first}}, {{last}}) AS numbers(i))
 """
 
-POINT = f"""
-INSERT INTO {{schema}}.points BY NAME
+NAMED = f"""
+INSERT INTO {{schema}}.series BY NAME
 SELECT
-  make_timestamp_ns(moment * {NS}) AS time,
+  n + 1 AS series,
   {WHO}, {HOST.format(number=f"(n // {QUEUES})")},
   'work.level' AS metric,
   'gauge' AS kind,
-  value, value AS minimum, value AS maximum,
   MAP {{{{'queue': 'q' || n % {QUEUES}}}}} AS attributes
+FROM range({{series}}) AS numbers(n)
+"""
+
+SAMPLE = f"""
+INSERT INTO {{schema}}.samples BY NAME
+SELECT
+  n + 1 AS series,
+  make_timestamp_ns(moment * {NS}) AS time,
+  value, value AS minimum, value AS maximum
 FROM (SELECT moment, n,
     round(20 + 5 * sin(moment / 3600 + n) + (hash(moment // 4, n) % 3) / 10, 1) AS value
   FROM range({{begin}} // {NS}, {{end}} // {NS}) AS seconds(moment), range({{series}}) AS series(n))
@@ -171,7 +179,7 @@ def _stretches(end):
 def _make(connection, schema, stretch, *, end, scale):
     begin, until = stretch
     connection.execute(f"CREATE SCHEMA {schema}")
-    connection.execute(ddl.script(schema))
+    connection.execute(series.script(schema))
     for statement, whole in WANTED.values():
         first, last = (
             int(whole * scale * (at - end + WEEK) / WEEK) // OF_A_TRACE * OF_A_TRACE
@@ -182,7 +190,8 @@ def _make(connection, schema, stretch, *, end, scale):
         connection.execute(statement.format(schema=schema, **of))
     if begin >= end - POINTS // SERIES:
         of = {"begin": begin * NS, "end": until * NS, "series": int(SERIES * scale)}
-        connection.execute(POINT.format(schema=schema, **of))
+        for statement in (NAMED, SAMPLE):
+            connection.execute(statement.format(schema=schema, **of))
 
 
 def _settle(folder, journal):
