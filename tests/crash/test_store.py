@@ -19,7 +19,7 @@ from qmon_agent.store.telemetry import TelemetryOptions
 from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.engine import Question, open_engine
 from qmon_agent.store.telemetry.following import Follower
-from qmon_agent.store.telemetry.options import Exporting, Joining
+from qmon_agent.store.telemetry.options import Exporting, Joining, Rolling
 from qmon_agent.store.telemetry.watch import Watch
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, encode_frame
@@ -200,26 +200,33 @@ class TestSystem:
 class TestClock:
     @pytest.mark.timeout(60)
     @pytest.mark.parametrize("step_s", [400 * 86_400, -400 * 86_400, -3_600])
-    def test_that_is_set_stops_neither_exports_nor_joins(self, tmp_path, step_s):
+    def test_that_is_set_stops_neither_exports_nor_joins_nor_rollups(self, tmp_path, step_s):
         filled(tmp_path, tend=False)
         options = msgspec.structs.replace(
-            options_of(tmp_path), joining=EAGER, exporting=Exporting(age_s=300.0)
+            options_of(tmp_path),
+            joining=EAGER,
+            exporting=Exporting(age_s=300.0),
+            rolling=Rolling(share=1.0),
         )
         engine, now = open_engine(options), time.time_ns()
         for moment in (now, now + step_s * 10**9, now, now + 86_400 * 10**9):
             engine.tend(now=moment)
             engine._mover.wait()
             engine._joiner.wait()
+            engine._roller.wait()
         engine.close()
 
-        assert manifests.load(tmp_path / "telemetry").exported.record_id == EXPORTS
+        listed = manifests.load(tmp_path / "telemetry")
+        assert listed.exported.record_id == EXPORTS
+        assert {"spans_1m", "spans_1h", "spans_1d"} <= {each.table for each in listed.segments}
+        assert not any(each.unrolled for each in listed.segments)
         assert answer(tmp_path) == WHOLE
 
 
 class TestManySeries:
     @pytest.mark.timeout(120)
-    async def test_stay_within_the_workers_memory(self, tmp_path, measured):
-        load = Load(tmp_path, joining=EAGER)
+    async def test_stay_within_the_workers_memory_also_rolled_up(self, tmp_path, measured):
+        load = Load(tmp_path, joining=EAGER, rolling=Rolling(share=1.0))
         await load.store.start()
         for first in range(0, LABEL_SETS, 2_000):
             points = [
@@ -229,7 +236,11 @@ class TestManySeries:
             load.put(blocks_of(points))
         assert await load.store.caught_up(load.sequence, timeout_s=60)
         await load.store.export()
+        async with asyncio.timeout(60):
+            while not (await load.store.status()).counts.get("rolled_segments"):
+                await asyncio.sleep(0.2)
 
+        rolled = await load.store.query("select count(*), sum(points)::bigint from points_1m")
         found = await load.store.query(
             "select count(*), count(distinct attributes), sum(value)::bigint from points"
         )
@@ -238,5 +249,5 @@ class TestManySeries:
         await load.store.stop()
         load.journal.close()
         measured(label_sets=LABEL_SETS, worker_mb=peak)
-        assert found.rows == [[LABEL_SETS] * 3]
+        assert (found.rows, rolled.rows) == ([[LABEL_SETS] * 3], [[LABEL_SETS] * 2])
         assert peak <= 350

@@ -95,6 +95,22 @@ RULE_FILES = (
     b"\x02label_replace(a, `b`, '$1', \"c\", '(.*)')",
     b'\x03{{ $labels.a }} {{ printf "%.2f" $value }} {{ $value | humanizeDuration }}',
 )
+GUARD = (
+    b"\x00select name, count(*) from spans group by all order by 2 desc limit 3",
+    b"\x00with e as (select a from errors) select * from spans s join e on s.a = e.a",
+    b"\x00select * from read_parquet('segments/hidden.parquet')",
+    b"\x00select * from g1.hidden union all select word from main.hidden",
+    b"\x00copy (select 1) to 'x.csv'; insert into g1.spans values (2, 'y')",
+    b"\x00attach 'y.db' as y; set memory_limit = '9GB'; pragma database_list; install httpfs",
+    b"\x01getenv('QMON_CANARY'), current_setting('home_directory'), query('select 1')",
+    b"\x01unnest([x for x in range(9) if x > 1]), {'a': 1}.a, name[1:2] from spans",
+    b"\x02read_text('secret.txt'), glob('*'), 'segments/hidden.parquet', duckdb_tables()",
+    b"\x02(pivot spans on name using sum(a)), (summarize spans), (describe spans)",
+    b"\x03select row_number() over (partition by name order by a) from spans",
+    b"\x04select 1",
+    b"\x05a = (select max(a) from errors) and name like '%x' and a in (1, 2) -- '",
+    b"\x06query_table('hidden')",
+)
 WORDS = (
     b"\x00{{ severity | upper }}: {{ alert | truncate(9) }}{% if value > 1 %}!{% endif %}",
     b"\x01{% for name, value in labels | dictsort %}{{ name ~ value }}{% endfor %}",
@@ -120,6 +136,7 @@ def found() -> dict[str, list[bytes]]:
         "exposition": [*EXPOSITION],
         "foreign_json": [*envelopes(), *batches()],
         "frames": [*frames()],
+        "guard": [*GUARD],
         "journal": [bytes([n, m, 255, n]) for n in range(6) for m in (0, 1, 100, 201)],
         "logs": [*LOGS],
         "matchers": [*MATCHERS],
