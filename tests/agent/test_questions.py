@@ -104,8 +104,8 @@ class DuckStore:
         follower.close()
         journal.close()
 
-    def rows(self, sql):
-        question = Question(sql=sql, limit=100_000, timeout_s=30.0, as_json=True)
+    def rows(self, sql, within=None):
+        question = Question(sql=sql, limit=100_000, timeout_s=30.0, within=within, as_json=True)
         return self.engine.ask(question, Watch()).records()
 
     def close(self):
@@ -142,7 +142,7 @@ class ChdbStore:
             lines = "\n".join(json.dumps(row) for row in rows)
             self.session.query(f"INSERT INTO {name} FORMAT JSONEachRow {lines}")
 
-    def rows(self, sql):
+    def rows(self, sql, within=None):
         answer = self.session.query(sql, "JSONEachRow")
         return [json.loads(line) for line in str(answer).splitlines() if line]
 
@@ -168,7 +168,8 @@ def said():
 
 def ask(store, name, **parameters):
     asked = ask_for(name, parameters, now=NOW, dialect=store.dialect)
-    return [{key: _plain(value) for key, value in row.items()} for row in store.rows(asked.sql)]
+    rows = store.rows(asked.sql, asked.definition.within())
+    return [{key: _plain(value) for key, value in row.items()} for row in rows]
 
 
 def _plain(value):

@@ -26,7 +26,7 @@ class OneRow:
 
     dialect = "duckdb"
 
-    async def remembered_query(self, sql, *, limit, timeout_s):
+    async def remembered_query(self, sql, *, within, limit, timeout_s):
         self.asked.append((sql, limit, timeout_s))
         columns = (Column("route", "VARCHAR"), Column("p95_ms", "DOUBLE"))
         return QueryResult(columns=columns, rows=[["/", 2.5]])

@@ -11,6 +11,7 @@ from msgspec import Meta
 from qmon_agent.domain.errors import QueryError, UnknownPluginError, UnknownQuestionError
 
 from .answers import Freshness, QueryResult
+from .manifest import Within
 from .parameters import Parameter, parameters_of, read, role_of, written
 from .questions import QUESTIONS, Definition
 from .statements import statement
@@ -27,7 +28,12 @@ class Store(Protocol):
     def freshness(self) -> Freshness: ...
 
     async def remembered_query(
-        self, sql: str, *, limit: int | None, timeout_s: float | None
+        self,
+        sql: str,
+        *,
+        within: Within | None,
+        limit: int | None,
+        timeout_s: float | None,
     ) -> QueryResult: ...
 
 
@@ -63,7 +69,10 @@ async def answer_by(
     asked = ask_for(name, said, now=now, explain=manner.explain, dialect=store.dialect)
     fresh = store.freshness()
     result = await store.remembered_query(
-        asked.statement, limit=manner.limit, timeout_s=manner.timeout_s
+        asked.statement,
+        within=asked.definition.within(),
+        limit=manner.limit,
+        timeout_s=manner.timeout_s,
     )
     told = {
         "columns": [column.name for column in result.columns],

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
 
 import msgspec
 
@@ -17,7 +16,8 @@ from qmon_agent.journal import Position
 from . import link
 from .announcing import Announcer
 from .answers import Erased, Freshness, QueryResult, StateTable, StoreStatus
-from .lives import Lives
+from .lives import Counters, Lives
+from .manifest import Within
 from .options import TelemetryOptions, dialect_of
 from .process import WorkerProcess
 from .remembering import Remembered
@@ -32,13 +32,6 @@ Piece = tuple[bytes, int]
 SILENCE_S = 300.0  # of a worker that has something to store
 
 _Asked = link.Ask | link.Inspect | link.Export | link.Holds | link.Forget
-
-
-class Counters(Protocol):
-    """Where the store says how it is, for `/metrics`."""
-
-    def add(self, name: str, n: int = 1, **labels: str) -> None: ...
-    def gauge(self, name: str, value: float, **labels: str) -> None: ...
 
 
 class Listeners(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +116,7 @@ class TelemetryStore:
         limit: int | None = None,
         timeout_s: float | None = None,
         state_tables: Mapping[str, StateTable] | None = None,
+        within: Within | None = None,
         as_json: bool = False,
     ) -> QueryResult:
         """Answer one read-only statement, or raise QueryError (its fault) or StoreError (ours)."""
@@ -132,6 +126,7 @@ class TelemetryStore:
             limit=self._options.query_rows if limit is None else limit,
             timeout_s=self._options.query_timeout_s if timeout_s is None else timeout_s,
             state=state_tables or {},
+            within=within,
             as_json=as_json,
         )
         answer = await self._ask(question)
@@ -146,7 +141,12 @@ class TelemetryStore:
         return Freshness(stored_record=stored, behind_records=behind)
 
     async def remembered_query(
-        self, sql: str, *, limit: int | None = None, timeout_s: float | None = None
+        self,
+        sql: str,
+        *,
+        within: Within | None = None,
+        limit: int | None = None,
+        timeout_s: float | None = None,
     ) -> QueryResult:
         """`query`, or its last answer where nothing has been stored or removed since."""
         key = (sql, self._options.query_rows if limit is None else limit)
@@ -154,7 +154,9 @@ class TelemetryStore:
         is_whole = not self.freshness().behind_records
         if is_whole and (known := self._remembered.find(version, key)) is not None:
             return known
-        result = await self.query(sql, limit=limit, timeout_s=timeout_s, as_json=True)
+        result = await self.query(
+            sql, limit=limit, timeout_s=timeout_s, within=within, as_json=True
+        )
         if is_whole:
             self._remembered.keep(version, key, result)
         return result

@@ -64,7 +64,9 @@ class Desk:
         self._threads.shutdown(cancel_futures=True)
 
     def _answer(self, asked: link.Ask, watch: Watch) -> None:
-        question = msgspec.structs.replace(_question(asked), as_json=asked.as_json)
+        question = msgspec.structs.replace(
+            _question(asked), within=asked.within, as_json=asked.as_json
+        )
         self._say_what_comes(
             asked.number,
             watch,

@@ -14,6 +14,7 @@ from qmon_agent.journal import Position
 
 from .answers import Erased, QueryResult, StateTable
 from .decoding import Batch
+from .manifest import Within
 from .options import TelemetryOptions
 from .watch import Watch
 
@@ -33,6 +34,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     timeout_s: float
     state: Mapping[str, StateTable] = {}
+    within: Within | None = None
+    """Nothing outside of these times is read, so that its files need not be opened."""
     as_json: bool = False
     """The rows are wanted written, by an engine that can: nobody looks into them on their way."""
 

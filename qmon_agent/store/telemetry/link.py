@@ -11,6 +11,7 @@ from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 
 from .answers import Erased, QueryResult, StateTable, StoreStatus
+from .manifest import Within
 from .options import TelemetryOptions
 
 LENGTH_BYTES = 4
@@ -46,6 +47,7 @@ class Ask(Said, frozen=True, kw_only=True):
     limit: int
     timeout_s: float
     state: Mapping[str, StateTable]
+    within: Within | None = None
     as_json: bool = False
 
 

@@ -21,6 +21,10 @@ FILE = "manifest.json"
 MOST_DAMAGED = 1_000
 
 
+Within = tuple[int, int]
+"""From the first nanosecond on, and before the second one, both since 1970."""
+
+
 class DamagedManifestError(StoreError):
     """The list cannot be read; the segments are there, and say themselves what they are."""
 
@@ -137,6 +141,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """The manifest after these files were given up."""
         kept = tuple(segment for segment in self.segments if segment.file not in gone)
         return msgspec.structs.replace(self, segments=kept)
+
+    def within(self, times: Within | None) -> Manifest:
+        """The same, but for segments that have nothing of a time."""
+        if times is None:
+            return self
+        since, until = times
+        kept = (each for each in self.segments if each.oldest < until and each.newest >= since)
+        return msgspec.structs.replace(self, segments=tuple(kept))
 
     def swapped(self, old: Segment, new: Segment | None, *, forgotten: bool = False) -> Manifest:
         """The manifest after one segment was written anew with fewer rows, or with none.

@@ -15,7 +15,16 @@ from msgspec import Meta
 
 from qmon_agent.domain import tiers
 from qmon_agent.domain.plugins import Registry
-from qmon_agent.store.telemetry.parameters import HOUR, MINUTE, Length, Moment, Value, values_of
+from qmon_agent.store.telemetry.manifest import Within
+from qmon_agent.store.telemetry.parameters import (
+    HOUR,
+    MINUTE,
+    At,
+    Length,
+    Moment,
+    Value,
+    values_of,
+)
 
 RAW = "raw"
 
@@ -52,6 +61,14 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def values(self) -> dict[str, Value]:
         """What stands for each `$name`, for parameters whose moments are fixed."""
         return values_of(self)
+
+    def within(self) -> Within | None:
+        """Between which times all lies that is read of any table; nothing where all is read."""
+        values = self.values()
+        since, until = values.get("since"), values.get("until")
+        if isinstance(since, At) and isinstance(until, At):
+            return int(since), int(until)
+        return None
 
 
 class Windowed(Definition, frozen=True, kw_only=True):

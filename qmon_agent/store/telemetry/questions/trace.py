@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from qmon_agent.store.telemetry.manifest import Within
 from qmon_agent.store.telemetry.parameters import MINUTE, At, Length, Moment, Value
 from qmon_agent.store.telemetry.questions import Definition
 
@@ -44,6 +45,9 @@ class TraceQuestion(Definition, frozen=True, kw_only=True):
 
     def text(self) -> str:
         return "anywhere" if self.near is None else "near"
+
+    def within(self) -> Within | None:
+        return None if self.near is None else Definition.within(self)
 
     def values(self) -> dict[str, Value]:
         near = self.near or 0

@@ -99,7 +99,8 @@ def prepared(
         views.hand_in(connection, question.state)
         views.begin_reading(connection)
         listed = manifest()
-        views.create(connection, sorted(wanted), manifest=listed, directory=directory)
+        looked_at = listed.within(question.within)
+        views.create(connection, sorted(wanted), manifest=looked_at, directory=directory)
         missing = tuple(said_of(each) for each in listed.damaged if each.table in wanted)
         yield Asked(connection.sql(statement.sql), missing)
 

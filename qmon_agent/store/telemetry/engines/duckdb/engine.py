@@ -109,11 +109,12 @@ class DuckEngine:
         return True
 
     def tend(self, *, now: int, everything: bool = False) -> None:
+        if self._mover.busy():
+            return
+        # Looked at after that: an export that ends just now is not to be begun once more.
         for generation in self._hot.sealed:
             if generation.number <= self._ledger.manifest.generation:
                 self._hot.drop(generation)
-        if self._mover.busy():
-            return
         if not self._hot.sealed and self._is_due(now, everything=everything):
             self._hot.seal()
             self._live_rows = 0
