@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 SENDS = 'import qmon_sdk as q; q.init(service="{}"); q.count("orders"); q.flush(10); q.shutdown()'
 
 

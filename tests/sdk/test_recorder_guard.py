@@ -43,7 +43,7 @@ with qmon.span("by hand"):
     qmon.current_span().set_attribute("a", object())
 qmon.log.info("line {{n}}", n=1)
 qmon.count("calls")
-qmon.flush(0.2)
+qmon.flush(3)
 told = qmon.stats()
 print(json.dumps([done, told.captured, told.dropped, list(told.trouble)]))
 """

@@ -4,5 +4,6 @@ import qmon_sdk as qmon
 
 
 def pytest_sessionfinish(session):
+    qmon.flush()
     captured = qmon.stats().captured
     (session.config.rootpath / "recorded.txt").write_text(str(sum(captured.values())))
