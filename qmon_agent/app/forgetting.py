@@ -25,10 +25,6 @@ AGAIN_S = 5.0
 LONGEST_NAME = 1_000
 Report = dict[str, Any]
 
-NOT_THERE = (
-    "ClickHouse is not asked to forget: delete the user's rows there, by ALTER TABLE ... DELETE"
-)
-
 
 class Forgetter:
     """Does what was asked for, one request after the other, until all are done."""
@@ -61,7 +57,7 @@ class Forgetter:
 
     async def begin(self, user: str, *, author: str) -> Report:
         """On disk when this returns; raises QueryError for what is no name."""
-        self._check(user)
+        _check(user)
         journal = self._parts.taking.journal
         upto = (await asyncio.to_thread(journal.seal)).record_id
         forgettings = self._parts.judged.state.forgettings
@@ -71,15 +67,15 @@ class Forgetter:
 
     async def look(self, user: str) -> Report:
         """What would be removed, and what would not: nothing is changed."""
-        self._check(user)
-        from qmon_agent.store.telemetry.forgetting import counting
+        _check(user)
+        from qmon_agent.store.telemetry.forgetting import WORDS, counting
 
         judged = self._parts.judged
         holds = await asyncio.to_thread(judged.state.holds.in_force)
         rows = []
         if (store := self._parts.store) is not None:
             await store.caught_up(self._parts.taking.journal.committed.record_id)
-            rows = await self._query(counting(user, holds))
+            rows = await self._query(counting(user, holds, words=WORDS[store.dialect]))
         state = await asyncio.to_thread(judged.state.erasing.forget, user, dry_run=True)
         return {
             "store": {
@@ -88,12 +84,6 @@ class Forgetter:
             },
             "state": state,
         }
-
-    def _check(self, user: str) -> None:
-        _check(user)
-        store = self._parts.store
-        if store is not None and not store.can_forget:
-            raise QueryError(NOT_THERE)
 
     async def all(self) -> list[Report]:
         found = await asyncio.to_thread(self._parts.judged.state.forgettings.all)

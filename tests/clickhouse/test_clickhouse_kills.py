@@ -39,11 +39,11 @@ class Load:
             )
         )
 
-    def write(self):
+    def write(self, *more):
         self.sequence += 1
         spans = [Span(time=self.sequence * 10**9, span_id=f"{n:016x}") for n in range(ROWS)]
         process = self.sequence.to_bytes(16, "big")
-        frame = Frame(process=process, sequence=self.sequence, blocks=blocks_of(spans))
+        frame = Frame(process=process, sequence=self.sequence, blocks=blocks_of([*spans, *more]))
         self.journal.append(encode_frame(frame), process=process, sequence=self.sequence)
         self.store.committed(self.journal.commit())
 

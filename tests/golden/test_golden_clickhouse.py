@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from qmon_agent.domain.retention import Hold
 from qmon_agent.store.telemetry import sums
-from qmon_agent.store.telemetry.engines.clickhouse import ddl, folding
+from qmon_agent.store.telemetry.engines.clickhouse import ddl, erasing, folding
 from qmon_agent.store.telemetry.engines.clickhouse.ddl import Layout
 from qmon_agent.store.telemetry.rollups import ROLLUPS
 from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
 
 FOLDER = Path(__file__).parent / "clickhouse"
 DAY_S = 86_400
+USER = "o'\\"
 LAYOUTS = {
     "single": Layout(keep_s={"log": 3 * DAY_S, "span": 7 * DAY_S, "spans_1h": 400 * DAY_S}),
     "cluster": Layout(cluster="main", keep_s=dict.fromkeys(TABLES, 30 * DAY_S)),
@@ -37,6 +39,22 @@ def test_the_sums_that_a_move_compares_are_the_golden_ones():
         table = BY_NAME[name]
         asked += f"{sums.asked(table, name, sums.DUCKDB)};\n\n"
         asked += f"{sums.asked(table, name, sums.CLICKHOUSE)};\n\n"
+    if os.environ.get("QMON_GOLDEN") == "write":
+        path.write_text(asked)
+
+    assert path.read_text() == asked
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_what_forgets_a_user_is_the_golden_one(name):
+    path, layout = FOLDER / f"{name}_forget.sql", LAYOUTS[name]
+    holds = (Hold(id="1", kinds=("event",), service="it's", since=5),)
+    asked = "".join(
+        f"{erasing.delete(table, USER, holds, layout=layout)};\n\n"
+        f"{erasing.unfinished(table, layout)};\n\n"
+        for table in erasing.tables()
+        if table.name in {"events", "logs", "points_1h_parts"}
+    )
     if os.environ.get("QMON_GOLDEN") == "write":
         path.write_text(asked)
 

@@ -209,11 +209,6 @@ class TelemetryStore:
         """Which SQL it is asked in."""
         return dialect_of(self._options.address)
 
-    @property
-    def can_forget(self) -> bool:
-        """Whether the engine takes out what is about a user."""
-        return not self._options.address
-
     async def forget(self, user: str, *, upto: int) -> Erased:
         """Take out all that came up to a record, and is about a user; StoreError: try it again."""
         try:

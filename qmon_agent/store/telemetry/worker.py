@@ -39,7 +39,9 @@ LINGER_S = 1.0
 FAILED = 3
 NOT_EXPORTED = "the segments could not be written; is the disk full? It will be tried again."
 
-NOT_ERASED = "segments could not be written anew; is the disk full? It will be tried again."
+NOT_ERASED = (
+    "not all could be written anew: is a disk full, or a server away? It will be tried again."
+)
 BEGUN_ANEW = "somebody was forgotten: the hot file is begun anew"
 
 

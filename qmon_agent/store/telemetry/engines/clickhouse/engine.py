@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections import Counter
@@ -10,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from qmon_agent.domain.errors import QueryError
+from qmon_agent.domain.errors import QueryError, StoreError
 from qmon_agent.domain.retention import Hold, Policy
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.answers import Erased, QueryResult
@@ -21,7 +22,7 @@ from qmon_agent.store.telemetry.options import TelemetryOptions
 from qmon_agent.store.telemetry.speakers import Roll
 from qmon_agent.store.telemetry.watch import Watch
 
-from . import asking
+from . import asking, erasing
 from .address import address_of
 from .blocks import blocks_of
 from .ddl import Layout
@@ -47,6 +48,9 @@ class ClickEngine:
         self._roll, self._roll_of = Roll({}, self._counts), 0
         self._failures, self._not_before = 0, 0.0
         self.trouble = ""
+        self._holds: tuple[Hold, ...] = ()
+        self._erasing: threading.Thread | None = None
+        self._erased: Erased | None = None
         with suppress(AwayError):
             self._server.make_ready()
 
@@ -92,10 +96,11 @@ class ClickEngine:
             self._roll, self._roll_of = Roll({}, self._counts), now // DAY_NS
 
     def busy(self) -> bool:
-        return False
+        return self._erasing is not None and self._erasing.is_alive()
 
     def hold(self, holds: Sequence[Hold]) -> None:
         """Of a kind of which something is held nothing expires: the server minds the time alone."""
+        self._holds = tuple(holds)
         self._server.lay_out(self._layout(holds))
         with suppress(AwayError):
             self._server.make_ready()
@@ -108,10 +113,13 @@ class ClickEngine:
         raise QueryError("no export out of ClickHouse: ask it by `clickhouse-client --format`")
 
     def erase(self, user: str) -> None:
-        """Nothing: the agent refuses to forget anybody here, and never asks for it."""
+        """In a thread: the server may take its time, and blocks go out meanwhile."""
+        self._erased = None
+        self._erasing = threading.Thread(target=self._erase, args=(user,), daemon=True)
+        self._erasing.start()
 
     def erased(self) -> Erased | None:
-        return None
+        return self._erased
 
     def discard(self) -> None:
         self.close()
@@ -145,6 +153,12 @@ class ClickEngine:
             cluster=self._address.cluster,
             keep_s=ages_of(self._policy, holds),
         )
+
+    def _erase(self, user: str) -> None:
+        try:
+            self._erased = erasing.erase(self._server, user, self._holds)
+        except StoreError:
+            self._counts["erase_failures"] += 1
 
     def _send(self) -> None:
         """What waits, in its order, until all of it has arrived or the server is away."""

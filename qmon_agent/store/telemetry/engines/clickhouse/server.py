@@ -52,6 +52,11 @@ class Server:
         )
         self._ready = False
 
+    @property
+    def layout(self) -> Layout:
+        """Where its tables are."""
+        return self._layout
+
     def send(self, table: str, data: bytes, *, name: str) -> None:
         """Insert a stream of Arrow, once however often it comes; AwayError if that failed."""
         settings = {**SENDING, "insert_deduplication_token": name}

@@ -1,0 +1,12 @@
+ALTER TABLE `qmon`.`events` DELETE WHERE (`user_id` = 'o\'\\' OR `anonymous_id` = 'o\'\\' OR (`attributes`['enduser.id'] = 'o\'\\' OR `attributes`['user'] = 'o\'\\' OR `attributes`['user.email'] = 'o\'\\' OR `attributes`['user.id'] = 'o\'\\' OR `attributes`['user.name'] = 'o\'\\' OR `attributes`['user_id'] = 'o\'\\')) AND NOT ((TRUE AND service = 'it\'s' AND toUnixTimestamp64Nano(time) >= 5));
+
+SELECT latest_fail_reason FROM system.mutations WHERE database = 'qmon' AND table = 'events' AND NOT is_done ORDER BY latest_fail_reason DESC;
+
+ALTER TABLE `qmon`.`logs` DELETE WHERE ((`attributes`['enduser.id'] = 'o\'\\' OR `attributes`['user'] = 'o\'\\' OR `attributes`['user.email'] = 'o\'\\' OR `attributes`['user.id'] = 'o\'\\' OR `attributes`['user.name'] = 'o\'\\' OR `attributes`['user_id'] = 'o\'\\')) AND NOT FALSE;
+
+SELECT latest_fail_reason FROM system.mutations WHERE database = 'qmon' AND table = 'logs' AND NOT is_done ORDER BY latest_fail_reason DESC;
+
+ALTER TABLE `qmon`.`points_1h_parts` DELETE WHERE ((`attributes`['enduser.id'] = 'o\'\\' OR `attributes`['user'] = 'o\'\\' OR `attributes`['user.email'] = 'o\'\\' OR `attributes`['user.id'] = 'o\'\\' OR `attributes`['user.name'] = 'o\'\\' OR `attributes`['user_id'] = 'o\'\\')) AND NOT FALSE;
+
+SELECT latest_fail_reason FROM system.mutations WHERE database = 'qmon' AND table = 'points_1h_parts' AND NOT is_done ORDER BY latest_fail_reason DESC;
+
