@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmon_agent.app.checking import check_plugins
+from qmon_agent.app.status import _store_problems
 from qmon_agent.cli._rooms import _disk
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.settings import read_settings
 from qmon_agent.settings.room import LEAST_MEMORY
 from qmon_agent.store.telemetry import TelemetryOptions, manifest, with_memory
+from qmon_agent.store.telemetry.answers import StoreStatus
 from qmon_agent.store.telemetry.engine import open_engine
 from qmon_agent.store.telemetry.options import LIBRARIES_MB, Joining, Scrubbing
 from qmon_agent.store.telemetry.taken import bytes_under
@@ -103,6 +105,23 @@ class TestMemory:
         assert len(bench.segments) < 9
         assert bench.engine.counts().get("join_failures", 0) == 0
         assert bench.rows("select count(distinct span_id) from spans") == [[SPANS]]
+
+
+class TestAFailingDisk:
+    @pytest.mark.parametrize(
+        ("status", "words"),
+        [
+            (
+                StoreStatus(state="running", ended="no room"),
+                "gave up, and is started again: no room",
+            ),
+            (StoreStatus(state="running", counts={"export_failing": 1}), "is the disk full?"),
+        ],
+    )
+    def test_is_named_in_the_status(self, status, words):
+        (problem,) = _store_problems(status)
+
+        assert words in problem
 
 
 class TestSwitches:
