@@ -74,7 +74,8 @@ def _store(store: Status) -> Iterator[Finding]:
     if counts.get("hot_file_gone"):
         yield Finding("warn", "store", "the hot file was gone, and made anew of the journal")
     if rebuilt := counts.get("rebuilt_segments"):
-        yield Finding("warn", "store", f"{rebuilt} damaged segments were made anew of the journal")
+        told = f"{rebuilt} damaged segments were made anew of the journal, or of finer rollups"
+        yield Finding("warn", "store", told)
     if lost := store.get("damaged_rows"):
         rows = ", ".join(f"{n} of {table}" for table, n in lost.items())
         told = f"rows in damaged segments that could not be made anew, and are in no answer: {rows}"

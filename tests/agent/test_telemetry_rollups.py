@@ -280,3 +280,74 @@ def test_any_rows_in_any_order_are_rolled_up_as_one_look_finds_them(
     check(bench, points, [row for row in rows if isinstance(row, Span)])
     bench.close()
     bench.journal.close()
+
+
+class TestDamagedRollup:
+    """Made anew of what is finer, it says what it said."""
+
+    @pytest.fixture
+    def rows(self, bench):
+        bench.engine._scrubber._next_round = inf  # not before the test says so
+        points, spans = many()
+        for part in (slice(0, 20), slice(20, 60)):
+            bench.store(*points[part], *spans[part])
+            roll(bench)
+        return points, spans
+
+    def damage(self, bench, *tables):
+        """All segments of some tables, found at once."""
+        directory = bench.directory / "telemetry"
+        for each in listed(bench):
+            if each.table in tables:
+                content = (directory / each.file).read_bytes()
+                (directory / each.file).write_bytes(content[:90] + b"?" + content[91:])
+        scrubber = bench.engine._scrubber
+        scrubber._hopeless.clear()
+        scrubber._begin(bench.engine._ledger.manifest.segments)
+        scrubber.wait()
+
+    def left(self, bench):
+        return {each.table for each in bench.engine._ledger.manifest.damaged}
+
+    @pytest.mark.parametrize("tier", WIDTHS)
+    def test_of_any_tier_is_made_anew(self, bench, rows, tier):
+        self.damage(bench, f"points_{tier}", f"spans_{tier}")
+
+        assert (self.left(bench), bench.engine.counts()["rebuilt_segments"]) == (set(), 4)
+        check(bench, *rows)
+        bench.reopen()
+        check(bench, *rows)
+
+    def test_of_all_tiers_is_made_anew_from_the_finest_on(self, bench, rows):
+        self.damage(bench, *(f"points_{tier}" for tier in WIDTHS))
+
+        assert self.left(bench) == set()
+        check(bench, *rows)
+
+    def test_is_made_of_the_finer_tier_where_raw_rows_are_gone(self, bench, rows):
+        raw = frozenset(each.file for each in listed(bench) if each.table == "points")
+        bench.engine._ledger.change(lambda manifest: manifest.without(raw))
+        self.damage(bench, "points_1h", "points_1d")
+
+        assert self.left(bench) == set()
+        check(bench, *rows)
+
+    def test_is_not_made_of_a_part_of_what_was_in_it(self, bench, rows):
+        raw = next(each for each in listed(bench) if each.table == "points")
+        bench.engine._ledger.change(lambda manifest: manifest.without(frozenset({raw.file})))
+        self.damage(bench, "points_1m")
+
+        assert self.left(bench) == {"points_1m"}
+        assert len(bench.ask("select * from points_1m").missing) == 1
+        assert bench.engine.kept().damaged_rows["points_1m"] > 0
+
+    def test_is_not_made_of_rows_that_were_taken_out_meanwhile(self, bench, rows):
+        self.damage(bench, "points_1h")
+        manifest = bench.engine._ledger.manifest
+        whole = next(each for each in manifest.segments if each.table == "points_1h")
+        finer = next(each for each in manifest.segments if each.table == "points_1m")
+        aside = manifest.setting_aside(whole)
+
+        assert aside.remade(whole, whole, of=[finer]) is not aside
+        gone = aside.without(frozenset({finer.file}))
+        assert gone.remade(whole, whole, of=[finer]) is gone

@@ -52,6 +52,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     """The stretch of the journal its rows came from; both are nothing where nobody wrote it."""
     unrolled: bool = False
     """Whether its rows are in no segment of a rollup yet, and ought to be."""
+    rolled: int = 0
+    """Of a rollup: the raw rows that are in it; 0 where nobody counted them."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +104,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         if whole is None:
             return msgspec.structs.replace(self, damaged=left, lost=self._losing((damaged,)))
         return msgspec.structs.replace(self, damaged=left, segments=(*self.segments, whole))
+
+    def remade(self, damaged: Segment, whole: Segment, *, of: Iterable[Segment]) -> Manifest:
+        """The manifest after a rollup was made anew of segments, if these are what they were."""
+        return self.mending(damaged, whole) if set(of) <= set(self.segments) else self
 
     def giving_up(self) -> Manifest:
         """The manifest after nothing that is damaged may be read from the journal any more.

@@ -55,6 +55,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     start: Position
     reached: Position
     width: int = 0
+    rolled: int = 0
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +106,7 @@ def segment_of(
         width=mark.width,
         start=mark.start,
         reached=mark.reached,
+        rolled=mark.rolled,
     )
 
 

@@ -128,6 +128,7 @@ def _mark(
         start=marks[0].start,
         reached=marks[-1].reached,
         width=sum(each.width * each.rows for each in parts) // rows,
+        rolled=sum(each.rolled for each in marks) if all(each.rolled for each in marks) else 0,
     )
 
 

@@ -117,6 +117,7 @@ def _look(connection: duckdb.DuckDBPyConnection, path: Path, *, directory: Path)
         width=mark.width,
         start=mark.start,
         reached=mark.reached,
+        rolled=mark.rolled,
     )
     return Found(segment, mark)
 

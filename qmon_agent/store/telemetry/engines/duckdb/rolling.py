@@ -118,7 +118,7 @@ def roll(
             connection.execute(made + folding.of_parts(rollup, rows))
         else:
             rows = views.from_segments(BY_NAME[segment.table], [segment], directory=directory)
-            _roll_rows(connection, rollup, rows, pieces=pieces)
+            roll_rows(connection, rollup, rows, pieces=pieces)
         finer = rollup.table.name
         yield _write(connection, rollup, segment, mark=mark, directory=directory)
 
@@ -128,7 +128,7 @@ def unfinished(directory: Path, file: str) -> Path:
     return (directory / file).with_suffix(UNFINISHED)
 
 
-def _roll_rows(
+def roll_rows(
     connection: duckdb.DuckDBPyConnection, rollup: Rollup, rows: str, *, pieces: int
 ) -> None:
     """Some series after the others where there are many rows, so that memory is bounded."""
@@ -153,7 +153,7 @@ def _write(
     make_folder(path.parent, below=directory)
     counted = f"SELECT count(*) FROM {ddl.quoted(name)}"  # noqa: S608 - our names
     rows = int(connection.execute(counted).fetchall()[0][0])
-    own = msgspec.structs.replace(mark, table=name, rows=rows, width=0)
+    own = msgspec.structs.replace(mark, table=name, rows=rows, width=0, rolled=segment.rows)
     layout.write(
         connection,
         layout.in_order(ddl.quoted(name), rollup.table),

@@ -1,8 +1,9 @@
 """Segments are read again at a low pace, for a flipped byte does not show by itself.
 
 One that is not what the list says is set aside, never deleted; questions go on without it and say
-so. Where the journal still has its rows it is made anew; where it can be read after all, because
-it was the disk that failed for a while, it is put back.
+so. Where the journal still has its rows it is made anew, a rollup where a finer one or the raw rows
+are there; where it can be read after all, because it was the disk that failed for a while, it is put
+back.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.ledger import Ledger
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
 from qmon_agent.store.telemetry.options import TelemetryOptions
+from qmon_agent.store.telemetry.rollups import ROLLUPS
 
 from .rebuilding import rebuilt
 from .relisting import aside_of, put_aside
+from .remaking import remake
 
 CHUNK = 256 << 10
 SUSPECT_BYTES = 256 << 20
@@ -129,25 +132,28 @@ class Scrubber:
         return digest.hexdigest()
 
     def _mend(self) -> None:
-        for damaged in self._ledger.manifest.damaged:
+        """Raw rows first, then the rollups of them, the finest first."""
+        for damaged in sorted(self._ledger.manifest.damaged, key=_fineness):
             if self._closing.is_set() or not self._is_due(damaged):
                 continue
             if self._is_whole(damaged):
                 self._put_back(damaged)
-                continue
-            whole = None if damaged.file in self._hopeless else self._rebuilt(damaged)
-            if whole is None:
+            elif self._mended(damaged):
+                self._counts["rebuilt_segments"] += 1
+            else:
                 self._give_up(damaged)
-                continue
-            made_of = (damaged, whole)
-            self._ledger.change(lambda manifest, pair=made_of: manifest.mending(*pair))  # type: ignore[misc]
-            self._counts["rebuilt_segments"] += 1
 
-    def _rebuilt(self, damaged: Segment) -> Segment | None:
+    def _mended(self, damaged: Segment) -> bool:
+        """Try the journal once; what a rollup is of may be there the next time."""
         try:
-            return rebuilt(self._options, damaged)
+            if damaged.table in ROLLUPS:
+                return remake(self._options, self._ledger, damaged)
+            whole = None if damaged.file in self._hopeless else rebuilt(self._options, damaged)
         except (duckdb.Error, OSError, StoreError):
-            return None
+            return False
+        return whole is not None and self._ledger.change(
+            lambda manifest: manifest.mending(damaged, whole)
+        )
 
     def _is_whole(self, damaged: Segment) -> bool:
         """Whether it can be read after all, and nobody was forgotten since it was set aside."""
@@ -184,3 +190,7 @@ class Scrubber:
             if not aside_of(self._directory, damaged.file).exists():
                 given_up = damaged
                 self._ledger.change(lambda manifest, each=given_up: manifest.mending(each, None))  # type: ignore[misc]
+
+
+def _fineness(segment: Segment) -> int:
+    return ROLLUPS[segment.table].width_ns if segment.table in ROLLUPS else 0
