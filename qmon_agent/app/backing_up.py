@@ -48,11 +48,19 @@ def back_up(locations: Locations, vault: Vault, *, keep: int, say: Say = lambda 
     belongings = Belongings.of(locations, load_settings(locations.config))
     if not (locations.state / JOURNALS[0]).is_dir():
         raise StoreError(f"no agent and no state in {locations.state}")
+    _refuse_inside(vault.folder, belongings)
     with vault.writing():
         backup = _Copying(belongings, locations.config, vault, say=say).copy()
         vault.commit(backup)
         vault.prune(keep)
     return backup
+
+
+def _refuse_inside(folder: Path, own: Belongings) -> None:
+    """What is backed up must not be lost together with its backup, nor grow by it."""
+    for place in filter(None, (own.state, own.telemetry)):
+        if folder.resolve().is_relative_to(place.resolve()):
+            raise StoreError(f"{folder} is inside {place}, which it would be a backup of")
 
 
 class _Copying:

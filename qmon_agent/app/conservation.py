@@ -125,6 +125,8 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     """Rows, by kind, that were taken out because somebody asked to be forgotten."""
     damaged: Counts = {}
     """Rows, by kind, of segments that were damaged, set aside, and not made anew."""
+    is_off: bool = False
+    """There is no store: what came is passed on, or was judged, and no table is to have it."""
     exact: bool = False
     """It has read just what is booked: a row that is nowhere then is lost, and nothing adds up."""
 
@@ -174,6 +176,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     def _gone(self, stock: Stock) -> Counts:
         """What the journal took and no table holds, or holds no more."""
+        if stock.is_off:
+            return {f"{kind}/no_store": n for kind, n in self.received.items() if n}
         gone = {f"{kind}/no_table": n for kind, n in self.received.items() if kind not in SIGNALS}
         if stock.dead:
             gone["frame/undecodable"] = stock.dead

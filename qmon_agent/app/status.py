@@ -120,6 +120,7 @@ class StatusReport:
             forgotten=_by_kind(store.forgotten),
             damaged=_by_kind(store.damaged_rows),
             aging=self._aging(),
+            is_off=self._parts.store is None,
             exact=same and store.state == "running",
         )
         return judged.conservation.totals().balance(stock)

@@ -37,6 +37,7 @@ def command(*, target: str, password: str, place: Place) -> None:
     """
     from qmon_agent.app.moving_house import move
 
+    target = _absolute(target)
     progress = Progress()
     try:
         moved = move(place.locations, target, password=password, say=progress.say)
@@ -48,9 +49,18 @@ def command(*, target: str, password: str, place: Place) -> None:
         _show(moved, target)
 
 
+def _absolute(target: str) -> str:
+    """As the configuration is to say it: an agent starts in another directory than a person."""
+    from qmon_agent.store.telemetry import dialect_of, directory_of
+
+    if dialect_of(target) != "duckdb":
+        return target
+    return f"duckdb://{directory_of(target).absolute()}"
+
+
 def _show(moved: Moved, target: str) -> None:
     for table, days in moved.rows.items():
-        click.echo(f"{table}: {sum(days.values())} rows of {len(days)} days")
+        click.echo(f"{table}: {sum(days.values())} rows of {_counted(len(days), 'day')}")
     click.echo(f"{moved.segments} segments are whole, {moved.copied} were copied now")
     if moved.checksums:
         click.echo("both engines add them up to the same, each table and day")
@@ -59,3 +69,7 @@ def _show(moved: Moved, target: str) -> None:
     if moved.damaged:
         click.echo(f"{moved.damaged} segments had been set aside as damaged: they are not moved")
     click.echo(f'set this, and start the agent: [store] telemetry = "{target}"')
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -44,6 +44,14 @@ def values_in(hint: Any) -> Any:
     return None
 
 
+def keys_in(hint: Any) -> Any:
+    """The type of the keys of such a table; `None` where it is no such table."""
+    for each in _alternatives(hint):
+        if get_origin(each) is dict:
+            return get_args(each)[0]
+    return None
+
+
 def step_into(hint: Any, step: str | int) -> Any:
     """The type of what a key or an index leads to; `None` where nobody can say."""
     for each in _alternatives(hint):

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from .errors import ConfigError, nearest_to
-from .hints import fields_of, is_record, records_in, step_into, values_in, words_of
+from .hints import fields_of, is_record, keys_in, records_in, step_into, values_in, words_of
 
 T = TypeVar("T")
 Unknown = tuple[str, str, dict[str, Any], tuple[str, ...]]
 """Where a key is, the key, the table that has it, and the keys that it might have."""
 _AT = " - at `$"
+_KEY_IN = " - at `key` in `$"
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[(\.\.\.)\]")
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 _NO_SUCH_WORD = re.compile(r"Invalid enum value (.+)")
@@ -79,6 +80,9 @@ class _Wrong:
             self._gone.update(f"{path.removesuffix(f'.{key}')}.{each}" for each in near)
 
     def leave_out(self, error: msgspec.ValidationError) -> bool:
+        message, is_key, at = str(error).partition(_KEY_IN)
+        if is_key:
+            return self._leave_out_key(at.rstrip("`"))
         message, _, at = str(error).partition(_AT)
         holder, key, path, hint = self._found(at.rstrip("`"))
         missing = _MISSING.fullmatch(message)
@@ -94,6 +98,20 @@ class _Wrong:
             of = path.rpartition("[")[0]
             self._shifts[of] = self._shifts.get(of, 0) + 1
         self._gone.add(path)
+        return True
+
+    def _leave_out_key(self, at: str) -> bool:
+        """Of a table whose keys are certain words, the first that is none of them."""
+        holder, key, path, hint = self._found(at)
+        words = words_of(keys_in(hint))
+        table = {} if holder is None else holder[key]
+        wrong = next((each for each in table if each not in words), None)
+        if wrong is None:
+            return False
+        near = nearest_to(wrong, words)
+        reason = f"is none of {', '.join(map(repr, words))}"
+        self.problems.append(ConfigError(f"{self._where}{path}.{wrong}".strip("."), reason, near))
+        del table[wrong]
         return True
 
     def _found(self, at: str) -> tuple[Any, Any, str, Any]:

@@ -98,6 +98,17 @@ class TestConservation:
         assert {"span/damaged": 3} == balance["dropped_by_reason"]
         assert (0, True) == (balance["pending"], balance["adds_up"])
 
+    def test_tells_that_there_is_no_store_where_there_is_none(self):
+        books = Conservation()
+        books.enter(told(1, captured=6, spans=4), record_id=1, time=1)
+
+        balance = books.totals().balance(Stock(rows={}, is_off=True))
+
+        assert {"span/no_store": 4} == balance["dropped_by_reason"]
+        assert (2, 0, True) == tuple(
+            balance[name] for name in ("pending", "pending_in_journal", "adds_up")
+        )
+
     def test_books_a_record_once(self):
         books = Conservation()
         for _ in range(2):

@@ -48,6 +48,10 @@ WRONG = {
     "[sinks]\nloki = 3": ("sinks.loki", "has to be a table, as `[sinks.loki]`, not 3"),
     "alerts = [3]": ("alerts[0]", "as `[[alerts]]`"),
     '[retention]\nspan = "7"': ("retention.span", "'7' has no unit (write 7s, 7m, 7h or 7d)"),
+    "[store]\nmost_rows = { reed = 5 }": (
+        "store.most_rows.reed",
+        "is none of 'read', 'operator', 'admin'; did you mean 'read'?",
+    ),
     '[retention]\nspan = ""': ("retention.span", "it is empty"),
     '[retention]\nspan = "soon"': ("retention.span", "write for example 30m, 2h, 7d"),
     '[retention]\nlog = { age = "1d", byte = 3 }': ("retention.log.byte", "did you mean 'bytes'"),

@@ -101,6 +101,12 @@ class TestBackup:
 
         assert "no folder of backups" in refused["error"]["message"]
 
+    def test_is_not_put_into_what_it_is_of(self, shop):
+        refused = shop.ask("backup", str(shop.state / "backups"))
+
+        assert "which it would be a backup of" in refused["error"]["message"]
+        assert not (shop.state / "backups").exists()
+
 
 def size_of(path):
     return path.stat().st_size

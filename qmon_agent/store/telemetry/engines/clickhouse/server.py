@@ -16,6 +16,7 @@ from qmon_agent.store.telemetry.sums import Sum
 from . import ddl, folding
 from .address import Address
 from .ddl import Layout
+from .reasons import reason_of
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -98,13 +99,15 @@ class Server:
     @contextmanager
     def asked(self) -> Iterator[Client]:
         """The client; whatever the server or the way to it says inside becomes an AwayError."""
-        from clickhouse_connect.driver.exceptions import ClickHouseError
-
+        try:
+            from clickhouse_connect.driver.exceptions import ClickHouseError
+        except ImportError as error:
+            raise StoreError(MISSING) from error
         try:
             with self._one:
                 yield self._connected()
         except ClickHouseError as error:
-            raise AwayError(_first_line(error)) from error
+            raise AwayError(reason_of(error)) from error
         except OSError as error:
             raise AwayError(str(error)) from error
 
@@ -176,8 +179,3 @@ def connect(address: Address, password: str) -> Client:
         query_retries=0,
         client_name="qmon",
     )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

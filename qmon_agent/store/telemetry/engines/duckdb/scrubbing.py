@@ -1,9 +1,9 @@
 """Segments are read again at a low pace, for a flipped byte does not show by itself.
 
 One that is not what the list says is set aside, never deleted; questions go on without it and say
-so. Where the journal still has its rows it is made anew, a rollup where a finer one or the raw rows
-are there; where it can be read after all, because it was the disk that failed for a while, it is put
-back.
+so. Where the journal still has its rows it is made anew, a rollup where a finer one or the raw
+rows are there; where it can be read after all, because it was the disk that failed for a while, it
+is put back.
 """
 
 from __future__ import annotations
