@@ -4,8 +4,8 @@ from .answers import Column as Column
 from .answers import QueryResult as QueryResult
 from .answers import StateTable as StateTable
 from .answers import StoreStatus as StoreStatus
-from .client import Listeners as Listeners
 from .client import TelemetryStore as TelemetryStore
+from .listeners import Listeners as Listeners
 from .options import TelemetryOptions as TelemetryOptions
 from .options import check_bounds as check_bounds
 from .options import dialect_of as dialect_of

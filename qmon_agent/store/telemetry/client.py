@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -16,7 +16,8 @@ from qmon_agent.journal import Position
 from . import link
 from .announcing import Announcer
 from .answers import Erased, Freshness, QueryResult, StateTable, StoreStatus
-from .lives import Counters, Lives
+from .listeners import Counters, Listeners
+from .lives import Lives
 from .manifest import Within
 from .options import TelemetryOptions, dialect_of
 from .process import WorkerProcess
@@ -32,19 +33,6 @@ Piece = tuple[bytes, int]
 SILENCE_S = 300.0  # of a worker that has something to store
 
 _Asked = link.Ask | link.Inspect | link.Export | link.Holds | link.Forget
-
-
-class Listeners(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom the store tells; each is called on the loop and must not block."""
-
-    exported: Callable[[Position], None] = lambda _: None
-    """The journal may be trimmed up to here; comes again after every start."""
-    stored: Callable[[Position], None] = lambda _: None
-    """Queries see everything up to here."""
-    buried: Callable[[bytes, str], None] = lambda _payload, _reason: None
-    """A frame no table takes, and why: for the dead letters. May come twice after a crash."""
-    restarting: Callable[[], None] = lambda: None
-    """The worker ended by itself, or was killed; another one is about to start."""
 
 
 class TelemetryStore:

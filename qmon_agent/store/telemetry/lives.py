@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 CAREFUL_AFTER = 3
-
-
-class Counters(Protocol):
-    """Where the store says how it is, for `/metrics`."""
-
-    def add(self, name: str, n: int = 1, **labels: str) -> None: ...
-    def gauge(self, name: str, value: float, **labels: str) -> None: ...
 
 
 class Lives:
