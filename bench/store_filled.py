@@ -29,7 +29,7 @@ from qmon_agent.store.telemetry.options import Joining, Rolling
 
 from .figures import progress
 
-MADE = 1  # raise it when other rows are made
+MADE = 2  # raise it when other rows are made
 NS, HOUR, WEEK = 10**9, 3_600, 7 * 86_400
 SPANS, EVENTS, ERRORS, POINTS = 10_000_000, 5_000_000, 300_000, 50_000_000
 SERIES, QUEUES, ROUTES, OF_A_TRACE = 1_000, 20, 40, 5
@@ -123,11 +123,16 @@ def filled(scale=SCALE):
     said = json.loads(made.read_text()) if made.exists() else {}
     if said.get("made") == MADE and time.time() - said["end"] < OLD_S:
         return folder / "telemetry", said["end"]
-    shutil.rmtree(folder, ignore_errors=True)
+    fresh = folder.with_name(f"{folder.name}-{os.getpid()}")  # others may be making one as well
     end, begun = int(time.time()) // HOUR * HOUR, time.monotonic()
-    _fill(folder / "telemetry", end=end, scale=scale)
-    _settle(folder / "telemetry", folder / "journal")
-    made.write_text(json.dumps({"made": MADE, "end": end}))
+    try:
+        _fill(fresh / "telemetry", end=end, scale=scale)
+        _settle(fresh / "telemetry", fresh / "journal")
+        (fresh / made.name).write_text(json.dumps({"made": MADE, "end": end}))
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     progress(f"a store of {scale:g} times the size was made in {time.monotonic() - begun:.0f} s")
     return folder / "telemetry", end
 
