@@ -58,7 +58,9 @@ class TestForgetting:
         home.program(PROGRAM)
         would = home.ask("forget", ANN, "--dry-run")
         done = home.ask("forget", ANN)["request"]
-        ((about, others),) = [row.values() for row in home.ask("query", ABOUT)["rows"]]
+        answer = home.ask("query", ABOUT)
+        assert "rows" in answer, answer
+        ((about, others),) = [row.values() for row in answer["rows"]]
         status = home.ask("status")
 
         assert would["report"]["store"]["removed"] == {"spans": 20, "events": 20}

@@ -59,7 +59,7 @@ def left_behind(directory):
 def played(tmp_path_factory):
     """A demo that was kept, and where."""
     directory = tmp_path_factory.mktemp("demo")
-    code, output, errors = run(directory, "--seconds", "6", "--keep", "--json")
+    code, output, errors = run(directory, "--seconds", "12", "--keep", "--json")
     assert (0, True) == (code, "requests/s" in errors), errors
     return json.loads(output), directory
 
