@@ -80,7 +80,7 @@ SELECT
   make_timestamp_ns({{begin}} + (i - {{first}}) * {{gap}}) AS time,
   {WHO}, {HOST.format(number="i % 50")},
   md5('error' || i) AS error_id,
-  left(md5('issue' || issue), 16) AS issue_id,
+  left(md5('issue' || issue), 16) AS "grouping",
   'Error' || issue % 30 AS type,
   'could not do ' || i AS message,
   'shop.part' || issue % 40 || ' in work' AS culprit,

@@ -62,10 +62,15 @@ def drawn_span(draw, time):
 
 
 def drawn_error(draw, time):
-    issue = draw.choice("abcdefg")
-    return Error(
-        time=time, issue_id=issue, type=f"{issue}Error", user_id=draw.choice(("", "x", "y"))
-    )
+    group = draw.choice("abcdefg")
+    said = {"time": time, "type": f"{group}Error", "user_id": draw.choice(("", "x", "y"))}
+    if group in "ab":
+        return Error(issue_id=group, grouping="another", **said)
+    return Error(grouping=group, **said) if group in "cde" else Error(culprit="here", **said)
+
+
+def group_of(error):
+    return error.issue_id or error.grouping or f"{error.type}@{error.culprit}"
 
 
 def drawn_point(draw, time):
@@ -257,18 +262,18 @@ class TestErrorGroups:
         groups = defaultdict(list)
         for service, _, each in said:
             if isinstance(each, Error):
-                groups[service, each.issue_id].append(each)
-        largest = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0][1], one[0][0]))[:3]
+                groups[service, group_of(each)].append(each)
+        largest = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0][1], one[0][0]))[:5]
         expected = []
-        for (service, issue), errors in largest:
+        for (service, group), errors in largest:
             trend = defaultdict(int)
             for each in errors:
                 trend[each.time // (1_800 * NS) * 1_800 * NS] += 1
             times, users = [each.time for each in errors], {e.user_id for e in errors} - {""}
-            told = (service, issue, f"{issue}Error", "", len(errors), len(users))
+            told = (service, group, errors[0].type, errors[0].culprit, len(errors), len(users))
             expected += [[*told, min(times), max(times), *one] for one in sorted(trend.items())]
 
-        rows = ask(store, "error_groups", top="3", step="30m")
+        rows = ask(store, "error_groups", top="5", step="30m")
 
         assert expected == [list(row.values()) for row in rows]
 
@@ -409,13 +414,19 @@ class TestWrongParameters:
             ("latency_by_route", {"step": "1ms"}, "step: has to be from 1s to 366d"),
             ("latency_by_route", {"since": "1m", "until": "2m"}, "since: has to be before"),
             ("latency_by_route", {"serwice": "x"}, "'serwice'; did you mean 'service'"),
-            ("error_groups", {"top": "0"}, "top: Expected `int` >= 1"),
+            ("error_groups", {"top": "0"}, "top: has to be a whole number from 1 to 1000"),
+            ("error_groups", {"top": "x"}, "top: has to be a whole number from 1 to 1000"),
+            ("latency_by_route", {"kind": "serve"}, "kind: has to be the kind of spans that"),
             ("trace", {}, "trace_id: has to be said"),
             ("trace", {"trace_id": "AB"}, "trace_id: has to be its id: up to 64 digits"),
             ("latency_by_route", {"since": "7"}, "since: '7' has no unit (write 7s, 7m, 7h or 7d)"),
             ("latency_by_route", {"since": ""}, "since: it is empty"),
             ("latency_by_route", {"step": "60"}, "step: '60' has no unit"),
-            ("slowest_spans", {"at_least_ms": "nan"}, "at_least_ms: "),
+            (
+                "slowest_spans",
+                {"at_least_ms": "nan"},
+                "at_least_ms: has to be a number from 0 to",
+            ),
             ("slowest_spans", {"since": "2026-13-01T00:00"}, "since: "),
         ],
     )

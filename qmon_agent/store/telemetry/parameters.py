@@ -35,6 +35,7 @@ class At(int):
 
 Value = At | int | float | str
 _ROLES = {int: "whole number", float: "number", str: "text"}
+_COUNTED = (_ROLES[int], _ROLES[float])
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PLACE = re.compile(r" - at `\$\.?(?P<name>\w*)`$")
 _FIELD = re.compile(r"`(\w+)`")
@@ -165,7 +166,7 @@ def _said_moment(value: int) -> str:
 
 
 def _placed(message: str, kind: type[Definition]) -> QueryError:
-    """The message of msgspec, beginning with the field; of durations and patterns in own words."""
+    """The message of msgspec, beginning with the field; of bounds and patterns in own words."""
     place = _PLACE.search(message)
     if place is None:
         missing = _FIELD.search(message)
@@ -176,6 +177,8 @@ def _placed(message: str, kind: type[Definition]) -> QueryError:
     about = next((each for each in parameters_of(kind) if each.name == name), None)
     if about is not None and about.type == "duration":
         reason = f"has to be from {about.lowest} to {about.highest}"
+    elif about is not None and about.type in _COUNTED and about.highest:
+        reason = f"has to be a {about.type} from {about.lowest} to {about.highest}"
     elif about is not None and "regex" in reason:
         reason = f"has to be {about.about[:1].lower()}{about.about[1:].rstrip('.')}"
     return QueryError.about(name, reason)

@@ -11,14 +11,24 @@ from qmon_agent.store.telemetry.questions import Series, Windowed
 
 TEXT = """
 WITH kept AS (
-  SELECT time, service, issue_id, type, culprit, user_id
+  SELECT
+    time,
+    service,
+    CASE
+      WHEN issue_id <> '' THEN issue_id
+      WHEN "grouping" <> '' THEN "grouping"
+      ELSE concat(type, '@', culprit)
+    END AS error_group,
+    type,
+    culprit,
+    user_id
   FROM errors
   WHERE time >= $since AND time < $until AND ($service = '' OR service = $service)
 ),
 largest AS (
   SELECT
     service,
-    issue_id,
+    error_group,
     min(type) AS error_type,
     min(culprit) AS error_culprit,
     count(*) AS total,
@@ -26,22 +36,22 @@ largest AS (
     min(time) AS first_seen,
     max(time) AS last_seen
   FROM kept
-  GROUP BY service, issue_id
-  ORDER BY total DESC, issue_id, service
+  GROUP BY service, error_group
+  ORDER BY total DESC, error_group, service
   LIMIT $top
 ),
 stretches AS (
   SELECT
     service,
-    issue_id,
+    error_group,
     make_timestamp_ns(epoch_ns(time) // $step * $step) AS start,
     count(*) AS errors
   FROM kept
-  GROUP BY service, issue_id, start
+  GROUP BY service, error_group, start
 )
 SELECT
   largest.service AS service,
-  largest.issue_id AS issue_id,
+  largest.error_group AS error_group,
   error_type,
   error_culprit,
   total,
@@ -51,13 +61,18 @@ SELECT
   start,
   errors
 FROM largest
-JOIN stretches ON largest.service = stretches.service AND largest.issue_id = stretches.issue_id
-ORDER BY total DESC, issue_id, service, start
+JOIN stretches
+  ON largest.service = stretches.service AND largest.error_group = stretches.error_group
+ORDER BY total DESC, error_group, service, start
 """
 
 
 class ErrorGroupsQuestion(Windowed, frozen=True, kw_only=True):
-    """The groups of errors that come most, each with its users and its trend by step."""
+    """The groups of errors that come most, each with its users and its trend by step.
+
+    Errors are of one group as the rules tell them apart: by their issue where they have one, else
+    by their grouping, else by type and culprit.
+    """
 
     since: Annotated[Moment, Meta(description="From when on, itself included.")] = -DAY
     top: Annotated[int, Meta(ge=1, le=1_000, description="How many groups at most.")] = 20
@@ -73,5 +88,5 @@ class ErrorGroupsQuestion(Windowed, frozen=True, kw_only=True):
         "errors": "1",
     }
     series: ClassVar = Series(
-        by=("service", "issue_id", "error_type", "error_culprit", "total", "users"), of="errors"
+        by=("service", "error_group", "error_type", "error_culprit", "total", "users"), of="errors"
     )

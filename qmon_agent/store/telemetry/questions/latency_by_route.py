@@ -101,7 +101,14 @@ class LatencyByRouteQuestion(Stepped, frozen=True, kw_only=True):
     """How long requests take: the 50th, 95th and 99th percentile by route and step."""
 
     route: Annotated[str, Meta(description="Of one route only: the name of its spans.")] = ""
-    kind: Annotated[str, Meta(description="The kind of spans that are requests.")] = "server"
+    kind: Annotated[
+        str,
+        Meta(
+            pattern="^(server|client|producer|consumer|internal)$",
+            description="The kind of spans that are requests: server, client, producer, consumer "
+            "or internal.",
+        ),
+    ] = "server"
 
     texts: ClassVar = {"exact": EXACT, "buckets": BUCKETS.format(counted=COUNTED)}
     rolled: ClassVar = {

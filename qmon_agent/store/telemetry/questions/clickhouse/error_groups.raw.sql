@@ -2,7 +2,13 @@ WITH kept AS (
   SELECT
     time,
     service,
-    issue_id,
+    CASE
+      WHEN issue_id <> ''
+      THEN issue_id
+      WHEN "grouping" <> ''
+      THEN "grouping"
+      ELSE CONCAT(COALESCE(type, ''), '@', COALESCE(culprit, ''))
+    END AS error_group,
     type,
     culprit,
     user_id
@@ -14,7 +20,7 @@ WITH kept AS (
 ), largest AS (
   SELECT
     service,
-    issue_id,
+    error_group,
     MIN(type) AS error_type,
     MIN(culprit) AS error_culprit,
     COUNT(*) AS total,
@@ -24,27 +30,27 @@ WITH kept AS (
   FROM kept
   GROUP BY
     service,
-    issue_id
+    error_group
   ORDER BY
     total DESC,
-    issue_id,
+    error_group,
     service
   LIMIT $top
 ), stretches AS (
   SELECT
     service,
-    issue_id,
+    error_group,
     fromUnixTimestamp64Nano(intDiv(toUnixTimestamp64Nano(time), $step) * $step, 'UTC') AS start,
     COUNT(*) AS errors
   FROM kept
   GROUP BY
     service,
-    issue_id,
+    error_group,
     start
 )
 SELECT
   largest.service AS service,
-  largest.issue_id AS issue_id,
+  largest.error_group AS error_group,
   error_type,
   error_culprit,
   total,
@@ -55,9 +61,10 @@ SELECT
   errors
 FROM largest
 JOIN stretches
-  ON largest.service = stretches.service AND largest.issue_id = stretches.issue_id
+  ON largest.service = stretches.service
+  AND largest.error_group = stretches.error_group
 ORDER BY
   total DESC,
-  issue_id,
+  error_group,
   service,
   start
