@@ -85,7 +85,10 @@ def _document(data: bytes, path: Path) -> Iterable[Any]:
     try:
         return _listed(decoded(data))
     except WireError as problem:
-        raise StoreError(f"{path} is neither JSON, nor CSV, nor Parquet: {problem}") from None
+        if data.startswith(_GZIP):
+            raise StoreError(f"{path} is packed twice: unpack it once") from None
+        reason = f"neither JSON, nor CSV, nor Parquet: {problem}" if data else "empty"
+        raise StoreError(f"{path} is {reason}") from None
 
 
 def _listed(found: Any) -> list[Any]:

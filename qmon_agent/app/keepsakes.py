@@ -80,7 +80,8 @@ def hold_of(asked: Mapping[str, Any], *, now: int) -> Hold:
     """What somebody asks to be held; raises QueryError that names the field."""
     for kind in asked.get("kinds", ()):
         if kind not in SIGNALS:
-            reason = f"no kind {kind!r}{hint(nearest_to(kind, SIGNALS))}"
+            there = f"; there are {', '.join(SIGNALS)}"
+            reason = f"no kind {kind!r}{hint(nearest_to(kind, SIGNALS)) or there}"
             raise QueryError.about("kinds", reason)
     service, user, reason = (_word(asked, name) for name in ("service", "user", "reason"))
     if not reason:

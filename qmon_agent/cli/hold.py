@@ -77,6 +77,8 @@ def remove(*, hold: str, author: str, place: Place) -> int:
     answer = find_control(place.locations).delete(f"/api/holds/{quote(hold)}?{said}")
     if place.json:
         show_json(answer)
-    elif not answer["removed"]:
+    elif answer["removed"]:
+        click.echo(f"{hold} is removed: the bounds apply again")
+    else:
         click.echo(f"no hold {hold} is in force", err=True)
     return 0 if answer["removed"] else 1

@@ -139,3 +139,18 @@ class TestFile:
 
         with pytest.raises(StoreError, match=r"export\.json\.gz cannot be unpacked"):
             self.key_of(path)
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"", "export is empty"),
+            (gzip.compress(gzip.compress(b"[1]\n2")), "export is packed twice"),
+            (b"<html>", "export is neither JSON, nor CSV, nor Parquet"),
+        ],
+    )
+    def test_that_is_none_says_what_it_is(self, tmp_path, content, words):
+        path = tmp_path / "export"
+        path.write_bytes(content)
+
+        with pytest.raises(StoreError, match=words):
+            [*files.rows_of(path, Counter())]

@@ -39,6 +39,7 @@ class TestHolds:
         ("change", "words"),
         [
             ({"kinds": ["spam"]}, "kinds: no kind 'spam'; did you mean 'span'?"),
+            ({"kinds": ["nope"]}, "kinds: no kind 'nope'; there are span, error, event, "),
             ({"reason": " "}, "reason: why"),
             ({"since": "soon"}, "since: 'soon' is no date"),
             ({"until": "2025-01-01"}, "until: has to be behind `since`"),
