@@ -55,6 +55,12 @@ def asking(place: Place) -> Iterator[Callable[[str, int | None], dict[str, Any]]
         yield ask_stopped
 
 
+def not_stored(fresh: Mapping[str, Any] | None) -> list[str]:
+    """A sentence where the journal has records that an answer was not made of."""
+    behind = fresh["behind_records"] if fresh else 0
+    return [f"{behind} records of the journal are not stored yet"] if behind else []
+
+
 def refuse_running(place: Place) -> None:
     """Raise what is being handled, where an agent is there that does not answer."""
     # Whoever named only a socket means the agent there, and no directory.

@@ -24,6 +24,7 @@ _STARTS_S = 15.0
 """How long an agent is waited for that has its directory, and no doors yet."""
 _LOOK_S = 0.05
 _PIECE_BYTES = 1 << 20
+BEHIND = "x-qmon-behind-records"
 _START = "start it with: qmon-agent run"
 
 
@@ -65,14 +66,17 @@ class Control:
         return self._ask("GET", route, timeout_s=self._query_timeout_s + _TIMEOUT_S)
 
     @contextmanager
-    def stream(self, route: str, body: object) -> Iterator[Iterator[bytes]]:
-        """The answer piece by piece, for as long as it takes; StoreError where it breaks off."""
+    def stream(self, route: str, body: object) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """The answer piece by piece, for as long as it takes; StoreError where it breaks off.
+
+        Before it how many records of the journal it does not have, as the agent says.
+        """
         connection = _UnixConnection(self._path, None)
         try:
             response = self._begun(connection, route, body)
             if response.status >= http.HTTPStatus.BAD_REQUEST:
                 raise _trouble(json.loads(response.read()))
-            yield _pieces_of(response)
+            yield response.headers.get(BEHIND, "0"), _pieces_of(response)
         finally:
             connection.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from qmon_agent.cli._asking import refuse_running
+from qmon_agent.cli._asking import not_stored, refuse_running
 from qmon_agent.cli._control import UnreachableError, find_control
 from qmon_agent.cli._place import Place
 from qmon_agent.domain.errors import ConfigError
@@ -25,7 +25,9 @@ def export(sql: str, place: Place, file: Path, *, form: str, limit: int | None) 
     with _whole(file) as put:
         try:
             body = {"sql": sql, "format": form, "limit": limit}
-            with find_control(place.locations).stream("/api/export", body) as pieces:
+            with find_control(place.locations).stream("/api/export", body) as (behind, pieces):
+                for words in not_stored({"behind_records": int(behind)}):
+                    click.echo(words, err=True)
                 for piece in pieces:
                     put(piece)
         except UnreachableError:

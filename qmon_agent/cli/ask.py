@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from qmon_agent.cli._asking import ask_by_name
+from qmon_agent.cli._asking import ask_by_name, not_stored
 from qmon_agent.cli._drawn import lines_of
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json, show_table
@@ -93,8 +93,7 @@ def _remarks(answer: Mapping[str, Any], *, cut: bool) -> list[str]:
     """What belongs to an answer besides its rows."""
     number, fresh = len(answer["rows"]), answer["freshness"]
     said = [f"of {answer['tier']} rows, {answer['precision']}"]
-    if fresh and fresh["behind_records"]:
-        said.append(f"{fresh['behind_records']} records of the journal are not stored yet")
+    said += not_stored(fresh)
     if cut and number > _TABLE_ROWS:
         said.append(f"the first {_TABLE_ROWS} of {number} rows; all of them: --json")
     if answer["truncated"]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from qmon_agent.cli._asking import ask
+from qmon_agent.cli._asking import ask, not_stored
 from qmon_agent.cli._exported import export
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_csv, show_json, show_table
@@ -41,11 +41,13 @@ def command(
 def _show(sql: str, form: str, *, limit: int | None, place: Place) -> None:
     answer = ask(sql, place, limit=limit)
     columns, rows = answer["columns"], answer["rows"]
-    for sentence in answer.get("missing", ()):
-        click.echo(f"left out: {sentence}", err=True)
+    left_out = [f"left out: {sentence}" for sentence in answer.get("missing", ())]
+    for words in (*left_out, *not_stored(answer.get("freshness"))):
+        click.echo(words, err=True)
     if form == "json":
         missing = {"missing": answer["missing"]} if answer.get("missing") else {}
-        show_json({"version": 1, "columns": columns, "rows": rows, **missing})
+        fresh = {"freshness": answer.get("freshness")}
+        show_json({"version": 1, "columns": columns, "rows": rows, **missing, **fresh})
     elif form == "csv":
         show_csv(columns, rows)
     else:

@@ -22,6 +22,9 @@ class Answer(Protocol):
     @property
     def missing(self) -> Sequence[str]: ...
 
+    @property
+    def freshness(self) -> Any: ...
+
     def records(self) -> list[dict[str, Any]]: ...
 
     @property
@@ -82,6 +85,10 @@ class Desk(Protocol):
     """The most rows of an answer, by scope."""
     usual_rows: int
     """Those of an answer where nothing is said."""
+
+    def behind_records(self) -> int:
+        """How many records of the journal an answer does not have yet."""
+        ...
 
     def export(self, sql: str, *, form: str, limit: int | None) -> AsyncGenerator[bytes]:
         """The answer as a file, piece by piece; QueryError or StoreError at any of them."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from qmon_agent.cli._asking import not_stored
 from qmon_agent.cli._times import NS, moment, with_moments
 
 AT = 1_795_000_000 * NS
@@ -33,6 +34,14 @@ class TestMoments:
         [row] = with_moments([{"id": "a", "since": AT, "value": AT}], ["since"])
 
         assert ("a", AT, "2026-11") == (row["id"], row["value"], row["since"][:7])
+
+
+class TestAnAnswer:
+    def test_says_what_of_the_journal_it_has_not(self):
+        behind = not_stored({"stored_record": 5, "behind_records": 2})
+
+        assert ["2 records of the journal are not stored yet"] == behind
+        assert [] == not_stored({"stored_record": 7, "behind_records": 0}) == not_stored(None)
 
 
 class TestHold:

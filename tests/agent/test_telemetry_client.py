@@ -13,7 +13,7 @@ import pytest
 
 from qmon_agent.domain.clock import SystemClock
 from qmon_agent.domain.errors import ConfigError, QueryError, StoreError
-from qmon_agent.journal import Journal, JournalOptions
+from qmon_agent.journal import Journal, JournalOptions, Position
 from qmon_agent.store.telemetry import (
     Listeners,
     TelemetryOptions,
@@ -137,6 +137,18 @@ class TestQuery:
 
         with pytest.raises(QueryError, match="did you mean 'spans'"):
             await walk.store.query("select * from span")
+
+    async def test_says_how_much_of_the_journal_it_has_not(self, walk):
+        walk.write()
+        await walk.stored()
+        whole = await walk.store.query(COUNT)
+        # Told of more than the journal shows yet, as a store that has much to read.
+        walk.store.committed(Position(record_id=8))
+
+        partial = await walk.store.query(COUNT)
+
+        assert (1, 0) == (whole.freshness.stored_record, whole.freshness.behind_records)
+        assert (1, 7) == (partial.freshness.stored_record, partial.freshness.behind_records)
 
     async def test_is_interrupted_when_nobody_waits_any_more(self, walk):
         walk.write()

@@ -25,12 +25,14 @@ class TestAsking:
         home.program(REQUESTS)
         asked = ("ask", "requests_by_route", "--service=till", "--since", "1h")
         home.until(lambda: requests_in(home.ask(*asked)) == 7)
+        running = home.ask("query", "SELECT 1 AS n")
         agent.send_signal(signal.SIGTERM)
         agent.wait(PATIENCE_S)
 
-        left = home.ask(*asked)
+        left, stopped = home.ask(*asked), home.ask("query", "SELECT 1 AS n")
 
-        assert (7, None) == (requests_in(left), left["freshness"])
+        assert running["freshness"]["stored_record"] > 0
+        assert (7, None, None) == (requests_in(left), left["freshness"], stopped["freshness"])
         assert [("till", "GET /prices")] == [*{(r["service"], r["route"]) for r in left["rows"]}]
 
     def test_shows_a_line_for_each_series_or_every_row(self, home):

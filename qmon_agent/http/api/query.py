@@ -54,6 +54,7 @@ def routes(desk: Desk) -> list[Route]:
                 "rows": answer.records(),
                 "truncated": answer.truncated,
                 "missing": answer.missing,
+                "freshness": answer.freshness,
             }
         )
 
@@ -62,10 +63,12 @@ def routes(desk: Desk) -> list[Route]:
         asked = await question(request, ExportRequest)
         most = desk.most_rows.get(scope_of(request.scope))
         limit = asked.limit if most is None else min(asked.limit or most, most)
+        behind = desk.behind_records()
         pieces = desk.export(asked.sql, form=asked.format, limit=limit)
         # What is wrong with the question is an answer of its own; later, the connection ends.
         first = await anext(pieces, b"")
-        headers = {"x-qmon-most-rows": str(most)} if most is not None else {}
+        headers = {"x-qmon-behind-records": str(behind)}
+        headers |= {"x-qmon-most-rows": str(most)} if most is not None else {}
         return StreamingResponse(
             _from(first, pieces), media_type=MEDIA_TYPES[asked.format], headers=headers
         )

@@ -17,6 +17,20 @@ class Column(msgspec.Struct, frozen=True):
     type: str
 
 
+class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the journal an answer was made of."""
+
+    stored_record: int
+    """The rows of everything up to this record are in the answer; it may have later ones."""
+    behind_records: int
+    """How many records the journal had beyond that."""
+
+    @classmethod
+    def of(cls, stored: int, committed: int) -> Freshness:
+        """Where the journal goes up to `committed`."""
+        return cls(stored_record=stored, behind_records=max(0, committed - stored))
+
+
 class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a query, every value fit for JSON: times as ISO 8601 with ns, maps as objects."""
 
@@ -26,9 +40,18 @@ class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
     """There were more rows than the limit."""
     missing: tuple[str, ...] = ()
     """Sentences about segments that were left out because they are damaged."""
+    freshness: Freshness | None = None
+    """Of a store that reads on; nothing where the journal was read to its end for the answer."""
     elapsed_ms: float = 0.0
     written: bytes | None = None
     """What `records` has, in JSON, where it was asked for so; then `rows` is empty."""
+
+    def behind(self, committed: int) -> QueryResult:
+        """The same, of a store whose journal went up to this record."""
+        if self.freshness is None:
+            return self
+        fresh = Freshness.of(self.freshness.stored_record, committed)
+        return msgspec.structs.replace(self, freshness=fresh)
 
     def told(self) -> list[dict[str, Any]] | msgspec.Raw:
         """The rows as objects, for an encoder of JSON."""
@@ -41,15 +64,6 @@ class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
             return records
         names = [column.name for column in self.columns]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
-
-
-class Freshness(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of the journal an answer was made of."""
-
-    stored_record: int
-    """The rows of everything up to this record are in the answer; it may have later ones."""
-    behind_records: int
-    """How many records the journal had beyond that."""
 
 
 class StateTable(msgspec.Struct, frozen=True, kw_only=True):

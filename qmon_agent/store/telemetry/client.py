@@ -117,16 +117,16 @@ class TelemetryStore:
             within=within,
             as_json=as_json,
         )
+        committed = self._announcer.committed.record_id
         answer = await self._ask(question)
         if answer.result is None:
             raise StoreError("the store worker answered something else than a query result")
-        return answer.result
+        return answer.result.behind(committed)
 
     def freshness(self) -> Freshness:
         """How much of the journal a question asked now is answered from, at the least."""
-        stored = self._progress.stored.record_id
-        behind = max(0, self._announcer.committed.record_id - stored)
-        return Freshness(stored_record=stored, behind_records=behind)
+        committed = self._announcer.committed.record_id
+        return Freshness.of(self._progress.stored.record_id, committed)
 
     async def remembered_query(
         self,

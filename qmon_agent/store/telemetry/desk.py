@@ -11,6 +11,7 @@ import msgspec
 from qmon_agent.domain.errors import QmonError, QueryError
 
 from . import link
+from .answers import Freshness
 from .engine import Engine, Question
 from .watch import StoppedError, Watch
 
@@ -67,11 +68,15 @@ class Desk:
         question = msgspec.structs.replace(
             _question(asked), within=asked.within, as_json=asked.as_json
         )
-        self._say_what_comes(
-            asked.number,
-            watch,
-            lambda: link.Answer(number=asked.number, result=self._engine.ask(question, watch)),
-        )
+
+        def answered() -> link.Answer:
+            stored = self._engine.stored.record_id  # of before: what comes meanwhile may be in it
+            result = self._engine.ask(question, watch)
+            fresh = Freshness.of(stored, stored)
+            told = msgspec.structs.replace(result, freshness=fresh)
+            return link.Answer(number=asked.number, result=told)
+
+        self._say_what_comes(asked.number, watch, answered)
 
     def _stream(self, asked: link.Stream, watch: Watch) -> None:
         def streamed() -> link.Answer:
