@@ -8,6 +8,7 @@ from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.retention import Bound, Policy
 from qmon_agent.store.telemetry import check_bounds, places_of
 from qmon_agent.store.telemetry.engines.clickhouse.address import Address, address_of
+from qmon_agent.store.telemetry.engines.clickhouse.server import can_gather
 
 
 class TestAddress:
@@ -24,6 +25,11 @@ class TestAddress:
     def test_asks_by_tls_at_its_port(self):
         assert address_of("clickhouse://box?secure=yes").port == 8443
 
+    def test_says_who_gathers(self):
+        assert address_of("clickhouse://box?async=yes").gathers
+        assert address_of("chdb://here?async=yes") == Address(folder="here", gathers=True)
+        assert not address_of("clickhouse://box?async=no").gathers
+
     @pytest.mark.parametrize(
         "dsn",
         [
@@ -33,7 +39,9 @@ class TestAddress:
             "clickhouse://box/a-b",
             "clickhouse://box/db?cluster='x",
             "clickhouse://box/db?clusters=x",
+            "clickhouse://box/db?cluster=main&async=yes",
             "chdb://",
+            "chdb://here?asink=yes",
         ],
     )
     def test_is_refused_where_it_is_none(self, dsn):
@@ -45,6 +53,14 @@ class TestAddress:
             address_of("clickhouse://me:s3cret@box/db")
 
         assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("version", "can"),
+    [("24.5.1.1763", False), ("25.12.9.1", False), ("26.1.1.564", True), ("27.0", True)],
+)
+def test_what_a_server_gathers_it_tells_apart_since_one_release(version, can):
+    assert can_gather(version) == can
 
 
 class TestPlaces:

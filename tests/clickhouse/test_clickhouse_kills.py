@@ -24,7 +24,7 @@ ROLLED = f"SELECT {', '.join(TIERS)}"
 class Load:
     """A journal that is written, and a store of its own that follows it."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, options=""):
         self.sequence = 0
         self.journal = Journal.open(
             directory / "journal", options=JournalOptions(), clock=SystemClock()
@@ -33,7 +33,7 @@ class Load:
             TelemetryOptions(
                 directory=str(directory / "telemetry"),
                 journal=str(directory / "journal"),
-                address=f"chdb://{directory}/chdb",
+                address=f"chdb://{directory}/chdb{options}",
                 batching=Batching(interval_s=0.01, max_bytes=16 << 10),
                 restart_waits_s=(0.05,),
             )
@@ -56,9 +56,10 @@ class Load:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_every_commit_is_stored_once(tmp_path, missing):
+@pytest.mark.parametrize("options", ["", "?async=yes"])
+async def test_every_commit_is_stored_once(tmp_path, missing, options):
     pytest.importorskip("chdb")
-    load, chance = Load(tmp_path), random.Random(7)
+    load, chance = Load(tmp_path, options), random.Random(7)
     await load.store.start()
     for _ in range(KILLS):
         await load.store.caught_up(load.sequence, timeout_s=30)

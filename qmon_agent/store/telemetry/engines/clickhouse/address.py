@@ -13,7 +13,8 @@ from qmon_agent.domain.errors import ConfigError
 PATH = "store.telemetry"
 SERVED, IN_PROCESS = "clickhouse", "chdb"
 SCHEMES = (SERVED, IN_PROCESS)
-OPTIONS = ("cluster", "secure")
+OPTIONS = ("async", "cluster", "secure")
+YES = {"yes", "true", "1"}
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CLUSTER = re.compile(r"[A-Za-z0-9_.-]+|\{cluster\}")
 PLAIN_PORT, SECURE_PORT = 8123, 8443
@@ -30,6 +31,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str = ""
     """Tables are replicated and distributed over it; empty: one server."""
     secure: bool = False
+    gathers: bool = False
+    """The server puts the inserts of many agents together before it writes them."""
     folder: str = ""
     """Of `chdb://FOLDER`: no server at all."""
 
@@ -43,14 +46,16 @@ def address_of(dsn: str) -> Address:
     """Read the address; ConfigError if something of it is wrong, or a password stands in it."""
     parts = urlsplit(dsn)
     if parts.scheme == IN_PROCESS:
-        folder = parts.netloc + parts.path
-        return Address(folder=folder) if folder else _wrong(dsn, "names no folder")
+        folder, gathers = parts.netloc + parts.path, _options(dsn, parts.query).get("async") in YES
+        return Address(folder=folder, gathers=gathers) if folder else _wrong(dsn, "names no folder")
     if parts.password is not None:
         _wrong(dsn.replace(parts.password, "***"), "has a password: say it as telemetry_password")
     if not parts.hostname:
         _wrong(dsn, "names no host")
     options = _options(dsn, parts.query)
-    secure = options.get("secure", "no") in {"yes", "true", "1"}
+    secure, gathers = options.get("secure") in YES, options.get("async") in YES
+    if gathers and options.get("cluster"):
+        _wrong(dsn, "has `async` beside `cluster`: names of blocks may be lost between servers")
     return Address(
         host=parts.hostname or "",
         port=_port(dsn) or (SECURE_PORT if secure else PLAIN_PORT),
@@ -58,6 +63,7 @@ def address_of(dsn: str) -> Address:
         database=_matching(NAME, parts.path.strip("/") or DATABASE, dsn),
         cluster=_matching(CLUSTER, options["cluster"], dsn) if "cluster" in options else "",
         secure=secure,
+        gathers=gathers,
     )
 
 

@@ -27,8 +27,12 @@ SENDING = {
     "insert_deduplicate": 1,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
-"""Our blocks are large, and a server that would gather them could not name them. One that it has
-already is offered to rollups all the same, which know themselves whether they have it."""
+"""A block that the server has already is offered to rollups all the same, which know themselves
+whether they have it."""
+GATHERING = {"async_insert": 1, "wait_for_async_insert": 1, "async_insert_deduplicate": 1}
+"""Instead, where the server puts blocks of many agents together; it answers when they are there."""
+GATHERS_SINCE = (26, 1)
+"""The release that can tell apart what it gathered, in rollups too (ClickHouse's #89140)."""
 SPREADING = {"insert_distributed_sync": 1, "insert_quorum": "auto", "insert_quorum_parallel": 1}
 """Of a cluster: an answer means that most replicas of each shard have it."""
 MISSING = "ClickHouse wants a package more: pip install 'qmon[clickhouse]'"
@@ -63,6 +67,8 @@ class Server:
         settings = {**SENDING, "insert_deduplication_token": name}
         if self._layout.cluster:
             settings |= SPREADING
+        if self.address.gathers:
+            settings |= GATHERING
         self.make_ready()
         target = self._layout.whole(BY_NAME[table])
         try:
@@ -84,6 +90,11 @@ class Server:
         if self._ready:
             return
         with self.asked() as client:
+            if self.address.gathers and not can_gather(client.server_version):
+                raise AwayError(
+                    f"ClickHouse {client.server_version} may store twice what it gathers: "
+                    "it has to be 26.1 or later, or leave `async` out of the address"
+                )
             for statement in (*ddl.statements(self._layout), *folding.statements(self._layout)):
                 client.command(statement)
             for table in EVERY_TABLE:
@@ -157,6 +168,12 @@ class Server:
     def _where(self, table: Table, column: str) -> str:
         name = table.name + (ddl.LOCAL if self._layout.cluster else "")
         return f"database = {ddl.text(self._layout.database)} AND {column} = {ddl.text(name)}"
+
+
+def can_gather(version: str) -> bool:
+    """Say whether a server of this version, as `26.3.1.7`, stores once what it gathers."""
+    year, _, rest = version.partition(".")
+    return (int(year), int(rest.partition(".")[0])) >= GATHERS_SINCE
 
 
 def connect(address: Address, password: str) -> Client:
