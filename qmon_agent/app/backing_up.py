@@ -25,7 +25,7 @@ from qmon_agent.app.belongings import (
     TELEMETRY,
     Belongings,
 )
-from qmon_agent.app.vault import Backup, Kept, Vault
+from qmon_agent.app.vault import Backup, Kept, SetAside, Vault
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal.segments import SegmentName
 from qmon_agent.settings import Locations, load_settings
@@ -44,7 +44,10 @@ class _GoneError(Exception):
 
 
 def back_up(locations: Locations, vault: Vault, *, keep: int, say: Say = lambda _: None) -> Backup:
-    """Add a backup to the vault, of which the last `keep` stay; StoreError if it cannot be."""
+    """Add a backup to the vault, of which the last `keep` stay; StoreError if it cannot be.
+
+    `vault.spared` says which stay besides, for what the damage of segments has cost this one.
+    """
     belongings = Belongings.of(locations, load_settings(locations.config))
     if not (locations.state / JOURNALS[0]).is_dir():
         raise StoreError(f"no agent and no state in {locations.state}")
@@ -105,6 +108,7 @@ class _Copying:
             files=tuple(self._files),
             rows=dict(self._rows),
             damaged=tuple(self._damaged),
+            set_aside=tuple(map(_set_aside, manifest.damaged)) if manifest else (),
             elsewhere=self._own.elsewhere,
         )
 
@@ -220,3 +224,7 @@ def _files_of(directory: Path, *, held: bool) -> Iterator[Path]:
 
 def _kept(segment: manifests.Segment) -> Kept:
     return Kept(root=TELEMETRY, path=segment.file, sha256=segment.sha256, bytes=segment.bytes)
+
+
+def _set_aside(segment: manifests.Segment) -> SetAside:
+    return SetAside(file=segment.file, table=segment.table, day=segment.day, rows=segment.rows)

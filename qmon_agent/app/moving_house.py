@@ -108,6 +108,7 @@ def _move(here: Path, there: Path, *, say: Say) -> Moved:
     manifests.save(there, manifest)
     _verify(manifests.load(there), there)
     moved.segments = len(manifest.segments)
+    moved.damaged = len(manifest.damaged)
     moved.rows = _rows(manifest)
     return moved
 

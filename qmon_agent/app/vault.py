@@ -34,6 +34,15 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
 
 
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+    """A segment that had been found to be damaged before the backup: its rows are not in it."""
+
+    file: str
+    table: str
+    day: str
+    rows: int
+
+
 class Backup(msgspec.Struct, frozen=True, kw_only=True):
     """All that was there at one moment."""
 
@@ -44,8 +53,15 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     """Table → rows in segments; what came last is in the journal besides."""
     damaged: tuple[str, ...] = ()
     """Segments that did not have the checksum they are listed with, and are left out."""
+    set_aside: tuple[SetAside, ...] = ()
+    """Segments whose damage was known before: what the backup has of others is whole."""
     elsewhere: tuple[str, ...] = ()
     """What is kept by another database, which has to be backed up there."""
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """Segments whose rows are not in it, because they are damaged."""
+        return frozenset((*self.damaged, *(each.file for each in self.set_aside)))
 
     @property
     def bytes(self) -> int:
@@ -59,6 +75,8 @@ class Vault:
         self.folder = folder
         self.copied = 0
         self.copied_bytes = 0
+        self.spared: tuple[str, ...] = ()
+        """Backups that stay beyond those that were to, as they may have what the last one lacks."""
         self._fresh: set[Path] = set()
 
     @contextmanager
@@ -159,14 +177,33 @@ class Vault:
         durable.replace(place, head + body, mode=0o600)
 
     def prune(self, keep: int) -> int:
-        """Give up all but the last `keep` backups and what only they have; how many files."""
-        for name in self.names()[:-keep]:
-            (self.folder / _LISTS / f"{name}.json").unlink()
+        """Give up all but the last `keep` backups and what only they have; how many files.
+
+        Where damage has cost the last one rows, the one that may have them stays, too.
+        """
+        names = self.names()
+        needed = self._needed(names)
+        self.spared = tuple(name for name in names[:-keep] if name in needed)
+        for name in names[:-keep]:
+            if name not in needed:
+                (self.folder / _LISTS / f"{name}.json").unlink()
         wanted = {file.sha256 for name in self.names() for file in self.load(name).files}
         gone = [path for path in (self.folder / _OBJECTS).glob("*/*") if path.name not in wanted]
         for path in gone:
             path.unlink()
         return len(gone)
+
+    def _needed(self, names: list[str]) -> set[str]:
+        """Of each segment the last one lacks: who has it, or was made before it was damaged."""
+        needed: set[str] = set()
+        lacking = self.load(names[-1]).lacking if names else frozenset()
+        older = [self.load(name) for name in reversed(names[:-1])] if lacking else []
+        had = [(each.name, {file.path for file in each.files}, each.lacking) for each in older]
+        for segment in lacking:
+            has = [name for name, paths, _ in had if segment in paths]
+            before = [name for name, _, lacked in had if segment not in lacked]
+            needed.update((has or before)[:1])
+        return needed
 
     def _place(self, sha256: str) -> Path:
         return self.folder / _OBJECTS / sha256[:2] / sha256

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import asdict
 
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._progress import Progress
 from qmon_agent.cli._shown import show_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qmon_agent.app.vault import Backup, Vault
 
 _MIB = 1 << 20
 
@@ -27,7 +35,7 @@ _MIB = 1 << 20
 def command(*, directory: Path, keep: int, place: Place) -> int:
     """Add a backup to a directory of backups; what did not change is not copied again.
 
-    Exit code 1: a segment was damaged, and is not in it.
+    Exit code 1: a segment was found to be damaged now, and is not in it.
     """
     from qmon_agent.app.backing_up import back_up
     from qmon_agent.app.vault import Vault
@@ -40,26 +48,44 @@ def command(*, directory: Path, keep: int, place: Place) -> int:
         progress.end()
     took_s = round(time.monotonic() - began, 3)
     if place.json:
-        document = {
-            "version": 1,
-            "ok": not backup.damaged,
-            "backup": backup.name,
-            "files": len(backup.files),
-            "bytes": backup.bytes,
-            "copied": vault.copied,
-            "copied_bytes": vault.copied_bytes,
-            "rows": backup.rows,
-            "damaged": list(backup.damaged),
-            "elsewhere": list(backup.elsewhere),
-            "took_s": took_s,
-        }
-        show_json(document)
+        show_json(_document(backup, vault, took_s=took_s))
     else:
         held = f"{len(backup.files)} files, {backup.bytes / _MIB:.1f} MiB"
         copied = f"{vault.copied} of them copied, {vault.copied_bytes / _MIB:.1f} MiB"
         click.echo(f"backup {backup.name}: {held}; {copied}, in {took_s:.1f} s")
-        for file in backup.damaged:
-            click.echo(f"damaged, and not in it: {file}", err=True)
-        for what in backup.elsewhere:
-            click.echo(f"not in it: {what} is kept by a database of its own", err=True)
+        for words in _remarks(backup, vault):
+            click.echo(words, err=True)
     return int(bool(backup.damaged))
+
+
+def _document(backup: Backup, vault: Vault, *, took_s: float) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "ok": not backup.damaged,
+        "backup": backup.name,
+        "files": len(backup.files),
+        "bytes": backup.bytes,
+        "copied": vault.copied,
+        "copied_bytes": vault.copied_bytes,
+        "rows": backup.rows,
+        "damaged": list(backup.damaged),
+        "set_aside": [asdict(each) for each in backup.set_aside],
+        "spared": list(vault.spared),
+        "elsewhere": list(backup.elsewhere),
+        "took_s": took_s,
+    }
+
+
+def _remarks(backup: Backup, vault: Vault) -> Iterator[str]:
+    """What whoever makes it has to know besides."""
+    for file in backup.damaged:
+        yield f"damaged, and not in it: {file}"
+    aside: Counter[tuple[str, str]] = Counter()
+    for each in backup.set_aside:
+        aside[each.table, each.day] += each.rows
+    for (table, day), rows in aside.items():
+        yield f"set aside as damaged before, and not in it: {rows} rows of {table}, {day}"
+    for name in vault.spared:
+        yield f"backup {name} stays beyond --keep: it may have what is damaged now"
+    for what in backup.elsewhere:
+        yield f"not in it: {what} is kept by a database of its own"

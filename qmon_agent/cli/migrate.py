@@ -67,7 +67,8 @@ def _show(moved: Moved, target: str) -> None:
     if moved.left:
         click.echo(f"not moved: {sum(moved.left.values())} rows of {', '.join(moved.left)}")
     if moved.damaged:
-        click.echo(f"{moved.damaged} segments had been set aside as damaged: they are not moved")
+        aside = f"{_counted(moved.damaged, 'segment')} had been set aside as damaged"
+        click.echo(f"{aside}: their rows are not moved", err=True)
     click.echo(f'set this, and start the agent: [store] telemetry = "{target}"')
 
 
