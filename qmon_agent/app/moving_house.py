@@ -18,6 +18,7 @@ import msgspec
 from qmon_agent import durable
 from qmon_agent.app.belongings import Belongings
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.journal import records_behind
 from qmon_agent.settings import Locations, load_settings
 from qmon_agent.settings.claim import Claim
 from qmon_agent.store.telemetry import TelemetryOptions, dialect_of, directory_of
@@ -43,6 +44,8 @@ class Moved(msgspec.Struct, kw_only=True):
     """Table of rollups → rows that are not moved."""
     damaged: int = 0
     """Segments that had been set aside before."""
+    waiting_records: int = 0
+    """Records of the journal that are in no segment yet: the agent that starts brings them."""
 
 
 def move(
@@ -60,14 +63,18 @@ def move(
     claim = Claim(locations.lock)
     try:
         if dialect_of(target) == "duckdb":
-            return _into_directory(own.telemetry, directory_of(target), say=say)
-        options = TelemetryOptions(
-            directory=str(own.telemetry),
-            journal=str(locations.journal),
-            address=target,
-            password=password or settings.store.telemetry_password,
-        )
-        return _into_clickhouse(options, locations.state, say=say)
+            moved = _into_directory(own.telemetry, directory_of(target), say=say)
+        else:
+            options = TelemetryOptions(
+                directory=str(own.telemetry),
+                journal=str(locations.journal),
+                address=target,
+                password=password or settings.store.telemetry_password,
+            )
+            moved = _into_clickhouse(options, locations.state, say=say)
+        exported = manifests.load(own.telemetry).exported.record_id
+        moved.waiting_records = records_behind(locations.journal, exported)
+        return moved
     finally:
         claim.release()
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
 from qmon_agent.app.state_views import state_tables
 from qmon_agent.settings import Locations, load_settings
 from qmon_agent.store.state import StateStore, is_there
@@ -14,7 +16,7 @@ from qmon_agent.store.telemetry import StateTable, dialect_of, open_readonly, pl
 from qmon_agent.store.telemetry.client import NO_LIMIT
 
 Ask = Callable[[str, int | None], dict[str, Any]]
-"""A statement and at most how many rows → `columns`, `rows`, and whether they were `truncated`."""
+"""A statement and at most how many rows → `columns`, `rows`, whether these are all, and of what."""
 
 
 def query_stopped(locations: Locations, sql: str, *, limit: int | None) -> dict[str, Any]:
@@ -24,14 +26,15 @@ def query_stopped(locations: Locations, sql: str, *, limit: int | None) -> dict[
 
 
 def ask_stopped(locations: Locations, name: str, said: Mapping[str, str]) -> dict[str, Any]:
-    """A question by its name; everything in the journal is in the answer."""
+    """A question by its name; `freshness` tells what of the journal is not in the answer."""
     from qmon_agent.store.telemetry.asked import answer_to, ask_for, manner_of
 
     manner, said = manner_of(said)
     address = load_settings(locations.config).store.telemetry
     dialect = dialect_of(address)
     asked = ask_for(name, said, now=time.time_ns(), explain=manner.explain, dialect=dialect)
-    return answer_to(asked, query_stopped(locations, asked.statement, limit=manner.limit))
+    told = query_stopped(locations, asked.statement, limit=manner.limit)
+    return {**answer_to(asked, told), "freshness": told["freshness"]}
 
 
 @contextmanager
@@ -56,6 +59,7 @@ def stopped(locations: Locations) -> Iterator[Ask]:
                 "rows": result.records(),
                 "truncated": result.truncated,
                 "missing": result.missing,
+                "freshness": msgspec.to_builtins(result.freshness),
             }
 
         yield ask

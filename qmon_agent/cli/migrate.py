@@ -69,6 +69,9 @@ def _show(moved: Moved, target: str) -> None:
     if moved.damaged:
         aside = f"{_counted(moved.damaged, 'segment')} had been set aside as damaged"
         click.echo(f"{aside}: their rows are not moved", err=True)
+    if moved.waiting_records:
+        waiting = _counted(moved.waiting_records, "record")
+        click.echo(f"in the journal: {waiting}; the agent brings them when it starts")
     click.echo(f'set this, and start the agent: [store] telemetry = "{target}"')
 
 

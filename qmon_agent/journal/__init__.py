@@ -19,3 +19,4 @@ from .records import Position as Position
 from .records import Record as Record
 from .retention import Trimmed as Trimmed
 from .status import JournalStatus as JournalStatus
+from .waiting import records_behind as records_behind

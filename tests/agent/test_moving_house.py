@@ -6,14 +6,17 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from qmon_agent.app.moving_house import move
+from qmon_agent.cli.migrate import command
 from qmon_agent.domain.clock import SystemClock
 from qmon_agent.domain.errors import ConfigError, StoreError
-from qmon_agent.journal import Journal, JournalOptions
+from qmon_agent.journal import Journal, JournalOptions, Position, records_behind
 from qmon_agent.settings import find_locations
 from qmon_agent.store.telemetry import TelemetryOptions, open_readonly
 from qmon_agent.store.telemetry.engine import open_engine
+from qmon_agent.store.telemetry.engines.clickhouse.outgoing import arrived_of, begin_at
 from qmon_agent.store.telemetry.following import Follower
 from qmon_sdk.protocol.columns import block_of
 from qmon_sdk.protocol.frames import Frame, encode_frame
@@ -57,6 +60,15 @@ class TestMove:
         assert len(moved.rows["events"]) == DAYS
         assert rows_in(state, tmp_path / "there") == [{"n": 2 * ROWS, "names": 2 * ROWS}]
 
+    def test_says_how_many_records_wait_in_the_journal(self, state, tmp_path):
+        moved = move(state, f"duckdb://{tmp_path}/there")
+        told = CliRunner().invoke(
+            command, ["--to", f"duckdb://{tmp_path}/there", "--state", str(state.state)]
+        )
+
+        assert 1 == moved.waiting_records
+        assert "in the journal: 1 record; the agent brings them when it starts" in told.output
+
     def test_copies_again_only_what_is_missing_or_damaged(self, state, tmp_path):
         first = move(state, f"duckdb://{tmp_path}/there")
         one, two = sorted((tmp_path / "there" / "segments" / "events").rglob("*.parquet"))[:2]
@@ -91,3 +103,36 @@ class TestMove:
     def test_names_the_addresses_there_are(self, state):
         with pytest.raises(ConfigError, match="clickhouse://"):
             move(state, "postgresql://a/b")
+
+
+class TestAStoppedState:
+    def test_knows_how_far_a_clickhouse_has_everything(self, state):
+        place = state.state / "telemetry"
+        before = arrived_of(place)
+        begin_at(place, Position(record_id=1), sender="somebody")
+
+        assert (Position(), Position(record_id=1)) == (before, arrived_of(place))
+
+    def test_has_all_of_it_in_its_own_store(self, state):
+        with open_readonly(state.state) as store:
+            assert store.freshness is None
+
+
+class TestRecordsBehind:
+    def test_are_those_that_are_still_there(self, tmp_path):
+        small = JournalOptions(segment_bytes=1 << 12)
+        journal = Journal.open(tmp_path / "journal", options=small, clock=SystemClock())
+        for number in range(50):
+            journal.append(bytes(500), process=b"p" * 16, sequence=number + 1)
+            journal.commit()
+        whole = records_behind(tmp_path / "journal", 20)
+        journal.cursors.save("store", Position(record_id=40))
+        journal.trim()
+        oldest = journal.status().oldest.record_id
+        journal.close()
+
+        assert 30 == whole
+        assert 20 < oldest
+        assert 50 - oldest == records_behind(tmp_path / "journal", 20)
+        assert (5, 0) == tuple(records_behind(tmp_path / "journal", n) for n in (45, 50))
+        assert 0 == records_behind(tmp_path / "none", 0)

@@ -73,6 +73,22 @@ def moved(agent, bench):
     return move(agent.locations, bench.address)
 
 
+class TestAskingAStoppedState:
+    @pytest.mark.parametrize("asked", [["query", "FROM spans"], ["ask", "slowest_spans"]])
+    def test_says_what_waits_in_the_journal(self, agent, tmp_path, asked):
+        """All that an agent took, and had not stored when it ended."""
+        target = f"chdb://{tmp_path}/own"
+        (agent.locations.state / "qmon.toml").write_text(f'[store]\ntelemetry = "{target}"\n')
+        run = [sys.executable, "-m", "qmon_agent.cli", *asked]
+        run += ["--state", str(agent.locations.state)]
+
+        done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=60)
+        told = subprocess.run([*run, "--json"], capture_output=True, check=True, timeout=60)
+
+        assert "2 records of the journal are not stored yet" in done.stderr
+        assert 2 == json.loads(told.stdout)["freshness"]["behind_records"]
+
+
 class TestMove:
     def test_brings_every_row_hot_ones_too_and_says_what_they_add_up_to(self, agent, bench):
         said = moved(agent, bench)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from qmon_agent.domain.errors import StoreError
-from qmon_agent.journal import Position
+from qmon_agent.journal import Position, records_behind
 
-from .answers import QueryResult, StateTable
+from .answers import Freshness, QueryResult, StateTable
 from .options import TelemetryOptions
 from .watch import Watch
 
@@ -64,7 +65,19 @@ class ReadOnlyStore:
             timeout_s=self._options.query_timeout_s if timeout_s is None else timeout_s,
             state=state_tables or {},
         )
-        return self._engine.ask(question, Watch())
+        result = self._engine.ask(question, Watch())
+        return msgspec.structs.replace(result, freshness=self.freshness)
+
+    @cached_property
+    def freshness(self) -> Freshness | None:
+        """Of ClickHouse, into which nothing is brought for a question; else all is in an answer."""
+        if not self._options.address:
+            return None
+        from .engines.clickhouse.outgoing import arrived_of
+
+        stored = arrived_of(Path(self._options.directory)).record_id
+        behind = records_behind(Path(self._options.journal), stored)
+        return Freshness(stored_record=stored, behind_records=behind)
 
     def stream(self, question: Question, *, form: str, put: Callable[[bytes, int], None]) -> int:
         """Answer as a file, piece by piece; how many rows. Raises QueryError."""

@@ -8,6 +8,7 @@ server knows which of them it has.
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -115,6 +116,14 @@ def begin_at(directory: Path, place: Position, *, sender: str) -> None:
         raise StoreError(f"{folder} is of an agent that has kept signals in ClickHouse already")
     mark = msgspec.structs.replace(found, stored=place)
     durable.replace(path, _sealed(msgspec.msgpack.encode(mark)))
+
+
+def arrived_of(directory: Path) -> Position:
+    """Up to where the server has everything, as who sent last from here has written down."""
+    with suppress(StoreError):
+        if (found := _read_mark(directory / FOLDER / MARK)) is not None:
+            return found.stored
+    return Position()
 
 
 def _read_mark(path: Path) -> Mark | None:
