@@ -251,8 +251,9 @@ class Agent:
         if known is None or known < position:
             self._on_thread(save_cursor, journal, STORE, position)
 
-    def _store_restarting(self) -> None:
-        self.log("store: the worker is gone and is started again; nothing is lost, it reads on")
+    def _store_restarting(self, why: str) -> None:
+        gone = "the worker is gone and is started again; nothing is lost, it reads on"
+        self.log(f"store: {why or gone}")
 
     def _buried(self, payload: bytes, reason: str) -> None:
         """A frame that the journal took, and no table does."""

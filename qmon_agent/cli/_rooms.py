@@ -71,6 +71,9 @@ def _store(store: Status) -> Iterator[Finding]:
         kept = "the damaged one is kept as damaged.duckdb"
         told = f"the hot file was damaged, or of another version, and made anew; {kept}"
         yield Finding("warn", "store", told)
+    if counts.get("hot_file_begun_anew"):
+        told = "the hot file was begun anew, as somebody was forgotten: nothing is wrong"
+        yield Finding("ok", "store", told)
     if counts.get("hot_file_gone"):
         yield Finding("warn", "store", "the hot file was gone, and made anew of the journal")
     if rebuilt := counts.get("rebuilt_segments"):

@@ -46,6 +46,13 @@ class TestRooms:
 
         assert ("warn", True) == (found.verdict, "100 of spans, 2 of logs" in found.detail)
 
+    async def test_do_not_warn_of_what_somebody_asked_for(self, status):
+        status["store"]["counts"] = {"hot_file_begun_anew": 1}
+
+        found = lines(status)["store"]
+
+        assert ("ok", True) == (found.verdict, "somebody was forgotten" in found.detail)
+
     async def test_name_a_loop_that_hangs(self, status):
         status["loops"]["journal"] = "stuck in one turn for 61 s"
 

@@ -35,6 +35,7 @@ class Walk:
             directory / "journal", options=JournalOptions(), clock=SystemClock()
         )
         self.buried, self.exported, self.written = [], [], 0
+        self.endings = []
         self.store = TelemetryStore(
             TelemetryOptions(
                 directory=str(directory / "telemetry"), journal=str(directory / "journal")
@@ -42,6 +43,7 @@ class Walk:
             listeners=Listeners(
                 buried=lambda payload, reason: self.buried.append((payload, reason)),
                 exported=self.exported.append,
+                restarting=self.endings.append,
             ),
         )
 
@@ -184,6 +186,17 @@ class TestWorker:
         assert await walk.stored()
         assert (await walk.store.query(COUNT)).rows == [[20, 20]]
         assert (await walk.store.status()).restarts == 1
+        assert walk.endings == [""]
+
+    async def test_that_has_forgotten_somebody_says_why_the_next_one_begins(self, walk):
+        walk.write()
+        await walk.stored()
+        await walk.store.forget("ann", upto=1)
+        while (status := await walk.store.status()).state != "running" or not status.restarts:
+            await asyncio.sleep(0.02)
+
+        assert walk.endings == ["somebody was forgotten: the hot file is begun anew"]
+        assert (1, "") == (status.counts["hot_file_begun_anew"], status.ended)
 
     async def test_is_remembered_by_its_rows_while_another_one_starts(self, walk):
         walk.write()

@@ -106,6 +106,18 @@ class TestErasing:
         assert ANN.encode() not in (bench.directory / "telemetry" / "hot.duckdb").read_bytes()
         assert bench.rows(COUNTS) == [[1, 0, 0, 1, 1]]
 
+    def test_is_no_accident_of_the_hot_file_and_is_told_once(self, bench):
+        erase(bench)
+        bench.engine.discard()
+        bench.follower.close()
+        bench.engine.close()
+        bench.open()
+        first = bench.engine.counts()
+        bench.reopen()
+
+        assert (1, None) == (first["hot_file_begun_anew"], first.get("hot_file_gone"))
+        assert "hot_file_begun_anew" not in bench.engine.counts()
+
     def test_asks_about_names_as_they_are(self, bench):
         erased = erase(bench, user="x' OR 1=1 --")
 

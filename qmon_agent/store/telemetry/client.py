@@ -65,7 +65,7 @@ class TelemetryStore:
         self._lives = Lives(options.restart_waits_s)
         self._heard_at = 0.0
         self._state = "starting"
-        self._ended = ""
+        self._ended = self._anew = ""
 
     async def start(self) -> None:
         """Start the worker; returns at once, the worker recovers in its own time."""
@@ -274,7 +274,8 @@ class TelemetryStore:
             lasted = loop.time() - began > HEALTHY_S
             self._lives.ended(good=lasted or self._progress.stored > before)
             self._state = "restarting"
-            self._listeners.restarting()
+            self._listeners.restarting(self._anew)
+            self._anew = ""
             if self._vitals is not None:
                 self._vitals.add("store_worker_restarts")
             await asyncio.sleep(self._lives.wait_s)
@@ -340,6 +341,8 @@ class TelemetryStore:
         match message:
             case link.Progress():
                 self._hear_progress(message)
+            case link.Ended(anew=True):
+                self._anew = message.reason
             case link.Ended():
                 self._ended = message.reason
             case link.Buried():

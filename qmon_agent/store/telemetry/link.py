@@ -119,6 +119,8 @@ class Ended(Said, frozen=True, kw_only=True):
     """From the worker, the last it says: why it leaves without having been told to."""
 
     reason: str
+    anew: bool = False
+    """Nothing is wrong: the next one is to begin with an empty hot file."""
 
 
 class Answer(Said, frozen=True, kw_only=True):

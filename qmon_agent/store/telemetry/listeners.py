@@ -26,5 +26,5 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     """Queries see everything up to here."""
     buried: Callable[[bytes, str], None] = lambda _payload, _reason: None
     """A frame no table takes, and why: for the dead letters. May come twice after a crash."""
-    restarting: Callable[[], None] = lambda: None
-    """The worker ended by itself, or was killed; another one is about to start."""
+    restarting: Callable[[str], None] = lambda _: None
+    """The worker has ended, and another is about to start: why it was to; nothing if it died."""

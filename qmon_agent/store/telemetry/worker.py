@@ -301,10 +301,11 @@ def main(descriptor: int) -> int:
         with closing(Worker(wire, begin)) as worker:
             worker.run()
     except Exception as error:  # noqa: BLE001 - whatever it is: say so, and be started anew
-        print(f"qmon store worker: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        if not isinstance(error, AnewError):
-            with suppress(OSError):
-                wire.sendall(link.packed(link.Ended(reason=str(error))))
+        anew = isinstance(error, AnewError)
+        if not anew:
+            print(f"qmon store worker: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        with suppress(OSError):
+            wire.sendall(link.packed(link.Ended(reason=str(error), anew=anew)))
         return FAILED
     return 0
 

@@ -21,6 +21,8 @@ FILE = "hot.duckdb"
 WAL = ".wal"
 ASIDE = "damaged.duckdb"
 OPENING = "hot.opening"
+BEGUN_ANEW = "hot.begun-anew"
+"""There from the moment the file is discarded until there is another: it was no accident."""
 NOT_DAMAGE = ("Could not set lock", "No space left")
 """DuckDB says so of a file that is well, on a machine that is not."""
 
@@ -39,7 +41,8 @@ def open_hot(
         _set_aside(path)
         counts["rebuilt"] += 1
     elif not path.exists() and manifest.exported != Position():
-        counts["hot_file_gone"] += 1
+        anew = path.with_name(BEGUN_ANEW).exists()
+        counts["hot_file_begun_anew" if anew else "hot_file_gone"] += 1
     mark.touch()
     try:
         opened = _open(path, options, manifest)
@@ -51,11 +54,13 @@ def open_hot(
         opened = _open(path, options, manifest)
     finally:
         mark.unlink(missing_ok=True)
+    _remove(path.with_name(BEGUN_ANEW))
     return opened
 
 
 def discard(room: Path) -> None:
     """Remove the hot file, the WAL first, and the damaged one that was kept to be looked at."""
+    (room / BEGUN_ANEW).touch()
     for name in (FILE + WAL, FILE, ASIDE):
         _remove(room / name)
     durable.sync(room)
