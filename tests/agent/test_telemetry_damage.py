@@ -281,6 +281,13 @@ class TestList:
         assert manifest.mending(*[_segment()] * 2) is manifest
         assert manifest.setting_aside(_segment()) is manifest
 
+    def test_sets_aside_what_was_rolled_up_while_it_was_looked_at(self):
+        rolled = _segment()
+        seen = msgspec.structs.replace(rolled, unrolled=True)
+        manifest = Manifest(segments=(rolled,)).setting_aside(seen)
+
+        assert (manifest.segments, manifest.damaged) == ((), (rolled,))
+
     def test_loses_no_count_however_many_segments_are_damaged(self):
         manifest = Manifest()
         for number in range(manifests.MOST_DAMAGED + 5):

@@ -80,8 +80,14 @@ class TestAStore:
 
 
 async def checked(load):
-    """A worker whose exports have failed too often begins anew once more, at some moment."""
+    """A worker whose exports have failed too often begins anew once more, at some moment.
+
+    A segment that could not be read is put back when it is looked at next, and said to be left
+    out of every answer until then.
+    """
     async with asyncio.timeout(60):
+        while (await load.store.status()).damaged:
+            await asyncio.sleep(0.2)
         while True:
             try:
                 return await load.check()

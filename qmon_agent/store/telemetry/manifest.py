@@ -88,11 +88,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def setting_aside(self, damaged: Segment) -> Manifest:
-        """The manifest after a segment was found to be damaged, if it is listed still."""
-        if damaged not in self.segments:
+        """The manifest after a segment was found to be damaged, if it is listed still.
+
+        It may have been rolled up meanwhile: it is what the list says now that is set aside.
+        """
+        named = (damaged.file, damaged.sha256)
+        listed = [each for each in self.segments if (each.file, each.sha256) == named]
+        if not listed:
             return self
         left = self.without(frozenset({damaged.file}))
-        aside = (*self.damaged, damaged)
+        aside = (*self.damaged, *listed)
         lost = self._losing(aside[:-MOST_DAMAGED])
         return msgspec.structs.replace(left, damaged=aside[-MOST_DAMAGED:], lost=lost)
 

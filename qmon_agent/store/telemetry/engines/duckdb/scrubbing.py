@@ -33,7 +33,7 @@ CHUNK = 256 << 10
 SUSPECT_BYTES = 256 << 20
 """So much is looked into at once when a question failed at a segment."""
 SUSPECT_S = 60.0
-AGAIN_S, LONGEST_S = 60.0, 86_400.0
+AGAIN_S, LONGEST_S = 1.0, 86_400.0
 """After so long a look at what was set aside, and then each time after twice as long."""
 
 
