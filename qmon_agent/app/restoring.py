@@ -19,6 +19,7 @@ from qmon_agent.app.belongings import (
     TELEMETRY,
     Belongings,
 )
+from qmon_agent.app.brought_back import Requests, newer_than, requests_in
 from qmon_agent.app.vault import Backup, Kept, Vault
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.settings import Locations, load_settings
@@ -37,6 +38,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What was in its places before, and where it is now."""
     left: tuple[str, ...] = ()
     """What has no place here: a configuration where there is one, a database that is elsewhere."""
+    forgotten_since: Requests | None = ()
+    """Requests of the state before that the backup knows nothing of; None: it cannot be read."""
 
 
 def restore(
@@ -57,12 +60,15 @@ def restore(
     claim = Claim(locations.lock)
     try:
         places = _Places(own, has_config=locations.config is not None)
+        asked = requests_in(own.database) if force else ()  # first: SQLite tidies up beside it
         occupied = [path for path in places.every() if path.exists()]
         if occupied and not force:
             there = ", ".join(map(str, occupied))
             raise StoreError(f"there is something already: {there}; --force puts it aside")
         staged, left = _stage(backup, vault, places, say=say)
-        return Restored(backup=backup, put_aside=_swap(staged, occupied), left=left)
+        put_aside = _swap(staged, occupied)
+        newer = newer_than(asked, requests_in(own.database)) if asked else asked
+        return Restored(backup=backup, put_aside=put_aside, left=left, forgotten_since=newer)
     finally:
         claim.release()
 

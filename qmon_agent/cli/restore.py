@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._progress import Progress
@@ -14,6 +15,7 @@ from qmon_agent.cli._shown import show_json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from qmon_agent.app.brought_back import Requests
     from qmon_agent.app.vault import Backup
 
 
@@ -28,6 +30,7 @@ def command(*, directory: Path, name: str, force: bool, only_look: bool, place: 
 
     Exit code 1, with --check: files of it are damaged.
     """
+    from qmon_agent.app.brought_back import sentences
     from qmon_agent.app.restoring import check, restore
     from qmon_agent.app.vault import Vault
 
@@ -35,9 +38,10 @@ def command(*, directory: Path, name: str, force: bool, only_look: bool, place: 
     try:
         if only_look:
             backup, bad = check(vault, name=name, say=progress.say)
+            newer: Requests | None = ()
         else:
             done = restore(place.locations, vault, name=name, force=force, say=progress.say)
-            backup, bad = done.backup, []
+            backup, bad, newer = done.backup, [], done.forgotten_since
     finally:
         progress.end()
     facts: Mapping[str, Sequence[str]] = (
@@ -45,9 +49,12 @@ def command(*, directory: Path, name: str, force: bool, only_look: bool, place: 
     )
     if place.json:
         told = {"backup": backup.name, "files": len(backup.files), "bytes": backup.bytes}
-        show_json({"version": 1, "ok": not bad, **told, "rows": backup.rows, **facts})
+        since = {} if only_look else {"forgotten_since": msgspec.to_builtins(newer)}
+        show_json({"version": 1, "ok": not bad, **told, "rows": backup.rows, **facts, **since})
     else:
         _show(backup, facts, only_look=only_look)
+        for words in sentences(newer):
+            click.echo(words, err=True)
     return int(bool(bad))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,16 @@ def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get(WRITES, False)
     # A writer takes its place at once: one that reads first may find itself unable to go on.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def rows_of(path: Path, table: str, columns: Sequence[str]) -> list[dict[str, Any]] | None:
+    """Of a database that nobody has open; None where it cannot be read, or has no such table."""
+    query = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - our names
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            return [dict(zip(columns, row, strict=True)) for row in connection.execute(query)]
+    except sqlite3.Error:
+        return None
 
 
 def backup(path: Path, target: Path) -> None:
