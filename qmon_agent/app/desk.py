@@ -103,9 +103,9 @@ class AgentDesk:
             raise StoreError("this agent runs without a telemetry store (--no-store)")
         return await answer_by(store, name, said, now=self._clock.now())
 
-    def behind_records(self) -> int:
+    async def behind_records(self) -> int:
         store = self._parts.store
-        return 0 if store is None else store.freshness().behind_records
+        return 0 if store is None else await store.behind()
 
     def export(self, sql: str, *, form: str, limit: int | None) -> AsyncGenerator[bytes]:
         store = self._parts.store

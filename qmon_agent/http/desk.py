@@ -86,8 +86,8 @@ class Desk(Protocol):
     usual_rows: int
     """Those of an answer where nothing is said."""
 
-    def behind_records(self) -> int:
-        """How many records of the journal an answer does not have yet."""
+    async def behind_records(self) -> int:
+        """How many records of the journal an answer that is asked for now may not have."""
         ...
 
     def export(self, sql: str, *, form: str, limit: int | None) -> AsyncGenerator[bytes]:

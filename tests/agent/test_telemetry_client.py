@@ -151,6 +151,14 @@ class TestQuery:
 
         assert (1, 0) == (whole.freshness.stored_record, whole.freshness.behind_records)
         assert (1, 7) == (partial.freshness.stored_record, partial.freshness.behind_records)
+        assert 7 == await walk.store.behind()
+
+    async def test_as_a_file_waits_a_moment_for_what_is_on_its_way(self, walk):
+        walk.write()
+        await walk.stored()
+        walk.write()
+
+        assert 0 in [await walk.store.behind() for _ in range(20)]  # of a busy machine
 
     async def test_is_interrupted_when_nobody_waits_any_more(self, walk):
         walk.write()

@@ -63,7 +63,7 @@ def routes(desk: Desk) -> list[Route]:
         asked = await question(request, ExportRequest)
         most = desk.most_rows.get(scope_of(request.scope))
         limit = asked.limit if most is None else min(asked.limit or most, most)
-        behind = desk.behind_records()
+        behind = await desk.behind_records()
         pieces = desk.export(asked.sql, form=asked.format, limit=limit)
         # What is wrong with the question is an answer of its own; later, the connection ends.
         first = await anext(pieces, b"")

@@ -27,6 +27,7 @@ HEALTHY_S = 10.0
 STOP_S = 2.0
 PATIENCE_S = 2.0
 STATUS_S = 2.0
+FRESH_S = 0.25
 NO_LIMIT = (1 << 62) - 1
 Piece = tuple[bytes, int]
 """Some bytes of an answer, and how many rows there were until then."""
@@ -261,6 +262,12 @@ class TelemetryStore:
         except TimeoutError:
             return False
         return True
+
+    async def behind(self) -> int:
+        """How many records of what is committed now are not stored after a moment's patience."""
+        committed = self._announcer.committed.record_id
+        await self.caught_up(committed, timeout_s=FRESH_S)
+        return Freshness.of(self._progress.stored.record_id, committed).behind_records
 
     # The worker's life
 
