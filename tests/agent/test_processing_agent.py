@@ -104,7 +104,7 @@ class TestProcessors:
             kept.ledger.captured,
         )
         books = (await agent.desk.status())["conservation"]
-        assert {"span/processor:drop": 1} == books["dropped_by_reason"]
+        assert {"span/processor:drop": 1, "span/no_store": 1} == books["dropped_by_reason"]
         assert (2, 1, True) == (books["captured"], books["received"], books["adds_up"])
 
     async def test_know_a_frame_that_comes_again(self, place, frame):
@@ -227,7 +227,7 @@ class TestRoutes:
         await place.through()
 
         books = (await agent.desk.status())["conservation"]
-        assert {"span/routed_past_store": 1} == books["dropped_by_reason"]
+        assert {"span/routed_past_store": 1, "span/no_store": 1} == books["dropped_by_reason"]
         assert (2, 1, 0) == (books["captured"], books["received"], books["pending_in_processes"])
 
 
