@@ -32,7 +32,7 @@ def ask_stopped(locations: Locations, name: str, said: Mapping[str, str]) -> dic
     manner, said = manner_of(said)
     address = load_settings(locations.config).store.telemetry
     dialect = dialect_of(address)
-    asked = ask_for(name, said, now=time.time_ns(), explain=manner.explain, dialect=dialect)
+    asked = ask_for(name, said, now=time.time_ns(), manner=manner, dialect=dialect)
     told = query_stopped(locations, asked.statement, limit=manner.limit)
     return {**answer_to(asked, told), "freshness": told["freshness"]}
 

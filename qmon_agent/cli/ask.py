@@ -12,7 +12,7 @@ from qmon_agent.cli._drawn import lines_of
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._shown import show_json, show_table
 from qmon_agent.store.telemetry.asked import all_questions
-from qmon_agent.store.telemetry.questions import QUESTIONS
+from qmon_agent.store.telemetry.questions import QUESTIONS, Series
 
 _TABLE_ROWS = 100
 _SAID = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -35,13 +35,18 @@ def command(
     if name is None:
         _list(place)
         return
-    answer = ask_by_name(name, said | ({"explain": "true"} if explain else {}), place)
+    series = None if rows else _series_of(name)
+    if explain:
+        said["explain"] = "true"
+    elif not place.json:
+        said["layout"] = "series" if series is not None else "rows"
+    answer = ask_by_name(name, said, place)
     if place.json:
         show_json(answer)
     elif explain:
         click.echo(answer["plan"])
     else:
-        _show(name, answer, rows=rows)
+        _show(series, answer)
 
 
 def _said(words: Sequence[str]) -> dict[str, str]:
@@ -78,22 +83,27 @@ def _described(parameter: Mapping[str, Any]) -> str:
     return f"{parameter['about']}{ending}"
 
 
-def _show(name: str, answer: Mapping[str, Any], *, rows: bool) -> None:
-    series = QUESTIONS.find(name).series
-    if series is not None and not rows:
-        show_table(*lines_of(series, answer["rows"]))
+def _series_of(name: str) -> Series | None:
+    """Which columns make lines; none of a question that nobody knows: the agent says so."""
+    return QUESTIONS.find(name).series if name in QUESTIONS.names() else None
+
+
+def _show(series: Series | None, answer: Mapping[str, Any]) -> None:
+    if series is not None:
+        show_table(*lines_of(series, answer["series"]))
+        number = sum(len(each[series.over]) for each in answer["series"])
     else:
         columns = [column["name"] for column in answer["columns"]]
         show_table(columns, answer["rows"][:_TABLE_ROWS])
-    for words in _remarks(answer, cut=rows or series is None):
+        number = len(answer["rows"])
+    for words in _remarks(answer, number, cut=series is None):
         click.echo(words, err=True)
 
 
-def _remarks(answer: Mapping[str, Any], *, cut: bool) -> list[str]:
+def _remarks(answer: Mapping[str, Any], number: int, *, cut: bool) -> list[str]:
     """What belongs to an answer besides its rows."""
-    number, fresh = len(answer["rows"]), answer["freshness"]
     said = [f"of {answer['tier']} rows, {answer['precision']}"]
-    said += not_stored(fresh)
+    said += not_stored(answer["freshness"])
     if cut and number > _TABLE_ROWS:
         said.append(f"the first {_TABLE_ROWS} of {number} rows; all of them: --json")
     if answer["truncated"]:

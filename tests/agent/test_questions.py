@@ -16,11 +16,12 @@ from qmon_agent.domain.clock import SystemClock
 from qmon_agent.domain.errors import QueryError, UnknownQuestionError
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.store.telemetry import TelemetryOptions
-from qmon_agent.store.telemetry.asked import all_questions, ask_for, manner_of
+from qmon_agent.store.telemetry.asked import Manner, all_questions, ask_for, manner_of
 from qmon_agent.store.telemetry.engine import Question, open_engine
 from qmon_agent.store.telemetry.engines.clickhouse import ddl, folding
 from qmon_agent.store.telemetry.engines.clickhouse.ddl import Layout
 from qmon_agent.store.telemetry.following import Follower
+from qmon_agent.store.telemetry.layouts import ROWS
 from qmon_agent.store.telemetry.questions import QUESTIONS
 from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_agent.store.telemetry.statements import statement
@@ -110,7 +111,7 @@ class DuckStore:
         journal.close()
 
     def rows(self, sql, within=None):
-        question = Question(sql=sql, limit=100_000, timeout_s=30.0, within=within, as_json=True)
+        question = Question(sql=sql, limit=100_000, timeout_s=30.0, within=within, as_json=ROWS)
         return self.engine.ask(question, Watch()).records()
 
     def close(self):
@@ -459,7 +460,24 @@ def test_rows_are_written_as_they_are_told(store, limit):
     sql = "SELECT sum(x)::HUGEINT AS n, NULL AS none, [x] AS xs FROM range(3) r(x) GROUP BY x"
     question = Question(sql=f"{sql} ORDER BY x", limit=limit, timeout_s=30.0)
     told = store.engine.ask(question, Watch())
-    written = store.engine.ask(msgspec.structs.replace(question, as_json=True), Watch())
+    written = store.engine.ask(msgspec.structs.replace(question, as_json=ROWS), Watch())
 
     assert (told.records(), told.truncated) == (written.records(), written.truncated)
     assert limit < 3 or [0, 1, 2] == [row["n"] for row in written.records()]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100_000])
+@pytest.mark.parametrize("name", [n for n in QUESTIONS.names() if QUESTIONS.find(n).series])
+def test_series_are_the_rows_laid_out(store, name, limit):
+    if store.dialect != "duckdb":
+        pytest.skip("only DuckDB's are written by the engine")
+    said = {"metric": "load", "label": "disk"} if name == "metric_series" else {}
+    manner = Manner(layout="series")
+    asked = ask_for(name, {"since": "2h", **said}, now=NOW, manner=manner, dialect=store.dialect)
+    question = Question(sql=asked.sql, limit=limit, timeout_s=30.0)
+    rows = store.engine.ask(question, Watch())
+    told = store.engine.ask(msgspec.structs.replace(question, as_json=asked.layout), Watch())
+
+    assert asked.layout.of(rows.records()) == told.records()
+    assert len(rows.rows) == sum(len(each["start"]) for each in told.records())
+    assert rows.truncated == told.truncated

@@ -1,11 +1,14 @@
 """Questions by name as an agent answers them: what is told, remembered and drawn."""
 
+import msgspec
 import pytest
 
 from qmon_agent.cli._drawn import lines_of
+from qmon_agent.domain.errors import QueryError
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.answers import Column, Freshness, QueryResult
-from qmon_agent.store.telemetry.asked import answer_by
+from qmon_agent.store.telemetry.asked import Manner, answer_by
+from qmon_agent.store.telemetry.layouts import ROWS, Layout
 from qmon_agent.store.telemetry.link import Progress
 from qmon_agent.store.telemetry.parameters import written
 from qmon_agent.store.telemetry.questions import QUESTIONS, Series
@@ -26,10 +29,25 @@ class OneRow:
 
     dialect = "duckdb"
 
-    async def remembered_query(self, sql, *, within, limit, timeout_s):
+    async def remembered_query(self, sql, *, within, limit, timeout_s, layout):
         self.asked.append((sql, limit, timeout_s))
         columns = (Column("route", "VARCHAR"), Column("p95_ms", "DOUBLE"))
         return QueryResult(columns=columns, rows=[["/", 2.5]])
+
+
+class Rows(OneRow):
+    """Two series whose rows come in turns."""
+
+    def __init__(self, written=None):
+        super().__init__()
+        self._written = written
+
+    async def remembered_query(self, sql, *, within, limit, timeout_s, layout):
+        self.asked.append(layout)
+        names = ("service", "route", "start", "requests")
+        columns = tuple(Column(name, "VARCHAR") for name in names)
+        rows = [["s", "/", 1, 5], ["s", "/b", 1, 7], ["s", "/", 2, 6]]
+        return QueryResult(columns=columns, rows=rows, written=self._written)
 
 
 def progress(record):
@@ -79,35 +97,73 @@ class TestAnAnswer:
         assert store.asked[0] == store.asked[1]
 
 
+class TestALayoutInSeries:
+    async def test_says_what_a_series_is_called_once(self):
+        store, said = Rows(), {"layout": "series"}
+        answer = await answer_by(store, "requests_by_route", said, now=NOW)
+
+        assert [
+            {"service": "s", "route": "/", "start": [1, 2], "requests": [5, 6]},
+            {"service": "s", "route": "/b", "start": [1], "requests": [7]},
+        ] == answer["series"]
+        assert "rows" not in answer
+        assert [Layout(by=("service", "route"))] == store.asked
+
+    async def test_is_told_as_it_was_written(self):
+        written = b'[{"service": "s"}]'
+        answer = await answer_by(
+            Rows(written=written), "requests_by_route", {"layout": "series"}, now=NOW
+        )
+
+        assert [{"service": "s"}] == msgspec.json.decode(msgspec.json.encode(answer))["series"]
+
+    async def test_is_of_questions_about_series(self):
+        with pytest.raises(QueryError, match="slowest_spans is not about series") as refused:
+            await answer_by(Rows(), "slowest_spans", {"layout": "series"}, now=NOW)
+
+        assert "layout" == refused.value.field
+
+    async def test_has_a_name_that_there_is(self):
+        with pytest.raises(QueryError, match="layout: ") as refused:
+            await answer_by(Rows(), "slowest_spans", {"layout": "column"}, now=NOW)
+
+        assert "layout" == refused.value.field
+
+    async def test_is_not_of_a_plan(self):
+        store, said = Rows(), {"layout": "series", "explain": "true"}
+        answer = await answer_by(store, "requests_by_route", said, now=NOW)
+
+        assert ("5\n7\n6", [ROWS]) == (answer["plan"], store.asked)
+
+
 class TestRemembering:
     def test_knows_an_answer_until_something_is_stored(self):
         remembered = Remembered()
-        remembered.keep(progress(1), ("a", 5), result(2))
+        remembered.keep(progress(1), ("a", 5, ROWS), result(2))
 
-        assert result(2) == remembered.find(progress(1), ("a", 5))
-        assert remembered.find(progress(1), ("a", 6)) is None
-        assert remembered.find(progress(2), ("a", 5)) is None
+        assert result(2) == remembered.find(progress(1), ("a", 5, ROWS))
+        assert remembered.find(progress(1), ("a", 6, ROWS)) is None
+        assert remembered.find(progress(1), ("a", 5, Layout(by=("n",)))) is None
+        assert remembered.find(progress(2), ("a", 5, ROWS)) is None
 
     def test_keeps_no_more_than_a_small_process_may(self):
         remembered = Remembered()
         for number in range(5):
-            remembered.keep(progress(1), (str(number), 5), result(MOST_CELLS // 3))
-        remembered.keep(progress(1), ("large", 5), result(MOST_CELLS + 1))
-        kept = [n for n in range(5) if remembered.find(progress(1), (str(n), 5))]
+            remembered.keep(progress(1), (str(number), 5, ROWS), result(MOST_CELLS // 3))
+        remembered.keep(progress(1), ("large", 5, ROWS), result(MOST_CELLS + 1))
+        kept = [n for n in range(5) if remembered.find(progress(1), (str(n), 5, ROWS))]
 
         assert len(kept) <= 3
-        assert remembered.find(progress(1), ("large", 5)) is None
+        assert remembered.find(progress(1), ("large", 5, ROWS)) is None
 
 
 class TestLines:
     def test_have_a_dot_where_a_series_has_nothing(self):
-        rows = [
-            {"start": 1, "route": "/", "n": 1.0},
-            {"start": 2, "route": "/", "n": 3.0},
-            {"start": 3, "route": "/", "n": 2.0},
-            {"start": 2, "route": "/b", "n": 5.0},
+        told = [
+            {"start": [1, 2, 3], "route": "/", "n": [1.0, 3.0, 2.0]},
+            {"start": [2], "route": "/b", "n": [5.0]},
         ]
-        columns, lines = lines_of(Series(by=("route",), of="n"), rows)
+        columns, lines = lines_of(Series(by=("route",), of="n"), told)
 
         assert ["route", "n", "lowest", "highest", "newest"] == columns
         assert ["▁█▅", "·▁·"] == [line["n"] for line in lines]
@@ -124,4 +180,4 @@ class TestParameters:
             field for name in QUESTIONS.names() for field in QUESTIONS.find(name).__struct_fields__
         }
 
-        assert not names & {"limit", "timeout_s", "explain"}
+        assert not names & {*Manner.__struct_fields__}

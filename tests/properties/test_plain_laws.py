@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmon_agent.store.telemetry.in_series import in_series
+from qmon_agent.store.telemetry.layouts import Layout
 from qmon_agent.store.telemetry.objects import array, cells, objects
 from qmon_agent.store.telemetry.plain import leaf, moment, plain
 
@@ -44,3 +46,23 @@ def test_rows_written_by_column_are_the_rows_as_objects(rows):
 
     values = zip(*map(plain, columns), strict=True)
     assert json.loads(told) == [dict(zip(names, row, strict=True)) for row in values]
+
+
+FEW = st.sampled_from([0.0, -0.0, 1.5, 1e300, None])
+NAMED = st.tuples(st.sampled_from("ab,"), st.none() | st.sampled_from("a,"), st.integers(0, 2))
+MEASURED = st.tuples(st.integers(0, 2**62), FEW, FEW, st.integers(-2, 2), st.text(max_size=2))
+
+
+@given(st.lists(st.builds(lambda named, measured: named + measured, NAMED, MEASURED)))
+def test_series_written_by_column_are_the_rows_laid_out(rows):
+    words, numbers = pa.string(), (pa.float64(), pa.float64(), pa.int64())
+    kinds = (words, words, pa.int64(), pa.timestamp("ns"), *numbers, words)
+    columns = [pa.array([row[place] for row in rows], kind) for place, kind in enumerate(kinds)]
+    table = pa.table(columns, names=[*"abcdefg", 'it"s'])
+    pieces = pa.concat_tables(table.slice(at, 3) for at in range(0, len(rows) + 1, 3))
+    told = in_series(pieces, by=("a", "b", "c"), readers=[plain] * len(kinds))
+
+    values = zip(*map(plain, columns), strict=True)
+    whole = [dict(zip(table.column_names, row, strict=True)) for row in values]
+    assert json.loads(told) == Layout(by=("a", "b", "c")).of(whole)
+    assert b"-0.0" in told or not any(str(row[4]) == "-0.0" for row in rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -11,6 +11,7 @@ from msgspec import Meta
 from qmon_agent.domain.errors import QueryError, UnknownPluginError, UnknownQuestionError
 
 from .answers import Freshness, QueryResult
+from .layouts import ROWS, Layout
 from .manifest import Within
 from .parameters import Parameter, parameters_of, read, role_of, written
 from .questions import QUESTIONS, Definition
@@ -34,6 +35,7 @@ class Store(Protocol):
         within: Within | None,
         limit: int | None,
         timeout_s: float | None,
+        layout: Layout,
     ) -> QueryResult: ...
 
 
@@ -43,6 +45,10 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     limit: Annotated[int, Meta(ge=1, le=1 << 31)] | None = None
     timeout_s: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     explain: bool = False
+    layout: Literal["rows", "series"] = "rows"
+
+
+USUAL = Manner()
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +59,19 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
     tier: str
     """`raw`, or the stretch of the rollups that it is read from: `1m`, `1h` or `1d`."""
-    explain: bool = False
+    manner: Manner = USUAL
 
     @property
     def statement(self) -> str:
         """What the engine is to answer."""
-        return EXPLAIN + self.sql if self.explain else self.sql
+        return EXPLAIN + self.sql if self.manner.explain else self.sql
+
+    @property
+    def layout(self) -> Layout:
+        """How its rows are to be written; a plan has nothing but rows."""
+        series = self.definition.series
+        in_series = self.manner.layout == "series" and not self.manner.explain
+        return Layout(by=series.by) if in_series and series is not None else ROWS
 
 
 async def answer_by(
@@ -66,17 +79,18 @@ async def answer_by(
 ) -> dict[str, Any]:
     """Answer a question put in words, its manner among them; raises what `ask_for` does."""
     manner, said = manner_of(said)
-    asked = ask_for(name, said, now=now, explain=manner.explain, dialect=store.dialect)
+    asked = ask_for(name, said, now=now, manner=manner, dialect=store.dialect)
     fresh = store.freshness()
     result = await store.remembered_query(
         asked.statement,
         within=asked.definition.within(),
         limit=manner.limit,
         timeout_s=manner.timeout_s,
+        layout=asked.layout,
     )
     told = {
         "columns": [column.name for column in result.columns],
-        "rows": result.records() if asked.explain else result.told(),
+        "rows": result.records() if manner.explain else result.told(),
         "truncated": result.truncated,
     }
     return answer_to(asked, told, fresh=fresh)
@@ -99,14 +113,17 @@ def ask_for(
     said: Mapping[str, str],
     *,
     now: int,
-    explain: bool = False,
+    manner: Manner = USUAL,
     dialect: str = "duckdb",
 ) -> Asked:
     """Read a question; raises UnknownQuestionError, or QueryError that names the parameter."""
-    definition = read(_found(name), said, now=now)
+    kind = _found(name)
+    if manner.layout == "series" and kind.series is None:
+        raise QueryError.about("layout", f"{name} is not about series: it has rows only")
+    definition = read(kind, said, now=now)
     tier = definition.tier()
     sql = statement(name, definition, dialect=dialect, tier=tier)
-    return Asked(name=name, definition=definition, sql=sql, tier=tier, explain=explain)
+    return Asked(name=name, definition=definition, sql=sql, tier=tier, manner=manner)
 
 
 def _found(name: str) -> type[Definition]:
@@ -121,8 +138,8 @@ def answer_to(
 ) -> dict[str, Any]:
     """The answer as JSON: rows and units, and what they were made of.
 
-    `result` has `columns`, `rows` as objects, and whether they were `truncated`; of an
-    explanation the plan is told instead.
+    `result` has `columns`, `rows` as objects, or written as they were to be, and whether they were
+    `truncated`; of an explanation the plan is told instead.
     """
     definition = asked.definition
     about = {
@@ -134,13 +151,14 @@ def answer_to(
         "sql": asked.sql,
         "freshness": fresh and msgspec.to_builtins(fresh),
     }
-    if asked.explain:
+    if asked.manner.explain:
         return {**about, "plan": _plan(result["columns"], result["rows"])}
     columns = [{"name": name, "unit": definition.units.get(name, "")} for name in result["columns"]]
+    rows = result["rows"]
     return {
         **about,
         "columns": columns,
-        "rows": result["rows"],
+        asked.manner.layout: rows if isinstance(rows, msgspec.Raw) else asked.layout.of(rows),
         "truncated": result["truncated"],
     }
 
@@ -154,6 +172,7 @@ def all_questions() -> Iterator[dict[str, Any]]:
             "about": (kind.__doc__ or "").partition("\n")[0],
             "parameters": [_shown(each) for each in parameters_of(kind)],
             "units": dict(kind.units),
+            "series": kind.series and msgspec.to_builtins(kind.series),
         }
 
 

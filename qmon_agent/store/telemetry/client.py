@@ -16,6 +16,7 @@ from qmon_agent.journal import Position
 from . import link
 from .announcing import Announcer
 from .answers import Erased, Freshness, QueryResult, StateTable, StoreStatus
+from .layouts import ROWS, Layout
 from .listeners import Counters, Listeners
 from .lives import Lives
 from .manifest import Within
@@ -106,7 +107,7 @@ class TelemetryStore:
         timeout_s: float | None = None,
         state_tables: Mapping[str, StateTable] | None = None,
         within: Within | None = None,
-        as_json: bool = False,
+        as_json: Layout | None = None,
     ) -> QueryResult:
         """Answer one read-only statement, or raise QueryError (its fault) or StoreError (ours)."""
         question = link.Ask(
@@ -136,15 +137,16 @@ class TelemetryStore:
         within: Within | None = None,
         limit: int | None = None,
         timeout_s: float | None = None,
+        layout: Layout = ROWS,
     ) -> QueryResult:
         """`query`, or its last answer where nothing has been stored or removed since."""
-        key = (sql, self._options.query_rows if limit is None else limit)
+        key = (sql, self._options.query_rows if limit is None else limit, layout)
         version = self._progress
         is_whole = not self.freshness().behind_records
         if is_whole and (known := self._remembered.find(version, key)) is not None:
             return known
         result = await self.query(
-            sql, limit=limit, timeout_s=timeout_s, within=within, as_json=True
+            sql, limit=limit, timeout_s=timeout_s, within=within, as_json=layout
         )
         if is_whole:
             self._remembered.keep(version, key, result)

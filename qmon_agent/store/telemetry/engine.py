@@ -14,6 +14,7 @@ from qmon_agent.journal import Position
 
 from .answers import Erased, QueryResult, StateTable
 from .decoding import Batch
+from .layouts import Layout
 from .manifest import Within
 from .options import TelemetryOptions
 from .watch import Watch
@@ -36,8 +37,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     state: Mapping[str, StateTable] = {}
     within: Within | None = None
     """Nothing outside of these times is read, so that its files need not be opened."""
-    as_json: bool = False
-    """The rows are wanted written, by an engine that can: nobody looks into them on their way."""
+    as_json: Layout | None = None
+    """Rows are wanted written so, by an engine that can: nobody looks into them on their way."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 
 from .answers import Erased, QueryResult, StateTable, StoreStatus
+from .layouts import Layout
 from .manifest import Within
 from .options import TelemetryOptions
 
@@ -48,7 +49,7 @@ class Ask(Said, frozen=True, kw_only=True):
     timeout_s: float
     state: Mapping[str, StateTable]
     within: Within | None = None
-    as_json: bool = False
+    as_json: Layout | None = None
 
 
 class Stream(Said, frozen=True, kw_only=True):

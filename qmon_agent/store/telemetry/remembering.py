@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .answers import QueryResult
+from .layouts import Layout
 from .link import Progress
 
 MOST = 64
@@ -10,11 +11,11 @@ MOST_CELLS = 50_000
 """In one answer, and in all of them: the agent's main process is a small one."""
 CELL_BYTES = 24
 """Of an answer that is written already."""
-Key = tuple[str, int]
+Key = tuple[str, int, Layout]
 
 
 class Remembered:
-    """Answers by statement and row limit, of one version of the data only."""
+    """Answers by statement, row limit and layout, of one version of the data only."""
 
     def __init__(self) -> None:
         self._version: Progress | None = None

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.store.telemetry.answers import Column, QueryResult
 from qmon_agent.store.telemetry.engine import Question
+from qmon_agent.store.telemetry.in_series import in_series
 from qmon_agent.store.telemetry.manifest import Manifest, said_of
 from qmon_agent.store.telemetry.objects import array, cells, objects, written
 from qmon_agent.store.telemetry.plain import leaf, plain
@@ -60,8 +62,9 @@ def answer(
         columns = columns_of(asked.relation)
         told: bytes | None = None
         rows: list[list[Any]] = []
-        if question.as_json:
-            told, truncated = _write(asked.relation, columns, question.limit)
+        if (layout := question.as_json) is not None:
+            write = partial(_write_series, by=layout.by) if layout.by else _write
+            told, truncated = write(asked.relation, columns, question.limit)
         else:
             rows, truncated = _read(asked.relation, question.limit)
     return QueryResult(
@@ -138,8 +141,33 @@ def _write(
     return array(pieces), False
 
 
+def _write_series(
+    relation: duckdb.DuckDBPyRelation,
+    columns: tuple[Column, ...],
+    limit: int,
+    *,
+    by: tuple[str, ...],
+) -> tuple[bytes, bool]:
+    """The same by series, whose rows come in turns."""
+    names, kinds = [each.name for each in columns], [each.type for each in columns]
+    readers = [_wholes if kind in WIDE else plain for kind in kinds]
+    kept, left, size, is_cut = [], limit, 0, False
+    with _exactly(relation, kinds).to_arrow_reader(WRITTEN_ROWS) as reader:
+        for batch in reader:
+            kept.append(batch.slice(0, left))
+            left, size = left - batch.num_rows, size + batch.nbytes
+            if is_cut := left < 0 or size > MAX_BYTES:
+                break
+        rows = pa.Table.from_batches(kept, reader.schema).rename_columns(names)
+    return in_series(rows, by=by, readers=readers), is_cut
+
+
 def _sums(column: pa.Array, before: bytes) -> list[bytes]:
-    return written(_whole(plain(column)), before)
+    return written(_wholes(column), before)
+
+
+def _wholes(column: pa.Array) -> list[Any]:
+    return _whole(plain(column))
 
 
 def _exactly(relation: duckdb.DuckDBPyRelation, kinds: list[str]) -> duckdb.DuckDBPyRelation:
