@@ -77,6 +77,11 @@ def _same_map(value: dict[Any, Any], kind: pa.MapType, rows: int) -> pa.Array:
     """Most say nothing, of which nothing need be repeated."""
     if value:
         return pa.repeat(_scalar([*value.items()], kind), rows)
+    return _empty_map(kind, rows)
+
+
+@lru_cache(maxsize=256)
+def _empty_map(kind: pa.MapType, rows: int) -> pa.Array:
     nothing = pa.array([], pa.struct([kind.key_field, kind.item_field]))
     return pa.Array.from_buffers(kind, rows, [None, ZEROS], children=[nothing])
 

@@ -15,6 +15,7 @@ from qmon_sdk.protocol.frames import Frame, decode_frame
 from qmon_sdk.protocol.signals import FIELDS
 
 from .arrays import TYPES, array_of, constant
+from .known_labels import LABELS, KnownLabels
 from .schema import PROCESS, RESOURCE, TABLES, Table
 from .speakers import Speaker, speaker_in
 
@@ -25,6 +26,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 """Kind → the shape of its batches."""
 
 MISSING = object()
+KNOWN = KnownLabels()
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -91,6 +93,8 @@ def _batch(frame: Frame, block: Block, table: Table) -> pa.RecordBatch:
         written = next(sent, MISSING)
         if written is MISSING:
             arrays.append(constant(column.default, column.role, block.rows))
+        elif column.role == LABELS and table is TABLES["point"]:
+            arrays.append(KNOWN.read(written, block.rows))
         else:
             arrays.append(array_of(written, column.role, block.rows))
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMAS[block.kind])
