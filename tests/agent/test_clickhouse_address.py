@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from qmon_agent.domain.errors import ConfigError
-from qmon_agent.domain.retention import Bound, Policy
-from qmon_agent.store.telemetry import check_bounds, places_of
+from qmon_agent.store.telemetry import places_of
 from qmon_agent.store.telemetry.engines.clickhouse.address import Address, address_of
 from qmon_agent.store.telemetry.engines.clickhouse.server import can_gather
 
@@ -48,6 +47,11 @@ class TestAddress:
         with pytest.raises(ConfigError, match=r"^store\.telemetry"):
             address_of(dsn)
 
+    @pytest.mark.parametrize("option", ["cluster=main", "secure=yes", "secure=no"])
+    def test_of_this_process_has_nothing_that_a_server_is_for(self, option):
+        with pytest.raises(ConfigError, match=f"`{option.partition('=')[0]}`.*clickhouse://"):
+            address_of(f"chdb://here?{option}")
+
     def test_has_no_password_and_shows_none(self):
         with pytest.raises(ConfigError, match="telemetry_password") as caught:
             address_of("clickhouse://me:s3cret@box/db")
@@ -70,17 +74,3 @@ class TestPlaces:
         assert places_of("", default) == (default, "")
         assert places_of("duckdb:///data", default) == (Path("/data"), "")
         assert places_of("clickhouse://box", default) == (default, "clickhouse://box")
-
-
-class TestBounds:
-    @pytest.mark.parametrize(
-        "policy",
-        [
-            Policy(kinds={"log": Bound(bytes=1)}),
-            Policy(services={"shop": {"log": Bound(age_ns=1)}}),
-        ],
-    )
-    def test_that_a_server_does_not_keep_are_refused(self, policy):
-        check_bounds("", policy)
-        with pytest.raises(ConfigError, match="ClickHouse"):
-            check_bounds("clickhouse://box", policy)

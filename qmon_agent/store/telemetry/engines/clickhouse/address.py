@@ -13,7 +13,8 @@ from qmon_agent.domain.errors import ConfigError
 PATH = "store.telemetry"
 SERVED, IN_PROCESS = "clickhouse", "chdb"
 SCHEMES = (SERVED, IN_PROCESS)
-OPTIONS = ("async", "cluster", "secure")
+SERVERS_OPTIONS = ("cluster", "secure")
+OPTIONS = ("async", *SERVERS_OPTIONS)
 YES = {"yes", "true", "1"}
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CLUSTER = re.compile(r"[A-Za-z0-9_.-]+|\{cluster\}")
@@ -46,8 +47,7 @@ def address_of(dsn: str) -> Address:
     """Read the address; ConfigError if something of it is wrong, or a password stands in it."""
     parts = urlsplit(dsn)
     if parts.scheme == IN_PROCESS:
-        folder, gathers = parts.netloc + parts.path, _options(dsn, parts.query).get("async") in YES
-        return Address(folder=folder, gathers=gathers) if folder else _wrong(dsn, "names no folder")
+        return _in_process(dsn)
     if parts.password is not None:
         _wrong(dsn.replace(parts.password, "***"), "has a password: say it as telemetry_password")
     if not parts.hostname:
@@ -65,6 +65,18 @@ def address_of(dsn: str) -> Address:
         secure=secure,
         gathers=gathers,
     )
+
+
+def _in_process(dsn: str) -> Address:
+    """The engine in this process: no server that could encrypt, or be one of many."""
+    parts = urlsplit(dsn)
+    options, folder = _options(dsn, parts.query), parts.netloc + parts.path
+    for name in SERVERS_OPTIONS:
+        if name in options:
+            _wrong(dsn, f"has `{name}`, which is for a server: {SERVED}://HOST")
+    if not folder:
+        _wrong(dsn, "names no folder")
+    return Address(folder=folder, gathers=options.get("async") in YES)
 
 
 def _options(dsn: str, query: str) -> dict[str, str]:
