@@ -45,7 +45,7 @@ from qmon_agent.settings.certificates import serving_context
 from qmon_agent.settings.oncall import OncallOptions
 from qmon_agent.settings.retention import policy_of
 from qmon_agent.settings.room import check_room
-from qmon_agent.store.telemetry import check_bounds, places_of
+from qmon_agent.store.telemetry import places_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -247,7 +247,7 @@ def _check_telemetry(settings: Settings) -> None:
 
 
 def _check_retention(settings: Settings) -> None:
-    check_bounds(settings.store.telemetry, policy_of(settings.retention))
+    policy_of(settings.retention)
 
 
 def _check_state(section: Store) -> None:

@@ -31,7 +31,6 @@ from qmon_agent.store.telemetry import (
     Listeners,
     TelemetryOptions,
     TelemetryStore,
-    check_bounds,
     places_of,
     with_memory,
 )
@@ -193,7 +192,6 @@ def _store(plan: Plan, hears: Hears, vitals: Vitals) -> TelemetryStore:
     section = plan.settings.store
     directory, address = places_of(section.telemetry, plan.locations.state / "telemetry")
     policy = policy_of(plan.settings.retention)
-    check_bounds(address, policy)
     options = TelemetryOptions(
         policy=policy,
         directory=str(directory),

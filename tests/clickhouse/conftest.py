@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import tempfile
+import time
 
 import pytest
 
@@ -52,9 +53,9 @@ class Bench:
         self.close()
         self.open()
 
-    def write(self, *blocks):
+    def write(self, *blocks, resource=SHOP):
         self.sequence += 1
-        frame = Frame(process=PROCESS, sequence=self.sequence, resource=SHOP, blocks=blocks)
+        frame = Frame(process=PROCESS, sequence=self.sequence, resource=resource, blocks=blocks)
         self.journal.append(encode_frame(frame), process=PROCESS, sequence=self.sequence)
 
     def follow(self):
@@ -62,9 +63,16 @@ class Bench:
         while self.engine.ready() and self.follower.follow(end, max_bytes=1 << 20):
             pass
 
-    def store(self, *signals):
-        self.write(*blocks_of(signals))
+    def store(self, *signals, resource=SHOP):
+        self.write(*blocks_of(signals), resource=resource)
         self.follow()
+
+    def tend(self):
+        """Look whether something is to be given up, as if ten minutes had passed."""
+        self.engine._looked = 0
+        self.engine.tend(now=time.time_ns())
+        while self.engine.busy():
+            time.sleep(0.01)
 
     def ask(self, sql, **more):
         question = Question(sql=sql, **{"limit": 100, "timeout_s": 10.0, **more})

@@ -7,17 +7,26 @@ import pytest
 
 from qmon_agent.domain.retention import Hold
 from qmon_agent.store.telemetry import sums
-from qmon_agent.store.telemetry.engines.clickhouse import ddl, erasing, folding
+from qmon_agent.store.telemetry.engines.clickhouse import bounding, ddl, erasing, folding
 from qmon_agent.store.telemetry.engines.clickhouse.ddl import Layout
 from qmon_agent.store.telemetry.rollups import ROLLUPS
 from qmon_agent.store.telemetry.schema import BY_NAME, TABLES
 
 FOLDER = Path(__file__).parent / "clickhouse"
 DAY_S = 86_400
+LOGS = TABLES["log"]
+WHOLE = "ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1"
 USER = "o'\\"
 LAYOUTS = {
-    "single": Layout(keep_s={"log": 3 * DAY_S, "span": 7 * DAY_S, "spans_1h": 400 * DAY_S}),
-    "cluster": Layout(cluster="main", keep_s=dict.fromkeys(TABLES, 30 * DAY_S)),
+    "single": Layout(
+        keep_s={"log": 3 * DAY_S, "span": 7 * DAY_S, "spans_1h": 400 * DAY_S},
+        apart_s={"log": {"it's": 9 * DAY_S}, "event": {"shop": DAY_S, "till": 30 * DAY_S}},
+    ),
+    "cluster": Layout(
+        cluster="main",
+        keep_s=dict.fromkeys(TABLES, 30 * DAY_S),
+        apart_s={"span": {"shop": 60 * DAY_S}},
+    ),
 }
 
 
@@ -61,6 +70,25 @@ def test_what_forgets_a_user_is_the_golden_one(name):
     assert path.read_text() == asked
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_what_keeps_bounds_of_bytes_is_the_golden_one(name):
+    path, layout = FOLDER / f"{name}_bounds.sql", LAYOUTS[name]
+    holds = (Hold(id="1", kinds=("log",), service="it's", since=5),)
+    asked = (
+        *(bounding.pieces(table, layout) for table in bounding.tables({"log", "points_1h"})),
+        bounding.services(LOGS, ["20261126", "20261127"], layout),
+        bounding.drop(LOGS, "20261126", layout),
+        bounding.pending(LOGS, layout),
+        bounding.thin(LOGS, "20261127", {"shop", "it's"}, holds=holds, layout=layout),
+        bounding.stop(LOGS, layout),
+    )
+    script = "".join(f"{each};\n\n" for each in asked)
+    if os.environ.get("QMON_GOLDEN") == "write":
+        path.write_text(script)
+
+    assert path.read_text() == script
+
+
 class TestChanges:
     def test_give_an_older_table_its_new_columns(self):
         points = BY_NAME["points"]
@@ -79,14 +107,21 @@ class TestChanges:
         assert whole.startswith("ALTER TABLE `qmon`.`points` ON CLUSTER 'main' ADD")
 
     def test_change_for_how_long_rows_are_kept_only_where_that_differs(self):
-        logs, layout = BY_NAME["logs"], LAYOUTS["single"]
-        has = f"MergeTree ORDER BY time TTL {ddl.ttl(logs, layout)} SETTINGS index_granularity = 1"
+        logs, layout = LOGS, Layout(keep_s={"log": 3 * DAY_S})
+        has = f"MergeTree TTL {ddl.ttl(logs, layout)} SETTINGS {WHOLE}"
 
         assert ddl.keep(logs, layout, full_engine=has) == []
         assert ddl.keep(logs, Layout(), full_engine=has) == ["ALTER TABLE `qmon`.`logs` REMOVE TTL"]
         assert ddl.keep(logs, Layout(keep_s={"log": 60}), full_engine=has) == [
             "ALTER TABLE `qmon`.`logs` MODIFY TTL toDateTime(time) + toIntervalSecond(60)"
         ]
+
+    def test_of_ages_by_service_begin_with_how_rows_go(self):
+        shop = Layout(apart_s={"log": {"shop": DAY_S}})
+        setting, ttl = ddl.keep(LOGS, shop, full_engine=f"MergeTree SETTINGS {WHOLE}")
+
+        assert setting == "ALTER TABLE `qmon`.`logs` MODIFY SETTING ttl_only_drop_parts = 0"
+        assert ttl.startswith("ALTER TABLE `qmon`.`logs` MODIFY TTL multiIf(service = 'shop', ")
 
 
 def test_every_table_has_an_order_of_its_own_columns():

@@ -7,7 +7,6 @@ from .answers import StoreStatus as StoreStatus
 from .client import TelemetryStore as TelemetryStore
 from .listeners import Listeners as Listeners
 from .options import TelemetryOptions as TelemetryOptions
-from .options import check_bounds as check_bounds
 from .options import dialect_of as dialect_of
 from .options import directory_of as directory_of
 from .options import places_of as places_of

@@ -105,9 +105,9 @@ def count(table: Table, user: str, holds: tuple[Hold, ...], *, source: str, word
     return f"SELECT {name} AS name, {removed} AS removed, {held} AS held FROM {source}"  # noqa: S608 - quoted
 
 
-def of_services(services: Iterable[str]) -> str:
+def of_services(services: Iterable[str], *, words: Words = DUCKDB) -> str:
     """The rows of some services."""
-    return f"service IN ({', '.join(map(duck.text, sorted(services)))})"
+    return f"service IN ({', '.join(map(words.text, sorted(services)))})"
 
 
 def _held_by(table: Table, hold: Hold, words: Words) -> str:

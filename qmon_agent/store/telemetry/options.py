@@ -132,15 +132,6 @@ def dialect_of(address: str) -> str:
     return "clickhouse" if is_clickhouse(address) else "duckdb"
 
 
-def check_bounds(dsn: str, policy: Policy) -> None:
-    """Raise ConfigError where a ClickHouse is to keep by other bounds than the age of a kind."""
-    narrow = [kind for kind, bound in policy.kinds.items() if bound.bytes is not None]
-    if is_clickhouse(dsn) and (narrow or policy.services):
-        raise ConfigError(
-            "retention", "ClickHouse keeps by the age of a kind alone, not by bytes or services"
-        )
-
-
 def directory_of(dsn: str) -> Path:
     """Where `duckdb://DIR` keeps its files; any other address is a ConfigError."""
     parts = urlsplit(dsn)

@@ -24,8 +24,8 @@ CREATE TABLE IF NOT EXISTS `qmon`.`spans_local` ON CLUSTER 'main' (
 ) ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/qmon/spans', '{replica}')
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `name`, `time`)
-TTL toDateTime(time) + toIntervalSecond(2592000)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+TTL multiIf(service = 'shop', toDateTime(toDate(time), 'UTC') + toIntervalSecond(5270400), toDateTime(toDate(time), 'UTC') + toIntervalSecond(2678400))
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 0, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`spans` ON CLUSTER 'main'
 AS `qmon`.`spans_local`
@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`errors_local` ON CLUSTER 'main' (
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `issue_id`, `time`)
 TTL toDateTime(time) + toIntervalSecond(2592000)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`errors` ON CLUSTER 'main'
 AS `qmon`.`errors_local`
@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`events_local` ON CLUSTER 'main' (
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `name`, `time`)
 TTL toDateTime(time) + toIntervalSecond(2592000)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`events` ON CLUSTER 'main'
 AS `qmon`.`events_local`
@@ -108,7 +108,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`sessions_local` ON CLUSTER 'main' (
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `time`)
 TTL toDateTime(time) + toIntervalSecond(2592000)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`sessions` ON CLUSTER 'main'
 AS `qmon`.`sessions_local`
@@ -134,7 +134,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`points_local` ON CLUSTER 'main' (
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `metric`, `host`, `process`, `time`)
 TTL toDateTime(time) + toIntervalSecond(2592000)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`points` ON CLUSTER 'main'
 AS `qmon`.`points_local`
@@ -159,7 +159,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`logs_local` ON CLUSTER 'main' (
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `time`)
 TTL toDateTime(time) + toIntervalSecond(2592000)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`logs` ON CLUSTER 'main'
 AS `qmon`.`logs_local`
@@ -180,7 +180,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`checkins_local` ON CLUSTER 'main' (
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `monitor`, `time`)
 TTL toDateTime(time) + toIntervalSecond(2592000)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`checkins` ON CLUSTER 'main'
 AS `qmon`.`checkins_local`
@@ -203,7 +203,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`snapshots_local` ON CLUSTER 'main' (
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `measure`, `time`)
 TTL toDateTime(time) + toIntervalSecond(2592000)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`snapshots` ON CLUSTER 'main'
 AS `qmon`.`snapshots_local`
@@ -232,7 +232,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`findings_local` ON CLUSTER 'main' (
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `rule`, `time`)
 TTL toDateTime(time) + toIntervalSecond(2592000)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`findings` ON CLUSTER 'main'
 AS `qmon`.`findings_local`
@@ -251,7 +251,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`resources_local` ON CLUSTER 'main' (
   `attributes` Map(LowCardinality(String), String) DEFAULT map() CODEC(ZSTD(1))
 ) ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/qmon/resources', '{replica}', `time`)
 ORDER BY (`process`)
-TTL toDateTime(time) + toIntervalSecond(2592000)
+TTL toDateTime(time) + toIntervalSecond(5184000)
 SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`resources` ON CLUSTER 'main'

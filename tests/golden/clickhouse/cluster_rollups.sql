@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`points_1m_parts_local` ON CLUSTER 'main' (
 ) ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/qmon/points_1m_parts', '{replica}')
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `metric`, `host`, `time`, `release`, `environment`, `kind`, `unit`, mapKeys(`attributes`), mapValues(`attributes`))
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`points_1m_parts` ON CLUSTER 'main'
 AS `qmon`.`points_1m_parts_local`
@@ -93,7 +93,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`points_1h_parts_local` ON CLUSTER 'main' (
 ) ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/qmon/points_1h_parts', '{replica}')
 PARTITION BY toYYYYMM(`time`)
 ORDER BY (`service`, `metric`, `host`, `time`, `release`, `environment`, `kind`, `unit`, mapKeys(`attributes`), mapValues(`attributes`))
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`points_1h_parts` ON CLUSTER 'main'
 AS `qmon`.`points_1h_parts_local`
@@ -166,7 +166,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`points_1d_parts_local` ON CLUSTER 'main' (
 ) ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/qmon/points_1d_parts', '{replica}')
 PARTITION BY toYYYYMM(`time`)
 ORDER BY (`service`, `metric`, `host`, `time`, `release`, `environment`, `kind`, `unit`, mapKeys(`attributes`), mapValues(`attributes`))
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`points_1d_parts` ON CLUSTER 'main'
 AS `qmon`.`points_1d_parts_local`
@@ -236,7 +236,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`spans_1m_parts_local` ON CLUSTER 'main' (
 ) ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/qmon/spans_1m_parts', '{replica}')
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `name`, `time`, `kind`, `route`, `status`, `release`, `environment`, `host`)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`spans_1m_parts` ON CLUSTER 'main'
 AS `qmon`.`spans_1m_parts_local`
@@ -302,7 +302,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`spans_1h_parts_local` ON CLUSTER 'main' (
 ) ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/qmon/spans_1h_parts', '{replica}')
 PARTITION BY toYYYYMM(`time`)
 ORDER BY (`service`, `name`, `time`, `kind`, `route`, `status`, `release`, `environment`, `host`)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`spans_1h_parts` ON CLUSTER 'main'
 AS `qmon`.`spans_1h_parts_local`
@@ -368,7 +368,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`spans_1d_parts_local` ON CLUSTER 'main' (
 ) ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/qmon/spans_1d_parts', '{replica}')
 PARTITION BY toYYYYMM(`time`)
 ORDER BY (`service`, `name`, `time`, `kind`, `route`, `status`, `release`, `environment`, `host`)
-SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1;
+SETTINGS replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window_seconds = 604800, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`spans_1d_parts` ON CLUSTER 'main'
 AS `qmon`.`spans_1d_parts_local`

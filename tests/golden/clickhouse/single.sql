@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`spans` (
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `name`, `time`)
 TTL toDateTime(time) + toIntervalSecond(604800)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`errors` (
   `time` DateTime64(9, 'UTC') DEFAULT 0 CODEC(Delta(8), ZSTD(1)),
@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`errors` (
 ) ENGINE = MergeTree()
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `issue_id`, `time`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`events` (
   `time` DateTime64(9, 'UTC') DEFAULT 0 CODEC(Delta(8), ZSTD(1)),
@@ -73,7 +73,8 @@ CREATE TABLE IF NOT EXISTS `qmon`.`events` (
 ) ENGINE = MergeTree()
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `name`, `time`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+TTL multiIf(service = 'shop', toDateTime(toDate(time), 'UTC') + toIntervalSecond(172800), service = 'till', toDateTime(toDate(time), 'UTC') + toIntervalSecond(2678400), toDateTime(4294967295, 'UTC'))
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 0, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`sessions` (
   `time` DateTime64(9, 'UTC') DEFAULT 0 CODEC(Delta(8), ZSTD(1)),
@@ -93,7 +94,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`sessions` (
 ) ENGINE = MergeTree()
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `time`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`points` (
   `time` DateTime64(9, 'UTC') DEFAULT 0 CODEC(Delta(8), ZSTD(1)),
@@ -114,7 +115,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`points` (
 ) ENGINE = MergeTree()
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `metric`, `host`, `process`, `time`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`logs` (
   `time` DateTime64(9, 'UTC') DEFAULT 0 CODEC(Delta(8), ZSTD(1)),
@@ -134,8 +135,8 @@ CREATE TABLE IF NOT EXISTS `qmon`.`logs` (
 ) ENGINE = MergeTree()
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `time`)
-TTL toDateTime(time) + toIntervalSecond(259200)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+TTL multiIf(service = 'it\'s', toDateTime(toDate(time), 'UTC') + toIntervalSecond(864000), toDateTime(toDate(time), 'UTC') + toIntervalSecond(345600))
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 0, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`checkins` (
   `time` DateTime64(9, 'UTC') DEFAULT 0 CODEC(Delta(8), ZSTD(1)),
@@ -151,7 +152,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`checkins` (
 ) ENGINE = MergeTree()
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `monitor`, `time`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`snapshots` (
   `time` DateTime64(9, 'UTC') DEFAULT 0 CODEC(Delta(8), ZSTD(1)),
@@ -169,7 +170,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`snapshots` (
 ) ENGINE = MergeTree()
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `measure`, `time`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`findings` (
   `time` DateTime64(9, 'UTC') DEFAULT 0 CODEC(Delta(8), ZSTD(1)),
@@ -193,7 +194,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`findings` (
 ) ENGINE = MergeTree()
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `rule`, `time`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE TABLE IF NOT EXISTS `qmon`.`resources` (
   `time` DateTime64(9, 'UTC') DEFAULT 0 CODEC(Delta(8), ZSTD(1)),

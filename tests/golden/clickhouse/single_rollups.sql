@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`points_1m_parts` (
 ) ENGINE = AggregatingMergeTree()
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `metric`, `host`, `time`, `release`, `environment`, `kind`, `unit`, mapKeys(`attributes`), mapValues(`attributes`))
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS `qmon`.`points_1m_fold`
 TO `qmon`.`points_1m_parts`
@@ -89,7 +89,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`points_1h_parts` (
 ) ENGINE = AggregatingMergeTree()
 PARTITION BY toYYYYMM(`time`)
 ORDER BY (`service`, `metric`, `host`, `time`, `release`, `environment`, `kind`, `unit`, mapKeys(`attributes`), mapValues(`attributes`))
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS `qmon`.`points_1h_fold`
 TO `qmon`.`points_1h_parts`
@@ -158,7 +158,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`points_1d_parts` (
 ) ENGINE = AggregatingMergeTree()
 PARTITION BY toYYYYMM(`time`)
 ORDER BY (`service`, `metric`, `host`, `time`, `release`, `environment`, `kind`, `unit`, mapKeys(`attributes`), mapValues(`attributes`))
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS `qmon`.`points_1d_fold`
 TO `qmon`.`points_1d_parts`
@@ -224,7 +224,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`spans_1m_parts` (
 ) ENGINE = AggregatingMergeTree()
 PARTITION BY toDate(`time`)
 ORDER BY (`service`, `name`, `time`, `kind`, `route`, `status`, `release`, `environment`, `host`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS `qmon`.`spans_1m_fold`
 TO `qmon`.`spans_1m_parts`
@@ -287,7 +287,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`spans_1h_parts` (
 PARTITION BY toYYYYMM(`time`)
 ORDER BY (`service`, `name`, `time`, `kind`, `route`, `status`, `release`, `environment`, `host`)
 TTL toDateTime(time) + toIntervalSecond(34560000)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS `qmon`.`spans_1h_fold`
 TO `qmon`.`spans_1h_parts`
@@ -349,7 +349,7 @@ CREATE TABLE IF NOT EXISTS `qmon`.`spans_1d_parts` (
 ) ENGINE = AggregatingMergeTree()
 PARTITION BY toYYYYMM(`time`)
 ORDER BY (`service`, `name`, `time`, `kind`, `route`, `status`, `release`, `environment`, `host`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS `qmon`.`spans_1d_fold`
 TO `qmon`.`spans_1d_parts`

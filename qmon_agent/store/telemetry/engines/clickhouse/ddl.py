@@ -42,6 +42,11 @@ SHARDED_BY = {"spans": "trace_id", "events": "user_id"}
 LOCAL = "_local"
 """What the table of each server of a cluster is called, behind the distributed one."""
 
+DAY_S = 86_400
+LONGEST_S = 40 * 365 * DAY_S
+"""What is kept longer is kept for ever: the server's seconds end in 2106, and begin anew."""
+NEVER = "toDateTime(4294967295, 'UTC')"
+
 SETTINGS = {"fsync_after_insert": 1, "fsync_part_directory": 1}
 WINDOW = 10_000
 WINDOW_S = 7 * 86_400
@@ -54,15 +59,21 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     database: str = "qmon"
     cluster: str = ""
     keep_s: Mapping[str, float] = {}
+    """Kind → for how long; what is not named, or for longer than `LONGEST_S`, is for ever."""
+    apart_s: Mapping[str, Mapping[str, float]] = {}
+    """Kind → service → for how long, where that is another time than everybody's."""
 
     @property
     def everywhere(self) -> str:
         return f" ON CLUSTER {text(self.cluster)}" if self.cluster else ""
 
+    def name(self, table: Table) -> str:
+        """What the table that has the rows is called, in its database."""
+        return table.name + (LOCAL if self.cluster else "")
+
     def local(self, table: Table) -> str:
         """The name of the table that has the rows."""
-        suffix = LOCAL if self.cluster else ""
-        return f"{quoted(self.database)}.{quoted(table.name + suffix)}"
+        return f"{quoted(self.database)}.{quoted(self.name(table))}"
 
     def whole(self, table: Table) -> str:
         """The name of the table that is written and asked."""
@@ -141,26 +152,65 @@ def add(table: Table, layout: Layout, present: Iterable[str]) -> list[str]:
 
 
 def keep(table: Table, layout: Layout, *, full_engine: str) -> list[str]:
-    """The statement that changes for how long rows are kept, if what the server has differs."""
+    """The statements that change for how long rows are kept, if what the server has differs.
+
+    The settings come first: the server looks by them at what it has, when the age is another.
+    """
     wanted = ttl(table, layout)
     target = f"ALTER TABLE {layout.local(table)}{layout.everywhere}"
-    if wanted:
-        return [] if f"TTL {wanted} " in f"{full_engine} " else [f"{target} MODIFY TTL {wanted}"]
-    return [f"{target} REMOVE TTL"] if " TTL " in full_engine else []
+    if not wanted:
+        return [f"{target} REMOVE TTL"] if " TTL " in full_engine else []
+    changed = ", ".join(
+        f"{name} = {value}"
+        for name, value in leaving(table, layout).items()
+        if f"{name} = {value}" not in full_engine
+    )
+    said = [f"{target} MODIFY SETTING {changed}"] if changed else []
+    if f"TTL {wanted} " not in f"{full_engine} ":
+        said.append(f"{target} MODIFY TTL {wanted}")
+    return said
 
 
 def ttl(table: Table, layout: Layout) -> str:
     """When a row goes, as the server writes it; nothing for rows that are kept for ever."""
-    keep_s = layout.keep_s
     if table is RESOURCES:
-        if not keep_s.keys() >= TABLES.keys():
-            return ""
-        seconds = max(keep_s[kind] for kind in TABLES)
-    elif table.kind in keep_s:
-        seconds = keep_s[table.kind]
-    else:
-        return ""
-    return f"toDateTime(time) + toIntervalSecond({int(seconds)})"
+        ages = [_longest(kind, layout) for kind in TABLES]
+        return f"toDateTime(time) + {_seconds(max(ages))}" if max(ages) < LONGEST_S else ""
+    everybody = layout.keep_s.get(table.kind, LONGEST_S)
+    if apart := layout.apart_s.get(table.kind):
+        return _ttl_apart(everybody, apart)
+    return f"toDateTime(time) + {_seconds(everybody)}" if everybody < LONGEST_S else ""
+
+
+def _longest(kind: str, layout: Layout) -> float:
+    return max(layout.keep_s.get(kind, LONGEST_S), *layout.apart_s.get(kind, {}).values(), 0.0)
+
+
+def _ttl_apart(everybody: float, apart: Mapping[str, float]) -> str:
+    """By the end of each day: so a part is written anew once for each service, and no more."""
+    branches = ", ".join(
+        f"service = {text(service)}, {_day_after(age_s)}"
+        for service, age_s in sorted(apart.items())
+    )
+    return f"multiIf({branches}, {_day_after(everybody)})"
+
+
+def _day_after(age_s: float) -> str:
+    if age_s >= LONGEST_S:
+        return NEVER
+    return f"toDateTime(toDate(time), 'UTC') + {_seconds(age_s + DAY_S)}"
+
+
+def _seconds(age_s: float) -> str:
+    return f"toIntervalSecond({int(age_s)})"
+
+
+def leaving(table: Table, layout: Layout) -> dict[str, int]:
+    """The settings that say how rows go: with their part, or each service's by themselves."""
+    if table is RESOURCES:
+        return {}
+    whole = int(not layout.apart_s.get(table.kind))
+    return {"ttl_only_drop_parts": whole, "materialize_ttl_recalculate_only": 1}
 
 
 def until(table: Table, layout: Layout) -> str:
@@ -183,8 +233,7 @@ def settings(table: Table, layout: Layout) -> str:
     wanted = {f"{window}deduplication_window": WINDOW, **SETTINGS}
     if layout.cluster:
         wanted["replicated_deduplication_window_seconds"] = WINDOW_S
-    if table is not RESOURCES:
-        wanted["ttl_only_drop_parts"] = 1
+    wanted |= leaving(table, layout)
     return ", ".join(f"{name} = {value}" for name, value in wanted.items())
 
 

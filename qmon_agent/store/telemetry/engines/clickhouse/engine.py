@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from qmon_agent.domain.errors import QueryError, StoreError
-from qmon_agent.domain.retention import Hold, Policy
+from qmon_agent.domain.retention import Bound, Hold, Policy
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.answers import Erased, QueryResult
 from qmon_agent.store.telemetry.decoding import Batch
@@ -25,7 +25,8 @@ from qmon_agent.store.telemetry.watch import Watch
 from . import asking, erasing
 from .address import address_of
 from .blocks import blocks_of
-from .ddl import Layout
+from .bounding import Bytes, stop
+from .ddl import LONGEST_S, Layout
 from .outgoing import Outgoing
 from .server import AwayError, Server
 
@@ -33,6 +34,8 @@ WAITS_S = (0.2, 1.0, 5.0)
 """Before a server that is away is tried again."""
 NS = 10**9
 DAY_NS = 86_400 * NS
+LOOK_NS = 600 * NS
+"""How often it is looked whether something has too many bytes."""
 
 
 class ClickEngine:
@@ -51,6 +54,9 @@ class ClickEngine:
         self._holds: tuple[Hold, ...] = ()
         self._erasing: threading.Thread | None = None
         self._erased: Erased | None = None
+        self._bytes, self._looked = Bytes(options.policy), 0
+        self._bounding: threading.Thread | None = None
+        self._giving_up = threading.Lock()
         with suppress(AwayError):
             self._server.make_ready()
 
@@ -94,16 +100,27 @@ class ClickEngine:
         """Who speaks is said anew each day, for what was said before may be kept no longer."""
         if now // DAY_NS != self._roll_of:
             self._roll, self._roll_of = Roll({}, self._counts), now // DAY_NS
+        if self._bytes.tables and not 0 <= now - self._looked < LOOK_NS and not self.busy():
+            self._looked = now
+            self._bounding = threading.Thread(target=self._bound, args=(now,), daemon=True)
+            self._bounding.start()
 
     def busy(self) -> bool:
-        return self._erasing is not None and self._erasing.is_alive()
+        return any(each is not None and each.is_alive() for each in (self._erasing, self._bounding))
 
     def hold(self, holds: Sequence[Hold]) -> None:
-        """Of a kind of which something is held nothing expires: the server minds the time alone."""
-        self._holds = tuple(holds)
-        self._server.lay_out(self._layout(holds))
-        with suppress(AwayError):
-            self._server.make_ready()
+        """Of a kind of which something is held nothing expires: the server minds the time alone.
+
+        When this returns nothing that is held is on its way out for its bytes either.
+        """
+        with self._giving_up:
+            self._holds = tuple(holds)
+            self._server.lay_out(self._layout(holds))
+            with suppress(AwayError):
+                self._server.make_ready()
+                with self._server.asked() as client:
+                    for table in self._bytes.tables:
+                        client.command(stop(table, self._server.layout))
 
     def stream(
         self, question: Question, watch: Watch, *, form: str, put: Callable[[bytes, int], None]
@@ -152,7 +169,18 @@ class ClickEngine:
             database=self._address.database,
             cluster=self._address.cluster,
             keep_s=ages_of(self._policy, holds),
+            apart_s=ages_apart_of(self._policy, holds),
         )
+
+    def _bound(self, now: int) -> None:
+        try:
+            with self._giving_up:
+                gone = self._bytes.apply(self._server, self._holds, now=now)
+        except StoreError:
+            self._counts["bound_failures"] += 1
+        else:
+            self._counts["held_segments"] = gone.pop("held_segments")
+            self._counts.update(gone)
 
     def _erase(self, user: str) -> None:
         try:
@@ -186,9 +214,22 @@ class ClickEngine:
 
 def ages_of(policy: Policy, holds: Sequence[Hold]) -> dict[str, float]:
     """Kind → seconds it is kept, of kinds that are not kept for ever and not held."""
+    return _ages(policy.kinds, holds)
+
+
+def ages_apart_of(policy: Policy, holds: Sequence[Hold]) -> dict[str, dict[str, float]]:
+    """Kind → service → the same, where a service has an age of its own."""
+    apart: dict[str, dict[str, float]] = {}
+    for service, kinds in policy.services.items():
+        for kind, age_s in _ages(kinds, holds).items():
+            apart.setdefault(kind, {})[service] = age_s
+    return apart
+
+
+def _ages(bounds: Mapping[str, Bound], holds: Sequence[Hold]) -> dict[str, float]:
     return {
-        kind: bound.age_ns / NS
-        for kind, bound in policy.kinds.items()
+        kind: min(bound.age_ns / NS, LONGEST_S)
+        for kind, bound in bounds.items()
         if bound.age_ns is not None and not any(hold.covers(kind) for hold in holds)
     }
 

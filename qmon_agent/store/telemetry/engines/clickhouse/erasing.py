@@ -60,7 +60,7 @@ def unfinished(table: Table, layout: Layout) -> str:
     source = "system.mutations"
     if layout.cluster:
         source = f"clusterAllReplicas({ddl.text(layout.cluster)}, {source})"
-    name = table.name + (ddl.LOCAL if layout.cluster else "")
+    name = layout.name(table)
     return (
         f"SELECT latest_fail_reason FROM {source} WHERE database = {ddl.text(layout.database)}"  # noqa: S608 - our names
         f" AND table = {ddl.text(name)} AND NOT is_done ORDER BY latest_fail_reason DESC"

@@ -90,7 +90,7 @@ class Server:
         if self._ready:
             return
         with self.asked() as client:
-            if self.address.gathers and not can_gather(client.server_version):
+            if self.address.gathers and not can_gather(client.server_version or "0.0"):
                 raise AwayError(
                     f"ClickHouse {client.server_version} may store twice what it gathers: "
                     "it has to be 26.1 or later, or leave `async` out of the address"
@@ -166,8 +166,8 @@ class Server:
         return str(client.query(asked).result_rows[0][0])
 
     def _where(self, table: Table, column: str) -> str:
-        name = table.name + (ddl.LOCAL if self._layout.cluster else "")
-        return f"database = {ddl.text(self._layout.database)} AND {column} = {ddl.text(name)}"
+        name = ddl.text(self._layout.name(table))
+        return f"database = {ddl.text(self._layout.database)} AND {column} = {name}"
 
 
 def can_gather(version: str) -> bool:
