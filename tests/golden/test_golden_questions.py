@@ -12,14 +12,13 @@ import sqlglot
 from sqlglot import exp
 
 from qmon_agent.store.telemetry import questions
-from qmon_agent.store.telemetry.questions import QUESTIONS
-from qmon_agent.store.telemetry.statements import text_of
+from qmon_agent.store.telemetry.questions import QUESTIONS, RAW
+from qmon_agent.store.telemetry.statements import TIER, text_of
 
 FOLDER = Path(questions.__file__).parent / "clickhouse"
 TEXTS = [
-    (name, text)
-    for name in QUESTIONS.names()
-    for text in (*QUESTIONS.find(name).texts, *QUESTIONS.find(name).rolled)
+    *((name, text, RAW) for name in QUESTIONS.names() for text in QUESTIONS.find(name).texts),
+    *((name, text, "1m") for name in QUESTIONS.names() for text in QUESTIONS.find(name).rolled),
 ]
 
 CONVERSIONS = {"BIGINT": "toInt64", "INT": "toInt32"}
@@ -46,17 +45,22 @@ INSTEAD = {
 }
 
 
-@pytest.mark.parametrize(("name", "text"), TEXTS)
-def test_clickhouse_is_asked_the_same(name, text):
-    derived = clickhouse_text(text_of(name, QUESTIONS.find(name), text, dialect="duckdb"))
+@pytest.mark.parametrize(("name", "text", "tier"), TEXTS)
+def test_clickhouse_is_asked_the_same(name, text, tier):
+    kind = QUESTIONS.find(name)
+    derived = clickhouse_text(text_of(name, kind, text, dialect="duckdb", tier=tier))
     if os.environ.get("QMON_GOLDEN") == "write":
-        (FOLDER / f"{name}.{text}.sql").write_text(derived)
+        file_of(name, text, tier).write_text(derived.replace(f"_{tier}_parts", f"_{TIER}_parts"))
 
-    assert derived.strip() == text_of(name, QUESTIONS.find(name), text, dialect="clickhouse")
+    assert derived.strip() == text_of(name, kind, text, dialect="clickhouse", tier=tier)
 
 
 def test_no_text_is_of_a_question_that_is_gone():
-    assert {f"{name}.{text}.sql" for name, text in TEXTS} == {p.name for p in FOLDER.iterdir()}
+    assert {file_of(*each) for each in TEXTS} == {*FOLDER.iterdir()}
+
+
+def file_of(name, text, tier):
+    return FOLDER / (f"{name}.{text}.sql" if tier == RAW else f"{name}.{text}.rolled.sql")
 
 
 def clickhouse_text(text):

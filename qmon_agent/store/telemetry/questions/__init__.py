@@ -2,7 +2,7 @@
 
 A file holds one class whose fields are the parameters, with the SQL in DuckDB's dialect. What
 ClickHouse is asked is derived from it and lies beside, as `clickhouse/NAME.TEXT.sql`, and
-`NAME.TEXT.TIER.sql` for what is asked of rollups.
+`NAME.TEXT.rolled.sql` for what is asked of rollups, whatever the tier.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Column → unit; what has none is a name, and is not listed."""
     series: ClassVar[Series | None] = None
     rolled: ClassVar[Mapping[str, str]] = {}
-    """Name of a text and tier, `whole.1m` → SQL that answers the same from rollups."""
+    """Name of a text → SQL that answers the same from rollups; `{tier}` stands for which."""
     precision: ClassVar[Mapping[str, str]] = {}
     """Name of a text → how near its numbers are; exact where nothing is said."""
 

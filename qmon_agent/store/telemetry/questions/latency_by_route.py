@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from qmon_agent.domain.tiers import WIDTHS, Asked
+from qmon_agent.domain.tiers import Asked
 from qmon_agent.store.telemetry.parameters import DAY, HOUR
 from qmon_agent.store.telemetry.questions import RAW, Series, Stepped
 
@@ -111,10 +111,7 @@ class LatencyByRouteQuestion(Stepped, frozen=True, kw_only=True):
     ] = "server"
 
     texts: ClassVar = {"exact": EXACT, "buckets": BUCKETS.format(counted=COUNTED)}
-    rolled: ClassVar = {
-        f"buckets.{tier}": BUCKETS.format(counted=COUNTED_BEFORE.format(tier=tier))
-        for tier in WIDTHS
-    }
+    rolled: ClassVar = {"buckets": BUCKETS.format(counted=COUNTED_BEFORE)}
     about: ClassVar = Asked(
         table="spans", start=0, end=0, statistic="quantile", columns=("service", "name", "kind")
     )

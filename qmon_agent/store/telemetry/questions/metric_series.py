@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from qmon_agent.domain.tiers import WIDTHS, Asked
+from qmon_agent.domain.tiers import Asked
 from qmon_agent.store.telemetry.questions import Series, Stepped
 
 TEXT = """
@@ -72,13 +72,12 @@ class MetricSeriesQuestion(Stepped, frozen=True, kw_only=True):
     label: Annotated[str, Meta(description="Tell series apart by this attribute as well.")] = ""
 
     texts: ClassVar = {
-        "whole": TEXT.format(label="''"),
-        "by_label": TEXT.format(label=BY_LABEL),
+        "whole": TEXT.replace("{label}", "''"),
+        "by_label": TEXT.replace("{label}", BY_LABEL),
     }
     rolled: ClassVar = {
-        f"{text}.{tier}": ROLLED.format(label=label, tier=tier)
-        for text, label in (("whole", "''"), ("by_label", BY_LABEL))
-        for tier in WIDTHS
+        "whole": ROLLED.replace("{label}", "''"),
+        "by_label": ROLLED.replace("{label}", BY_LABEL),
     }
     about: ClassVar = Asked(
         table="points",

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from qmon_agent.domain.tiers import WIDTHS, Asked
+from qmon_agent.domain.tiers import Asked
 from qmon_agent.store.telemetry.questions import Series, Stepped
 
 TEXT = """
@@ -50,7 +50,7 @@ class RequestsByRouteQuestion(Stepped, frozen=True, kw_only=True):
     kind: Annotated[str, Meta(description="The kind of spans that are requests.")] = "server"
 
     texts: ClassVar = {"raw": TEXT}
-    rolled: ClassVar = {f"raw.{tier}": ROLLED.format(tier=tier) for tier in WIDTHS}
+    rolled: ClassVar = {"raw": ROLLED}
     about: ClassVar = Asked(
         table="spans", start=0, end=0, statistic="average", columns=("service", "name", "kind")
     )

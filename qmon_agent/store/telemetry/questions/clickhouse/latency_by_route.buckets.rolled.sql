@@ -11,7 +11,7 @@ WITH counted AS (
       service,
       name AS route,
       arrayJoin(CAST(buckets, 'Array(Tuple(key Int32, value Int64))')) AS entry
-    FROM spans_1d_parts
+    FROM spans_{tier}_parts
     WHERE
       time >= $since
       AND time < $until

@@ -17,7 +17,7 @@ SELECT
     THEN SUM("sum")
     ELSE SUM("sum") / SUM("count")
   END AS level
-FROM points_1m_parts
+FROM points_{tier}_parts
 WHERE
   time >= $since
   AND time < $until

@@ -6,7 +6,7 @@ SELECT
   toInt64(SUM(parts.errors)) AS errors,
   SUM(parts.errors) / SUM(parts.requests) AS error_share,
   SUM(duration_ns) / SUM(parts.requests) / 1e6 AS mean_ms
-FROM spans_1d_parts AS parts
+FROM spans_{tier}_parts AS parts
 WHERE
   time >= $since
   AND time < $until
