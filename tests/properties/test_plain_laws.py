@@ -1,6 +1,7 @@
 """Columns of an answer that are read as they lie in memory are what they are one by one."""
 
 import json
+import math
 
 import pyarrow as pa
 import pytest
@@ -46,6 +47,18 @@ def test_rows_written_by_column_are_the_rows_as_objects(rows):
 
     values = zip(*map(plain, columns), strict=True)
     assert json.loads(told) == [dict(zip(names, row, strict=True)) for row in values]
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.int64(), pa.int32(), pa.string()], ids=str)
+@given(data=st.data())
+def test_what_is_said_often_is_written_as_it_is_once(kind, data):
+    few = ["0.0", "-0.0", "1.5"] if kind == pa.string() else [0, -1, 7]
+    few = [0.0, -0.0, 1.5, math.nan, math.inf] if kind == pa.float64() else few
+    values = data.draw(st.lists(st.sampled_from(few), max_size=60))
+    column = pa.array([*values, *values], kind).slice(data.draw(st.integers(0, 9)))
+    alone = [cells(column.slice(place, 1), b"x")[0] for place in range(len(column))]
+
+    assert alone == cells(column, b"x")
 
 
 FEW = st.sampled_from([0.0, -0.0, 1.5, 1e300, None])

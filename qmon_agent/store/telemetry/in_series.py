@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .objects import NUMBERS
+from .objects import NUMBERS, repeats
 
 _encode = msgspec.json.Encoder().encode
 Values = Callable[[pa.Array], list[Any]]
@@ -58,10 +58,16 @@ class _Lists:
         for known, told in self._known:
             if _are_the_same(known, column):
                 return told
-        values = read(column)
-        told = [_encode(values[start:end]) for start, end in pairwise(self._ends)]
+        told = self._written(column, read)
         self._known.append((column, told))
         return told
+
+    def _written(self, column: pa.Array, read: Values) -> list[bytes]:
+        stretches = pairwise(self._ends)
+        if (cells := repeats(column)) is not None:
+            return [b"[%b]" % b",".join(cells[start:end]) for start, end in stretches]
+        values = read(column)
+        return [_encode(values[start:end]) for start, end in stretches]
 
 
 def _are_the_same(one: pa.Array, other: pa.Array) -> bool:

@@ -13,6 +13,8 @@ from .plain import plain, wholes
 
 NUMBERS = (pa.int64(), pa.float64())
 APART = b"},{"
+LOOKED_AT, OFTEN = 4_096, 4
+"""Numbers are repeated if so many of them are so few different ones."""
 _encode = msgspec.json.Encoder().encode
 Cells = Callable[[pa.Array, bytes], list[bytes]]
 
@@ -35,13 +37,21 @@ def array(pieces: Iterable[bytes]) -> bytes:
 
 def cells(column: pa.Array, before: bytes) -> list[bytes]:
     """The values of a column as `plain` and an encoder of JSON make them, with `before` each."""
+    if (repeated := repeats(column, before)) is not None:
+        return repeated
     if column.type in NUMBERS and len(column):  # there is no comma and no line in any of them
         told = _encode(plain(column))[1:-1].replace(b",", b"\n" + before)
         return (before + told).split(b"\n")
-    if column.null_count or not _repeats(column.type):
-        return written(plain(column), before)
-    found = column.dictionary_encode()
-    words = written(plain(found.dictionary), before)
+    return written(plain(column), before)
+
+
+def repeats(column: pa.Array, before: bytes = b"") -> list[bytes] | None:
+    """The same of a column that says few things often, each of them written once; else nothing."""
+    bits = column.view(pa.int64()) if column.type == pa.float64() else column  # 0.0 is not -0.0
+    if column.null_count or not _has_few(bits):
+        return None
+    found = bits.dictionary_encode()
+    words = written(plain(found.dictionary.view(column.type)), before)
     return list(map(words.__getitem__, wholes(found.indices.cast(pa.int64()))))
 
 
@@ -50,6 +60,10 @@ def written(values: Iterable[Any], before: bytes) -> list[bytes]:
     return [before + _encode(value) for value in values]
 
 
-def _repeats(kind: pa.DataType) -> bool:
-    """Whether it is worth looking which values are the same: names, and starts of stretches."""
+def _has_few(column: pa.Array) -> bool:
+    """Names and starts of stretches are repeated, as are numbers that somebody rounded."""
+    kind = column.type
+    if pa.types.is_integer(kind):
+        first = column.slice(0, LOOKED_AT)
+        return len(first.unique()) * OFTEN < len(first)
     return bool(pa.types.is_string(kind) or pa.types.is_timestamp(kind))
