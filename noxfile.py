@@ -243,7 +243,11 @@ def fuzz(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Every source, every sink and the store's disk under every fault; ends with a table."""
     _install(session, "test")
-    disks = ("tests/crash/test_store_failing_disk.py", "tests/crash/test_failing_disk.py")
+    disks = (
+        "tests/crash/test_store_failing_disk.py",
+        "tests/crash/test_failing_disk.py",
+        "tests/crash/test_agent_failing_disk.py",
+    )
     what = session.posargs or ["tests/crash/faults", *disks]
     session.run("pytest", "-p", "no:randomly", *what, env={"QMON_FAULTS": "all"})
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import time
 from pathlib import Path
 
 CHUNK = 1 << 20
+_PAUSE_S = 0.25
 
 
 def sync(path: Path) -> None:
@@ -27,6 +30,18 @@ def replace(path: Path, content: bytes, *, mode: int = 0o666) -> None:
         os.fsync(file.fileno())
     fresh.replace(path)
     sync(path.parent)
+
+
+def read(path: Path, *, patience_s: float) -> bytes:
+    """The whole of a file; raises OSError, for what may be read in a moment only then."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            if error.errno != errno.EIO or time.monotonic() > until:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def sha256_of(path: Path) -> str:

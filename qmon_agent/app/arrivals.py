@@ -23,7 +23,7 @@ from qmon_agent.domain.errors import QmonError
 from qmon_agent.ingest.chain import Chain, Look
 from qmon_agent.ingest.declared import Step, make_steps
 from qmon_agent.ingest.passing import Framer, Made
-from qmon_agent.journal import START, GroupCommitter, JournalReader
+from qmon_agent.journal import PATIENCE_S, START, GroupCommitter, JournalReader
 from qmon_agent.vitals import Vitals
 
 CURSOR = "processors"
@@ -64,7 +64,9 @@ class Arrivals:
             self._policies = msgspec.structs.replace(self._policies, waiting=())
         self.walk = Walk(
             self._passage,
-            open_reader=lambda position: JournalReader(plan.locations.arrivals, position),
+            open_reader=lambda position: JournalReader(
+                plan.locations.arrivals, position, patience_s=PATIENCE_S
+            ),
             start=start,
             vitals=vitals,
             name="processors",
@@ -155,6 +157,8 @@ class Arrivals:
                 yield f"processor {name}: failed at {tally.failures} lots: {tally.error}"
         if trouble := self.journal.trouble:
             yield f"arrivals: {trouble}"
+        if waits := self.walk.waits_for:
+            yield f"processors: {waits}"
 
     def _then(self, steps: Sequence[Step], *, behind: int) -> None:
         self._chain = Chain(steps, look=self._look)

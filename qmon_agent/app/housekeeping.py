@@ -62,6 +62,9 @@ class Housekeeping:
     async def _tick(self) -> None:
         """The walk ticks when it has judged; only where nothing came it is woken for it."""
         walk = self._parts.judged.walk
+        if walk.has_ended:
+            self._parts.vitals.add("walk_restarts")
+            walk.start(self._parts.taking.journal.committed)
         if time.monotonic() - walk.ticked_at >= TICK_S:
             await walk.on_thread(walk.tick)
 

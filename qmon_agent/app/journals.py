@@ -14,6 +14,7 @@ from qmon_agent.settings import Admission, JournalSection
 
 RULES = "rules"
 STORE = "store"
+_PATIENCE_S = 30.0
 
 
 def open_journal(
@@ -27,6 +28,7 @@ def open_journal(
             max_age_s=options.max_age_s,
             segment_bytes=options.segment_bytes,
             memory_bytes=2 * admission.memory_bytes,
+            patience_s=_PATIENCE_S,
         ),
         clock=clock,
     )
@@ -59,7 +61,8 @@ def hold_back_trimming(journal: Journal, name: str) -> None:
 def load_conservation(path: Path) -> Conservation:
     """The books as they were last written; new ones when there are none that can be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Conservation)
+        content = durable.read(path, patience_s=_PATIENCE_S)
+        return msgspec.json.decode(content, type=Conservation)
     except (OSError, msgspec.MsgspecError):
         return Conservation()
 

@@ -15,7 +15,7 @@ from qmon_agent.app.judging import Judging, position_of
 from qmon_agent.app.parts import Hears, Plan, Taking
 from qmon_agent.app.walk import Walk
 from qmon_agent.domain.clock import Clock
-from qmon_agent.journal import JournalReader
+from qmon_agent.journal import PATIENCE_S, JournalReader
 from qmon_agent.monitoring.discovery import Discovery
 from qmon_agent.monitoring.latest import LatestValues
 from qmon_agent.notify.channels import Channel
@@ -99,7 +99,9 @@ def _judged(
     )
     walk = Walk(
         judging,
-        open_reader=lambda position: JournalReader(plan.locations.journal, position),
+        open_reader=lambda position: JournalReader(
+            plan.locations.journal, position, patience_s=PATIENCE_S
+        ),
         start=walk_start(taking.journal, judged, conservation),
         vitals=vitals,
         tick=alerting.tick,

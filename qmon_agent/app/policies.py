@@ -10,6 +10,8 @@ import msgspec
 
 from qmon_agent import durable
 
+_PATIENCE_S = 10.0
+
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """The section as it was for the records behind one."""
@@ -45,7 +47,8 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True):
 def load_policies(path: Path) -> Policies:
     """As they were written; with a new identity where there are none that can be read."""
     try:
-        policies = msgspec.json.decode(path.read_bytes(), type=Policies)
+        content = durable.read(path, patience_s=_PATIENCE_S)
+        policies = msgspec.json.decode(content, type=Policies)
     except (OSError, msgspec.MsgspecError):
         policies = Policies()
     if policies.identity:

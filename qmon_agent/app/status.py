@@ -182,6 +182,8 @@ class StatusReport:
             yield "conservation: the books do not add up"
         yield from self._parts.taking.memory.problems()
         yield from self._state_problems()
+        if waits_for := self._parts.judged.walk.waits_for:
+            yield f"rules: {self._parts.judged.walk.lag} records wait: {waits_for}"
         for name, health in self._config.health.items():
             if health.disabled:
                 yield f"sampler {name}: {health.last_error}"

@@ -17,6 +17,7 @@ from qmon_agent.vitals import Vitals
 _HELD_BYTES = 8 << 20
 _HELD_TIGHT_BYTES = 1 << 20
 _BATCH_BYTES = 2 << 20
+_DISK_PAUSE_S = 0.25
 _BREATH_S = 0.02
 """Between two looks at what is new: what comes one by one, and often, is judged together."""
 
@@ -27,6 +28,7 @@ class Reader(Protocol):
     """The journal from some place on. Called from the walk's thread only."""
 
     position: Position
+    waits: bool
 
     def read(self, until: int | None = None, max_bytes: int = 1 << 20) -> list[Record]: ...
 
@@ -56,6 +58,8 @@ class Walk:
         """`tick` lets time pass for `judge`; called once everything committed has been judged."""
         self.position = start
         self.ticked_at = 0.0
+        self.waits_for = ""
+        """Why what is committed cannot be read at the moment; nothing while it can."""
         self._judge = judge
         self._tick = tick
         self._open_reader = open_reader
@@ -166,7 +170,7 @@ class Walk:
         try:
             while self.lag and not self._continues():
                 until = self._committed.record_id
-                batch = await self.on_thread(partial(reader.read, until, _BATCH_BYTES))
+                batch = await self._read(reader, until)
                 if not batch:
                     # Trimmed or damaged meanwhile: the journal has counted it, we go on behind it.
                     self._step_over(until)
@@ -175,8 +179,24 @@ class Walk:
         finally:
             await self.on_thread(reader.close)
 
+    async def _read(self, reader: Reader, until: int) -> list[Record]:
+        """As much as there is; a disk that does not read is asked again, while that is worth it."""
+        while True:
+            try:
+                batch = await self.on_thread(partial(reader.read, until, _BATCH_BYTES))
+                waits_for = "the disk does not read the journal" if reader.waits else ""
+            except OSError as problem:
+                batch, waits_for = [], f"the journal cannot be read: {problem.strerror}"
+            if batch or not waits_for:
+                self.waits_for = ""
+                return batch
+            self.waits_for = waits_for
+            self._vitals.add("walk_waits")
+            await asyncio.sleep(_DISK_PAUSE_S)
+
     def _step_over(self, until: int) -> None:
-        first = self._fresh[0].record_id if self._fresh else until + 1
+        # What has come since this was asked for may be there, and not in memory.
+        first = min(until + 1, self._fresh[0].record_id if self._fresh else until + 1)
         self._vitals.add("walk_records_missed", first - self.position.record_id - 1)
         self.position = Position(first - 1, self.position.segment, self.position.offset)
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from qmon_agent.domain.pulses import Pulse
-from qmon_agent.journal import START, Cursors, JournalReader, Position, Record
+from qmon_agent.journal import PATIENCE_S, START, Cursors, JournalReader, Position, Record
 from qmon_agent.vitals import Vitals
 
 from .batch import Batch, batch_of
@@ -85,6 +85,7 @@ class Forwarder:
         self._raised = 0
         self._breaker = CLOSED
         self._error = ""
+        self._waits_for = ""
         self._refusals = Refusals()
         self._chance = Random()
         self._moved = asyncio.Event()
@@ -104,7 +105,7 @@ class Forwarder:
     async def run(self) -> None:
         """Forwards until cancelled. After an exception it may be run again."""
         self._position = hold_back(self._journal.cursors, self.name)
-        reader = JournalReader(self._supply.directory, self._position)
+        reader = JournalReader(self._supply.directory, self._position, patience_s=PATIENCE_S)
         try:
             while True:
                 if records := await self._next(reader):
@@ -116,7 +117,7 @@ class Forwarder:
     async def drain(self) -> None:
         """Returns when everything committed has arrived, or the sink does not take it now."""
         self._hurry.set()
-        while self.lag and not self._breaker.failures:
+        while self.lag and not self._breaker.failures and not self._waits_for:
             self._settled.clear()
             await self._settled.wait()
 
@@ -146,15 +147,18 @@ class Forwarder:
         """What somebody should know; nothing while the sink takes what it is given."""
         if self._breaker.state != "closed":
             return f"{self.lag} records wait: {self._error}"
+        if self._waits_for:
+            return f"{self.lag} records wait: {self._waits_for}"
         return self._refusals.words if self._refusals.is_much else ""
 
     async def _next(self, reader: JournalReader) -> list[Record]:
         """The batch that was on its way, or else what has come; a full one is not waited for."""
         until = under_way(self._journal.cursors, self.name, self._position)
+        is_again = until is not None
         if until is None:
             await self._wait_for_more()
             until = self._journal.committed.record_id
-        records = await self._on_thread(partial(reader.read, until, self._pace.batch_bytes))
+        records = await self._read(reader, until, is_whole=is_again)
         missed = until - self._position.record_id if not records else _gap(self._position, records)
         if missed:
             # Trimmed or damaged meanwhile: the journal has counted it, we go on behind it.
@@ -163,6 +167,27 @@ class Forwarder:
             self._position = Position(until, reader.position.segment, reader.position.offset)
             self._settled.set()
         return records
+
+    async def _read(self, reader: JournalReader, until: int, *, is_whole: bool) -> list[Record]:
+        """A batch; `is_whole`: of what cannot be read now nothing is left for the next one.
+
+        A disk that does not read is asked again, as long as the reader takes that to be worth it.
+        """
+        records: list[Record] = []
+        while True:
+            room = self._pace.batch_bytes - sum(max(1, len(one.payload)) for one in records)
+            try:
+                records += await self._on_thread(partial(reader.read, until, room))
+                waits_for = "the disk does not read the journal" if reader.waits else ""
+            except OSError as problem:
+                waits_for = f"the journal cannot be read: {problem.strerror}"
+            if not waits_for or (records and not is_whole):
+                self._waits_for = ""
+                return records
+            self._waits_for = waits_for
+            self._vitals.add("sink_waits", sink=self.name)
+            self._settled.set()
+            await asyncio.sleep(_DISK_PAUSE_S)
 
     async def _wait_for_more(self) -> None:
         while not self.lag:
@@ -199,10 +224,14 @@ class Forwarder:
         """Waits for a disk that is full: going on without would send the same again and again."""
         while True:
             try:
-                return await self._on_thread(partial(self._journal.cursors.save, cursor, position))
-            except OSError:
+                await self._on_thread(partial(self._journal.cursors.save, cursor, position))
+            except OSError as problem:
+                self._waits_for = f"its place cannot be written down: {problem.strerror}"
                 self._vitals.add("sink_cursor_failures", sink=self.name)
                 await asyncio.sleep(_DISK_PAUSE_S)
+            else:
+                self._waits_for = ""
+                return
 
     async def _deliver(self, batch: Batch) -> Delivery:
         """Tries until it is delivered or refused."""

@@ -10,6 +10,8 @@ import msgspec
 from qmon_agent import durable
 from qmon_agent.ingest.followed import Place
 
+_PATIENCE_S = 10.0
+
 
 class LogPlaces:
     """One small file; what cannot be read of it is as good as not there."""
@@ -21,7 +23,7 @@ class LogPlaces:
     def load(self) -> list[Place] | None:
         """Every place; nothing where there was never any."""
         try:
-            self._written = self._path.read_bytes()
+            self._written = durable.read(self._path, patience_s=_PATIENCE_S)
             return msgspec.json.decode(self._written, type=list[Place])
         except (OSError, msgspec.MsgspecError):
             return None

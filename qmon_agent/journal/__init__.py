@@ -13,6 +13,7 @@ from .errors import JournalFullError as JournalFullError
 from .errors import JournalInUseError as JournalInUseError
 from .journal import Journal as Journal
 from .options import JournalOptions as JournalOptions
+from .reader import PATIENCE_S as PATIENCE_S
 from .reader import JournalReader as JournalReader
 from .records import START as START
 from .records import Position as Position

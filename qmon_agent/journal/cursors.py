@@ -11,6 +11,7 @@ from .disk import Disk
 from .places import Places
 from .records import Position
 from .sealed import DamagedFileError, SealedFile
+from .survey import may_pass
 
 _FILE = SealedFile(b"qmoncur1", Position)
 _SUFFIX = ".cursor"
@@ -31,13 +32,16 @@ class Cursors:
         self._lock = threading.Lock()
         self._known: dict[str, Position] = {}
 
-    def restore(self, oldest: Position) -> None:
-        """Read what is saved; what is damaged becomes `oldest`. Raises OSError: no list of them."""
+    def restore(self, oldest: Position, *, is_patient: bool = False) -> None:
+        """Read what is saved; what is damaged becomes `oldest`. Raises OSError: no list of them.
+
+        `is_patient`: also for one of them that may be read in a moment.
+        """
         listed = self._places.list(self._places.cursors)
         with self._lock:
             for text in listed:
                 if text.endswith(_SUFFIX):
-                    self._read(text.removesuffix(_SUFFIX), oldest)
+                    self._read(text.removesuffix(_SUFFIX), oldest, is_patient=is_patient)
 
     def load(self, name: str) -> Position | None:
         """Where to go on; None: never saved. A damaged cursor has become the oldest kept place."""
@@ -64,13 +68,15 @@ class Cursors:
         with self._lock:
             return dict(self._known)
 
-    def _read(self, name: str, oldest: Position) -> None:
+    def _read(self, name: str, oldest: Position, *, is_patient: bool) -> None:
         path = self._path(name)
         try:
             self._known[name] = _FILE.load(self._disk, path)
         except FileNotFoundError:
             return
-        except (OSError, DamagedFileError):
+        except (OSError, DamagedFileError) as error:
+            if is_patient and isinstance(error, OSError) and may_pass(error):
+                raise
             self._counts.add("damaged_cursors")
             self._places.put_away(path)
             self._known[name] = oldest

@@ -54,8 +54,12 @@ class OsDisk:
 
     def open(self, path: Path, mode: Mode, /) -> OsFile:
         descriptor = os.open(path, _FLAGS[mode] | os.O_CLOEXEC, 0o600)
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return OsFile(descriptor)
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return OsFile(descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
         # A directory opens for reading, and only then says that it is none of ours.
         os.close(descriptor)
         raise IsADirectoryError(errno.EISDIR, "not a regular file", str(path))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from qmon_agent.domain.clock import Clock, SystemClock
@@ -14,8 +15,8 @@ from .cursors import Cursors
 from .deadletters import DeadLetter, DeadLetters
 from .dedup import DedupIndex
 from .disk import Disk, OsDisk
-from .errors import JournalFullError, JournalInUseError
-from .opening import Opening
+from .errors import JournalFullError
+from .opening import Opening, locked
 from .options import JournalOptions
 from .places import Places
 from .records import HEAD_BYTES, START, Entry, Position, Record, check
@@ -23,6 +24,7 @@ from .retention import Trimmed
 from .status import JournalStatus
 from .writer import Writer
 
+_PAUSE_S = 0.25
 _TROUBLE = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full"}
 
 
@@ -45,7 +47,7 @@ class Journal:
         self._counts = Counts()
         self._places = Places(disk, directory, counts=self._counts)
         self._places.prepare()
-        self._unlock = _lock(self._places)
+        self._unlock = locked(self._places)
         self._dedup = DedupIndex(options)
         self.cursors = Cursors(self._places, counts=self._counts)
         self._dead = DeadLetters(self._places, options=options, counts=self._counts)
@@ -64,7 +66,7 @@ class Journal:
             dedup=self._dedup,
             commit_lock=self._commit_lock,
         )
-        self._writer = self._open()
+        self._writer = self._opened()
 
     @classmethod
     def open(
@@ -260,27 +262,31 @@ class Journal:
             self._writer = self._open()
         return self._writer
 
-    def _open(self) -> Writer | None:
+    def _opened(self) -> Writer | None:
+        """As soon as all of it can be read, or patience ends."""
+        until = time.monotonic() + self.options.patience_s
+        while time.monotonic() < until:
+            if writer := self._open(is_patient=True):
+                return writer
+            time.sleep(_PAUSE_S)
+            self._places.prepare()
+        return self._open()
+
+    def _open(self, *, is_patient: bool = False) -> Writer | None:
+        writer = None
         try:
-            writer, next_id = self._opening.writer()
-            self.cursors.restore(writer.oldest())
+            writer, next_id = self._opening.writer(is_patient=is_patient)
+            self.cursors.restore(writer.oldest(), is_patient=is_patient)
         except OSError:
             self._counts.add("failed_starts")
             self._trouble = "disk_error"
+            if writer:
+                writer.close()
             return None
+        self._opening.finish()
         self._trouble = ""
         self._committed = writer.end()
         # A reader may have been further than what is left: its ids are not used again.
         known = [place.record_id for place in self.cursors.all().values()]
         self._next_id = max([next_id, *(last + 1 for last in known)])
         return writer
-
-
-def _lock(places: Places) -> Callable[[], None]:
-    """A lock that cannot be made is no reason not to start; one that is held is."""
-    try:
-        return places.disk.lock(places.lock)
-    except BlockingIOError:
-        raise JournalInUseError(places.directory) from None
-    except OSError:
-        return lambda: None

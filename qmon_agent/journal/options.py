@@ -34,3 +34,6 @@ class JournalOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     dedup_silence_s: float = 7 * 86_400.0
     # What opening may read before it answers; the rest is indexed in the background.
     open_scan_bytes: int = 96 * MIB
+    # How long opening asks again for what the disk does not read at the moment, before it goes on
+    # without: what is forgotten then is the places of readers, and what has been stored already.
+    patience_s: float = 0.0

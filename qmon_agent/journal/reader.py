@@ -9,7 +9,10 @@ from pathlib import Path
 from .disk import Disk, DiskFile, OsDisk
 from .records import START, Frame, Position, Record, Salt, Walk
 from .segments import SegmentName, placed, segments_in
+from .survey import HOPELESS
 
+PATIENCE_S = 60.0
+"""How long the readers of an agent ask again for what its disk does not read."""
 # This process is short of something: the segment is not to blame and must not be passed over.
 _OUR_TROUBLE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
@@ -19,7 +22,8 @@ class JournalReader:
 
     `missed` counts records that were trimmed or damaged before they were read, `skipped_bytes`
     the damage stepped over, `unreadable_segments` those passed over whole. What the disk does not
-    read is given nothing of for `patience_s`, and is a damage only after that.
+    read is given nothing of for `patience_s`, and is a damage only after that: as long as `waits`,
+    there is more to read, which may be asked for again in a moment.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class JournalReader:
         self.missed = 0
         self.skipped_bytes = 0
         self.unreadable_segments = 0
+        self.waits = False
         self._directory = directory
         self._disk = disk or OsDisk()
         self._last_id = self.position.record_id
@@ -48,6 +53,7 @@ class JournalReader:
         Ask by `until` for what a commit has answered for; without it you get whatever is there,
         be it durable or not.
         """
+        self.waits = False
         # Listed first: a segment that has a successor here will not grow any more.
         names = segments_in(self._disk.list(self._directory))
         if self._at:
@@ -55,8 +61,9 @@ class JournalReader:
         records: list[Record] = []
         room = max_bytes
         while room > 0 and (at := self._stand(names)):
+            at.walk.is_patient = self._patience.is_left
             frame = at.next(self._last_id)
-            if self._patience.lasts(unreadable=at.unreadable()):
+            if self._waits_for(at):
                 break
             if frame is None:
                 if not self._leave(at, names):
@@ -73,12 +80,17 @@ class JournalReader:
             self._at.file.close()
             self._left, self._at = self._at.name, None
 
+    def _waits_for(self, at: _Standing) -> bool:
+        self.waits = self._patience.lasts(unreadable=at.unreadable())
+        return self.waits
+
     def _stand(self, names: list[SegmentName]) -> _Standing | None:
         """Be in a segment: the one of our position, or the next that can be opened."""
         if self._at is None:
             for name in names:
                 if self._is_ahead(name, names) and (at := self._enter(name, names)):
                     self._at = at
+                if self._at or self.waits:
                     break
         return self._at
 
@@ -97,6 +109,9 @@ class JournalReader:
         except OSError as error:
             if error.errno in _OUR_TROUBLE:
                 raise
+            self.waits = self._patience.lasts(unreadable=error.errno not in HOPELESS)
+            if self.waits:
+                return None
             self._left, self._hole = name, True
             # Trimmed since it was listed is no damage: the next one tells how much is missing.
             self.unreadable_segments += not isinstance(error, FileNotFoundError)
@@ -141,14 +156,20 @@ class Patience:
         self._patience_s = patience_s
         self._since: float | None = None
 
+    @property
+    def is_left(self) -> bool:
+        """Whether what cannot be read now will be worth it."""
+        if self._since is None:
+            return self._patience_s > 0
+        return time.monotonic() < self._since + self._patience_s
+
     def lasts(self, *, unreadable: bool) -> bool:
         """To be told of each look; no where all was read, or has not been for too long."""
         if not unreadable or not self._patience_s:
             self._since = None
             return False
-        now = time.monotonic()
-        self._since = self._since or now
-        return now < self._since + self._patience_s
+        self._since = self._since or time.monotonic()
+        return self.is_left
 
 
 class _Standing:

@@ -105,6 +105,8 @@ class Walk:
         self.offset = offset
         self.skipped = 0
         self.unreadable = 0
+        self.is_patient = False
+        """Whether what the disk does not read ends a look, instead of being looked behind."""
 
     def refresh(self) -> None:
         """Forget what was read ahead: the writer may have changed it since."""
@@ -112,7 +114,11 @@ class Walk:
 
     def peek(self) -> Frame | None:
         """The next good record at or behind `offset`; None: there is none, for now."""
-        return self._frame_at(self.offset) or self._beyond()
+        known = self.unreadable
+        frame = self._frame_at(self.offset)
+        if frame or (self.is_patient and self.unreadable > known):
+            return frame
+        return self._beyond()
 
     def _beyond(self) -> Frame | None:
         """Behind a damage; what was only being written when it was looked at is none."""

@@ -16,7 +16,7 @@ from .places import Places
 from .records import HEAD_BYTES
 from .sealed import DamagedFileError, SealedFile
 from .segments import OpenSegment, SegmentIndex, SegmentName, segments_in
-from .survey import HOPELESS, SIDECAR, Survey, survey
+from .survey import HOPELESS, SIDECAR, Survey, may_pass, survey
 
 CHECKPOINT = SealedFile(b"qmondup1", Checkpoint)
 # How far ids jump over a last segment nobody can read: more than it can have held.
@@ -37,11 +37,21 @@ class Recovered(msgspec.Struct, kw_only=True):
 
 
 class Recovery:
-    """Reads checkpoint and sidecars, then the last segment, then as much as the budget allows."""
+    """Reads checkpoint and sidecars, then the last segment, then as much as the budget allows.
+
+    As long as it is patient, what cannot be read and may be in a moment is raised.
+    """
 
     def __init__(
-        self, places: Places, *, options: JournalOptions, counts: Counts, dedup: DedupIndex
+        self,
+        places: Places,
+        *,
+        options: JournalOptions,
+        counts: Counts,
+        dedup: DedupIndex,
+        is_patient: bool = False,
     ) -> None:
+        self.is_patient = is_patient
         self._places = places
         self._disk = places.disk
         self._options = options
@@ -76,9 +86,10 @@ class Recovery:
         if found.is_garbage:
             self._places.put_away(self._path(name))
             return None
+        self._raise_if_unread(name, found)
         self._count(found)
         if found.unreadable:
-            raise OSError(errno.EIO, "parts of it cannot be read", name.file_name)
+            raise _unread(name)
         index = found.index()
         self._dedup.merge(index.seen)
         save_sidecar(self._places, name, index, counts=self._counts)
@@ -111,6 +122,8 @@ class Recovery:
             self._counts.add("damaged_files")
             self._places.put_away(path)
         except OSError as error:
+            if self.is_patient and may_pass(error):
+                raise
             self._counts.add("unreadable_files")
             if error.errno in HOPELESS:
                 self._places.put_away(path)
@@ -147,16 +160,32 @@ class Recovery:
 
     def _open_tail(self, name: SegmentName) -> None:
         """The segment that may be unfinished: cut its torn end; go on in it if it is sound."""
+        found = self._read_tail(name)
+        if found is None:
+            return
         try:
-            found = survey(self._disk, self._places.directory, name, bound=None)
             self._pass(found.tally.last_id)
             self._dedup.merge(found.index().seen)
             self._count(found)
             self._settle_tail(name, found)
         except OSError as error:
-            self._found.next_id += _UNKNOWN
-            if not self._put_away_if_hopeless(name, error):
-                self._leave(name)
+            self._give_up_tail(name, error)
+
+    def _read_tail(self, name: SegmentName) -> Survey | None:
+        try:
+            found = survey(self._disk, self._places.directory, name, bound=None)
+            self._raise_if_unread(name, found)
+        except OSError as error:
+            if self.is_patient and may_pass(error):
+                raise
+            self._give_up_tail(name, error)
+            return None
+        return found
+
+    def _give_up_tail(self, name: SegmentName, error: OSError) -> None:
+        self._found.next_id += _UNKNOWN
+        if not self._put_away_if_hopeless(name, error):
+            self._leave(name)
 
     def _settle_tail(self, name: SegmentName, found: Survey) -> None:
         if found.torn or found.skipped or found.unreadable:
@@ -214,6 +243,10 @@ class Recovery:
         self._counts.add("unreadable_segments")
         return error.errno in HOPELESS and self._places.put_away(self._path(name))
 
+    def _raise_if_unread(self, name: SegmentName, found: Survey) -> None:
+        if found.unreadable and self.is_patient:
+            raise _unread(name)
+
     def _count(self, found: Survey) -> None:
         self._counts.add("torn_bytes", found.torn)
         self._counts.add("torn_tails", 1 if found.torn else 0)
@@ -235,6 +268,10 @@ class Recovery:
 
     def _path(self, name: SegmentName) -> Path:
         return self._places.directory / name.file_name
+
+
+def _unread(name: SegmentName) -> OSError:
+    return OSError(errno.EIO, "parts of it cannot be read", name.file_name)
 
 
 def save_sidecar(places: Places, name: SegmentName, index: SegmentIndex, *, counts: Counts) -> None:

@@ -25,6 +25,22 @@ HOPELESS = frozenset(
         errno.ENXIO,
     }
 )
+# What the same call may answer otherwise in a moment.
+_PASSING = frozenset(
+    {
+        errno.EIO,
+        errno.ETIMEDOUT,
+        errno.EAGAIN,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+    }
+)
+
+
+def may_pass(error: OSError) -> bool:
+    """Whether it is worth to wait for it."""
+    return error.errno in _PASSING
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):

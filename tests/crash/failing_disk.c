@@ -7,6 +7,7 @@
    and how many may fail still, which counts down; a fourth counts those that did. */
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,11 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { WRITES = 1, SYNCS = 2, RENAMES = 4, READS = 8, OPENS = 16, REMOVES = 32 };
+enum { WRITES = 1, SYNCS = 2, RENAMES = 4, READS = 8, OPENS = 16, REMOVES = 32, LISTS = 64, ASKS = 128 };
 
 struct orders { uint32_t mask, error; int32_t left; uint32_t failed; };
 static volatile struct orders *orders;
@@ -89,6 +92,21 @@ int unlink(const char *path) {
     REAL(unlink);
     return at_path(path, REMOVES) ? -1 : real(path);
 }
+
+DIR *opendir(const char *path) {
+    REAL(opendir);
+    return at_path(path, LISTS) ? NULL : real(path);
+}
+
+#define ON_PATH(name, call, parameters, arguments) \
+    int name parameters { \
+        REAL(name); \
+        return at_path(path, call) ? -1 : real arguments; \
+    }
+
+ON_PATH(mkdir, WRITES, (const char *path, mode_t mode), (path, mode))
+ON_PATH(statvfs, ASKS, (const char *path, struct statvfs *room), (path, room))
+ON_PATH(statvfs64, ASKS, (const char *path, struct statvfs64 *room), (path, room))
 
 #define OPENING(name) \
     int name(const char *path, int flags, ...) { \

@@ -9,7 +9,16 @@ import struct
 import subprocess
 from pathlib import Path
 
-CALLS = {"write": 1, "fsync": 2, "rename": 4, "read": 8, "open": 16, "unlink": 32}
+CALLS = {
+    "write": 1,
+    "fsync": 2,
+    "rename": 4,
+    "read": 8,
+    "open": 16,
+    "unlink": 32,
+    "list": 64,
+    "statvfs": 128,
+}
 FOREVER = 1 << 30
 SOURCE = Path(__file__).with_name("failing_disk.c")
 

@@ -11,15 +11,13 @@ from typing import Protocol
 import msgspec
 import pyarrow as pa
 
-from qmon_agent.journal import JournalReader, Position, Record
+from qmon_agent.journal import PATIENCE_S, JournalReader, Position, Record
 
 from .decoding import Batch, Rows, decode, together
 from .engine import DiskFailedError, Engine, RefusedError
 from .repeats import without_repeats
 from .suspect import Suspect
 
-PATIENCE_S = 60.0
-"""What the journal's disk does not read for so long is damaged, and passed over."""
 Bury = Callable[[Record, str], None]
 
 
