@@ -29,7 +29,8 @@ FAULTS = (
     *(("ENOSPC", call) for call in ("write", "open")),
     *(("EIO", call) for call in ("write", "fsync", "open", "rename", "read", "list", "statvfs")),
 )
-QUICK = (("ENOSPC", "write"), ("EIO", "read"), ("EIO", "fsync"))
+CASES = [(folder, *fault) for folder in ("journal", "arrivals") for fault in FAULTS]
+QUICK = [("journal", "EIO", "read"), ("arrivals", "ENOSPC", "write")]
 LASTS_S = 2.0
 SPANS = 10
 HOT = 10
@@ -165,10 +166,9 @@ def watch(absent_agent, producers, tmp_path, missing):
 
 
 class TestAnAgent:
-    @pytest.mark.parametrize("folder", ["journal", "arrivals"])
-    @pytest.mark.parametrize(("error", "call"), FAULTS if WHOLE else QUICK)
+    @pytest.mark.parametrize(("folder", "error", "call"), CASES if WHOLE else QUICK)
     def test_keeps_judges_and_forwards_once_what_it_has_acknowledged(
-        self, watch, measured, error, call, folder
+        self, watch, measured, folder, error, call
     ):
         watched = watch(folder)
         failed = [watched.fail(call, error, times=times) for times in (1, FOREVER)]
