@@ -9,8 +9,8 @@ forgotten gets another number, which is as good.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import pairwise
 
 import msgspec
 import pyarrow as pa
@@ -77,16 +77,22 @@ class Numbers:
             known = self._new_blocks.get(digest)
         if known is not None:
             return known, []
-        numbers, rows = [], []
-        for row, name in enumerate(_names(named)):
-            number = self._series.get(name) or self._new_series.get(name)
-            if number is None:
-                number = self._new_series[name] = self._next
-                self._next += 1
-                rows.append(row)
-            numbers.append(number)
+        names = _names(named)
+        numbers = list(map(self._series.get, names))
+        rows = self._number(names, numbers) if None in numbers else []
         made = self._new_blocks[digest] = pa.array(numbers, TYPE)
         return made, [_first_seen(named, made, rows)] if rows else []
+
+    def _number(self, names: list[bytes], numbers: list[int | None]) -> list[int]:
+        """Fill in the numbers that are missing; the rows of series that nobody had numbered."""
+        new, rows = self._new_series, []
+        for row, number in enumerate(numbers):
+            if number is None:
+                given = numbers[row] = new.setdefault(names[row], self._next)
+                if given == self._next:
+                    self._next += 1
+                    rows.append(row)
+        return rows
 
 
 def _first_seen(named: pa.RecordBatch, numbers: pa.Array, rows: list[int]) -> pa.RecordBatch:
@@ -118,16 +124,18 @@ def _spread(buckets: pa.ChunkedArray) -> pa.ChunkedArray | None:
     )
 
 
-def _names(named: pa.RecordBatch) -> Iterator[bytes]:
+def _names(named: pa.RecordBatch) -> list[bytes]:
     """What tells the series of each row from all others."""
     *words, labels = named.columns
-    offsets = labels.offsets.to_pylist()
+    ends = pairwise(labels.offsets.to_pylist())
     keys, items = labels.keys.to_pylist(), labels.items.to_pylist()
     said = zip(*map(_texts, words), strict=True)
-    for row, name in enumerate(said):
-        first, end = offsets[row], offsets[row + 1]
-        told = encode((name, keys[first:end], items[first:end]))
-        yield blake2b(told, digest_size=DIGEST_BYTES).digest()
+    return [
+        blake2b(
+            encode((name, keys[first:end], items[first:end])), digest_size=DIGEST_BYTES
+        ).digest()
+        for name, (first, end) in zip(said, ends, strict=True)
+    ]
 
 
 def _texts(words: pa.DictionaryArray) -> list[str]:
