@@ -16,10 +16,10 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     by: tuple[str, ...] = ()
     """What these say is said once for each series; the other columns are lists."""
 
-    def of(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    def of(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Rows laid out, each series where its first row stood."""
         if not self.by:
-            return [dict(row) for row in rows]
+            return rows
         found: dict[tuple[Any, ...], list[Row]] = {}
         for row in rows:
             found.setdefault(tuple(row[name] for name in self.by), []).append(row)
