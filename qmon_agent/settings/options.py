@@ -126,7 +126,7 @@ class Store(Options, frozen=True, kw_only=True):
     export_timeout_s: Seconds = 3_600.0
     """How long one export may take."""
     memory: str | int = "350MB"
-    """Memory of the process that keeps and asks, as `350MB` or `2GiB`; at least 256MB."""
+    """Memory of the process that keeps and asks, as `350MB` or `2GiB`; at least 280MB."""
     disk_bytes: str | int = ""
     """What signals and journal may take on the disk together, as `20GB`; empty: nobody minds."""
     joining: bool = True

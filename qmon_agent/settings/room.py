@@ -6,8 +6,8 @@ from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.sizes import parse_size, print_size
 from qmon_agent.settings.options import Settings, Store
 
-LEAST_MEMORY = 256_000_000
-"""Bytes; with less, what is joined and rolled up no longer fits."""
+LEAST_MEMORY = 280_000_000
+"""Bytes; with less, what is moved, joined and rolled up no longer fits."""
 
 BESIDE_JOURNAL = 1_000_000_000
 """Bytes; recent rows have to fit beside the longest journal."""
@@ -17,7 +17,7 @@ def memory_of(section: Store) -> int:
     """Bytes the store's worker may take; ConfigError if it is no size, or too small."""
     memory = _size(section.memory, "store.memory")
     if memory < LEAST_MEMORY:
-        raise ConfigError("store.memory", f"is at least 256MB, not {section.memory!r}")
+        raise ConfigError("store.memory", f"is at least 280MB, not {section.memory!r}")
     return memory
 
 

@@ -1,5 +1,6 @@
 """What the store may take is what the settings say, and what they cannot say is refused."""
 
+import threading
 import time
 
 import msgspec
@@ -16,7 +17,7 @@ from qmon_agent.settings.room import LEAST_MEMORY
 from qmon_agent.store.telemetry import TelemetryOptions, manifest, with_memory
 from qmon_agent.store.telemetry.answers import StoreStatus
 from qmon_agent.store.telemetry.engine import open_engine
-from qmon_agent.store.telemetry.options import LIBRARIES_MB, Joining, Scrubbing
+from qmon_agent.store.telemetry.options import LIBRARIES_MB, Exporting, Joining, Rolling, Scrubbing
 from qmon_agent.store.telemetry.taken import bytes_under
 from qmon_sdk.protocol.signals import Span
 from tests.agent.test_telemetry_engine import Bench
@@ -90,6 +91,24 @@ class TestMemory:
         parts = given.memory_limit_mb + given.joining.memory_limit_mb + LIBRARIES_MB
         assert parts == memory // 1_000_000
         assert given.rolling.memory_limit_mb == given.joining.memory_limit_mb
+
+    def test_is_not_taken_by_an_export_and_by_what_is_beside_at_once(self, told):
+        bench = told(
+            exporting=Exporting(rows=16_000),
+            rolling=Rolling(share=1.0),
+            joining=Joining(share=1.0, interval_s=0.01),
+        )
+        seen = set()
+        for number in range(200):
+            if number % 5 == 0:
+                bench.store(*(Span(time=number * 4_000 + n, name=f"{n}") for n in range(4_000)))
+            bench.engine.tend(now=time.time_ns())
+            busy = {each.name for each in threading.enumerate()} & {"export", "roll", "join"}
+            assert busy == {"export"} or "export" not in busy
+            seen |= busy
+            time.sleep(0.01)
+
+        assert seen >= {"export", "roll"}
 
     @pytest.mark.parametrize("said", ['"much"', '"100MB"', "5", '""'])
     def test_that_is_no_size_or_too_small_is_refused_by_its_path(self, said):

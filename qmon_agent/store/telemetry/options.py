@@ -17,8 +17,8 @@ MIB = 1 << 20
 MB = 1_000_000
 WHOLE_MB = 350
 """Of the worker, with what is said here if nothing else is said."""
-LIBRARIES_MB = 114
-"""Of these, what Python, Arrow and DuckDB take before there is a row."""
+LIBRARIES_MB = 166
+"""Of these, what Python, Arrow and DuckDB take, and rows on their way to them."""
 SCHEMES = ("duckdb", *CLICKHOUSE)
 
 
@@ -43,7 +43,7 @@ class Joining(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 2_000_000
     wide_bytes: int = 48 * MIB
     """The same for rows that are very wide: bytes of all of them, in memory."""
-    memory_limit_mb: int = 96
+    memory_limit_mb: int = 72
     share: float = 0.2
     """Of one processor, over a while."""
     interval_s: float = 5.0
@@ -62,7 +62,7 @@ class Scrubbing(msgspec.Struct, frozen=True, kw_only=True):
 class Rolling(msgspec.Struct, frozen=True, kw_only=True):
     """What rolling up may use, beside everything else."""
 
-    memory_limit_mb: int = 96
+    memory_limit_mb: int = 72
     share: float = 0.25
     """Of one processor, over a while."""
     rows_at_once: int = 250_000
@@ -78,7 +78,7 @@ class TelemetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`clickhouse://USER@HOST:PORT/DATABASE`; empty: DuckDB in the directory."""
     password: str = ""
     """Of the address's user."""
-    memory_limit_mb: int = 140
+    memory_limit_mb: int = 112
     threads: int = 1
     nice: int = 5
     restart_waits_s: tuple[float, ...] = (0.05, 0.2, 1.0, 5.0)
@@ -102,7 +102,8 @@ def with_memory(options: TelemetryOptions, memory: int) -> TelemetryOptions:
     """The same, so that the worker as a whole takes about so many bytes of memory.
 
     What its libraries take is taken off first. The rest is parted between writing and asking, and
-    joining or rolling up, of which never both are done at once.
+    joining or rolling up: of which never both are done at once, nor either of them while the hot
+    part is moved into segments because it is due.
     """
     room = max(memory // MB - LIBRARIES_MB, 1)
     asking = room * options.memory_limit_mb // (WHOLE_MB - LIBRARIES_MB)

@@ -34,6 +34,8 @@ NS = 10**9
 OLD_NS = 3_600 * NS
 ROLLS_FIRST_NS = 3_600 * NS
 CLOCK_SET_S = 60.0
+AT_MOST = 4
+"""So many times as many rows as are exported at once may be in the hot file before they are."""
 
 
 class DuckEngine:
@@ -106,7 +108,9 @@ class DuckEngine:
         self._live_rows += batch.rows
 
     def ready(self) -> bool:
-        return True
+        """Not while far too much waits for a join or a rollup to end, before it is exported."""
+        much = self._live_rows >= AT_MOST * self._options.exporting.rows
+        return not (much and self._is_beside_busy() and not self._hot.sealed)
 
     def tend(self, *, now: int, everything: bool = False) -> None:
         if self._mover.busy():
@@ -115,7 +119,10 @@ class DuckEngine:
         for generation in self._hot.sealed:
             if generation.number <= self._ledger.manifest.generation:
                 self._hot.drop(generation)
-        if not self._hot.sealed and self._is_due(now, everything=everything):
+        due = not self._hot.sealed and self._is_due(now, everything=everything)
+        if due and self._is_beside_busy() and not everything:
+            return  # one after the other: both together take more memory than was allowed
+        if due:
             self._hot.seal()
             self._live_rows = 0
         if self._hot.sealed:
@@ -144,6 +151,9 @@ class DuckEngine:
 
     def busy(self) -> bool:
         return self._mover.busy()
+
+    def _is_beside_busy(self) -> bool:
+        return self._joiner.busy() or self._roller.busy()
 
     def hold(self, holds: Sequence[Hold]) -> None:
         self._mover.hold(tuple(holds))

@@ -31,7 +31,6 @@ from .export import Mark, segment_of
 from .rewriting import mark_of
 
 UNFINISHED = "*.joining"
-GROUP_ROWS = 61_440
 LEAST_ROWS = 10_000
 
 
@@ -80,7 +79,7 @@ class Joiner(Beside):
                     layout.in_order(f"({rows})", table),
                     table=table,
                     target=fresh,
-                    group=min(GROUP_ROWS, layout.group_of(max(each.width for each in parts))),
+                    group=layout.group_of(max(each.width for each in parts)),
                     mark=msgspec.json.encode(mark).decode(),
                 )
                 file = str(path.relative_to(self._directory))

@@ -21,7 +21,7 @@ BY_ROUTE = ("service", "name", "route", "time")
 BY_TIME = ("time",)
 SAID_ONCE = {"points": {"minimum": "value", "maximum": "value"}}
 """Table → column that holds nothing where it says the same as another one."""
-GROUP_ROWS = 122_880
+GROUP_ROWS = 61_440
 LEAST_GROUP_ROWS = 2_048
 GROUP_BYTES = 24 << 20
 """Rows of a group are in memory at once while it is written or read."""

@@ -94,11 +94,8 @@ def _fold(
     """Into a table of the rollup's name."""
     table = parts[0].table
     rows = views.from_segments(LISTED[table], parts, directory=directory)
-    if table == rollup.source:
-        roll_rows(connection, rollup, rows, pieces=pieces)
-    else:
-        made = f"CREATE TABLE {ddl.quoted(rollup.table.name)} AS "
-        connection.execute(made + folding.of_parts(rollup, rows))
+    fold = folding.of_rows if table == rollup.source else folding.of_parts
+    roll_rows(connection, rollup, f"({rows})", fold=fold, pieces=pieces)
 
 
 def _written(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -110,16 +110,13 @@ def roll(
     Their files are unfinished ones still, whose names no list has.
     """
     mark = mark_of(connection, directory / segment.file)
-    finer = ""
+    source = f"({views.from_segments(BY_NAME[segment.table], [segment], directory=directory)})"
+    fold, finer = folding.of_rows, ""
     for rollup in tiers_of(segment.table):
+        roll_rows(connection, rollup, source, fold=fold, pieces=pieces)
         if finer:
-            rows = f"SELECT * FROM {ddl.quoted(finer)}"  # noqa: S608 - our names
-            made = f"CREATE TABLE {ddl.quoted(rollup.table.name)} AS "
-            connection.execute(made + folding.of_parts(rollup, rows))
-        else:
-            rows = views.from_segments(BY_NAME[segment.table], [segment], directory=directory)
-            roll_rows(connection, rollup, rows, pieces=pieces)
-        finer = rollup.table.name
+            connection.execute(f"DROP TABLE {finer}")
+        fold, source = folding.of_parts, (finer := ddl.quoted(rollup.table.name))
         yield _write(connection, rollup, segment, mark=mark, directory=directory)
 
 
@@ -129,14 +126,19 @@ def unfinished(directory: Path, file: str) -> Path:
 
 
 def roll_rows(
-    connection: duckdb.DuckDBPyConnection, rollup: Rollup, rows: str, *, pieces: int
+    connection: duckdb.DuckDBPyConnection,
+    rollup: Rollup,
+    source: str,
+    *,
+    fold: Callable[[Rollup, str], str],
+    pieces: int,
 ) -> None:
     """Some series after the others where there are many rows, so that memory is bounded."""
     target, apart = ddl.quoted(rollup.table.name), APART[rollup.source]
     for piece in range(pieces):
-        some = f"SELECT * FROM ({rows}) WHERE hash({apart}) % {pieces} = {piece}"  # noqa: S608 - our names
+        some = f"SELECT * FROM {source} WHERE hash({apart}) % {pieces} = {piece}"  # noqa: S608 - our names
         begin = f"INSERT INTO {target} " if piece else f"CREATE TABLE {target} AS "
-        connection.execute(begin + folding.of_rows(rollup, some))
+        connection.execute(begin + fold(rollup, some))
 
 
 def _write(

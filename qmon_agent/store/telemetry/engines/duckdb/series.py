@@ -26,12 +26,11 @@ WRITTEN = (*(each for each in EVERY_TABLE if each is not POINTS), SERIES, SAMPLE
 
 SORTED = """
 WITH ranked AS MATERIALIZED (
-  SELECT *, row_number() OVER (ORDER BY {order}) AS rank FROM {schema}.series)
+  SELECT series, row_number() OVER (ORDER BY {order}) AS rank FROM {schema}.series)
 SELECT * FROM (
-  SELECT rank, rows.* FROM ({rows}) AS rows
-  JOIN (SELECT series, rank FROM ranked) USING (series)
+  SELECT rank, rows.* FROM ({rows}) AS rows JOIN ranked USING (series)
   WHERE {condition} ORDER BY rank, time)
-JOIN ranked USING (rank)
+JOIN {schema}.series USING (series)
 """
 
 
@@ -60,8 +59,8 @@ def counted(table: Table, schema: str) -> str:
 def in_order(schema: str, *, order: str, condition: str, spread: bool) -> str:
     """The points in the order of a segment, as a query.
 
-    Numbers are sorted, and what names a series comes to them afterwards. Where there are no
-    buckets, none are carried along.
+    Numbers are sorted, and what names a series comes to them afterwards: in order, as long as the
+    names fit into memory. Where there are no buckets, none are carried along.
     """
     rows = _rows(schema) if spread else _samples(schema)
     return f"({SORTED.format(order=order, schema=schema, rows=rows, condition=condition)})"
