@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -96,7 +97,10 @@ class DeadLetters:
         return letters
 
     def forget(self, word: bytes) -> int:
-        """Write anew every segment with a letter in which these bytes stand, without it."""
+        """Write anew every segment with a letter in which these bytes stand, without it.
+
+        Raises OSError where one cannot be read, or stays: it is to be tried again.
+        """
         with self._lock:
             self._close()
             names = segments_in(self._places.list(self._places.dead))
@@ -117,7 +121,8 @@ class DeadLetters:
             segment = OpenSegment.create(self._places.disk, self._places.dead, fresh)
             segment.write(kept)
             segment.close()
-        self._places.remove(self._places.dead / name.file_name)
+        if not self._places.remove(self._places.dead / name.file_name):
+            raise OSError(errno.EIO, "dead letters that cannot be removed", name.file_name)
         self._places.disk.sync_directory(self._places.dead)
         return len(found) - len(kept)
 
@@ -129,6 +134,8 @@ class DeadLetters:
             while frame := walk.peek():
                 walk.take(frame)
                 entries.append(frame.entry)
+            if walk.unreadable:
+                raise OSError(errno.EIO, "dead letters that cannot be read", name.file_name)
         finally:
             file.close()
         return entries

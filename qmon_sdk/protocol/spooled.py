@@ -28,15 +28,21 @@ def taken(directory: str | os.PathLike[str]) -> Iterator[tuple[str, list[bytes]]
 
     The file stays locked until the next step of the iteration, so no other reader takes it too.
     Delete it before then, once its frames are safe; a file left alone is yielded again next time.
+    Raises OSError behind the last one, where the disk did not read some of them.
     """
+    trouble = None
     for path, _ in files(directory):
         descriptor = lock(path)
         if descriptor is None:
             continue
         try:
             yield path, frames_of(read(descriptor))
+        except OSError as error:
+            trouble = error
         finally:
             os.close(descriptor)
+    if trouble is not None:
+        raise trouble
 
 
 def files(directory: str | os.PathLike[str]) -> list[tuple[str, int]]:
@@ -83,12 +89,9 @@ def lock(path: str) -> int | None:
 
 
 def read(descriptor: int) -> bytes:
-    """Read the file whole, within the size that a writer can have given it."""
+    """Read the file whole, within the size that a writer can have given it; raises OSError."""
     pieces, room = [], _LARGEST_FILE
-    try:
-        while room > 0 and (piece := os.read(descriptor, room)):
-            pieces.append(piece)
-            room -= len(piece)
-    except OSError:
-        return b"".join(pieces)
+    while room > 0 and (piece := os.read(descriptor, room)):
+        pieces.append(piece)
+        room -= len(piece)
     return b"".join(pieces)

@@ -116,7 +116,7 @@ class Spool:
         if descriptor is None:
             return False
         try:
-            frames = frames_of(read(descriptor))
+            frames = _frames_in(descriptor)
             os.unlink(path)
         finally:
             os.close(descriptor)
@@ -139,6 +139,14 @@ class Spool:
         self.trouble = f"spool {self._directory}: {error.strerror or error}"
         self._paused_until = monotonic() + _PAUSE_S
         self.close()
+
+
+def _frames_in(descriptor: int) -> list[bytes]:
+    """As far as the disk reads: what makes room for newer frames is not counted then."""
+    try:
+        return frames_of(read(descriptor))
+    except OSError:
+        return []
 
 
 def _is_ours(descriptor: int) -> bool:

@@ -43,6 +43,10 @@ class Ailing(OsDisk):
         self._strike("list")
         return super().list(directory)
 
+    def unlink(self, path, /):
+        self._strike("unlink")
+        super().unlink(path)
+
     def _strike(self, call):
         if call == self.call:
             raise OSError(errno.EIO, "Input/output error")
@@ -117,6 +121,24 @@ class TestJournalReader:
 
         assert reader.read()
         assert (False, 1) == (reader.waits, reader.unreadable_segments)
+
+
+class TestDeadLetters:
+    @pytest.mark.parametrize("call", ["read", "unlink"])
+    def test_are_not_said_to_be_forgotten_where_the_disk_did_not_do_it(self, home, call):
+        disk = Ailing("")
+        journal = Journal.open(home, options=SMALL, disk=disk)
+        for word in (b"ann", b"bob", b"ann again"):
+            journal.bury(word, "undecodable")
+
+        disk.call = call
+        with pytest.raises(OSError, match="dead letters that cannot be"):
+            journal.forget_dead_letters(b"ann")
+        disk.call = ""
+
+        assert 2 == journal.forget_dead_letters(b"ann")
+        assert {b"bob"} == {letter.payload for letter in journal.dead_letters()}
+        journal.close()
 
 
 class TestWalk:

@@ -31,22 +31,22 @@ class FailingDisk:
         command = ["gcc", "-shared", "-fPIC", "-O2", "-o", library, SOURCE, "-ldl"]
         subprocess.run(command, check=True)
         self._orders = room / "orders"
-        self._orders.write_bytes(bytes(16))
+        self._orders.write_bytes(bytes(20))
         self.environment = {
             "LD_PRELOAD": str(library),
             "FAILING_ORDERS": str(self._orders),
             "FAILING_UNDER": str(under),
         }
 
-    def fail(self, call: str, error: str, *, times: int = FOREVER) -> None:
-        """From now on, so often, or until it is well again."""
+    def fail(self, call: str, error: str, *, times: int = FOREVER, after: int = 0) -> None:
+        """From now on, or after so many calls, so often, or until it is well again."""
         number = getattr(errno, error)
-        self._write(struct.pack("=IIiI", CALLS[call], number, times, 0))
+        self._write(struct.pack("=IIiIi", CALLS[call], number, times, 0, after))
 
     @property
     def failed(self) -> int:
         """How many calls did since they were told to."""
-        return int.from_bytes(self._orders.read_bytes()[12:], "little")
+        return int.from_bytes(self._orders.read_bytes()[12:16], "little")
 
     def be_well(self) -> int:
         """Nothing fails any more; how many calls did."""

@@ -19,8 +19,9 @@ import pytest
 
 from qmon_agent.store.state import StateStore
 from qmon_sdk.protocol.columns import blocks_of
-from qmon_sdk.protocol.frames import Frame, Ledger, Resource
+from qmon_sdk.protocol.frames import Frame, Ledger, Resource, encode_frame, pack_length
 from qmon_sdk.protocol.signals import Point, Span
+from qmon_sdk.transports.spool import Spool
 from tests.crash.conftest import PATIENCE_S, wait_until
 from tests.crash.failing_disk import FOREVER, FailingDisk, has_compiler
 
@@ -30,9 +31,11 @@ FAULTS = (
     *(("EIO", call) for call in ("write", "fsync", "open", "rename", "read", "list", "statvfs")),
 )
 CASES = [(folder, *fault) for folder in ("journal", "arrivals") for fault in FAULTS]
+WIDE = [("EIO", "read"), ("ENOSPC", "write"), ("EIO", "fsync"), ("EIO", "open"), ("EIO", "rename")]
 QUICK = [("journal", "EIO", "read"), ("arrivals", "ENOSPC", "write")]
 LASTS_S = 2.0
 SPANS = 10
+FRAMES = 40
 HOT = 10
 """Every so many frames one has a point that a rule fires at."""
 SERVICE = "watched"
@@ -129,8 +132,12 @@ class Watched:
         return self.producer.sent
 
     def stored(self):
-        rows = self.agent.ask("query", f"SELECT count(*) n, count(DISTINCT span_id) d {OURS}")
-        [row] = rows["rows"]
+        """Rows, and different ones; none as long as nobody answers."""
+        question = f"SELECT count(*) n, count(DISTINCT span_id) d {OURS}"
+        answer = self.agent.command("query", question, "--json")
+        if answer.returncode:
+            return 0, 0
+        [row] = json.loads(answer.stdout)["rows"]
         return row["n"], row["d"]
 
     def lines(self):
@@ -173,16 +180,50 @@ class TestAnAgent:
         watched = watch(folder)
         failed = [watched.fail(call, error, times=times) for times in (1, FOREVER)]
         failed.append(watched.start_over(call, error))
+        self.check(watched, measured, folder=folder, error=error, call=call, failed=failed)
+
+    @pytest.mark.parametrize(("error", "call"), WIDE if WHOLE else WIDE[:1])
+    def test_does_so_where_all_that_it_keeps_is_on_that_disk(self, watch, measured, error, call):
+        watched = watch("")
+        failed = [watched.fail(call, error, times=times) for times in (1, FOREVER)]
+        watched.agent.stop(signal.SIGKILL)
+        watched.agent.start()
+        failed.append(watched.fail(call, error, times=FOREVER))
+        self.check(watched, measured, folder="all", error=error, call=call, failed=failed)
+
+    @staticmethod
+    def check(watched, measured, **about):
         frames = watched.settle()
 
-        said = sorted(watched.said)
-        measured(folder=folder, error=error, call=call, failed=failed, frames=frames, said=said)
+        measured(**about, frames=frames, said=sorted(watched.said))
         spans = frames * SPANS
         wait_until(lambda: watched.stored()[0] >= spans, what=watched.stored)
         assert (spans, spans) == watched.stored()
         wait_until(lambda: len(watched.lines()) == spans, what=lambda: len(watched.lines()))
         assert {1} == {*watched.lines().values()}
         judged(watched.agent, frames // HOT)
+
+
+class TestASpool:
+    @pytest.mark.parametrize("call", ["read", "open", "list", "unlink"] if WHOLE else ["read"])
+    def test_is_taken_once_as_soon_as_the_disk_does(self, absent_agent, tmp_path, missing, call):
+        if not has_compiler():
+            missing("gcc (apt-get install gcc)")
+        agent = absent_agent
+        disk = FailingDisk(tmp_path, agent.state / "spool")
+        agent.further = disk.environment
+        agent.start()
+        disk.fail(call, "EIO")
+        spool = Spool(agent.state / "spool", bytes(range(16)), 1 << 24)
+        for number in range(1, FRAMES + 1):
+            assert spool.write(pack_length(encode_frame(a_frame(number))))
+        spool.close()
+        wait_until(lambda: disk.failed > 1)
+        disk.be_well()
+
+        wait_until(lambda: not agent.spool_files(), what=agent.log.read_text)
+        assert FRAMES * SPANS == len({span.span_id for span in agent.signals("span")})
+        assert FRAMES * SPANS == len(agent.signals("span"))
 
 
 def judged(agent, incidents):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+
+from .ailing import is_unread
 
 WRITES = "qmon_writes"
 BUSY_TIMEOUT_MS = 5_000
@@ -102,6 +105,10 @@ def prepare(path: Path, now: int) -> Path | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or _is_sound(path):
         return None
+    # It also finds damage where the disk has not read; what is read whole is looked at once more.
+    _read(path)
+    if _is_sound(path):
+        return None
     aside = path.with_name(f"{path.name}.damaged-{now}")
     for ending in BESIDE:
         beside = path.with_name(path.name + ending)
@@ -110,10 +117,23 @@ def prepare(path: Path, now: int) -> Path | None:
     return aside
 
 
+def _read(path: Path) -> None:
+    """All of the file and its log; raises OSError where the disk does not."""
+    for ending in BESIDE[:2]:
+        beside = path.with_name(path.name + ending)
+        if beside.exists():
+            with beside.open("rb") as file:
+                while file.read(1 << 20):
+                    pass
+
+
 def _is_sound(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1_000)) as connection:
-            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if is_unread(said):
+                raise OSError(errno.EIO, said, str(path))
+            return bool(said == "ok")
     except sqlite3.OperationalError as error:
         # Busy, full or forbidden is trouble around the file, and no reason to throw it away.
         if error.sqlite_errorcode not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}:

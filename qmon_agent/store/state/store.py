@@ -17,6 +17,7 @@ from qmon_agent.domain.clock import Clock, SystemClock
 from qmon_agent.domain.errors import StateAwayError, StateOwnedError, StoreError
 
 from . import schema, sqlite
+from .ailing import is_readonly, may_pass
 from .catalog import Catalog
 from .erasing import Erasing
 from .forgettings import Forgettings
@@ -70,7 +71,7 @@ class StateStore:
         self._engine = home.engine()
         self._presence = Presence(home.away_s)
         self._ownership: Ownership | None = None
-        self._taken = ""
+        self._taken = self._refused = ""
         self._reading = _steady(self._engine)
         self._writing = self._engine.execution_options(**{sqlite.WRITES: True})
         self._one_writer = RLock()
@@ -125,9 +126,24 @@ class StateStore:
         with _translated(), self._one_writer, self._in_use():
             self._presence.check()
             self._look_at_lock()
-            with self._connected(self._writing) as connection, connection.begin():
+            with (
+                self._noting_refusal(),
+                self._connected(self._writing) as connection,
+                connection.begin(),
+            ):
                 self._check_ownership(connection)
                 yield connection
+
+    @contextmanager
+    def _noting_refusal(self) -> Iterator[None]:
+        """Of a disk that does not take it now."""
+        try:
+            yield
+        except SQLAlchemyError as error:
+            if may_pass(error) or is_readonly(error):
+                self._refused = f"the state database refuses: {_reason(error)}"
+            raise
+        self._refused = ""
 
     def _look_at_lock(self) -> None:
         try:
@@ -158,10 +174,10 @@ class StateStore:
             self._note_loss(error)
             raise
         try:
-            with connection:
+            with connection, _dropping_readonly(connection):
                 yield connection
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if error.connection_invalidated and not is_readonly(error):
                 self._note_loss(error)
             raise
         self._presence.found()
@@ -204,8 +220,8 @@ class StateStore:
 
     @property
     def trouble(self) -> str:
-        """What is wrong now: it cannot be reached, or another agent has it; from any thread."""
-        return self._presence.trouble or self._taken
+        """What is wrong now: away, another agent's, or not to be written; from any thread."""
+        return self._presence.trouble or self._taken or self._refused
 
     def status(self) -> StateStatus:
         """Where it is, and how it is; the size of one that is away is not known."""
@@ -236,15 +252,29 @@ class StateStore:
 
 
 @contextmanager
+def _dropping_readonly(connection: Connection) -> Iterator[None]:
+    """No other may get it: it never writes again."""
+    try:
+        yield
+    except DBAPIError as error:
+        if is_readonly(error):
+            connection.invalidate()
+        raise
+
+
+@contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise StoreError(f"the state database refuses: {error}") from error
+        kind = StateAwayError if may_pass(error) else StoreError
+        raise kind(f"the state database refuses: {error}") from error
 
 
 def _is_away(error: Exception, home: Home) -> bool:
-    return bool(home.away_s) and isinstance(error, OperationalError)
+    if home.away_s:
+        return isinstance(error, OperationalError)
+    return may_pass(error, Path(home.name))
 
 
 def _reason(error: SQLAlchemyError) -> str:

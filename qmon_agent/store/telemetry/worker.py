@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from qmon_agent.domain.errors import StoreError
@@ -298,8 +298,7 @@ def main(descriptor: int) -> int:
         raise StoreError(f"told {type(begin).__name__} before Begin")
     _step_back(begin.options)
     try:
-        with closing(Worker(wire, begin)) as worker:
-            worker.run()
+        _work(Worker(wire, begin))
     except Exception as error:  # noqa: BLE001 - whatever it is: say so, and be started anew
         anew = isinstance(error, AnewError)
         if not anew:
@@ -308,6 +307,17 @@ def main(descriptor: int) -> int:
             wire.sendall(link.packed(link.Ended(reason=str(error), anew=anew)))
         return FAILED
     return 0
+
+
+def _work(worker: Worker) -> None:
+    """What cannot be closed behind a failure, since a question is under way, is not the failure."""
+    try:
+        worker.run()
+    except Exception:
+        with suppress(Exception):
+            worker.close()
+        raise
+    worker.close()
 
 
 def _step_back(options: TelemetryOptions) -> None:
