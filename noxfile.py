@@ -218,11 +218,17 @@ def otel(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def clickhouse(session: nox.Session) -> None:
-    """ClickHouse as a store, and what is asked of it: in this process by chdb, 809 MB."""
+    """ClickHouse as a store, and what is asked of it: in this process by chdb, 809 MB.
+
+    Then once more by way of distributed tables; `-- tests/clickhouse/test_clickhouse_guard.py`.
+    """
     _install(session, "clickhouse")
     # Each in a process of its own: the engine has one folder in each.
     for what in session.posargs or ("tests/clickhouse", "tests/agent/test_questions.py"):
         session.run("pytest", "-v", what)
+    if not session.posargs and "QMON_TEST_CLICKHOUSE" not in os.environ:
+        distributed = {"QMON_TEST_CLICKHOUSE_DISTRIBUTED": "1"}
+        session.run("pytest", "-v", "tests/clickhouse", env=distributed)
 
 
 @nox.session(python=NEWEST)

@@ -41,16 +41,21 @@ class TestAddress:
             "clickhouse://box/db?cluster=main&async=yes",
             "chdb://",
             "chdb://here?asink=yes",
+            "chdb://here?async=yes&cluster=main",
+            "chdb://here?cluster='x",
         ],
     )
     def test_is_refused_where_it_is_none(self, dsn):
         with pytest.raises(ConfigError, match=r"^store\.telemetry"):
             address_of(dsn)
 
-    @pytest.mark.parametrize("option", ["cluster=main", "secure=yes", "secure=no"])
+    @pytest.mark.parametrize("option", ["secure=yes", "secure=no"])
     def test_of_this_process_has_nothing_that_a_server_is_for(self, option):
-        with pytest.raises(ConfigError, match=f"`{option.partition('=')[0]}`.*clickhouse://"):
+        with pytest.raises(ConfigError, match=r"`secure`.*clickhouse://"):
             address_of(f"chdb://here?{option}")
+
+    def test_of_this_process_may_name_a_cluster(self):
+        assert address_of("chdb://here?cluster=main") == Address(folder="here", cluster="main")
 
     def test_has_no_password_and_shows_none(self):
         with pytest.raises(ConfigError, match="telemetry_password") as caught:

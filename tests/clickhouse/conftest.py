@@ -4,6 +4,7 @@ import importlib.util
 import os
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -82,20 +83,38 @@ class Bench:
         return self.ask(sql, **more).rows
 
 
+CLUSTER = """<clickhouse>
+  <tcp_port>9000</tcp_port>
+  <remote_servers><main><shard>
+    <internal_replication>true</internal_replication>
+    <replica><host>127.0.0.1</host><port>9000</port></replica>
+  </shard></main></remote_servers>
+</clickhouse>
+"""
+"""Of one engine: itself, at the port that would be its own if it listened."""
+DISTRIBUTED = "?cluster=main" if os.environ.get("QMON_TEST_CLICKHOUSE_DISTRIBUTED") else ""
+
+
+def chdb_in(directory, options=""):
+    """The address of an engine in this process, by way of distributed tables if that is wanted."""
+    (directory / "chdb.xml").write_text(CLUSTER)
+    return f"chdb://{directory}/chdb{options or DISTRIBUTED}"
+
+
 @pytest.fixture(scope="session")
-def chdb_folder():
+def chdb_address():
     """The one folder that the engine of this process may have."""
     with tempfile.TemporaryDirectory(prefix="qmon-chdb-", ignore_cleanup_errors=True) as folder:
-        yield folder
+        yield chdb_in(Path(folder))
 
 
 @pytest.fixture
-def bench(tmp_path, chdb_folder, missing):
+def bench(tmp_path, chdb_address, missing):
     """An empty store, on the server that QMON_TEST_CLICKHOUSE names or in this process."""
     server = os.environ.get("QMON_TEST_CLICKHOUSE")
     if not server and not importlib.util.find_spec("chdb"):
         missing("chdb, or a server named by QMON_TEST_CLICKHOUSE,")
-    made = Bench(tmp_path, server or f"chdb://{chdb_folder}")
+    made = Bench(tmp_path, server or chdb_address)
     with made.engine._server.asked() as client:
         client.command(f"DROP DATABASE IF EXISTS {client.database} SYNC")
     made.reopen()

@@ -196,9 +196,9 @@ class TestAges:
         assert {0: BOTH, 9: BOTH} == left(bench)
 
     def test_wait_while_something_is_held(self, bench):
-        fill(bench, days=(0, 9))
         bound(bench, services={CART.service: {"log": Bound(age_ns=DAY)}})
         bench.engine.hold([Hold(id="1", user="ann")])
+        fill(bench, days=(0, 9))
         expire(bench)
         held = left(bench)
         bench.engine.hold([])

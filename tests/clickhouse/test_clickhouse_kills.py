@@ -14,6 +14,7 @@ from qmon_agent.store.telemetry.options import Batching
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, encode_frame
 from qmon_sdk.protocol.signals import Span
+from tests.clickhouse.conftest import chdb_in
 
 KILLS, ROWS = 5, 50
 COUNT = "SELECT count(), uniqExact(process, span_id) FROM spans"
@@ -33,7 +34,7 @@ class Load:
             TelemetryOptions(
                 directory=str(directory / "telemetry"),
                 journal=str(directory / "journal"),
-                address=f"chdb://{directory}/chdb{options}",
+                address=chdb_in(directory, options),
                 batching=Batching(interval_s=0.01, max_bytes=16 << 10),
                 restart_waits_s=(0.05,),
             )

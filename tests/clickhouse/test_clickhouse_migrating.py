@@ -16,6 +16,7 @@ from qmon_agent.settings import find_locations
 from qmon_agent.store.telemetry import TelemetryOptions
 from qmon_agent.store.telemetry.engine import open_engine
 from qmon_agent.store.telemetry.following import Follower
+from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, Resource, encode_frame
 from qmon_sdk.protocol.signals import Event, Log, Point, Span
@@ -122,7 +123,8 @@ class TestMove:
     def test_notices_a_row_that_is_another(self, agent, bench):
         moved(agent, bench)
         bench.open()
-        change = "ALTER TABLE events UPDATE user_id = 'x' WHERE name = 'e3'"
+        events = bench.engine._server.layout.local(BY_NAME["events"])
+        change = f"ALTER TABLE {events} UPDATE user_id = 'x' WHERE name = 'e3'"
         with bench.engine._server.asked() as client:
             client.command(f"{change} SETTINGS mutations_sync = 1")
         bench.close()

@@ -15,6 +15,7 @@ from qmon_agent.store.telemetry.following import Follower
 from qmon_sdk.protocol.columns import blocks_of
 from qmon_sdk.protocol.frames import Frame, encode_frame
 from qmon_sdk.protocol.signals import Event, Span
+from tests.clickhouse.conftest import chdb_in
 
 KILLS, FRAMES, ROWS, DAYS, BLOCK_ROWS = 12, 8, 1_000, 3, 40
 DAY_NS = 86_400 * 10**9
@@ -26,7 +27,7 @@ from qmon_agent.store.telemetry import TelemetryOptions
 from qmon_agent.store.telemetry.emigrating import emigrate
 state = Path(sys.argv[1])
 options = TelemetryOptions(
-    directory=f"{{state}}/telemetry", journal=f"{{state}}/journal", address=f"chdb://{{state}}/chdb"
+    directory=f"{{state}}/telemetry", journal=f"{{state}}/journal", address=sys.argv[2]
 )
 said = emigrate(options, state, block_rows={BLOCK_ROWS})
 for name, days in said.sums.items():
@@ -56,7 +57,7 @@ def fill(state):
 
 
 def started(state):
-    command = [sys.executable, "-c", MOVE, str(state)]
+    command = [sys.executable, "-c", MOVE, str(state), chdb_in(state)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

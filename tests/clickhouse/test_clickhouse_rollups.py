@@ -9,6 +9,8 @@ from qmon_agent.domain.retention import Bound, Policy
 from qmon_agent.domain.rollups import of_point, of_span, points_together, spans_together, start_of
 from qmon_agent.domain.tiers import WIDTHS
 from qmon_agent.store.telemetry.asked import ask_for
+from qmon_agent.store.telemetry.engines.clickhouse import folding
+from qmon_agent.store.telemetry.rollups import ROLLUPS
 from qmon_sdk.protocol.buckets import ZERO
 from qmon_sdk.protocol.signals import Point, Span
 from tests.clickhouse.test_clickhouse_store import Unreliable
@@ -70,6 +72,11 @@ def told(bench, asked, keys):
     }
 
 
+def parts(bench, tier):
+    """The name of the table that has the rows of a rollup."""
+    return bench.engine._server.layout.name(folding.parts_of(ROLLUPS[f"points_{tier}"]))
+
+
 def check(bench, points, spans):
     kept = [each for each in points if math.isfinite(each.value)]
     for tier, width in WIDTHS.items():
@@ -105,7 +112,7 @@ class TestRollups:
         asked = "SELECT sum(points), round(sum(sum), 6), max(maximum) FROM points_1h_parts"
         before = bench.rows(asked)
         with bench.engine._server.asked() as client:
-            client.command("OPTIMIZE TABLE points_1h_parts FINAL")
+            client.command(f"OPTIMIZE TABLE {parts(bench, '1h')} FINAL")
 
         assert before == bench.rows(asked)
         check(bench, points, spans)
@@ -124,11 +131,11 @@ class TestRollups:
         points, _ = drawn(random.Random(5), 40)
         server = bench.engine._server
         with server.asked() as client:
-            client.command("RENAME TABLE points_1m_parts TO elsewhere")
+            client.command(f"RENAME TABLE {parts(bench, '1m')} TO elsewhere")
         bench.store(*points)
         assert bench.engine.trouble
         with server.asked() as client:
-            client.command("RENAME TABLE elsewhere TO points_1m_parts")
+            client.command(f"RENAME TABLE elsewhere TO {parts(bench, '1m')}")
         bench.reopen()
         bench.follow()
 
@@ -142,7 +149,7 @@ class TestRollups:
         with bench.engine._server.asked() as client:
             found = client.query(f"{asked} AND database = currentDatabase()").result_rows
 
-        assert [("points_1h_parts",)] == list(found)
+        assert [(parts(bench, "1h"),)] == list(found)
 
     def test_answer_questions(self, bench):
         points, _ = drawn(random.Random(6), 60)

@@ -8,6 +8,7 @@ from qmon_agent.domain.errors import QueryError
 from qmon_agent.domain.retention import Bound, Hold, Policy
 from qmon_agent.store.telemetry import StateTable
 from qmon_agent.store.telemetry.engines.clickhouse.server import AwayError
+from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_sdk.protocol.signals import Error, Point, Span
 
 DAY = 86_400 * 10**9
@@ -98,9 +99,9 @@ class TestStore:
 
 class TestAges:
     def kept(self, bench, table):
-        with bench.engine._server.asked() as client:
-            asked = f"SELECT engine_full FROM system.tables WHERE name = '{table}'"
-            return client.query(asked).result_rows[0][0]
+        server = bench.engine._server
+        with server.asked() as client:
+            return server._engine(client, BY_NAME[table])
 
     def test_are_the_retention_and_follow_it(self, bench):
         assert "TTL" not in self.kept(bench, "spans")

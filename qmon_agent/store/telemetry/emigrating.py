@@ -66,7 +66,9 @@ def emigrate(
     leaving.settle(msgspec.structs.replace(options, address=""))
     manifest = manifests.load(here)
     address = address_of(options.address)
-    layout = Layout(database=address.database, cluster=address.cluster)
+    layout = Layout(
+        database=address.database, cluster=address.cluster, is_alone=bool(address.folder)
+    )
     server = Server(address, options.password, layout)
     try:
         move = _Move(server, state, target=options.address, block_rows=block_rows)

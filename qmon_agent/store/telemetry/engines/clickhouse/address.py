@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -13,8 +14,7 @@ from qmon_agent.domain.errors import ConfigError
 PATH = "store.telemetry"
 SERVED, IN_PROCESS = "clickhouse", "chdb"
 SCHEMES = (SERVED, IN_PROCESS)
-SERVERS_OPTIONS = ("cluster", "secure")
-OPTIONS = ("async", *SERVERS_OPTIONS)
+OPTIONS = ("async", "cluster", "secure")
 YES = {"yes", "true", "1"}
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CLUSTER = re.compile(r"[A-Za-z0-9_.-]+|\{cluster\}")
@@ -35,7 +35,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     gathers: bool = False
     """The server puts the inserts of many agents together before it writes them."""
     folder: str = ""
-    """Of `chdb://FOLDER`: no server at all."""
+    """Of `chdb://FOLDER`: no server at all. A cluster is one of the configuration `FOLDER.xml`."""
 
 
 def is_clickhouse(dsn: str) -> bool:
@@ -53,30 +53,27 @@ def address_of(dsn: str) -> Address:
     if not parts.hostname:
         _wrong(dsn, "names no host")
     options = _options(dsn, parts.query)
-    secure, gathers = options.get("secure") in YES, options.get("async") in YES
-    if gathers and options.get("cluster"):
-        _wrong(dsn, "has `async` beside `cluster`: names of blocks may be lost between servers")
+    secure = options.get("secure") in YES
     return Address(
         host=parts.hostname or "",
         port=_port(dsn) or (SECURE_PORT if secure else PLAIN_PORT),
         user=unquote(parts.username or "default"),
         database=_matching(NAME, parts.path.strip("/") or DATABASE, dsn),
-        cluster=_matching(CLUSTER, options["cluster"], dsn) if "cluster" in options else "",
+        cluster=_cluster(dsn, options),
         secure=secure,
-        gathers=gathers,
+        gathers=_gathers(dsn, options),
     )
 
 
 def _in_process(dsn: str) -> Address:
-    """The engine in this process: no server that could encrypt, or be one of many."""
+    """The engine in this process: nothing of it goes over a network."""
     parts = urlsplit(dsn)
     options, folder = _options(dsn, parts.query), parts.netloc + parts.path
-    for name in SERVERS_OPTIONS:
-        if name in options:
-            _wrong(dsn, f"has `{name}`, which is for a server: {SERVED}://HOST")
     if not folder:
         _wrong(dsn, "names no folder")
-    return Address(folder=folder, gathers=options.get("async") in YES)
+    if "secure" in options:
+        _wrong(dsn, f"has `secure`, which is for a server: {SERVED}://HOST")
+    return Address(folder=folder, gathers=_gathers(dsn, options), cluster=_cluster(dsn, options))
 
 
 def _options(dsn: str, query: str) -> dict[str, str]:
@@ -85,6 +82,17 @@ def _options(dsn: str, query: str) -> dict[str, str]:
         if name not in OPTIONS:
             raise ConfigError(PATH, f"{dsn!r} has an unknown option {name!r}", OPTIONS)
     return options
+
+
+def _cluster(dsn: str, options: Mapping[str, str]) -> str:
+    return _matching(CLUSTER, options["cluster"], dsn) if "cluster" in options else ""
+
+
+def _gathers(dsn: str, options: Mapping[str, str]) -> bool:
+    gathers = options.get("async") in YES
+    if gathers and options.get("cluster"):
+        _wrong(dsn, "has `async` beside `cluster`: names of blocks may be lost between servers")
+    return gathers
 
 
 def _port(dsn: str) -> int:

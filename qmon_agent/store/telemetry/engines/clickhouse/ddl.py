@@ -58,6 +58,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
     database: str = "qmon"
     cluster: str = ""
+    is_alone: bool = False
+    """Whether nobody else is in that cluster: nothing is replicated, or said to others."""
     keep_s: Mapping[str, float] = {}
     """Kind → for how long; what is not named, or for longer than `LONGEST_S`, is for ever."""
     apart_s: Mapping[str, Mapping[str, float]] = {}
@@ -65,7 +67,12 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def everywhere(self) -> str:
-        return f" ON CLUSTER {text(self.cluster)}" if self.cluster else ""
+        return f" ON CLUSTER {text(self.cluster)}" if self.replicates else ""
+
+    @property
+    def replicates(self) -> bool:
+        """Whether rows are on several servers."""
+        return bool(self.cluster) and not self.is_alone
 
     def name(self, table: Table) -> str:
         """What the table that has the rows is called, in its database."""
@@ -221,7 +228,7 @@ def until(table: Table, layout: Layout) -> str:
 
 def engine(table: Table, layout: Layout, kind: str, *by: str) -> str:
     """An engine of the MergeTree family, replicated where there is a cluster."""
-    if not layout.cluster:
+    if not layout.replicates:
         return f"{kind}({', '.join(by)})"
     path = f"/clickhouse/tables/{{shard}}/{layout.database}/{table.name}"
     return f"Replicated{kind}({', '.join([text(path), text('{replica}'), *by])})"
@@ -229,9 +236,9 @@ def engine(table: Table, layout: Layout, kind: str, *by: str) -> str:
 
 def settings(table: Table, layout: Layout) -> str:
     """What makes a block come once, stay when it is answered for, and go whole."""
-    window = "replicated_" if layout.cluster else "non_replicated_"
+    window = "replicated_" if layout.replicates else "non_replicated_"
     wanted = {f"{window}deduplication_window": WINDOW, **SETTINGS}
-    if layout.cluster:
+    if layout.replicates:
         wanted["replicated_deduplication_window_seconds"] = WINDOW_S
     wanted |= leaving(table, layout)
     return ", ".join(f"{name} = {value}" for name, value in wanted.items())

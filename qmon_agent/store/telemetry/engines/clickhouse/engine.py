@@ -168,6 +168,7 @@ class ClickEngine:
         return Layout(
             database=self._address.database,
             cluster=self._address.cluster,
+            is_alone=bool(self._address.folder),
             keep_s=ages_of(self._policy, holds),
             apart_s=ages_apart_of(self._policy, holds),
         )

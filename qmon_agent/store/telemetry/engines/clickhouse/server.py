@@ -183,7 +183,10 @@ def connect(address: Address, password: str) -> Client:
     except ImportError as error:
         raise StoreError(MISSING) from error
     if address.folder:
-        return clickhouse_connect.get_client(interface="chdb", path=address.folder)
+        told = {"config-file": f"{address.folder}.xml"} if address.cluster else {}
+        return clickhouse_connect.get_client(
+            interface="chdb", path=address.folder, chdb_options=told
+        )
     return clickhouse_connect.get_client(
         host=address.host,
         port=address.port,
