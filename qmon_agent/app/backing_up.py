@@ -90,6 +90,7 @@ class _Copying:
         self._files.clear()
         self._damaged.clear()
         self._rows.clear()
+        began = time.time_ns()
         journals = [_HeldJournal(self._own.state / name, held) for name in JOURNALS]
         for path in self._small():
             self._keep_small(path)
@@ -105,6 +106,7 @@ class _Copying:
             self._segments(telemetry, manifest)
         return Backup(
             name=time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f"-{time.time_ns() % 10**9:09}",
+            began=began,
             files=tuple(self._files),
             rows=dict(self._rows),
             damaged=tuple(self._damaged),

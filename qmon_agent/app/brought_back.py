@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from qmon_agent.store.state.forgettings import asked_or_done_since
 from qmon_agent.store.state.sqlite import rows_of
 from qmon_agent.store.state.tables import FORGETTINGS
 
@@ -43,10 +44,19 @@ def newer_than(replaced: Requests | None, restored: Requests | None) -> Requests
     return replaced and tuple(each for each in replaced if each.id not in known)
 
 
+def requests_elsewhere(dsn: str, password: str, *, since: int) -> Requests | None:
+    """Those of a database that no backup holds, and that were not done by this moment.
+
+    None where it cannot be asked.
+    """
+    found = asked_or_done_since(dsn, password, since=since)
+    return None if found is None else tuple(msgspec.convert(found, list[Request]))
+
+
 def sentences(newer: Requests | None) -> Sequence[str]:
     """What whoever put the backup back has to know, and to do."""
     if newer is None:
-        return ["nobody can tell who was forgotten since this backup: the state before is damaged"]
+        return ["nobody can tell who was forgotten since this backup: the state cannot be read"]
     if not newer:
         return []
     number = "1 request" if len(newer) == 1 else f"{len(newer)} requests"

@@ -19,7 +19,7 @@ from qmon_agent.app.belongings import (
     TELEMETRY,
     Belongings,
 )
-from qmon_agent.app.brought_back import Requests, newer_than, requests_in
+from qmon_agent.app.brought_back import Requests, newer_than, requests_elsewhere, requests_in
 from qmon_agent.app.vault import Backup, Kept, Vault
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.settings import Locations, load_settings
@@ -39,7 +39,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     left: tuple[str, ...] = ()
     """What has no place here: a configuration where there is one, a database that is elsewhere."""
     forgotten_since: Requests | None = ()
-    """Requests of the state before that the backup knows nothing of; None: it cannot be read."""
+    """Requests that are newer than what is back; None: where they are cannot be read."""
 
 
 def restore(
@@ -68,9 +68,20 @@ def restore(
         staged, left = _stage(backup, vault, places, say=say)
         put_aside = _swap(staged, occupied)
         newer = newer_than(asked, requests_in(own.database)) if asked else asked
+        if DATABASE in backup.elsewhere:
+            newer = _newer_elsewhere(locations, backup)
         return Restored(backup=backup, put_aside=put_aside, left=left, forgotten_since=newer)
     finally:
         claim.release()
+
+
+def _newer_elsewhere(locations: Locations, backup: Backup) -> Requests | None:
+    """Its state stayed where it is; the configuration, which may have come back, says where."""
+    config = locations.config or locations.state / "qmon.toml"
+    section = load_settings(config if config.exists() else None).store
+    if not section.state:
+        return ()
+    return requests_elsewhere(section.state, section.state_password, since=backup.began)
 
 
 def check(vault: Vault, *, name: str = "", say: Say = lambda _: None) -> tuple[Backup, list[str]]:

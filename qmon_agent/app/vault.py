@@ -48,6 +48,8 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = VERSION
     name: str
+    began: int = 0
+    """When it was begun: what was done behind that may not be in it; 0 in older lists."""
     files: tuple[Kept, ...]
     rows: dict[str, int] = {}
     """Table → rows in segments; what came last is in the journal besides."""

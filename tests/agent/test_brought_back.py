@@ -85,3 +85,36 @@ class TestRestore:
         state.close()
 
         assert ([mark_of("before")], None) == (marks, state.set_aside)
+
+
+class TestRestoreBesideAStateOnPostgresql:
+    @pytest.fixture
+    def place(self, tmp_path, state_place):
+        made = find_locations(state=str(tmp_path / "state"))
+        Journal.open(made.journal).close()
+        made.state.joinpath("qmon.toml").write_text(f'[store]\nstate = "{state_place.dsn}"\n')
+        ask(state_place.dsn, "before")
+        return find_locations(state=str(tmp_path / "state"))
+
+    def test_tells_who_was_forgotten_since_it_was_begun(self, place, vault, state_place):
+        ask(state_place.dsn, "ann")
+        ask(state_place.dsn, "bob", finished=False)
+
+        told = json.loads(restored(place, vault, "--json").stdout)["forgotten_since"]
+
+        assert [mark_of("ann"), mark_of("bob")] == [each["mark"] for each in told]
+        assert ["", "bob"] == [each["person"] for each in told]
+
+    def test_says_that_nobody_can_tell_where_it_does_not_answer(self, place, vault, state_place):
+        config = place.state / "qmon.toml"
+        config.write_text(config.read_text().replace(state_place.name, "nowhere"))
+
+        assert "nobody can tell who was forgotten since" in restored(place, vault).stderr
+
+
+def ask(dsn, person, *, finished=True):
+    state = StateStore.open(dsn)
+    made = state.forgettings.begin(person, author="", upto=1)
+    if finished:
+        state.forgettings.finish(made.id, {})
+    state.close()

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from .database import Database, record
+from .homes import home_of
 from .tables import FORGETTINGS
 
 _MOST = 1_000
@@ -78,6 +80,25 @@ class Forgettings:
         with self._database.writing() as connection:
             one = FORGETTINGS.c.id == name
             connection.execute(update(FORGETTINGS).where(one).values(values))
+
+
+def asked_or_done_since(dsn: str, password: str = "", *, since: int) -> list[dict[str, Any]] | None:
+    """Requests that were not done by then, of a state that somebody else may own; nothing changes.
+
+    None where it does not answer, or has no such table.
+    """
+    names = ("id", "person", "mark", "created_at")
+    done = FORGETTINGS.c.finished_at
+    asked = select(*(FORGETTINGS.c[name] for name in names)).where((done == 0) | (done >= since))
+    engine = home_of(dsn, password).engine()
+    try:
+        with engine.connect() as connection:
+            rows = connection.execute(asked.order_by(FORGETTINGS.c.created_at))
+            return [dict(zip(names, row, strict=True)) for row in rows]
+    except SQLAlchemyError:
+        return None
+    finally:
+        engine.dispose()
 
 
 def mark_of(person: str) -> str:
