@@ -25,6 +25,7 @@ SEED = "20260214"
 FEW = 10  # tests that may fail beside others on a busy machine, and are tried by themselves
 # Peers that `bench` measures qmon against, in environments of their own making.
 PEERS = (
+    "chdb>=4.4",
     "ddtrace",
     "elastic-apm",
     "opentelemetry-exporter-otlp-proto-http",

@@ -23,7 +23,8 @@ from qmon_agent.cli._control import _UnixConnection
 from .daemons import spent
 from .figures import Figure, progress
 from .places import PATIENCE_S, Agent, place
-from .store_filled import HOUR, OF_A_TRACE, SCALE, SPANS, WEEK, lent
+from .store_filled import HOUR, OF_A_TRACE, SCALE, SPANS, WEEK, filled, lent
+from .store_peers import answers
 
 TIMES, QUICK = 7, 2
 READS, QUICK_READS = 60, 10
@@ -31,16 +32,22 @@ SETTLE_S = 8  # what is opened behind the ready line is over
 SPANS_PER_S = 20_000
 MINUTE, DAY = 60, 86_400
 MANY = 1_000_000  # rows of an answer, at most
+NOTE = (
+    "Peers have the same rows in a table, one core and any memory, and hand over their answer in "
+    "the process: no rollups, no HTTP, no JSON."
+)
 
 
 def asking(*, quick=False):
     """Questions: each asked some times, of a stretch of time that it was not asked of before."""
     scale = SCALE / 20 if quick else SCALE
+    times = QUICK if quick else TIMES
+    beside = answers(*filled(scale), times)
     with _agent(scale) as (agent, end):
         for what, wanted, name, make in _asked(end, scale):
             _answer(agent, name, make(TIMES))  # the first one finds nothing in memory
             took, rows, before = [], 0, spent(agent.processes())
-            for number in range(times := QUICK if quick else TIMES):
+            for number in range(times):
                 ms, answer = _answer(agent, name, make(number))
                 took.append(ms)
                 rows = _rows(answer)
@@ -48,7 +55,9 @@ def asking(*, quick=False):
             said = f"{statistics.median(took):.0f} ms of {min(took):.0f} to {max(took):.0f}"
             of = f"{rows:,} rows of {answer['tier']}"
             progress(f"{what}: {said}, {of}; processor {worked:.0f} ms")
-            yield Figure(what=f"{what} ({rows:,} rows)", ours=took, unit="ms", wanted=wanted)
+            theirs = next((each for asked, each in beside.items() if what.endswith(asked)), {})
+            yield Figure(what=f"{what} ({rows:,} rows)", ours=took, unit="ms", wanted=wanted,
+                         beside=theirs, note=NOTE)  # fmt: skip
 
 
 def reading(*, quick=False):

@@ -7,6 +7,7 @@ this process with all of its threads, from the journal's bytes until the rows ca
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import random
@@ -57,6 +58,9 @@ def storing(*, quick=False):
             few = frames[: max(1, OF_PEERS // AT_ONCE)]
             rates, sizes = {}, {}
             for name, measure in DATABASES.items():
+                if importlib.util.find_spec(name) is None:
+                    progress(f"store: {name} is left out, it is not installed (pip install {name})")
+                    continue
                 made = measure(Path(room), few, kind)
                 rates[name], sizes[name] = [made[0]], [made[1]]
                 progress(f"store: {name} {made[0]:,.0f} a second and core, {made[1]:.1f} bytes")
@@ -196,14 +200,8 @@ def _duckdb(room, frames, kind):
     """By its own reader of JSON, which is the fastest way in that it has for rows of text."""
     import duckdb
 
-    names = [field.name for field in FIELDS[kind.removesuffix("s")]]
-    lines, place = room / f"{kind}.ndjson", room / f"{kind}.duckdb"
-    rows = 0
-    with lines.open("w") as file:
-        for frame in frames:
-            for row in _decoded(frame):
-                file.write(json.dumps(dict(zip(names, _row(row), strict=True))) + "\n")
-                rows += 1
+    lines, rows = _lines(room, frames, kind)
+    place = room / f"{kind}.duckdb"
     with closing(duckdb.connect(str(place), config={"threads": 1})) as database:
         begun = time.process_time()
         database.execute(f"CREATE TABLE t AS FROM read_json('{lines}')")
@@ -212,7 +210,38 @@ def _duckdb(room, frames, kind):
     return rows / spent, place.stat().st_size / rows
 
 
-DATABASES = {"sqlite": _sqlite, "duckdb": _duckdb}
+def _chdb(room, frames, kind):
+    """ClickHouse in this process, by its own reader of JSON, into a MergeTree by time."""
+    from chdb.session import Session
+
+    lines, rows = _lines(room, frames, kind)
+    source = f"file('{lines}', JSONEachRow)"
+    reading = "schema_inference_make_columns_nullable = 0, input_format_null_as_default = 1"
+    with closing(Session(str(room / f"{kind}.chdb"))) as database:
+        begun = time.process_time()
+        database.query(
+            f"CREATE TABLE t ENGINE = MergeTree ORDER BY time AS SELECT * FROM {source} "
+            f"SETTINGS max_threads = 1, {reading}"
+        )
+        spent = time.process_time() - begun
+        database.query("OPTIMIZE TABLE t FINAL")
+        size = "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = 't'"
+        return rows / spent, int(database.query(size, "CSV").bytes()) / rows
+
+
+def _lines(room, frames, kind):
+    """A file of JSON, a line for each row, and how many there are."""
+    names = [field.name for field in FIELDS[kind.removesuffix("s")]]
+    lines, rows = room / f"{kind}.ndjson", 0
+    with lines.open("w") as file:
+        for frame in frames:
+            for row in _decoded(frame):
+                file.write(json.dumps(dict(zip(names, _row(row), strict=True))) + "\n")
+                rows += 1
+    return lines, rows
+
+
+DATABASES = {"sqlite3": _sqlite, "duckdb": _duckdb, "chdb": _chdb}
 
 
 def _decoded(frame):
