@@ -152,16 +152,22 @@ def _stage(
 
 
 def _swap(staged: list[Path], occupied: list[Path]) -> tuple[str, ...]:
+    """All at once, or, where the disk refuses, as it was."""
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    aside = []
-    for path in occupied:
-        away = path.with_name(f"{path.name}.before-{stamp}")
-        path.rename(away)
-        aside.append(str(away))
-    for piece in staged:
-        _beside(piece).rename(piece)
-        durable.sync(piece.parent)
-    return tuple(aside)
+    aside = [(path, path.with_name(f"{path.name}.before-{stamp}")) for path in occupied]
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for old, new in [*aside, *((_beside(piece), piece) for piece in staged)]:
+            old.rename(new)
+            moved.append((old, new))
+            durable.sync(new.parent)
+    except OSError as problem:
+        for old, new in reversed(moved):
+            new.rename(old)
+        for piece in staged:
+            _clear(_beside(piece))
+        raise StoreError(f"nothing is put back: {problem.filename}: {problem.strerror}") from None
+    return tuple(str(away) for _, away in aside)
 
 
 def _beside(piece: Path) -> Path:

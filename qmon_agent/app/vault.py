@@ -244,6 +244,15 @@ def _sha256(descriptor: int, size: int) -> str:
 def _copied(descriptor: int, size: int, target: Path, *, sha256: str) -> bool:
     """Whether the copy, on the disk when this returns, is what it should be; else there is none."""
     part = target.with_name(target.name + _PART)
+    try:
+        return _copied_by(part, descriptor, size, target=target, sha256=sha256)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _copied_by(part: Path, descriptor: int, size: int, *, target: Path, sha256: str) -> bool:
     digest, offset = hashlib.sha256(), 0
     with open(part, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         while chunk := os.pread(descriptor, min(durable.CHUNK, size - offset), offset):

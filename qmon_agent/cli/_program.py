@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import itertools
 import pkgutil
@@ -14,10 +15,11 @@ import click
 
 from qmon_agent.cli._place import add_place_options
 from qmon_agent.cli._shown import PatientOutput, Trouble, show_troubles
-from qmon_agent.domain.errors import ConfigError, QmonError, UnknownPluginError, in_full
+from qmon_agent.domain.errors import ConfigError, QmonError, StoreError, UnknownPluginError, in_full
 
 WELL, DEGRADED, UNREACHABLE, MISCONFIGURED = range(4)
 USAGE = UNREACHABLE
+_OF_THE_DISK = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _PARTED = "demo_"
 """With this, a name is that of a part of a command that is large."""
 
@@ -86,6 +88,11 @@ def main() -> NoReturn:
     except QmonError as problem:
         _show(problem)
         sys.exit(exit_code_of(problem))
+    except OSError as problem:
+        if problem.errno not in _OF_THE_DISK:
+            raise
+        _show(StoreError(f"{problem.filename or 'the disk'}: {problem.strerror}"))
+        sys.exit(USAGE)
     finally:
         sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else WELL)

@@ -105,3 +105,35 @@ class TestWhatIsCopied:
         if program == MOVES:
             with open_readonly(old_store, telemetry=there) as store:
                 assert store.query(COUNTS).rows
+
+
+RESTORE = "from qmon_agent.cli._program import main; main()"
+
+
+class TestWhatIsPutBack:
+    @pytest.mark.parametrize("call", ["rename", "write", "fsync"])
+    def test_is_there_whole_or_all_is_as_it_was(self, old_store, tmp_path, disk_under, call):
+        there = tmp_path / "there"
+        disk = disk_under(old_store)
+        assert 0 == run(disk, BACKUP, old_store, there).returncode
+        before, refused = names_in(old_store), 0
+        options = ["restore", there, "--force", "--state", old_store]
+        for number in range(0, 60, 3):
+            disk.fail(call, "EIO", after=number, times=1)
+            done = run(disk, RESTORE, *options)
+            if not disk.be_well():
+                break
+            if done.returncode:
+                refused += 1
+                assert "Input/output error" in done.stderr
+                assert "Traceback" not in done.stderr
+                assert before == names_in(old_store)
+            before = names_in(old_store)
+
+        assert refused
+        with open_readonly(old_store) as store:
+            assert store.query(COUNTS).rows
+
+
+def names_in(folder):
+    return sorted(str(each) for each in folder.iterdir())
