@@ -54,7 +54,7 @@ async def load(tmp_path, disk):
 
 
 class TestAStore:
-    @pytest.mark.timeout(240)
+    @pytest.mark.timeout(400)
     @pytest.mark.parametrize(("error", "call"), FAULTS if WHOLE else QUICK)
     async def test_loses_and_doubles_nothing_and_goes_on_by_itself(
         self, disk, load, measured, error, call
@@ -71,7 +71,7 @@ class TestAStore:
         stop.set()
         await writing
 
-        assert await load.store.caught_up(load.sequence, timeout_s=60)
+        assert await load.store.caught_up(load.sequence, timeout_s=150)
         await checked(load)
         status = await load.store.status()
         measured(error=error, call=call, failed=failed, restarts=status.restarts)
