@@ -77,12 +77,12 @@ REQUEST: ContextVar[Request | None] = ContextVar("qmon_request", default=None)
 
 
 @verb
-def set_user(user: Mapping[str, Any] | None) -> None:
-    """Say who the work is for, until the scope ends; `None` forgets.
+def set_user(user: Mapping[str, Any] | str | None) -> None:
+    """Say who the work is for, until the scope ends: facts, or only an id; `None` forgets.
 
     `id` (or `user_id`) is kept with every signal, `anonymous_id` with events, the rest with errors.
     """
-    about = labels_of(user or {})
+    about = labels_of({"id": user} if user and isinstance(user, str) else user or {})
     user_id = person(about.get("id") or about.get("user_id", ""))
     scope = SCOPE.get()
     anonymous_id = about.get("anonymous_id", scope.anonymous_id)

@@ -24,6 +24,9 @@ def lots_of_blocks(directory: Path, drawing: Drawing, book: Book) -> list[Lot]:
         blocks = blocks_in(directory)
     except (DamagedBlockError, OSError) as problem:
         raise StoreError(str(problem)) from None
+    if not blocks and (directory / "wal").is_dir():
+        only = "there is only a write-ahead log yet, and no block has been written"
+        raise StoreError(f"{directory}: {only}; use its remote read: import prometheus URL")
     if not blocks:
         raise StoreError(f"no block of a Prometheus is in {directory}: name its data directory")
     return [_lot_of_block(block, drawing, book) for block in blocks]

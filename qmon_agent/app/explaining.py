@@ -24,6 +24,7 @@ from qmon_agent.monitoring.probes import PROBES
 from qmon_agent.monitoring.samplers import SAMPLERS
 from qmon_agent.notify.channels import CHANNELS
 from qmon_agent.settings import Settings
+from qmon_agent.settings.retention import KINDS
 
 PLUGINS: dict[str, Registry[Any]] = {
     "sources": SOURCES,
@@ -82,6 +83,10 @@ _TEMPLATES = Key(
 )
 _BESIDE = {"sinks": (_KIND, _ROUTES), "channels": (_KIND, _TEMPLATES)}
 """What is read from the table before the plug-in sees it."""
+_KEPT = "How long, and how many bytes, is kept of each kind; what is not named is kept for ever."
+_AGE = 'How long, as `7d`; the same as `KIND = "7d"`.'
+_BYTES = "Of its segments, as `20GB`: beyond them the oldest go."
+_OF_SERVICE = "The same of one service, of a kind of signal."
 
 
 def explain(path: str) -> Explained:
@@ -105,9 +110,22 @@ def explain(path: str) -> Explained:
     options = tuple(key for record in records for key in keys_of(record))
     options += _BESIDE.get(kind, ()) if name else ()
     meaning = sentence_of(records[0]) if records else ""
+    if kind == "retention":  # its keys are those of a table, and of no record
+        options, meaning = (*_keys_of_retention(),), _KEPT
     listed = PLUGINS[kind] if kind in PLUGINS and not name else None
     names = {each: sentence_of(listed.find(each)) for each in listed.names()} if listed else {}
     return Explained(path=path, meaning=meaning, options=options, names=names)
+
+
+def _keys_of_retention() -> Iterator[Key]:
+    for kind in KINDS:
+        yield Key(key=kind, type="str or float or table", required=False)
+    for key, of, meaning in (
+        ("KIND.age", "str or float", _AGE),
+        ("KIND.bytes", "str or int", _BYTES),
+        ("services.NAME.KIND", "str or float or table", _OF_SERVICE),
+    ):
+        yield Key(key=key, type=of, required=False, meaning=meaning)
 
 
 def keys_of(record: Any, above: str = "", seen: tuple[Any, ...] = ()) -> Iterator[Key]:

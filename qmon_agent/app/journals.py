@@ -11,6 +11,7 @@ from qmon_agent.app.conservation import Conservation
 from qmon_agent.domain.clock import Clock
 from qmon_agent.journal import START, Journal, JournalOptions, Position
 from qmon_agent.settings import Admission, JournalSection
+from qmon_agent.settings.room import journal_of
 
 RULES = "rules"
 STORE = "store"
@@ -24,7 +25,7 @@ def open_journal(
     return Journal.open(
         directory,
         options=JournalOptions(
-            max_bytes=options.max_bytes,
+            max_bytes=journal_of(options),
             max_age_s=options.max_age_s,
             segment_bytes=options.segment_bytes,
             memory_bytes=2 * admission.memory_bytes,

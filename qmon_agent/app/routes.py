@@ -8,6 +8,7 @@ from typing import Any
 from qmon_agent.alerting.doubts import doubts_of_alerts
 from qmon_agent.domain.errors import ConfigError, nearest_to
 from qmon_agent.settings import Settings
+from qmon_agent.settings.retention import doubts_of_retention
 
 
 def lost_routes(settings: Settings) -> Iterator[ConfigError]:
@@ -32,6 +33,7 @@ def doubts(settings: Settings) -> Iterator[str]:
         for number, name in enumerate(_names([table.get("routes")])):
             if name not in given:
                 yield f"sinks.{sink}.routes[{number}]: no `route` marks anything as {name!r}"
+    yield from doubts_of_retention(settings.retention)
     yield from doubts_of_alerts(settings)
 
 

@@ -39,8 +39,8 @@ _OWN_ROLES = {"incidents": {"id": "text"}}
 
 
 def state_tables(store: StateStore, sql: str) -> dict[str, StateTable]:
-    """The views a statement names; blocks for reading them."""
-    return {name: _table(store, name) for name in _wanted(sql)}
+    """The views a statement names, blocks for reading them; of what is only like one, no rows."""
+    return empty_state_tables(sql) | {name: _table(store, name) for name in named_views(sql)}
 
 
 def empty_state_tables(sql: str) -> dict[str, StateTable]:
@@ -51,8 +51,18 @@ def empty_state_tables(sql: str) -> dict[str, StateTable]:
     }
 
 
+def named_views(sql: str) -> list[str]:
+    """Those of which rows may be asked: with none of them no state is needed."""
+    named = _words(sql)
+    return [name for name in VIEWS if name in named]
+
+
+def _words(sql: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(sql)}
+
+
 def _wanted(sql: str) -> list[str]:
-    named = {word.lower() for word in _WORD.findall(sql)}
+    named = _words(sql)
     # A name nearly that of a view brings it along, so that the answer can say what was meant.
     meant = {name for word in named for name in nearest_to(word, VIEWS)}
     wanted = VIEWS if named & _LISTING else meant

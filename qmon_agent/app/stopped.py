@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from qmon_agent.app.state_views import state_tables
+from qmon_agent.app.state_views import empty_state_tables, named_views, state_tables
 from qmon_agent.settings import Locations, load_settings
 from qmon_agent.store.state import StateStore, is_there
 from qmon_agent.store.telemetry import StateTable, dialect_of, open_readonly, places_of
@@ -89,6 +89,8 @@ def _views(dsn: str, password: str, sql: str) -> dict[str, StateTable]:
     # Opening makes what is not there; a question must leave nothing behind.
     if not is_there(dsn, password):
         return {}
+    if not named_views(sql):
+        return empty_state_tables(sql)
     state = StateStore.open(dsn, password=password)
     try:
         return state_tables(state, sql)

@@ -58,7 +58,8 @@ def asking(place: Place) -> Iterator[Callable[[str, int | None], dict[str, Any]]
 def not_stored(fresh: Mapping[str, Any] | None) -> list[str]:
     """A sentence where the journal has records that an answer was not made of."""
     behind = fresh["behind_records"] if fresh else 0
-    return [f"{behind} records of the journal are not stored yet"] if behind else []
+    told = "1 record of the journal is" if behind == 1 else f"{behind} records of the journal are"
+    return [f"{told} not stored yet"] if behind else []
 
 
 def refuse_running(place: Place) -> None:

@@ -108,7 +108,9 @@ def _processor(said: Status) -> str:
 
 def _sink(said: Status) -> str:
     if said["breaker"] == "closed":
-        return str(said.get("trouble", ""))
+        away = [url for url, state in said.get("gateways", {}).items() if state != "ok"]
+        absent = f"the others are sent what was for {' and '.join(away)}" if away else ""
+        return str(said.get("trouble", "")) or absent
     return "it is tried again by itself: is it up, do its address and token fit?"
 
 

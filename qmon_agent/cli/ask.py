@@ -30,16 +30,20 @@ def command(
     """Answer a question by its name; without one, list what may be asked.
 
     Each parameter is an option of its name: `ask latency_by_route --since 2h --service shop`.
+    Every question has these besides: `--limit N`, the most rows; `--timeout-s S`, of a running
+    agent; `--layout rows|series`, with --json how they are told, else as with --rows, or in lines.
     """
     said = _said(context.args)
     if name is None:
         _list(place)
         return
-    series = None if rows else _series_of(name)
+    if rows and said.setdefault("layout", "rows") != "rows":
+        raise click.UsageError("--rows and --layout contradict each other")
+    series = None if said.get("layout") == "rows" else _series_of(name)
     if explain:
         said["explain"] = "true"
     elif not place.json:
-        said["layout"] = "series" if series is not None else "rows"
+        said.setdefault("layout", "series" if series is not None else "rows")
     answer = ask_by_name(name, said, place)
     if place.json:
         show_json(answer)
@@ -74,7 +78,8 @@ def _list(place: Place) -> None:
     for question in known:
         click.echo(f"{question['name']}\n  {question['about']}")
         for parameter in question["parameters"]:
-            click.echo(f"  --{parameter['name'].ljust(12)} {_described(parameter)}")
+            option = parameter["name"].replace("_", "-")
+            click.echo(f"  --{option.ljust(12)} {_described(parameter)}")
 
 
 def _described(parameter: Mapping[str, Any]) -> str:

@@ -68,8 +68,15 @@ def _check(
     from qmon_agent.app.origins import options_in_force
     from qmon_agent.app.routes import doubts
     from qmon_agent.app.statements import wrong_statements
+    from qmon_agent.store.telemetry import missing_packages
 
-    settings, plugins = load_plugins(place.locations.config, also=wrong_statements)
+    settings, plugins = load_plugins(
+        place.locations.config,
+        also=lambda all_: [
+            *missing_packages(all_.store.telemetry),
+            *wrong_statements(all_),
+        ],
+    )
     outcomes = run_tests(settings, more) if test or more else []
     failed = not all(outcome.passed for outcome in outcomes)
     file = str(place.locations.config or "")

@@ -95,8 +95,8 @@ class Cardinality(Options, frozen=True, kw_only=True):
 class JournalSection(Options, frozen=True, kw_only=True):
     """`[journal]`: how much is kept for readers that are behind."""
 
-    max_bytes: Bytes = 4_096 * MIB
-    """Beyond this the oldest segments are dropped, and counted, read or not."""
+    max_bytes: Bytes | str = 4_096 * MIB
+    """As `4GB`. Beyond this the oldest segments are dropped, and counted, read or not."""
     max_age_s: Seconds = 7 * DAY_S
     """The same for segments older than this."""
     segment_bytes: Annotated[int, Meta(ge=4096)] = 64 * MIB

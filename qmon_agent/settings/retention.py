@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qmon_agent.domain.durations import parse_duration, parse_span
+from qmon_agent.domain.durations import parse_duration, parse_span, print_duration
 from qmon_agent.domain.errors import ConfigError, nearest_to, raise_all
-from qmon_agent.domain.retention import Bound, Policy
+from qmon_agent.domain.retention import UNBOUND, Bound, Policy
 from qmon_agent.domain.sizes import parse_size
 from qmon_agent.domain.tiers import NAMES
 from qmon_sdk.protocol.signals import SIGNALS
@@ -30,6 +30,18 @@ def policy_of(table: Mapping[str, Any]) -> Policy:
     )
     raise_all(problems)
     return policy
+
+
+def doubts_of_retention(table: Mapping[str, Any]) -> Iterator[str]:
+    """Rollups that go before the rows they are of; of a table in which nothing is wrong."""
+    kinds = policy_of(table).kinds
+    for name in NAMES:
+        raw = name.partition("s_")[0]
+        ours, theirs = (kinds.get(each, UNBOUND).age_ns for each in (name, raw))
+        if ours is not None and (theirs is None or ours < theirs):
+            kept = "for ever" if theirs is None else print_duration(theirs)
+            advice = "keep it for at least as long, or answers lack what it says of old times"
+            yield f"retention.{name}: goes before `{raw}`, which is kept {kept}: {advice}"
 
 
 def _services(table: Any, problems: Problems) -> Iterator[tuple[str, dict[str, Bound]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.sizes import parse_size, print_size
-from qmon_agent.settings.options import Settings, Store
+from qmon_agent.settings.options import JournalSection, Settings, Store
 
 LEAST_MEMORY = 280_000_000
 """Bytes; with less, what is moved, joined and rolled up no longer fits."""
@@ -31,10 +31,18 @@ def disk_of(section: Store) -> int | None:
     return disk
 
 
+def journal_of(section: JournalSection) -> int:
+    """Bytes the journal may take; ConfigError if it is no size."""
+    size = _size(section.max_bytes, "journal.max_bytes")
+    if size < 1:
+        raise ConfigError("journal.max_bytes", "is at least 1")
+    return size
+
+
 def check_room(settings: Settings) -> None:
     """ConfigError for what is no size, or too small: the disk has to hold the journal, too."""
     memory_of(settings.store)
-    disk, journal = disk_of(settings.store), settings.journal.max_bytes
+    disk, journal = disk_of(settings.store), journal_of(settings.journal)
     if disk is not None and disk < journal + BESIDE_JOURNAL:
         least = print_size(journal + BESIDE_JOURNAL)
         reason = f"is at least {least}: [journal] max_bytes, which it includes, and 1 GB"

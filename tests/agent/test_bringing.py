@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from qmon_agent.app import bringing_files as files
-from qmon_agent.app.bringing import Lot, bring
+from qmon_agent.app.bringing import Lot, book_of, bring
+from qmon_agent.app.bringing_series import lots_of_blocks
 from qmon_agent.domain.errors import StoreError
+from qmon_agent.ingest.drawn import Drawing
 from qmon_agent.settings import find_locations
 from qmon_agent.settings.claim import Claim
 from qmon_sdk.protocol.columns import rows_of
@@ -154,3 +156,10 @@ class TestFile:
 
         with pytest.raises(StoreError, match=words):
             [*files.rows_of(path, Counter())]
+
+
+def test_a_young_prometheus_is_said_to_have_no_block_yet(tmp_path):
+    (tmp_path / "wal").mkdir()
+
+    with pytest.raises(StoreError, match=r"only a write-ahead log yet.*remote read"):
+        lots_of_blocks(tmp_path, Drawing(), book_of(find_locations(state=str(tmp_path / "state"))))

@@ -76,6 +76,15 @@ class TestRooms:
             found.detail,
         )
 
+    async def test_warn_of_a_gateway_that_is_not_there(self, status):
+        told = {"a": "ok", "b": "the connection was refused: nothing listens there"}
+        status["sinks"]["up"] = {"lag": 0, "breaker": "closed", "error": "", "gateways": told}
+
+        found = lines(status)["sink up"]
+
+        assert "warn" == found.verdict
+        assert found.detail.endswith("; the others are sent what was for b")
+
     async def test_name_samplers_that_are_switched_off(self, status):
         status["samplers"] = {"cpu": {"disabled": True, "absent": ""}}
 

@@ -140,6 +140,19 @@ class TestDoubt:
             *doubts(read_settings(AUDIT.encode()))
         ]
 
+    @pytest.mark.parametrize(
+        ("said", "names"),
+        [
+            ('point = "7d"\npoints_1m = "1d"\npoints_1h = "7d"', ["points_1m"]),
+            ('spans_1d = "400d"', ["spans_1d"]),
+            ('span = "7d"\nspans_1m = "7d"\npoints_1m = { bytes = "1GB" }', []),
+        ],
+    )
+    def test_is_told_of_rollups_that_go_before_their_rows(self, said, names):
+        told = [*doubts(read_settings(f"[retention]\n{said}".encode()))]
+
+        assert [f"retention.{name}" for name in names] == [each.partition(":")[0] for each in told]
+
     def test_is_none_of_what_is_whole(self):
         text = AUDIT + ROUTE.format("audit") + '[[processors]]\nkind = "drop"\nmatch.name = "a"\n'
 

@@ -28,6 +28,9 @@ class TestExplaining:
     def test_knows_sections_too(self):
         assert "int >= 4096" == keys("journal")["segment_bytes"].type
 
+    def test_knows_what_has_no_record(self):
+        assert {"span", "points_1h", "KIND.age", "services.NAME.KIND"} <= keys("retention").keys()
+
     def test_lists_what_there_is(self):
         assert {"webhook", "file", "nats"} <= explain("sinks").names.keys()
 

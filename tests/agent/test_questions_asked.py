@@ -7,7 +7,7 @@ from qmon_agent.cli._drawn import lines_of
 from qmon_agent.domain.errors import QueryError
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.answers import Column, Freshness, QueryResult
-from qmon_agent.store.telemetry.asked import Manner, answer_by
+from qmon_agent.store.telemetry.asked import Manner, answer_by, ask_for
 from qmon_agent.store.telemetry.layouts import ROWS, Layout
 from qmon_agent.store.telemetry.link import Progress
 from qmon_agent.store.telemetry.parameters import written
@@ -124,7 +124,7 @@ class TestALayoutInSeries:
         assert "layout" == refused.value.field
 
     async def test_has_a_name_that_there_is(self):
-        with pytest.raises(QueryError, match="layout: ") as refused:
+        with pytest.raises(QueryError, match="layout: has to be rows or series") as refused:
             await answer_by(Rows(), "slowest_spans", {"layout": "column"}, now=NOW)
 
         assert "layout" == refused.value.field
@@ -181,3 +181,35 @@ class TestParameters:
         }
 
         assert not names & {*Manner.__struct_fields__}
+
+    @pytest.mark.parametrize("said", ["2020-01-01", "2020-01-01T00:00Z", "2020-01-01 01:00+01:00"])
+    def test_may_be_days_which_begin_at_midnight_utc(self, said):
+        asked = ask_for("logs_search", {"since": said}, now=NOW)
+
+        assert 1_577_836_800 * NS == asked.definition.since
+
+    @pytest.mark.parametrize("said", ["1000000000d", "2020-02-30", "2020-1-1"])
+    def test_that_are_no_moments_are_named(self, said):
+        with pytest.raises(QueryError, match=r"^since: ") as refused:
+            ask_for("logs_search", {"since": said}, now=NOW)
+
+        assert "since" == refused.value.field
+        assert "Expected" not in str(refused.value)
+
+
+class TestLevels:
+    @pytest.mark.parametrize(
+        ("said", "stored"),
+        [("WARNING", "warn"), ("warn", "warn"), ("Critical", "fatal"), ("FATAL", "fatal")],
+    )
+    def test_are_known_by_what_loggers_call_them(self, said, stored):
+        asked = ask_for("logs_search", {"level": said}, now=NOW)
+
+        assert (stored, said) == (asked.definition.values()["level"], asked.definition.level)
+
+    @pytest.mark.parametrize("said", ["warnn", "30", "error\n"])
+    def test_that_nobody_has_are_refused(self, said):
+        with pytest.raises(QueryError, match="level: has to be one level only: trace") as refused:
+            ask_for("logs_search", {"level": said}, now=NOW)
+
+        assert "level" == refused.value.field

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from qmon_agent.app.opening import Opening
+from qmon_agent.app.state_views import state_tables
 from qmon_agent.app.tokens import TokenMemory
 from qmon_agent.domain.catalog import Alert
 from qmon_agent.domain.clock import SECOND, HandClock
@@ -138,3 +139,14 @@ class TestOpening:
 
         with pytest.raises(StoreError, match="another version"):
             Opening(wrong, away=pytest.fail)()
+
+
+class TestViews:
+    def test_are_read_only_where_a_question_names_them(self, store):
+        away = Away(store, "view")
+
+        tables = state_tables(away, "SELECT count(*) FROM spans")
+
+        assert (1, {"alerts"}) == (away.times, {*tables})  # like `select`: no rows of it
+        with pytest.raises(StateAwayError):
+            state_tables(away, "SELECT * FROM Alerts")

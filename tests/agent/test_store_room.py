@@ -13,7 +13,7 @@ from qmon_agent.app.status import _store_problems
 from qmon_agent.cli._rooms import _disk
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.settings import read_settings
-from qmon_agent.settings.room import LEAST_MEMORY
+from qmon_agent.settings.room import LEAST_MEMORY, check_room, journal_of
 from qmon_agent.store.telemetry import TelemetryOptions, manifest, with_memory
 from qmon_agent.store.telemetry.answers import StoreStatus
 from qmon_agent.store.telemetry.engine import open_engine
@@ -163,6 +163,20 @@ class TestSwitches:
     def test_are_true_or_false(self, said):
         with pytest.raises(ConfigError, match=f"store.{said.split()[0]}"):
             wrong(f"[store]\n{said}")
+
+
+class TestAJournal:
+    @pytest.mark.parametrize("said", ['"4GB"', "4000000000", '"4000000000"'])
+    def test_has_a_size_as_people_write_them(self, said):
+        text = f"[journal]\nmax_bytes = {said}"
+
+        assert wrong(text) == []
+        assert 4 * 10**9 == journal_of(read_settings(text.encode()).journal)
+
+    @pytest.mark.parametrize("said", ['"plenty"', "0", "-1", '"0"', "1.5"])
+    def test_of_no_size_is_refused(self, said):
+        with pytest.raises(ConfigError, match=r"^journal\.max_bytes: "):
+            check_room(read_settings(f"[journal]\nmax_bytes = {said}".encode()))
 
 
 class TestDisk:

@@ -40,6 +40,12 @@ class TestScope:
         set_user(None)
         assert (SCOPE.get().user_id, SCOPE.get().user) == ("", {})
 
+    def test_a_text_is_the_id_of_a_user(self):
+        set_user("ada")
+        assert (SCOPE.get().user_id, SCOPE.get().user) == ("ada", {"id": "ada"})
+        set_user("")
+        assert (SCOPE.get().user_id, SCOPE.get().user) == ("", {})
+
     def test_values_are_snapshots_of_text(self):
         basket = {"items": [1, 2], "gift": True}
         set_context("basket", basket)

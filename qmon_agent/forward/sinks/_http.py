@@ -12,6 +12,7 @@ import msgspec
 
 from qmon_agent.domain.bounds import Seconds
 from qmon_agent.domain.errors import ConfigError
+from qmon_agent.domain.reaching import words_of
 from qmon_agent.domain.retry_after import seconds_of
 from qmon_agent.forward.batch import Batch
 
@@ -205,7 +206,8 @@ class HttpSink(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             ):
                 return self.judge(post, self._read(answer))
         except (requests.RequestException, OSError) as error:
-            return Delivery(outcome="retry", detail=f"{type(error).__name__}: {error}")
+            said = words_of(error, self._adapter.course, limit_s=self.timeout_s)
+            return Delivery(outcome="retry", detail=said or f"{type(error).__name__}: {error}")
 
     def _open(self) -> requests.Session:
         import requests

@@ -172,6 +172,8 @@ class StateStore:
             connection = engine.connect()
         except SQLAlchemyError as error:
             self._note_loss(error)
+            if trouble := self._presence.trouble:
+                raise StateAwayError(trouble) from error
             raise
         try:
             with connection, _dropping_readonly(connection):
@@ -268,7 +270,7 @@ def _translated() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         kind = StateAwayError if may_pass(error) else StoreError
-        raise kind(f"the state database refuses: {error}") from error
+        raise kind(f"the state database refuses: {_reason(error)}") from error
 
 
 def _is_away(error: Exception, home: Home) -> bool:

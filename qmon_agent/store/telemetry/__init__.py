@@ -9,6 +9,7 @@ from .listeners import Listeners as Listeners
 from .options import TelemetryOptions as TelemetryOptions
 from .options import dialect_of as dialect_of
 from .options import directory_of as directory_of
+from .options import missing_packages as missing_packages
 from .options import places_of as places_of
 from .options import with_memory as with_memory
 from .readonly import ReadOnlyStore as ReadOnlyStore

@@ -48,6 +48,13 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     layout: Literal["rows", "series"] = "rows"
 
 
+_MANNERS = {
+    "limit": "a whole number from 1",
+    "timeout_s": "a number of seconds, more than 0 and at most 86400",
+    "explain": "true or false",
+    "layout": "rows or series",
+}
+"""What each may be, in words."""
 USUAL = Manner()
 
 
@@ -104,8 +111,9 @@ def manner_of(said: Mapping[str, str]) -> tuple[Manner, dict[str, str]]:
     try:
         return msgspec.convert(wanted, Manner, strict=False), rest
     except msgspec.ValidationError as problem:
-        words, _, place = str(problem).partition(" - at `$.")
-        raise QueryError.about(place.rstrip("`"), words) from None
+        name = str(problem).rpartition(" - at `$.")[2].rstrip("`")
+        reason = f"has to be {_MANNERS[name]}, not {wanted[name]!r}"
+        raise QueryError.about(name, reason) from None
 
 
 def ask_for(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,8 +11,8 @@ import msgspec
 from qmon_agent.domain.errors import ConfigError
 from qmon_agent.domain.retention import Policy
 
+from .engines.clickhouse.address import IN_PROCESS, address_of, is_clickhouse
 from .engines.clickhouse.address import SCHEMES as CLICKHOUSE
-from .engines.clickhouse.address import address_of, is_clickhouse
 
 MIB = 1 << 20
 MB = 1_000_000
@@ -126,6 +127,16 @@ def places_of(dsn: str, default: Path) -> tuple[Path, str]:
             address_of(dsn)
         return default, dsn
     return directory_of(dsn), ""
+
+
+def missing_packages(address: str) -> list[ConfigError]:
+    """What an address needs that is not installed here; it may be where the agent runs."""
+    needed = {"clickhouse_connect": "clickhouse-connect"} if is_clickhouse(address) else {}
+    if urlsplit(address).scheme == IN_PROCESS:
+        needed |= {"chdb": "chdb"}
+    missing = [name for module, name in needed.items() if find_spec(module) is None]
+    reason = f"ClickHouse needs: pip install {' '.join(missing)}"
+    return [ConfigError("store.telemetry", reason)] if missing else []
 
 
 def dialect_of(address: str) -> str:

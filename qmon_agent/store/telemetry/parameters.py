@@ -40,6 +40,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PLACE = re.compile(r" - at `\$\.?(?P<name>\w*)`$")
 _FIELD = re.compile(r"`(\w+)`")
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?\s*(Z|[+-]\d\d:?\d\d)?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,10 +141,11 @@ def _read_one(name: str, text: str, role: str) -> Any:
 
 
 def _moment(text: str) -> int:
-    """`2h` is so long ago, `now` is now; anything else is read as ISO 8601, UTC if it says none."""
+    """`2h` is so long ago, `now` is now; else a day or a time of ISO 8601, UTC if it says none."""
     if text.strip() == "now":
         return 0
-    if found := _ISO.fullmatch(text.strip()):
+    whole = f"{text.strip()}T00:00Z" if _DAY.fullmatch(text.strip()) else text.strip()
+    if found := _ISO.fullmatch(whole):
         head, fraction, zone = found.groups()
         at = datetime.fromisoformat(head + (zone or "Z").replace("Z", "+00:00"))
         nanos = int((fraction or ".")[1:].ljust(9, "0"))
@@ -153,7 +155,8 @@ def _moment(text: str) -> int:
     try:
         return -parse_span(text)
     except ValueError:
-        reason = f"{text!r} is no moment (write 2h for two hours ago, or 2026-11-27T10:00:00Z)"
+        how = "write 2h for two hours ago, 2026-11-27, or 2026-11-27T10:00:00Z"
+        reason = f"{text!r} is no moment ({how})"
         raise ValueError(reason) from None
 
 
@@ -177,6 +180,8 @@ def _placed(message: str, kind: type[Definition]) -> QueryError:
     about = next((each for each in parameters_of(kind) if each.name == name), None)
     if about is not None and about.type == "duration":
         reason = f"has to be from {about.lowest} to {about.highest}"
+    elif about is not None and about.type == "moment":
+        reason = "is too far away: moments are within 146 years of 1970 or of now"
     elif about is not None and about.type in _COUNTED and about.highest:
         reason = f"has to be a {about.type} from {about.lowest} to {about.highest}"
     elif about is not None and "regex" in reason:
