@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from qmon_agent.app.lately import Lately
 from qmon_agent.domain.routing import routes_of, speaker_of
 from qmon_agent.ingest.foreign import dropped_of
 from qmon_sdk.protocol.frames import Frame
@@ -51,6 +53,12 @@ class Conservation(msgspec.Struct, kw_only=True):
     """Frames that no table takes, `process/sequence`, and their rows."""
     long_dead: int = 0
     """Rows of such frames that are too many to be named."""
+    buried: Counts = {}
+    """The rows of such frames by kind, since that is counted."""
+    expired: Counts = {}
+    """Rows, by kind, that were deleted with age, as it was last known."""
+    lately: Lately = msgspec.field(default_factory=Lately)
+    """What a store that is behind cannot have."""
 
     @property
     def dead_rows(self) -> int:
@@ -61,16 +69,17 @@ class Conservation(msgspec.Struct, kw_only=True):
         """Books one stored frame; a record booked before changes nothing."""
         if record_id <= self.record_id:
             return
-        self.record_id = record_id
+        after, self.record_id = self.record_id, record_id
         account = self._account(frame)
         account.frames += 1
         account.last = time
-        is_for_store = routes_of(frame).store
-        for block in frame.blocks:
-            if block.rows and is_for_store:
-                _add(account.received, {block.kind: block.rows})
-            elif block.rows:
-                _add(account.fallen, {f"{block.kind}/{PAST_STORE}": block.rows})
+        if routes_of(frame).store:
+            rows = _rows_of(frame)
+            _add(account.received, rows)
+            self.lately.note(record_id, _with_table(rows), after=after)
+        else:
+            past = {f"{kind}/{PAST_STORE}": n for kind, n in _rows_of(frame).items()}
+            _add(account.fallen, past)
         _add(account.fallen, dropped_of(frame))
         if frame.ledger is not None and frame.sequence > account.told_at:
             account.told_at = frame.sequence
@@ -83,10 +92,34 @@ class Conservation(msgspec.Struct, kw_only=True):
         key = f"{frame.process.hex()}/{frame.sequence}"
         if key in self.dead:
             return False
-        self.dead[key] = sum(block.rows for block in frame.blocks)
+        rows = _rows_of(frame)
+        self.dead[key] = sum(rows.values())
+        _add(self.buried, _with_table(rows))
         while len(self.dead) > _MOST_DEAD:
             self.long_dead += self.dead.pop(next(iter(self.dead)))
         return True
+
+    def balance(self, stock: Stock) -> dict[str, Any]:
+        """The books as `status` shows them, and what expired since they were looked at last."""
+        totals = self.totals()
+        if stock.is_counted and not stock.is_off:
+            self._expire(totals.received, stock)
+        return totals.balance(stock, expired=self.expired)
+
+    def _expire(self, received: Counts, stock: Stock) -> None:
+        """Of kinds with an age what the store has read, and has no more, and did not tell of.
+
+        A store may tell of rows behind its place: only where nothing is on its way it is known
+        that less is gone than was booked.
+        """
+        behind = Counter[str]() if stock.exact else self.lately.behind(stock.place)
+        if behind is None:
+            return
+        for kind in stock.aging:
+            read = received.get(kind, 0) - behind[kind] - self.buried.get(kind, 0)
+            booked = 0 if stock.exact else self.expired.get(kind, 0)
+            self.expired[kind] = max(booked, read - stock.known(kind))
+        self.lately.passed(stock.place)
 
     def totals(self) -> Totals:
         return Totals.of([self.closed, *self.accounts.values()])
@@ -125,10 +158,19 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     """Rows, by kind, that were taken out because somebody asked to be forgotten."""
     damaged: Counts = {}
     """Rows, by kind, of segments that were damaged, set aside, and not made anew."""
+    place: int = 0
+    """The record these rows reach to."""
+    is_counted: bool = True
+    """Whether these are the rows it has now, and none are being taken out."""
     is_off: bool = False
     """There is no store: what came is passed on, or was judged, and no table is to have it."""
     exact: bool = False
     """It has read just what is booked: a row that is nowhere then is lost, and nothing adds up."""
+
+    def known(self, kind: str) -> int:
+        """Rows that it has, or knows where they have gone."""
+        known = (self.rows, self.forgotten, self.damaged)
+        return sum(counts.get(kind, 0) for counts in known)
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,11 +195,11 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
             frames += account.frames
         return cls(captured=captured, dropped=dropped, received=received, frames=frames)
 
-    def balance(self, stock: Stock) -> dict[str, Any]:
-        """The books as `status` shows them."""
+    def balance(self, stock: Stock, *, expired: Mapping[str, int]) -> dict[str, Any]:
+        """The books where so many rows of each kind were deleted with age."""
         captured = sum(self.captured.values())
         received = sum(self.received.values())
-        dropped = {**self.dropped, **self._gone(stock)}
+        dropped = {**self.dropped, **self._gone(stock, expired)}
         in_processes = captured - sum(self.dropped.values()) - received
         pending = captured - sum(stock.rows.values()) - sum(dropped.values())
         in_journal = pending - in_processes
@@ -174,24 +216,29 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
             "dropped_by_reason": dropped,
         }
 
-    def _gone(self, stock: Stock) -> Counts:
+    def _gone(self, stock: Stock, expired: Mapping[str, int]) -> Counts:
         """What the journal took and no table holds, or holds no more."""
         if stock.is_off:
             return {f"{kind}/no_store": n for kind, n in self.received.items() if n}
         gone = {f"{kind}/no_table": n for kind, n in self.received.items() if kind not in SIGNALS}
         if stock.dead:
             gone["frame/undecodable"] = stock.dead
-        for reason, counts in (("forgotten", stock.forgotten), ("damaged", stock.damaged)):
+        told = {"forgotten": stock.forgotten, "damaged": stock.damaged, "expired": expired}
+        for reason, counts in told.items():
             gone |= {f"{kind}/{reason}": n for kind, n in counts.items() if n}
-        for kind in stock.aging if stock.exact else ():
-            if expired := self.received.get(kind, 0) - _known(stock, kind):
-                gone[f"{kind}/expired"] = expired
         return gone
 
 
-def _known(stock: Stock, kind: str) -> int:
-    known = (stock.rows, stock.forgotten, stock.damaged)
-    return sum(counts.get(kind, 0) for counts in known)
+def _rows_of(frame: Frame) -> Counts:
+    rows: Counts = {}
+    for block in frame.blocks:
+        if block.rows:
+            rows[block.kind] = rows.get(block.kind, 0) + block.rows
+    return rows
+
+
+def _with_table(rows: Counts) -> Counts:
+    return {kind: n for kind, n in rows.items() if kind in SIGNALS}
 
 
 def _captured(account: Account) -> Counts:

@@ -113,6 +113,7 @@ class StatusReport:
     def _conservation(self, store: StoreStatus) -> Document:
         judged = self._parts.judged
         # The two readers of the journal are compared only where both have read the same.
+        counted = store.state == "running" and store.is_counted
         same = store.stored.record_id == judged.conservation.record_id
         stock = Stock(
             rows=_by_kind(store.rows),
@@ -121,9 +122,11 @@ class StatusReport:
             damaged=_by_kind(store.damaged_rows),
             aging=self._aging(),
             is_off=self._parts.store is None,
-            exact=same and store.state == "running",
+            place=store.stored.record_id,
+            is_counted=counted,
+            exact=same and counted,
         )
-        return judged.conservation.totals().balance(stock)
+        return judged.conservation.balance(stock)
 
     def _aging(self) -> frozenset[str]:
         """Kinds of which some may be given up: with a budget of disk, every kind."""

@@ -42,7 +42,7 @@ class TestConservation:
             frame = Frame(process=b"f" * 16, sequence=number, blocks=(block,))
             books.enter(frame, record_id=number, time=1)
 
-        balance = books.totals().balance(exactly())
+        balance = books.balance(exactly())
 
         assert (6, {"error/sample_rate": 6}) == (balance["captured"], balance["dropped_by_reason"])
         assert balance["adds_up"]
@@ -52,7 +52,7 @@ class TestConservation:
         books.enter(told(1, captured=1), record_id=1, time=1)
         books.enter(told(2, captured=5, dropped={"span/full": 3}), record_id=2, time=2)
 
-        balance = books.totals().balance(exactly(span=2))
+        balance = books.balance(exactly(span=2))
 
         assert (5, 2, 3, 0) == tuple(
             balance[x] for x in ("captured", "stored", "dropped", "pending")
@@ -63,7 +63,7 @@ class TestConservation:
         books = Conservation()
         books.enter(told(1, captured=10, spans=4), record_id=1, time=1)
 
-        balance = books.totals().balance(exactly(span=4))
+        balance = books.balance(exactly(span=4))
 
         assert (6, True) == (balance["pending"], balance["adds_up"])
 
@@ -71,8 +71,8 @@ class TestConservation:
         books = Conservation()
         books.enter(told(1, captured=4, spans=4), record_id=1, time=1)
 
-        assert not books.totals().balance(exactly(span=3))["adds_up"]
-        assert books.totals().balance(exactly(span=3, dead=1))["adds_up"]
+        assert not books.balance(exactly(span=3))["adds_up"]
+        assert books.balance(exactly(span=3, dead=1))["adds_up"]
 
     def test_tells_what_has_no_table_and_what_was_deleted_with_age(self):
         books = Conservation()
@@ -81,7 +81,7 @@ class TestConservation:
         books.enter(frame, record_id=1, time=1)
         books.enter(newer, record_id=2, time=2)
 
-        balance = books.totals().balance(exactly(span=1, aging=frozenset({"span"})))
+        balance = books.balance(exactly(span=1, aging=frozenset({"span"})))
 
         assert {"dream/no_table": 2, "span/expired": 3} == balance["dropped_by_reason"]
         assert (0, True) == (balance["pending"], balance["adds_up"])
@@ -91,7 +91,7 @@ class TestConservation:
         books = Conservation()
         books.enter(told(1, captured=4, spans=4), record_id=1, time=1)
 
-        balance = books.totals().balance(
+        balance = books.balance(
             Stock(rows={"span": 1}, damaged={"span": 3}, aging=aging, exact=True)
         )
 
@@ -102,7 +102,7 @@ class TestConservation:
         books = Conservation()
         books.enter(told(1, captured=6, spans=4), record_id=1, time=1)
 
-        balance = books.totals().balance(Stock(rows={}, is_off=True))
+        balance = books.balance(Stock(rows={}, is_off=True))
 
         assert {"span/no_store": 4} == balance["dropped_by_reason"]
         assert (2, 0, True) == tuple(
@@ -138,7 +138,7 @@ class TestConservation:
         frame = told(1, captured=0).replace(blocks=(*dreams, *blocks_of([SPAN])), ledger=None)
         books.enter(frame, record_id=1, time=1)
 
-        balance = books.totals().balance(exactly(span=1))
+        balance = books.balance(exactly(span=1))
 
         [account] = books.accounts.values()
         assert (5_001, True) == (balance["captured"], balance["adds_up"])

@@ -16,6 +16,7 @@ from qmon_agent.journal import Journal, JournalOptions, Position, records_behind
 from qmon_agent.settings import find_locations
 from qmon_agent.store.telemetry import TelemetryOptions, open_readonly
 from qmon_agent.store.telemetry.engine import open_engine
+from qmon_agent.store.telemetry.engines.clickhouse.gone import Gone
 from qmon_agent.store.telemetry.engines.clickhouse.outgoing import arrived_of, begin_at
 from qmon_agent.store.telemetry.following import Follower
 from qmon_sdk.protocol.columns import block_of
@@ -109,7 +110,7 @@ class TestAStoppedState:
     def test_knows_how_far_a_clickhouse_has_everything(self, state):
         place = state.state / "telemetry"
         before = arrived_of(place)
-        begin_at(place, Position(record_id=1), sender="somebody")
+        begin_at(place, Position(record_id=1), sender="somebody", gone=Gone())
 
         assert (Position(), Position(record_id=1)) == (before, arrived_of(place))
 

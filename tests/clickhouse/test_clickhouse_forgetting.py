@@ -76,6 +76,33 @@ class TestForget:
         assert parcel.name == "mark"
         assert [[0]] == bench.rows("SELECT count() FROM events")
 
+    def test_is_booked_and_stays_so(self, bench):
+        bench.store(*THEIRS, *OTHERS)
+        forget(bench)
+        told = bench.engine.kept()
+        bench.reopen()
+        after = bench.engine.kept()
+
+        assert GONE == {name: told.forgotten[name] for name in GONE}
+        assert (told.forgotten, True) == (after.forgotten, after.is_counted)
+
+    @pytest.mark.parametrize("is_deleted", [False, True])
+    def test_is_booked_once_where_an_agent_was_killed_in_the_midst(self, bench, is_deleted):
+        bench.store(*THEIRS)
+        book = bench.engine._book
+        book.begin("events", NAME, 2)
+        if is_deleted:
+            with bench.engine._server.asked() as client:
+                client.command("DELETE FROM events WHERE name IN ('a', 'b')")
+            bench.store(THEIRS[0])
+        bench.reopen()
+        before = bench.engine.kept()
+        erased = forget(bench)
+        after = bench.engine.kept()
+
+        assert (False, True) == (before.is_counted, after.is_counted)
+        assert 2 + is_deleted == erased.removed["events"] == after.forgotten["events"]
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)

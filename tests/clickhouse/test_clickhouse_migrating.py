@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import pytest
 
 from qmon_agent.app.moving_house import move
@@ -14,6 +15,7 @@ from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Journal, JournalOptions
 from qmon_agent.settings import find_locations
 from qmon_agent.store.telemetry import TelemetryOptions
+from qmon_agent.store.telemetry import manifest as manifests
 from qmon_agent.store.telemetry.engine import open_engine
 from qmon_agent.store.telemetry.following import Follower
 from qmon_agent.store.telemetry.schema import BY_NAME
@@ -110,6 +112,23 @@ class TestMove:
         asked = "SELECT count(), uniqExact(name) FROM events"
 
         assert [[2 * ROWS + 10] * 2] == bench.rows(asked)
+
+    def test_brings_what_was_forgotten_and_damaged_into_the_books(self, agent, bench):
+        place = agent.locations.state / "telemetry"
+        manifest = manifests.load(place)
+        [logs] = [each for each in manifest.segments if each.table == "logs"]
+        told = msgspec.structs.replace(
+            manifest.setting_aside(logs), forgotten={"spans": 49, "events": 49}
+        )
+        manifests.save(place, told)
+        moved(agent, bench)
+        bench.journal = Journal.open(
+            bench.directory / "journal", options=JournalOptions(), clock=SystemClock()
+        )
+        bench.open()
+        kept = bench.engine.kept()
+
+        assert ({"spans": 49, "events": 49}, {"logs": 1}) == (kept.forgotten, kept.damaged_rows)
 
     def test_sends_nothing_twice_and_what_is_new(self, agent, bench):
         first, again = moved(agent, bench), moved(agent, bench)

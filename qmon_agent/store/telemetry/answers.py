@@ -101,6 +101,8 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the journal holds for certain."""
     rows: Mapping[str, int] = {}
     """Table → rows kept, hot and in segments."""
+    is_counted: bool = True
+    """Whether these are the rows of now: a server may be away, or be taking some of them out."""
     counts: Mapping[str, int] = {}
     """What happened since the worker started: frames, rows, skipped, buried, rebuilt, ..."""
     forgotten: Mapping[str, int] = {}

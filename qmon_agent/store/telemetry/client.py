@@ -55,7 +55,7 @@ class TelemetryStore:
         self._announcer = Announcer(self._announce)
         self._journal_end: Position | None = None
         self._told: StoreStatus | None = None
-        self._rows: Mapping[str, int] = {}
+        self._before = StoreStatus(state="starting")
         self._progress = link.Progress(stored=Position(), exported=Position(), counts={})
         self._moved = asyncio.Event()
         self._spawned = asyncio.Event()
@@ -216,7 +216,7 @@ class TelemetryStore:
             async with asyncio.timeout(STATUS_S):
                 answer = await self._ask(link.Inspect(number=self._number()))
             self._told = answer.status or self._told
-            self._rows = self._told.rows if self._told is not None else self._rows
+            self._before = self._told or self._before
         except (StoreError, TimeoutError):
             pass
         return msgspec.structs.replace(
@@ -249,7 +249,10 @@ class TelemetryStore:
             state=self._state,
             stored=progress.stored,
             exported=progress.exported,
-            rows=self._rows,  # those that the worker before told of are there still
+            # Those that the worker before told of are there still, or gone for good.
+            rows=self._before.rows,
+            forgotten=self._before.forgotten,
+            damaged_rows=self._before.damaged_rows,
             counts=progress.counts,
         )
 

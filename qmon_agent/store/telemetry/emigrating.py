@@ -21,6 +21,7 @@ from . import underway as marks
 from .engines.clickhouse.address import address_of
 from .engines.clickhouse.blocks import blocks_of_rows
 from .engines.clickhouse.ddl import Layout
+from .engines.clickhouse.gone import Gone
 from .engines.clickhouse.outgoing import begin_at
 from .engines.clickhouse.server import Server
 from .engines.duckdb import leaving
@@ -76,7 +77,8 @@ def emigrate(
         compared = _compared(server, manifest, here, say=say)
     finally:
         server.close()
-    begin_at(state / "telemetry", manifest.exported, sender=move.underway.sender)
+    gone = Gone(forgotten=manifest.forgotten, damaged=manifest.damaged_rows)
+    begin_at(state / "telemetry", manifest.exported, sender=move.underway.sender, gone=gone)
     return Emigrated(
         sums=compared,
         segments=len(_raw(manifest)),

@@ -46,14 +46,17 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: Mapping[str, int]
     reached: Position
-    """The place these rows, and no others, reach to."""
+    """The place these rows reach to; of a server there may be rows from behind it."""
     forgotten: Mapping[str, int]
+    """Table → rows that were taken out because somebody asked to be forgotten."""
     segments: int
     segment_bytes: int
     hot_bytes: int
     damaged: tuple[str, ...] = ()
     damaged_rows: Mapping[str, int] = {}
     """Table → rows that are in no answer, because what they are in is damaged."""
+    is_counted: bool = True
+    """Whether the rows were counted now, and none are being taken out."""
 
 
 class Engine(Protocol):

@@ -274,6 +274,7 @@ class Worker:
             exported=self._engine.exported,
             committed=self._committed,
             rows=kept.rows,
+            is_counted=kept.is_counted,
             counts={**self._engine.counts(), **self._follower.counts},
             forgotten=kept.forgotten,
             segments=kept.segments,

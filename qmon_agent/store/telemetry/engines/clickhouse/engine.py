@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
+
 from qmon_agent.domain.errors import QueryError, StoreError
 from qmon_agent.domain.retention import Bound, Hold, Policy
 from qmon_agent.journal import Position
@@ -27,7 +29,8 @@ from .address import address_of
 from .blocks import blocks_of
 from .bounding import Bytes, stop
 from .ddl import LONGEST_S, Layout
-from .outgoing import Outgoing
+from .gone import GoneBook
+from .outgoing import FOLDER, Outgoing
 from .server import AwayError, Server
 
 WAITS_S = (0.2, 1.0, 5.0)
@@ -48,6 +51,8 @@ class ClickEngine:
         self._server = Server(self._address, options.password, self._layout(()))
         self._outgoing = Outgoing(Path(options.directory), sender=uuid.uuid4().hex[:16])
         self._counts: Counter[str] = Counter(damaged_parcels=self._outgoing.damaged)
+        self._book = GoneBook(Path(options.directory) / FOLDER)
+        self._known: Kept | None = None
         self._roll, self._roll_of = Roll({}, self._counts), 0
         self._failures, self._not_before = 0, 0.0
         self.trouble = ""
@@ -150,11 +155,28 @@ class ClickEngine:
         self._send()
 
     def kept(self) -> Kept:
-        rows: Mapping[str, int] = {}
+        """While the server is away, or somebody's rows are being taken out, as it was before."""
+        gone, kept = self._book.gone, self._counted()
+        if kept.is_counted and gone is self._book.gone and not gone.going:
+            self._known = kept
+            return kept
+        return msgspec.structs.replace(self._known or kept, is_counted=False)
+
+    def _counted(self) -> Kept:
+        """The place first: rows that come meanwhile may be among those that are counted."""
+        rows: Mapping[str, int] | None = None
+        gone, reached = self._book.gone, self.stored
         with suppress(AwayError):
             rows = self._server.rows()
         return Kept(
-            rows=rows, reached=self.stored, forgotten={}, segments=0, segment_bytes=0, hot_bytes=0
+            rows=rows or {},
+            reached=reached,
+            forgotten=gone.forgotten,
+            segments=0,
+            segment_bytes=0,
+            hot_bytes=0,
+            damaged_rows=gone.damaged,
+            is_counted=rows is not None,
         )
 
     def counts(self) -> Mapping[str, int]:
@@ -185,8 +207,8 @@ class ClickEngine:
 
     def _erase(self, user: str) -> None:
         try:
-            self._erased = erasing.erase(self._server, user, self._holds)
-        except StoreError:
+            self._erased = erasing.erase(self._server, user, self._holds, book=self._book)
+        except (StoreError, OSError):
             self._counts["erase_failures"] += 1
 
     def _send(self) -> None:

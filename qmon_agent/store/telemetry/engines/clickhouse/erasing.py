@@ -18,27 +18,43 @@ from qmon_agent.store.telemetry.schema import EVERY_TABLE, Table
 
 from . import ddl, folding
 from .ddl import Layout
+from .gone import GoneBook
 from .server import Server
 
 WAIT_S, LONGEST_S = 0.2, 3_600.0
 
 
-def erase(server: Server, user: str, holds: Iterable[Hold]) -> Erased:
-    """What was taken out; StoreError where the server is away, or a row is there still."""
+def erase(server: Server, user: str, holds: Iterable[Hold], *, book: GoneBook) -> Erased:
+    """What was taken out, and is booked; StoreError where the server is away, or a row is there.
+
+    OSError where it cannot be booked.
+    """
     kept, removed, held = tuple(holds), {}, {}
     for table in tables():
+        if book.begun(table.name, user):
+            _wait(server, table)
         gone, stays = _counted(server, table, user=user, holds=kept)
         if gone:
+            book.begin(table.name, user, going_of(gone, book.begun(table.name, user)))
             with server.asked() as client:
                 client.command(delete(table, user, kept, layout=server.layout))
             _wait(server, table)
             left, stays = _counted(server, table, user=user, holds=kept)
             if left:
                 raise StoreError(f"{table.name} has {left} rows of the user still")
-            removed[table.name] = gone
+        if book.begun(table.name, user):
+            removed[table.name] = book.end(table.name, user)
         if stays:
             held[table.name] = stays
     return Erased(removed=removed, held=held)
+
+
+def going_of(found: int, begun: int) -> int:
+    """How many rows go with this deletion and one before it that nobody saw the end of.
+
+    Where fewer are found than were about to go, those have gone, and these came since.
+    """
+    return found if found >= begun else found + begun
 
 
 def tables() -> Iterator[Table]:

@@ -7,7 +7,6 @@ server knows which of them it has.
 
 from __future__ import annotations
 
-import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from qmon_agent.domain.errors import StoreError
 from qmon_agent.journal import Position
 
 from .blocks import Block
+from .gone import Gone, brought
+from .sealing import opened, sealed
 
 FOLDER = "outgoing"
 MARK = "mark"
@@ -67,7 +68,7 @@ class Outgoing:
         """Keep a parcel that is to be sent next."""
         last = self.waiting[-1].number if self.waiting else self.mark.number
         parcel = Parcel(number=last + 1, start=self.taken, place=place, blocks=blocks)
-        durable.replace(self._path(parcel.number), _sealed(msgspec.msgpack.encode(parcel)))
+        durable.replace(self._path(parcel.number), sealed(msgspec.msgpack.encode(parcel)))
         self.waiting.append(parcel)
 
     def arrived(self) -> None:
@@ -83,7 +84,7 @@ class Outgoing:
         return "-".join((self.mark.sender, str(parcel.number), block.table, block.part))
 
     def _write_mark(self) -> None:
-        durable.replace(self._folder / MARK, _sealed(msgspec.msgpack.encode(self.mark)))
+        durable.replace(self._folder / MARK, sealed(msgspec.msgpack.encode(self.mark)))
 
     def _load(self) -> None:
         """A parcel that cannot be read, and those behind it, are made from the journal again."""
@@ -101,8 +102,10 @@ class Outgoing:
         return self._folder / f"{number:012}.parcel"
 
 
-def begin_at(directory: Path, place: Position, *, sender: str) -> None:
+def begin_at(directory: Path, place: Position, *, sender: str, gone: Gone) -> None:
     """Have whoever sends next begin behind this place of the journal; on the disk at the return.
+
+    `gone` are rows that came before the place, and are not there.
 
     Raises StoreError where somebody else has sent from here, or has sent since.
     """
@@ -114,8 +117,9 @@ def begin_at(directory: Path, place: Position, *, sender: str) -> None:
         found = Mark(sender=sender)
     if found.sender != sender or found.number or any(folder.glob("*.parcel")):
         raise StoreError(f"{folder} is of an agent that has kept signals in ClickHouse already")
+    brought(folder, gone)
     mark = msgspec.structs.replace(found, stored=place)
-    durable.replace(path, _sealed(msgspec.msgpack.encode(mark)))
+    durable.replace(path, sealed(msgspec.msgpack.encode(mark)))
 
 
 def arrived_of(directory: Path) -> Position:
@@ -128,7 +132,7 @@ def arrived_of(directory: Path) -> Position:
 
 def _read_mark(path: Path) -> Mark | None:
     try:
-        return msgspec.msgpack.decode(_opened(path.read_bytes()), type=Mark)
+        return msgspec.msgpack.decode(opened(path.read_bytes()), type=Mark)
     except FileNotFoundError:
         return None
     except (ValueError, msgspec.DecodeError) as error:
@@ -140,16 +144,6 @@ def _read_mark(path: Path) -> Mark | None:
 
 def _read_parcel(path: Path) -> Parcel | None:
     try:
-        return msgspec.msgpack.decode(_opened(path.read_bytes()), type=Parcel)
+        return msgspec.msgpack.decode(opened(path.read_bytes()), type=Parcel)
     except (OSError, ValueError, msgspec.DecodeError):
         return None
-
-
-def _sealed(body: bytes) -> bytes:
-    return zlib.crc32(body).to_bytes(4, "big") + body
-
-
-def _opened(content: bytes) -> bytes:
-    if zlib.crc32(content[4:]).to_bytes(4, "big") != content[:4]:
-        raise ValueError("its checksum does not fit")
-    return content[4:]
