@@ -188,7 +188,8 @@ def _pieces_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
         while piece := response.read1(_PIECE_BYTES):
             yield piece
     except (OSError, http.client.HTTPException) as problem:
-        broke = "the answer broke off: it took too long, or the store stopped; ask again"
+        why = "it took too long, the store stopped, or a damaged segment was found in the middle"
+        broke = f"the answer broke off: {why}; ask again"
         raise StoreError(broke) from problem
 
 

@@ -13,7 +13,7 @@ from qmon_agent.http.api import api_routes
 from qmon_agent.http.bodies import Bodies
 from qmon_agent.http.desk import Desk
 from qmon_agent.http.gate import Gate, Identities
-from qmon_agent.http.refusals import AsgiApp, Receive, Scope, Send
+from qmon_agent.http.refusals import AsgiApp, Message, Receive, Scope, Send
 from qmon_agent.ingest.entrance import Mounted
 from qmon_agent.settings import Http
 
@@ -56,10 +56,18 @@ def _application(routes: list[Route]) -> AsgiApp:
     router = Router(routes=routes)
 
     async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
         try:
-            await router(scope, receive, send)
+            await router(scope, receive, sending)
         except QmonError as problem:
-            await trouble_answer(problem)(scope, receive, send)
+            if not has_begun:  # else the connection ends in the middle: nobody takes it for whole
+                await trouble_answer(problem)(scope, receive, send)
 
     return answering
 

@@ -126,7 +126,7 @@ class TestCommand:
         told = home.command("query", "FROM nothing", "--output", str(tmp_path / "b.csv"))
         cut = home.command(
             "query",
-            "SELECT CASE WHEN a < 40000 THEN a ELSE error('late') END AS a FROM range(50000) t(a)",
+            "SELECT IF(a < 900000, a, error('late')) AS a FROM range(1000000) t(a)",
             "--output",
             str(tmp_path / "c.csv"),
         )

@@ -20,34 +20,35 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self._cancelled = threading.Event()
-        self._done = threading.Event()
+        self._news = threading.Event()
+        self.cancelled = False
         self.overdue = False
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancelled.is_set()
 
     def cancel(self) -> None:
         """Nobody waits any more; from any thread, also before the query begins."""
-        self._cancelled.set()
+        self.cancelled = True
+        self._news.set()
 
     @contextmanager
     def over(self, interrupt: Callable[[], None], *, timeout_s: float) -> Iterator[None]:
-        """Watch what is done inside."""
+        """Watch what is done inside; one thing after the other, each with its own time."""
+        done = threading.Event()
         watcher = threading.Thread(
-            target=self._watch, args=(interrupt, timeout_s), name="watch", daemon=True
+            target=self._watch, args=(interrupt, timeout_s, done), name="watch", daemon=True
         )
         watcher.start()
         try:
             yield
         finally:
-            self._done.set()
-            self._cancelled.set()
+            done.set()
+            self._news.set()
             watcher.join()
+            self._news.clear()  # a cancellation that comes just now is remembered all the same
 
-    def _watch(self, interrupt: Callable[[], None], timeout_s: float) -> None:
-        self.overdue = not self._cancelled.wait(timeout_s)
-        while not self._done.is_set():
+    def _watch(
+        self, interrupt: Callable[[], None], timeout_s: float, done: threading.Event
+    ) -> None:
+        self.overdue = not (self.cancelled or self._news.wait(timeout_s))
+        while not done.is_set():
             interrupt()
-            self._done.wait(AGAIN_S)
+            done.wait(AGAIN_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from qmon_agent.domain.errors import QueryError
 from qmon_agent.store.telemetry.answers import Column, QueryResult
 from qmon_agent.store.telemetry.engine import Question
 from qmon_agent.store.telemetry.in_series import in_series
@@ -22,9 +21,10 @@ from qmon_agent.store.telemetry.objects import array, cells, objects, written
 from qmon_agent.store.telemetry.plain import leaf, plain
 from qmon_agent.store.telemetry.rollups import VIEWS
 from qmon_agent.store.telemetry.schema import BY_NAME
-from qmon_agent.store.telemetry.watch import StoppedError, Watch
+from qmon_agent.store.telemetry.watch import Watch
 
 from . import views
+from .blaming import batches, no_statement_in_it, said_plainly
 from .guard import checked
 
 BATCH_ROWS = 2_048
@@ -32,18 +32,6 @@ WRITTEN_ROWS = 8_192
 MAX_BYTES = 64 << 20
 """How large an answer may be, as Arrow has it; more is cut, and said to be."""
 WIDE = ("HUGEINT", "UHUGEINT")
-
-
-UNREADABLE = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
-"""What DuckDB raises at a damaged file, though sometimes for other reasons."""
-
-
-class UnreadableError(QueryError):
-    """A question failed in a way in which damaged segments let it fail."""
-
-    def __init__(self, message: str, tables: Collection[str]) -> None:
-        super().__init__(message)
-        self.tables = tables
 
 
 def answer(
@@ -98,12 +86,13 @@ def prepared(
     statement = checked(connection, question.sql, tables=(*BY_NAME, *VIEWS, *question.state))
     wanted = ours if statement.tables is None else statement.tables & ours
     watched = watch.over(connection.interrupt, timeout_s=question.timeout_s)
-    with _said_plainly(question, watch, wanted), watched:
+    with said_plainly(question, watch, wanted), watched:
         views.hand_in(connection, question.state)
         views.begin_reading(connection)
         listed = manifest()
         looked_at = listed.within(question.within)
-        views.create(connection, sorted(wanted), manifest=looked_at, directory=directory)
+        with no_statement_in_it(wanted):
+            views.create(connection, sorted(wanted), manifest=looked_at, directory=directory)
         missing = tuple(said_of(each) for each in listed.damaged if each.table in wanted)
         yield Asked(connection.sql(statement.sql), missing)
 
@@ -113,7 +102,7 @@ def _read(relation: duckdb.DuckDBPyRelation, limit: int) -> tuple[list[list[Any]
     rows: list[list[Any]] = []
     kinds, size = [str(kind) for kind in relation.types], 0
     with _exactly(relation, kinds).to_arrow_reader(BATCH_ROWS) as reader:
-        for batch in reader:
+        for batch in batches(reader):
             columns = [
                 _whole(plain(column)) if kind in WIDE else plain(column)
                 for column, kind in zip(batch.columns, kinds, strict=True)
@@ -133,7 +122,7 @@ def _write(
     readers = [_sums if kind in WIDE else cells for kind in kinds]
     pieces, left, size = [], limit, 0
     with _exactly(relation, kinds).to_arrow_reader(WRITTEN_ROWS) as reader:
-        for batch in reader:
+        for batch in batches(reader):
             pieces.append(objects(names, batch.slice(0, left).columns, readers))
             left, size = left - batch.num_rows, size + batch.nbytes
             if left < 0 or size > MAX_BYTES:
@@ -153,7 +142,7 @@ def _write_series(
     readers = [_wholes if kind in WIDE else plain for kind in kinds]
     kept, left, size, is_cut = [], limit, 0, False
     with _exactly(relation, kinds).to_arrow_reader(WRITTEN_ROWS) as reader:
-        for batch in reader:
+        for batch in batches(reader):
             kept.append(batch.slice(0, left))
             left, size = left - batch.num_rows, size + batch.nbytes
             if is_cut := left < 0 or size > MAX_BYTES:
@@ -195,24 +184,3 @@ def columns_of(relation: duckdb.DuckDBPyRelation) -> tuple[Column, ...]:
         unique = name if seen[name] == 1 else f"{name}_{seen[name]}"
         found.append(Column(unique, str(kind)))
     return tuple(found)
-
-
-@contextmanager
-def _said_plainly(question: Question, watch: Watch, tables: Collection[str]) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        if not watch.overdue:
-            raise StoppedError from error
-        raise QueryError(f"stopped: it took longer than {question.timeout_s:g} s") from error
-    except duckdb.OutOfMemoryException as error:
-        raise QueryError(
-            "the query needs more memory than the store may use: narrow its time range, group by "
-            "less, or raise `memory` under [store]"
-        ) from error
-    except duckdb.FatalException:
-        raise
-    except UNREADABLE as error:
-        raise UnreadableError(str(error), tables) from error
-    except (duckdb.Error, ValueError, TypeError) as error:
-        raise QueryError(str(error)) from error

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
+from qmon_agent.domain.errors import QueryError
 from qmon_agent.domain.retention import Hold
 from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.answers import Erased, QueryResult
@@ -22,6 +23,7 @@ from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_agent.store.telemetry.watch import Watch
 
 from . import asking, recovery, relisting, streaming, views
+from .blaming import UnreadableError
 from .export import FOLDER
 from .hot import count_rows
 from .joining import Joiner
@@ -30,10 +32,15 @@ from .relisting import Listing
 from .rolling import Roller
 from .scrubbing import Scrubber
 
+T = TypeVar("T")
+
 NS = 10**9
 OLD_NS = 3_600 * NS
 ROLLS_FIRST_NS = 3_600 * NS
 CLOCK_SET_S = 60.0
+TRIES = 3
+"""So often a question is asked, of which damaged segments let each but the last fail."""
+BROKEN_OFF = "a damaged segment was found in the middle of the answer, and set aside: ask again"
 AT_MOST = 4
 """So many times as many rows as are exported at once may be in the hot file before they are."""
 
@@ -170,12 +177,32 @@ class DuckEngine:
         recovery.discard(self._directory)
 
     def ask(self, question: Question, watch: Watch) -> QueryResult:
-        try:
-            return self._answer(question, watch)
-        except asking.UnreadableError as error:
-            if self._is_borrowed or not self._scrubber.suspect(error.tables):
-                raise
-            return self._answer(question, Watch())
+        return self._without_damaged(lambda: self._answer(question, watch))
+
+    def look(self, files: Collection[str]) -> tuple[str, ...]:
+        """Read these segments again now; which of them were set aside."""
+        return self._scrubber.look(files)
+
+    def _without_damaged(
+        self, asked: Callable[[], T], *, has_gone: Callable[[], bool] = lambda: False
+    ) -> T:
+        """Where it fails at a damaged segment, that is set aside, and it is asked once more."""
+        for left in reversed(range(TRIES)):
+            before = self._ledger.changes
+            try:
+                return asked()
+            except UnreadableError as error:
+                is_at_an_end = self._is_borrowed or not left
+                if is_at_an_end or not self._is_other_now(error, before):
+                    raise
+                if has_gone():
+                    raise QueryError(f"{BROKEN_OFF} ({error})") from error
+        raise AssertionError("the last try returns or raises")
+
+    def _is_other_now(self, error: UnreadableError, before: int) -> bool:
+        """Whether the list is another one, after a look at what may be damaged."""
+        self._scrubber.suspect(error.tables, said=str(error), is_sure=error.is_sure)
+        return self._ledger.changes > before
 
     def _answer(self, question: Question, watch: Watch) -> QueryResult:
         with self._mover.readers.reading(), self._connection.cursor() as own:
@@ -190,11 +217,22 @@ class DuckEngine:
     def stream(
         self, question: Question, watch: Watch, *, form: str, put: Callable[[bytes, int], None]
     ) -> int:
+        held = streaming.Held(put)
+
+        def streamed() -> int:
+            held.begin_anew()
+            rows = self._stream(question, watch, into=streaming.Into(form, held.put))
+            held.let_go()
+            return rows
+
+        return self._without_damaged(streamed, has_gone=lambda: held.has_gone)
+
+    def _stream(self, question: Question, watch: Watch, *, into: streaming.Into) -> int:
         with self._mover.readers.reading(), self._connection.cursor() as own:
             return streaming.stream(
                 own,
                 question,
-                into=streaming.Into(form, put),
+                into=into,
                 manifest=lambda: self._ledger.manifest,
                 directory=self._directory,
                 watch=watch,

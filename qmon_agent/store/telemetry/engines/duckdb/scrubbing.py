@@ -23,16 +23,20 @@ from qmon_agent.journal import Position
 from qmon_agent.store.telemetry.ledger import Ledger
 from qmon_agent.store.telemetry.manifest import Manifest, Segment
 from qmon_agent.store.telemetry.options import TelemetryOptions
-from qmon_agent.store.telemetry.rollups import ROLLUPS
+from qmon_agent.store.telemetry.rollups import ROLLUPS, VIEWS
 
 from .rebuilding import rebuilt
 from .relisting import aside_of, put_aside
 from .remaking import remake
 
+Seen = tuple[int, int, int]
 CHUNK = 256 << 10
 SUSPECT_BYTES = 256 << 20
-"""So much is looked into at once when a question failed at a segment."""
+"""So much is looked into at once when a question failed as one may that is wrong itself."""
+SURE_BYTES = 8 << 30
+"""So much where none fails that is wrong itself."""
 SUSPECT_S = 60.0
+"""For so long a file is not looked into again for that."""
 AGAIN_S, LONGEST_S = 1.0, 86_400.0
 """After so long a look at what was set aside, and then each time after twice as long."""
 
@@ -50,7 +54,8 @@ class Scrubber:
         self._closing = threading.Event()
         self._hopeless: dict[str, tuple[float, float]] = {}
         self._next_round = 0.0
-        self._suspected = 0.0
+        self._suspecting = threading.Lock()
+        self._looked: dict[str, Seen] = {}
 
     def tend(self) -> None:
         """Begin the next round if it is time, or mend what is set aside."""
@@ -62,16 +67,43 @@ class Scrubber:
         elif any(map(self._is_due, self._ledger.manifest.damaged)):
             self._begin(())
 
-    def suspect(self, tables: Collection[str]) -> bool:
-        """Look at once into the newest segments of some tables; whether any was set aside."""
-        if time.monotonic() - self._suspected < SUSPECT_S and self._suspected:
-            return False
-        self._suspected, room = time.monotonic(), SUSPECT_BYTES
-        before = len(self._ledger.manifest.damaged)
-        for segment in reversed(self._ledger.manifest.segments):
-            if segment.table in tables and (room := room - segment.bytes) > 0:
+    def suspect(self, tables: Collection[str], *, said: str = "", is_sure: bool = False) -> None:
+        """Look at once into segments of some tables: of which the error says, then the newest."""
+        room = SURE_BYTES if is_sure else SUSPECT_BYTES
+        with self._suspecting:  # who comes second finds the list as the first has left it
+            read = _read_for(tables)
+            newest = self._ledger.manifest.segments[::-1]
+            listed = [each for each in newest if each.table in read]
+            self._forget_looked()
+            for segment in sorted(listed, key=lambda each: each.file not in said):
+                seen = self._seen_of(segment)
+                if self._looked.get(segment.file) == seen:
+                    continue
+                if (room := room - segment.bytes) < 0:
+                    return
+                self._looked[segment.file] = seen
                 self._check(segment, bytes_s=0)
-        return len(self._ledger.manifest.damaged) > before
+
+    def _seen_of(self, segment: Segment) -> Seen:
+        """Another one in the next minute, or when it was written to."""
+        minute = int(time.monotonic() // SUSPECT_S)
+        try:
+            found = (self._directory / segment.file).stat()
+        except OSError:
+            return minute, -1, -1
+        return minute, found.st_mtime_ns, found.st_size
+
+    def _forget_looked(self) -> None:
+        listed = {each.file for each in self._ledger.manifest.segments}
+        self._looked = {file: seen for file, seen in self._looked.items() if file in listed}
+
+    def look(self, files: Collection[str]) -> tuple[str, ...]:
+        """Look at once into these; which of them are not what the list says, and set aside."""
+        with self._suspecting:
+            for segment in self._ledger.manifest.segments:
+                if segment.file in files:
+                    self._check(segment, bytes_s=0)
+        return tuple(each.file for each in self._ledger.manifest.damaged if each.file in files)
 
     def busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
@@ -190,6 +222,12 @@ class Scrubber:
             if not aside_of(self._directory, damaged.file).exists():
                 given_up = damaged
                 self._ledger.change(lambda manifest, each=given_up: manifest.mending(each, None))  # type: ignore[misc]
+
+
+def _read_for(tables: Collection[str]) -> set[str]:
+    """Tables of segments that are behind what a question may name."""
+    rollups = [ROLLUPS[VIEWS[each]] for each in tables if each in VIEWS]
+    return {*tables, *(each.table.name for each in rollups), *(each.source for each in rollups)}
 
 
 def _fineness(segment: Segment) -> int:

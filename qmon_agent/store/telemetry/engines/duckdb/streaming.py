@@ -15,10 +15,41 @@ from qmon_agent.store.telemetry.manifest import Manifest
 from qmon_agent.store.telemetry.watch import Watch
 
 from .asking import BATCH_ROWS, WIDE, columns_of, prepared
+from .blaming import batches
 from .forms import FORMS
 
 Put = Callable[[bytes, int], None]
 """Takes a piece, and how many rows there were by then; blocks until there is room for more."""
+
+
+HELD_BYTES = 1 << 20
+
+
+class Held:
+    """Keeps the first of an answer back, as it can begin anew until any of it has gone."""
+
+    def __init__(self, put: Put) -> None:
+        self.has_gone = False
+        self._put = put
+        self._pieces: list[tuple[bytes, int]] = []
+        self._bytes = 0
+
+    def begin_anew(self) -> None:
+        self._pieces.clear()
+        self._bytes = 0
+
+    def put(self, data: bytes, rows: int) -> None:
+        self._pieces.append((data, rows))
+        self._bytes += len(data)
+        if self._bytes > HELD_BYTES or self.has_gone:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """What was kept back goes, and what comes from now on goes at once."""
+        self.has_gone = True
+        for data, rows in self._pieces:
+            self._put(data, rows)
+        self._pieces.clear()
 
 
 class Into(NamedTuple):
@@ -63,7 +94,7 @@ class _Rows:
         self._limit = limit
 
     def counted(self, reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        for batch in reader:
+        for batch in batches(reader):
             wanted = batch.slice(0, self._limit - self.count)
             self.count += wanted.num_rows
             if wanted.num_rows:
