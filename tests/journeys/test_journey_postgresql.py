@@ -62,6 +62,25 @@ class TestAnAgent:
         home.until(lambda: "many" in firing(home))
         home.until(lambda: home.ask("status")["well"])
 
+    def test_answers_from_the_signals_while_it_is_away(self, home, at, mortal_place):
+        home.start(*at()[:2])
+        home.send("shop")
+        home.until(lambda: home.ask("status")["well"])
+        mortal_place.server.kill()
+        home.until(lambda: "cannot be reached" in home.command("status").stdout)
+
+        counted = home.command("query", "SELECT count(*) AS n FROM spans", "--json")
+        refused = [
+            home.command(*words)
+            for words in (("hold", "list"), ("forget", "ann"), ("query", "FROM alerts"))
+        ]
+
+        assert 0 == counted.returncode, counted.stderr
+        for each in refused:
+            assert 2 == each.returncode
+            assert "the state database cannot be reached" in each.stderr
+            assert "sqlalche" not in each.stderr
+
     def test_goes_on_while_it_is_stopped_and_judges_what_came_meanwhile(
         self, home, at, mortal_place
     ):

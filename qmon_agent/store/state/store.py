@@ -150,7 +150,7 @@ class StateStore:
             if self._ownership:
                 self._ownership.keep()
         except SQLAlchemyError as error:
-            self._presence.lost(_reason(error))
+            self._lost(error)
             raise
         except StateOwnedError as error:
             self._taken = str(error)
@@ -172,8 +172,6 @@ class StateStore:
             connection = engine.connect()
         except SQLAlchemyError as error:
             self._note_loss(error)
-            if trouble := self._presence.trouble:
-                raise StateAwayError(trouble) from error
             raise
         try:
             with connection, _dropping_readonly(connection):
@@ -185,9 +183,15 @@ class StateStore:
         self._presence.found()
 
     def _note_loss(self, error: SQLAlchemyError) -> None:
-        self._presence.lost(_reason(error))
+        """It is to be asked who owns it; raises StateAwayError of an engine that may be away."""
         if self._ownership:
             self._ownership.doubt()
+        self._lost(error)
+
+    def _lost(self, error: SQLAlchemyError) -> None:
+        self._presence.lost(_reason(error))
+        if self._presence.trouble:
+            raise StateAwayError(self._presence.trouble) from error
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
