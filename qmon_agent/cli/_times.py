@@ -1,13 +1,19 @@
-"""Moments for people: the local time, and how long ago that is."""
+"""Moments for people: the local time and how long ago that is; and as people write them."""
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+import click
+
+from qmon_agent.domain.durations import parse_duration
+
 NS = 10**9
+_DATED = re.compile(r"\s*\d{4}-")
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -26,6 +32,20 @@ def moment(at: int | None, *, now: int) -> str:
     except (ValueError, OverflowError, OSError):
         return str(at)  # whoever wrote it has another calendar
     return f"{local} ({_distance(now - at)})"
+
+
+def when(option: str, text: str, *, now: int, ago: Callable[[str], int] = parse_duration) -> int:
+    """Nanoseconds since 1970 of a day (midnight UTC), a time, or how long `ago`.
+
+    Raises UsageError that names the option.
+    """
+    try:
+        if not _DATED.match(text):
+            return now - ago(text)
+        read = datetime.fromisoformat(text.strip())
+    except ValueError as problem:
+        raise click.UsageError(f"{option}: {problem}") from None
+    return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()) * NS
 
 
 def _distance(nanoseconds: int) -> str:

@@ -14,7 +14,7 @@ from qmon_agent.cli._backtested import backtested_lines
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._progress import Progress
 from qmon_agent.cli._shown import show_json
-from qmon_agent.domain.durations import parse_duration
+from qmon_agent.cli._times import when
 from qmon_agent.domain.errors import ConfigError, nearest_to
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The alerts of this file, in place of those of the configuration.",
 )
-@click.option("--since", default="7d", show_default=True, help="From how long ago on.")
-@click.option("--until", default="0s", show_default=True, help="Until how long ago.")
+@click.option(
+    "--since", default="7d", show_default=True, help="From how long ago, or which day, on."
+)
+@click.option("--until", default="0s", show_default=True, help="Until how long ago, or which day.")
 @with_place
 def command(
     *, names: tuple[str, ...], file: Path | None, since: str, until: str, place: Place
@@ -84,10 +86,7 @@ def _span(since: str, until: str) -> Span:
     from qmon_agent.app.recalling import Span
 
     now = time.time_ns()
-    try:
-        span = Span(since=now - parse_duration(since), until=now - parse_duration(until))
-    except ValueError as problem:
-        raise click.UsageError(str(problem)) from None
+    span = Span(since=when("--since", since, now=now), until=when("--until", until, now=now))
     if span.since >= span.until:
         raise click.UsageError("--since has to be longer ago than --until")
     return span

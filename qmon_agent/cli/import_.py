@@ -12,6 +12,7 @@ import click
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._progress import Progress
 from qmon_agent.cli._shown import show_json
+from qmon_agent.cli._times import when
 from qmon_agent.domain.durations import parse_span
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ def command() -> None:
 
 @command.command
 @click.argument("place_of_data", metavar="DIRECTORY|URL")
-@click.option("--since", default="15d", show_default=True, help="Of a URL: how far back to ask.")
+@click.option(
+    "--since",
+    default="15d",
+    show_default=True,
+    help="Of a URL: how far back, or from which day on, to ask.",
+)
 @click.option("--metrics", default=".+", show_default=True, help="Of a URL: a regular expression.")
 @click.option("--token", default="", help="Of a URL: the bearer token.", envvar="QMON_IMPORT_TOKEN")
 @with_place
@@ -43,7 +49,7 @@ def prometheus(*, place_of_data: str, since: str, metrics: str, token: str, plac
     drawing = Drawing()
     if place_of_data.startswith(("http://", "https://")):
         now = time.time_ns()
-        span = (now - _nanoseconds(since)) // _NS_PER_MS, now // _NS_PER_MS
+        span = when("--since", since, now=now, ago=parse_span) // _NS_PER_MS, now // _NS_PER_MS
         lots = lots_of_slices(place_of_data, drawing, metrics=metrics, span=span, token=token)
     else:
         book = book_of(place.locations)
@@ -111,10 +117,3 @@ def _bring(lots: list[Lot], left_out: Counter[str], place: Place) -> int:
         for reason, n in left_out.items():
             click.echo(f"left out: {n} {reason.replace('_', ' ')}", err=True)
     return int(bool(troubled))
-
-
-def _nanoseconds(text: str) -> int:
-    try:
-        return parse_span(text)
-    except ValueError as problem:
-        raise click.UsageError(f"--since: {problem}") from None

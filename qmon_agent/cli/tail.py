@@ -16,7 +16,7 @@ from qmon_agent.cli._asking import ask
 from qmon_agent.cli._control import find_control
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._signal_lines import lines_of
-from qmon_agent.domain.durations import parse_duration
+from qmon_agent.cli._times import when
 from qmon_agent.domain.errors import nearest_to
 from qmon_sdk.protocol.signals import SIGNALS, table_of
 
@@ -37,7 +37,7 @@ _MOST_ROWS = 5_000
 @click.argument("kind", required=False, default="")
 @click.option("--where", metavar="EXPR", default="", help="Only those for which this SQL is true.")
 @click.option("-n", "--lines", default=20, show_default=True, help="So many recent ones first.")
-@click.option("--since", metavar="TIME", help="Begin so long ago instead: 10m, 2h.")
+@click.option("--since", metavar="TIME", help="Begin so long ago (10m, 2h), or on a day.")
 @click.option(
     "--follow/--no-follow",
     default=True,
@@ -71,7 +71,7 @@ def command(  # noqa: PLR0913 - one for each option
             raise click.UsageError("--at shows what passes: no --where and no --since with it")
         _watch_at(at, {*tables} if kind else {*_TABLES.values()}, follow=follow, place=place)
         return
-    begin = time.time_ns() - _duration(since) if since else 0
+    begin = when("--since", since, now=time.time_ns()) if since else 0
     watching = _Watching(tables, where=where, place=place)
     limit = _MOST_ROWS if since else max(lines, 0)
     try:
@@ -177,10 +177,3 @@ def _table(kind: str) -> str:
         meant = f"; did you mean {near[0]!r}?" if near else f" (there are {', '.join(known)})"
         raise click.UsageError(f"no signal is called {kind!r}{meant}")
     return known[kind]
-
-
-def _duration(text: str) -> int:
-    try:
-        return parse_duration(text)
-    except ValueError as problem:
-        raise click.UsageError(f"--since: {problem}") from None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qmon_agent.cli._signal_lines import lines_of
+from qmon_agent.cli._times import when
 from qmon_agent.store.telemetry.schema import TABLES
 
 JSON = st.recursive(
@@ -93,3 +95,22 @@ class TestEverySignal:
 
         plain = lines.replace("\x1b[1m", "").replace("\x1b[0m", "")
         assert all(char.isprintable() for char in plain.replace("\n", ""))
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ("2h", 8_000),
+        ("1970-01-01", 0),
+        ("1970-01-01T01:00", 3_600),
+        ("1970-01-01 01:00+01:00", 0),
+    ],
+)
+def test_a_moment_is_so_long_ago_or_a_day_or_a_time(said, at):
+    assert at * 10**9 == when("--since", said, now=15_200 * 10**9)
+
+
+@pytest.mark.parametrize("said", ["2026-13-01", "soon", "2026-"])
+def test_what_is_no_moment_is_told_with_its_option(said):
+    with pytest.raises(click.UsageError, match="--since: "):
+        when("--since", said, now=0)
