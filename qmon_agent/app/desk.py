@@ -103,6 +103,10 @@ class AgentDesk:
             raise StoreError("this agent runs without a telemetry store (--no-store)")
         return await answer_by(store, name, said, now=self._clock.now())
 
+    async def look(self, files: Sequence[str]) -> Sequence[str]:
+        store = self._parts.store
+        return () if store is None else await store.look(files)
+
     async def behind_records(self) -> int:
         store = self._parts.store
         return 0 if store is None else await store.behind()

@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,13 @@ class Control:
     def reload(self) -> dict[str, Any]:
         """Sources are closed and opened for it, which may take a while."""
         return self._ask("POST", "/api/reload", timeout_s=_RELOAD_S)
+
+    def look(self, files: Sequence[str]) -> Sequence[str]:
+        """Segments are read for it; which were set aside."""
+        body = {"files": list(files)}
+        answer = self._ask("POST", "/api/segments/look", body=body, timeout_s=_RELOAD_S)
+        found: list[str] = answer["set_aside"]
+        return found
 
     def _ask(
         self, method: str, route: str, *, body: object = None, timeout_s: float = _TIMEOUT_S

@@ -6,21 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qmon_agent.cli._rooms import Finding
+from qmon_agent.cli._suspected import followed_up
 from qmon_agent.cli._times import moment
 from qmon_agent.domain.errors import QmonError
 from qmon_agent.journal.verifying import Flaw, flaws
 from qmon_agent.settings import Locations, load_settings
 from qmon_agent.store.telemetry import places_of
-from qmon_agent.store.telemetry.verifying import Damage, verify
+from qmon_agent.store.telemetry.verifying import SET_ASIDE, Damage, verify
 
 
 def verified(locations: Locations, *, now: int) -> Iterator[Finding]:
     """A line for each thing that is damaged, and one for what is well."""
     found = verify(_telemetry(locations))
+    new = [each.file for each in found.damages if each.table and each.trouble != SET_ASIDE]
+    becomes = followed_up(locations, new)
     for damage in found.damages:
-        yield Finding(
-            "fail", f"segment {damage.file}" if damage.table else damage.file, _said(damage, now)
-        )
+        what = f"segment {damage.file}" if damage.table else damage.file
+        words = filter(None, (_said(damage, now), becomes.get(damage.file)))
+        yield Finding("fail", what, "; ".join(words))
     whole = found.segments - sum(1 for each in found.damages if each.table)
     if not found.damages:
         yield Finding("ok", "segments", f"{whole} verified, {found.bytes} bytes")

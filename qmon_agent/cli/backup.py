@@ -13,9 +13,10 @@ from msgspec.structs import asdict
 from qmon_agent.cli._place import Place, with_place
 from qmon_agent.cli._progress import Progress
 from qmon_agent.cli._shown import show_json
+from qmon_agent.cli._suspected import followed_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from qmon_agent.app.vault import Backup, Vault
 
@@ -46,6 +47,7 @@ def command(*, directory: Path, keep: int, place: Place) -> int:
         backup = back_up(place.locations, vault, keep=keep, say=progress.say)
     finally:
         progress.end()
+    becomes = followed_up(place.locations, backup.damaged)
     took_s = round(time.monotonic() - began, 3)
     if place.json:
         show_json(_document(backup, vault, took_s=took_s))
@@ -53,7 +55,7 @@ def command(*, directory: Path, keep: int, place: Place) -> int:
         held = f"{len(backup.files)} files, {backup.bytes / _MIB:.1f} MiB"
         copied = f"{vault.copied} of them copied, {vault.copied_bytes / _MIB:.1f} MiB"
         click.echo(f"backup {backup.name}: {held}; {copied}, in {took_s:.1f} s")
-        for words in _remarks(backup, vault):
+        for words in _remarks(backup, vault, becomes):
             click.echo(words, err=True)
     return int(bool(backup.damaged))
 
@@ -76,10 +78,10 @@ def _document(backup: Backup, vault: Vault, *, took_s: float) -> dict[str, Any]:
     }
 
 
-def _remarks(backup: Backup, vault: Vault) -> Iterator[str]:
+def _remarks(backup: Backup, vault: Vault, becomes: Mapping[str, str]) -> Iterator[str]:
     """What whoever makes it has to know besides."""
     for file in backup.damaged:
-        yield f"damaged, and not in it: {file}"
+        yield f"damaged, and not in it: {file}; {becomes[file]}"
     aside: Counter[tuple[str, str]] = Counter()
     for each in backup.set_aside:
         aside[each.table, each.day] += each.rows

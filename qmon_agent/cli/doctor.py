@@ -36,7 +36,7 @@ _MOST_SERVICES = 50
 
 
 @click.command
-@click.option("--verify", is_flag=True, help="Read every byte that is stored, too.")
+@click.option("--verify", is_flag=True, help="Read every byte of segments and journal, too.")
 @with_place
 def command(*, verify: bool, place: Place) -> int:
     """Look at everything that has to be right; exit code 1 if something is not."""

@@ -86,6 +86,9 @@ class Desk(Protocol):
     usual_rows: int
     """Those of an answer where nothing is said."""
 
+    async def look(self, files: Sequence[str]) -> Sequence[str]:
+        """Reads these segments again now; which of them are set aside as damaged."""
+
     async def behind_records(self) -> int:
         """How many records of the journal an answer that is asked for now may not have."""
         ...

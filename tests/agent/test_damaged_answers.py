@@ -1,6 +1,7 @@
 """Whatever bit of a segment flips: the right answer, or one without it that says so."""
 
 import random
+from functools import partial
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ from qmon_agent.store.telemetry.watch import Watch
 from qmon_sdk.protocol.signals import Event
 from tests.agent.test_exports import streamed
 from tests.agent.test_telemetry_engine import Bench
+from tests.journeys.conftest import Home
 
 ROWS = 400
 HEAD_BYTES = 16
@@ -136,6 +138,49 @@ class TestAnExport:
 
         assert len(bench.engine.kept().damaged) == 1
         assert streamed(bench, ALL, "csv")[0] == ROWS
+
+
+class TestACommandThatFindsIt:
+    """A running agent is told, long before it would read the segment again."""
+
+    @pytest.fixture
+    def home(self, tmp_path):
+        home = Home(tmp_path)
+        made = Bench(home.state)
+        made.store(*(event(n) for n in range(ROWS)))
+        made.export()
+        made.close()
+        made.journal.close()
+        yield home
+        home.end()
+
+    def damaged(self, home):
+        directory = home.state / "telemetry"
+        (segment,) = (e for e in manifests.load(directory).segments if e.table == "events")
+        path = directory / segment.file
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+        return segment.file
+
+    @pytest.mark.parametrize("command", [("doctor", "--verify"), ("backup", "there")])
+    def test_tells_a_running_agent(self, home, command):
+        home.start()
+        counts = partial(home.ask, "status")
+        home.until(lambda: counts()["store"]["counts"].get("scrubbed_segments"))
+        file = self.damaged(home)
+
+        words = [str(home.directory / each) if each == "there" else each for each in command]
+        said = home.command(*words)
+
+        assert said.returncode == 1, said.stderr
+        assert f"{file}" in said.stdout + said.stderr
+        assert "the agent has set it aside now" in said.stdout + said.stderr
+
+    def test_says_what_happens_where_none_runs(self, home):
+        self.damaged(home)
+
+        said = home.command("doctor", "--verify")
+
+        assert "no agent runs: the next one sets it aside" in said.stdout
 
 
 class TestAWrongQuestion:

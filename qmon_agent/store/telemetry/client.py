@@ -34,7 +34,7 @@ Piece = tuple[bytes, int]
 """Some bytes of an answer, and how many rows there were until then."""
 SILENCE_S = 300.0  # of a worker that has something to store
 
-_Asked = link.Ask | link.Inspect | link.Export | link.Holds | link.Forget
+_Asked = link.Ask | link.Inspect | link.Export | link.Look | link.Holds | link.Forget
 
 
 class TelemetryStore:
@@ -189,6 +189,10 @@ class TelemetryStore:
         """Move everything stored into segments now, as a clean backup wants it."""
         await self._ask(link.Export(number=self._number()))
 
+    async def look(self, files: Sequence[str]) -> Sequence[str]:
+        """Read these segments again now; which of them are set aside as damaged."""
+        return (await self._ask(link.Look(number=self._number(), files=tuple(files)))).set_aside
+
     async def hold(self, holds: Sequence[Hold]) -> None:
         """Give up nothing that fits one of these; a worker that is away hears it when it comes."""
         self._holds = tuple(holds)
@@ -274,8 +278,6 @@ class TelemetryStore:
         await self.caught_up(committed, timeout_s=FRESH_S)
         return Freshness.of(self._progress.stored.record_id, committed).behind_records
 
-    # The worker's life
-
     async def _keep_alive(self) -> None:
         loop = asyncio.get_running_loop()
         while self._state != "stopped":
@@ -318,8 +320,6 @@ class TelemetryStore:
     def _announce(self, committed: Position) -> None:
         if self._worker is not None:
             self._worker.say(link.Committed(place=committed))
-
-    # Questions and answers
 
     def _number(self) -> int:
         self._numbers += 1

@@ -48,6 +48,16 @@ class Desk:
         self._rooms[asked.number] = threading.Semaphore(PIECES)
         self._threads.submit(self._stream, asked, watch)
 
+    def look(self, asked: link.Look) -> None:
+        """Queue a look at segments."""
+        watch = self._open[asked.number] = Watch()
+
+        def looked() -> link.Answer:
+            aside = self._engine.look(asked.files)
+            return link.Answer(number=asked.number, set_aside=aside)
+
+        self._threads.submit(self._say_what_comes, asked.number, watch, looked)
+
     def taken(self, number: int) -> None:
         """A piece has gone on: there is room for another."""
         if room := self._rooms.get(number):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -109,6 +109,9 @@ class Engine(Protocol):
         self, question: Question, watch: Watch, *, form: str, put: Callable[[bytes, int], None]
     ) -> int:
         """Answer as a file, piece by piece, each with the rows until then; how many rows."""
+
+    def look(self, files: Collection[str]) -> tuple[str, ...]:
+        """Read these segments again now; which of them are set aside as damaged."""
 
     def begin_anew(self) -> None:
         """Make everything safe and forget the place: another journal begins. To be opened again."""

@@ -87,6 +87,13 @@ class Export(Said, frozen=True, kw_only=True):
     number: int
 
 
+class Look(Said, frozen=True, kw_only=True):
+    """To the worker: read these segments again now, and set aside what is damaged."""
+
+    number: int
+    files: tuple[str, ...]
+
+
 class Holds(Said, frozen=True, kw_only=True):
     """To the worker: nothing that fits one of these may be given up; answered when it is heard."""
 
@@ -131,6 +138,7 @@ class Answer(Said, frozen=True, kw_only=True):
     result: QueryResult | None = None
     status: StoreStatus | None = None
     erased: Erased | None = None
+    set_aside: tuple[str, ...] = ()
 
 
 class Piece(Said, frozen=True, kw_only=True):
@@ -157,7 +165,18 @@ class Buried(Said, frozen=True, kw_only=True):
 
 
 ToWorker = (
-    Begin | Committed | Ask | Stream | Taken | Cancel | Inspect | Export | Holds | Forget | Stop
+    Begin
+    | Committed
+    | Ask
+    | Stream
+    | Taken
+    | Cancel
+    | Inspect
+    | Export
+    | Look
+    | Holds
+    | Forget
+    | Stop
 )
 FromWorker = Progress | Ended | Answer | Piece | Refusal | Buried
 

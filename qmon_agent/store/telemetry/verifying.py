@@ -13,6 +13,7 @@ from qmon_agent.domain.errors import StoreError
 from . import manifest as manifests
 from .manifest import Segment
 
+SET_ASIDE = "it was set aside"
 UNKNOWN = "nobody knows by which checksums the segments are to be judged"
 
 
@@ -43,7 +44,7 @@ def verify(directory: Path) -> Verified:
     except StoreError as error:
         trouble = f"{error}; {UNKNOWN}: the next start makes the list anew"
         return Verified(damages=(Damage(file=manifests.FILE, trouble=trouble),))
-    known = tuple(_damage(each, "it was set aside") for each in listed.damaged)
+    known = tuple(_damage(each, SET_ASIDE) for each in listed.damaged)
     found = tuple(_looked_at(directory, listed.segments))
     return Verified(
         segments=len(listed.segments),

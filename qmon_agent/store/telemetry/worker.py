@@ -226,6 +226,8 @@ class Worker:
                 self._desk.ask(message)
             case link.Stream():
                 self._desk.stream(message)
+            case link.Look():
+                self._desk.look(message)
             case link.Taken():
                 self._desk.taken(message.number)
             case link.Cancel():

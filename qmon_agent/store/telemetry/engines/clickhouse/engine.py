@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -148,6 +148,11 @@ class ClickEngine:
 
     def ask(self, question: Question, watch: Watch) -> QueryResult:
         return asking.answer(self._server, question, watch)
+
+    def look(self, files: Collection[str]) -> tuple[str, ...]:
+        """None: the server looks after its own files."""
+        del files
+        return ()
 
     def begin_anew(self) -> None:
         """A parcel of nothing, behind all that waits: when it arrives the place is forgotten."""
