@@ -25,6 +25,7 @@ ADMINISTERED = [
     ("GET", "/api/forget"),
     ("GET", "/api/forget/none"),
     ("POST", "/api/forget"),
+    ("POST", "/api/segments/look"),
     ("POST", "/api/holds"),
     ("DELETE", "/api/holds/none"),
 ]
@@ -104,6 +105,7 @@ class TestScopes:
             ("/api/export", "read"),
             ("/api/query", "read"),
             ("/api/reload", "admin"),
+            ("/api/segments/look", "admin"),
             ("/api/silences", "operator"),
             ("/api/silences/{silence:str}", "operator"),
             ("/api/tokens", "admin"),
