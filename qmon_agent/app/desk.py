@@ -111,14 +111,27 @@ class AgentDesk:
         store = self._parts.store
         return 0 if store is None else await store.behind()
 
-    def export(self, sql: str, *, form: str, limit: int | None) -> AsyncGenerator[bytes]:
+    def export(
+        self,
+        sql: str,
+        *,
+        form: str,
+        limit: int | None,
+        left_out: Callable[[Sequence[str]], None],
+    ) -> AsyncGenerator[bytes]:
         store = self._parts.store
         if store is None:
             raise StoreError("this agent runs without a telemetry store (--no-store)")
-        return self._streamed(store, sql, form=form, limit=limit)
+        return self._streamed(store, sql, form=form, limit=limit, left_out=left_out)
 
     async def _streamed(
-        self, store: TelemetryStore, sql: str, *, form: str, limit: int | None
+        self,
+        store: TelemetryStore,
+        sql: str,
+        *,
+        form: str,
+        limit: int | None,
+        left_out: Callable[[Sequence[str]], None],
     ) -> AsyncGenerator[bytes]:
         from qmon_agent.app.state_views import state_tables
 
@@ -131,8 +144,9 @@ class AgentDesk:
             state_tables=tables,
         )
         async with aclosing(pieces) as open_pieces:
-            async for data, _ in open_pieces:
-                yield data
+            async for piece in open_pieces:
+                left_out(piece.missing)
+                yield piece.data
 
     async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
         from qmon_agent.app.management import incidents_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,8 +67,8 @@ def stopped(locations: Locations) -> Iterator[Ask]:
 
 def export_stopped(
     locations: Locations, sql: str, *, form: str, limit: int | None, put: Callable[[bytes], None]
-) -> None:
-    """The answer as a file, piece by piece; raises QueryError or StoreError."""
+) -> Sequence[str]:
+    """The answer as a file, piece by piece, and what is left out; QueryError or StoreError."""
     from qmon_agent.store.telemetry.engine import Question
 
     section = load_settings(locations.config).store
@@ -82,7 +82,9 @@ def export_stopped(
         state=_views(dsn, section.state_password, sql),
     )
     with open_readonly(locations.state, telemetry=telemetry, **limits) as store:
-        store.stream(question, form=form, put=lambda data, _: put(data))
+        missing: list[str] = []
+        store.stream(question, form=form, put=lambda data, _: put(data), left_out=missing.extend)
+    return missing
 
 
 def _views(dsn: str, password: str, sql: str) -> dict[str, StateTable]:

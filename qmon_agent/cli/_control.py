@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -24,8 +24,16 @@ _STARTS_S = 15.0
 """How long an agent is waited for that has its directory, and no doors yet."""
 _LOOK_S = 0.05
 _PIECE_BYTES = 1 << 20
-BEHIND = "x-qmon-behind-records"
+BEHIND, LEFT_OUT = "x-qmon-behind-records", "x-qmon-missing"
 _START = "start it with: qmon-agent run"
+
+
+class Lacking(NamedTuple):
+    """What an answer does not have."""
+
+    behind_records: int
+    left_out: tuple[str, ...]
+    """A sentence for each damaged segment."""
 
 
 class UnreachableError(QmonError):
@@ -66,17 +74,19 @@ class Control:
         return self._ask("GET", route, timeout_s=self._query_timeout_s + _TIMEOUT_S)
 
     @contextmanager
-    def stream(self, route: str, body: object) -> Iterator[tuple[str, Iterator[bytes]]]:
+    def stream(self, route: str, body: object) -> Iterator[tuple[Lacking, Iterator[bytes]]]:
         """The answer piece by piece, for as long as it takes; StoreError where it breaks off.
 
-        Before it how many records of the journal it does not have, as the agent says.
+        Before it what it does not have, as the agent says.
         """
         connection = _UnixConnection(self._path, None)
         try:
             response = self._begun(connection, route, body)
             if response.status >= http.HTTPStatus.BAD_REQUEST:
                 raise _trouble(json.loads(response.read()))
-            yield response.headers.get(BEHIND, "0"), _pieces_of(response)
+            behind, left_out = (response.headers.get(name) for name in (BEHIND, LEFT_OUT))
+            lacking = Lacking(int(behind or 0), tuple(json.loads(left_out or "[]")))
+            yield lacking, _pieces_of(response)
         finally:
             connection.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,9 +25,10 @@ def export(sql: str, place: Place, file: Path, *, form: str, limit: int | None) 
     with _whole(file) as put:
         try:
             body = {"sql": sql, "format": form, "limit": limit}
-            with find_control(place.locations).stream("/api/export", body) as (behind, pieces):
-                for words in not_stored({"behind_records": int(behind)}):
+            with find_control(place.locations).stream("/api/export", body) as (lacking, pieces):
+                for words in not_stored({"behind_records": lacking.behind_records}):
                     click.echo(words, err=True)
+                _say_left_out(lacking.left_out)
                 for piece in pieces:
                     put(piece)
         except UnreachableError:
@@ -35,8 +36,13 @@ def export(sql: str, place: Place, file: Path, *, form: str, limit: int | None) 
             # The engine is loaded here only: a running agent has its own.
             from qmon_agent.app.stopped import export_stopped
 
-            export_stopped(place.locations, sql, form=form, limit=limit, put=put)
+            _say_left_out(export_stopped(place.locations, sql, form=form, limit=limit, put=put))
     return file.stat().st_size
+
+
+def _say_left_out(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        click.echo(f"left out: {sentence}", err=True)
 
 
 @contextmanager

@@ -93,8 +93,18 @@ class Desk(Protocol):
         """How many records of the journal an answer that is asked for now may not have."""
         ...
 
-    def export(self, sql: str, *, form: str, limit: int | None) -> AsyncGenerator[bytes]:
-        """The answer as a file, piece by piece; QueryError or StoreError at any of them."""
+    def export(
+        self,
+        sql: str,
+        *,
+        form: str,
+        limit: int | None,
+        left_out: Callable[[Sequence[str]], None],
+    ) -> AsyncGenerator[bytes]:
+        """The answer as a file, piece by piece; QueryError or StoreError at any of them.
+
+        With the first it is told which damaged segments are `left_out`.
+        """
         ...
 
     async def incidents(self, *, states: Sequence[str], limit: int) -> list[dict[str, Any]]: ...

@@ -33,8 +33,8 @@ def flaws(directory: Path, *, disk: Disk | None = None) -> Iterator[Flaw]:
     """Walk every record of every segment."""
     used = disk or OsDisk()
     names = segments_in(used.list(directory)) if directory.is_dir() else []
-    for name, after in zip(names, [*names[1:], None], strict=True):
-        bound = after.first_id if after else None
+    bounds = (*(after.first_id for after in names[1:]), None)
+    for name, bound in zip(names, bounds, strict=False):
         try:
             found = _surveyed(used, directory, name, bound=bound)
         except FileNotFoundError:

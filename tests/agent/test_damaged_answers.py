@@ -116,11 +116,13 @@ class TestAnyFlippedBit:
         found = 0
         for bit in where(damage):
             damage.flip(bit)
-            rows, _ = streamed(bench, ALL, form)
+            said = []
+            rows, _ = streamed(bench, ALL, form, left_out=said.extend)
             named = len(bench.engine.kept().damaged)
             damage.mend()
 
             assert rows == (ROWS if named else 2 * ROWS), bit
+            assert len(said) == named, bit
             found += named
         assert found > 0
 
@@ -134,7 +136,7 @@ class TestAnExport:
 
         question = Question(sql=ALL, limit=1 << 40, timeout_s=20.0)
         with pytest.raises(QueryError, match="ask again"):
-            bench.engine.stream(question, Watch(), form="csv", put=put)
+            bench.engine.stream(question, Watch(), form="csv", put=put, left_out=print)
 
         assert len(bench.engine.kept().damaged) == 1
         assert streamed(bench, ALL, "csv")[0] == ROWS
@@ -151,6 +153,8 @@ class TestACommandThatFindsIt:
         made.export()
         made.close()
         made.journal.close()
+        for path in (home.state / "journal").glob("*.seg"):  # or it would be made anew
+            path.unlink()
         yield home
         home.end()
 
@@ -174,6 +178,15 @@ class TestACommandThatFindsIt:
         assert said.returncode == 1, said.stderr
         assert f"{file}" in said.stdout + said.stderr
         assert "the agent has set it aside now" in said.stdout + said.stderr
+        self.exports_without(home, file)
+        home.end()
+        self.exports_without(home, file)
+
+    def exports_without(self, home, file):
+        said = home.command("query", ALL, "--output", str(home.directory / "all.ndjson"))
+        assert said.returncode == 0, said.stderr
+        assert f"left out: {ROWS} rows of events" in said.stderr
+        assert file in said.stderr
 
     def test_says_what_happens_where_none_runs(self, home):
         self.damaged(home)

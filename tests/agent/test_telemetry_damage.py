@@ -70,6 +70,7 @@ class TestVerify:
 
         assert (found.damages, found.segments) == ((), len(listed_all(bench)))
         assert list(flaws(bench.directory / "journal")) == []
+        assert list(flaws(bench.directory / "nowhere")) == []
 
     def test_finds_a_flipped_byte_anywhere_in_a_segment(self, bench):
         segment, chance = listed(bench)[0], random.Random(1)

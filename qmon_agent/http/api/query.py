@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Literal
@@ -32,6 +33,8 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     limit: int | None = None
 
 
+MOST_NAMED = 20
+"""Damaged segments, in a header: it may not become long."""
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "ndjson": "application/x-ndjson",
@@ -64,10 +67,13 @@ def routes(desk: Desk) -> list[Route]:
         most = desk.most_rows.get(scope_of(request.scope))
         limit = asked.limit if most is None else min(asked.limit or most, most)
         behind = await desk.behind_records()
-        pieces = desk.export(asked.sql, form=asked.format, limit=limit)
+        left_out: list[str] = []
+        pieces = desk.export(asked.sql, form=asked.format, limit=limit, left_out=left_out.extend)
         # What is wrong with the question is an answer of its own; later, the connection ends.
         first = await anext(pieces, b"")
         headers = {"x-qmon-behind-records": str(behind)}
+        if left_out:
+            headers["x-qmon-missing"] = json.dumps(left_out[:MOST_NAMED])
         headers |= {"x-qmon-most-rows": str(most)} if most is not None else {}
         return StreamingResponse(
             _from(first, pieces), media_type=MEDIA_TYPES[asked.format], headers=headers
@@ -81,6 +87,7 @@ def routes(desk: Desk) -> list[Route]:
 
 async def _from(first: bytes, pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     async with aclosing(pieces):
-        yield first
+        if first:  # else it said what is left out
+            yield first
         async for piece in pieces:
             yield piece

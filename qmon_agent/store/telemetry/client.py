@@ -30,8 +30,6 @@ PATIENCE_S = 2.0
 STATUS_S = 2.0
 FRESH_S = 0.25
 NO_LIMIT = (1 << 62) - 1
-Piece = tuple[bytes, int]
-"""Some bytes of an answer, and how many rows there were until then."""
 SILENCE_S = 300.0  # of a worker that has something to store
 
 _Asked = link.Ask | link.Inspect | link.Export | link.Look | link.Holds | link.Forget
@@ -160,7 +158,7 @@ class TelemetryStore:
         limit: int | None = None,
         timeout_s: float,
         state_tables: Mapping[str, StateTable] | None = None,
-    ) -> AsyncGenerator[Piece]:
+    ) -> AsyncGenerator[link.Piece]:
         """The answer as a file, piece by piece, as fast as they are taken; errors at any piece."""
         worker = await self._somebody()
         number = self._number()
@@ -177,7 +175,7 @@ class TelemetryStore:
         )
         try:
             while isinstance(piece := await pieces.get(), link.Piece):
-                yield piece.data, piece.rows
+                yield piece
                 worker.say(link.Taken(number=number))
             if isinstance(piece, BaseException):
                 raise piece

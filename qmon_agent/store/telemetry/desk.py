@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -90,26 +90,35 @@ class Desk:
 
     def _stream(self, asked: link.Stream, watch: Watch) -> None:
         def streamed() -> link.Answer:
-            self._engine.stream(_question(asked), watch, form=asked.form, put=put)
+            self._engine.stream(
+                _question(asked), watch, form=asked.form, put=put, left_out=left_out
+            )
             return link.Answer(number=asked.number)
+
+        def left_out(missing: Sequence[str]) -> None:
+            if missing:
+                self._pass_on(
+                    link.Piece(number=asked.number, data=b"", rows=0, missing=tuple(missing)), watch
+                )
 
         def put(data: bytes, rows: int) -> None:
             for start in range(0, len(data), PIECE_BYTES):
-                self._wait_for_room(asked.number, watch)
                 piece = data[start : start + PIECE_BYTES]
-                self._say(link.Piece(number=asked.number, data=piece, rows=rows))
+                self._pass_on(link.Piece(number=asked.number, data=piece, rows=rows), watch)
 
         try:
             self._say_what_comes(asked.number, watch, streamed)
         finally:
             self._rooms.pop(asked.number, None)
 
-    def _wait_for_room(self, number: int, watch: Watch) -> None:
-        while not self._rooms[number].acquire(timeout=LOOK_S):
+    def _pass_on(self, piece: link.Piece, watch: Watch) -> None:
+        """As soon as there is room for it."""
+        while not self._rooms[piece.number].acquire(timeout=LOOK_S):
             if watch.cancelled:
                 raise StoppedError
             if watch.overdue:
                 raise QueryError("stopped: it took longer than it may")
+        self._say(piece)
 
     def _say_what_comes(
         self, number: int, watch: Watch, answered: Callable[[], link.Answer]

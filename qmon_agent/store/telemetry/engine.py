@@ -106,9 +106,18 @@ class Engine(Protocol):
         """Answer, or raise QueryError, also when the watch stops it."""
 
     def stream(
-        self, question: Question, watch: Watch, *, form: str, put: Callable[[bytes, int], None]
+        self,
+        question: Question,
+        watch: Watch,
+        *,
+        form: str,
+        put: Callable[[bytes, int], None],
+        left_out: Callable[[Sequence[str]], None],
     ) -> int:
-        """Answer as a file, piece by piece, each with the rows until then; how many rows."""
+        """Answer as a file, piece by piece, each with the rows until then; how many rows.
+
+        What is `left_out` of damaged segments is said before the first piece.
+        """
 
     def look(self, files: Collection[str]) -> tuple[str, ...]:
         """Read these segments again now; which of them are set aside as damaged."""

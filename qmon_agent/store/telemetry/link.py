@@ -147,6 +147,8 @@ class Piece(Said, frozen=True, kw_only=True):
     number: int
     data: bytes
     rows: int
+    missing: tuple[str, ...] = ()
+    """Of the first: a sentence for each damaged segment that is left out."""
 
 
 class Refusal(Said, frozen=True, kw_only=True):

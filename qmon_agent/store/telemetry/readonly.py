@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -79,9 +79,16 @@ class ReadOnlyStore:
         behind = records_behind(Path(self._options.journal), stored)
         return Freshness(stored_record=stored, behind_records=behind)
 
-    def stream(self, question: Question, *, form: str, put: Callable[[bytes, int], None]) -> int:
+    def stream(
+        self,
+        question: Question,
+        *,
+        form: str,
+        put: Callable[[bytes, int], None],
+        left_out: Callable[[Sequence[str]], None],
+    ) -> int:
         """Answer as a file, piece by piece; how many rows. Raises QueryError."""
-        return self._engine.stream(question, Watch(), form=form, put=put)
+        return self._engine.stream(question, Watch(), form=form, put=put, left_out=left_out)
 
     def close(self) -> None:
         """Remove the copy."""

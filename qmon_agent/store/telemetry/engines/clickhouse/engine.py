@@ -128,10 +128,16 @@ class ClickEngine:
                         client.command(stop(table, self._server.layout))
 
     def stream(
-        self, question: Question, watch: Watch, *, form: str, put: Callable[[bytes, int], None]
+        self,
+        question: Question,
+        watch: Watch,
+        *,
+        form: str,
+        put: Callable[[bytes, int], None],
+        left_out: Callable[[Sequence[str]], None],
     ) -> int:
         """Never: its own client does it better."""
-        del question, watch, form, put
+        del question, watch, form, put, left_out
         raise QueryError("no export out of ClickHouse: ask it by `clickhouse-client --format`")
 
     def erase(self, user: str) -> None:

@@ -215,13 +215,19 @@ class DuckEngine:
             )
 
     def stream(
-        self, question: Question, watch: Watch, *, form: str, put: Callable[[bytes, int], None]
+        self,
+        question: Question,
+        watch: Watch,
+        *,
+        form: str,
+        put: Callable[[bytes, int], None],
+        left_out: Callable[[Sequence[str]], None],
     ) -> int:
-        held = streaming.Held(put)
+        held = streaming.Held(put, left_out)
 
         def streamed() -> int:
             held.begin_anew()
-            rows = self._stream(question, watch, into=streaming.Into(form, held.put))
+            rows = self._stream(question, watch, into=streaming.Into(form, held))
             held.let_go()
             return rows
 

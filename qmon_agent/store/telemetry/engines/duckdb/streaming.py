@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,9 +28,11 @@ HELD_BYTES = 1 << 20
 class Held:
     """Keeps the first of an answer back, as it can begin anew until any of it has gone."""
 
-    def __init__(self, put: Put) -> None:
+    def __init__(self, put: Put, left_out: Callable[[Sequence[str]], None]) -> None:
         self.has_gone = False
+        self.missing: Sequence[str] = ()
         self._put = put
+        self._left_out = left_out
         self._pieces: list[tuple[bytes, int]] = []
         self._bytes = 0
 
@@ -46,6 +48,8 @@ class Held:
 
     def let_go(self) -> None:
         """What was kept back goes, and what comes from now on goes at once."""
+        if not self.has_gone:
+            self._left_out(self.missing)
         self.has_gone = True
         for data, rows in self._pieces:
             self._put(data, rows)
@@ -56,7 +60,7 @@ class Into(NamedTuple):
     """As what the answer comes, and who takes it."""
 
     form: str
-    put: Put
+    held: Held
 
 
 def stream(
@@ -74,6 +78,7 @@ def stream(
     with prepared(
         connection, question, manifest=manifest, directory=directory, watch=watch
     ) as asked:
+        into.held.missing = asked.missing
         rows = _Rows(question.limit)
         with _exactly(asked.relation).to_arrow_reader(BATCH_ROWS) as reader:
             names = [column.name for column in columns_of(asked.relation)]
@@ -82,7 +87,7 @@ def stream(
             )
             for piece in FORMS[into.form](schema, rows.counted(reader, schema)):
                 if piece:
-                    into.put(piece, rows.count)
+                    into.held.put(piece, rows.count)
     return rows.count
 
 
