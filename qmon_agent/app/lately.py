@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-# Older stretches are put together, two and two, when there are more: the newest stay fine.
-_MOST = 512
+# When there are more, all but the newest are put together, two and two.
+_MOST, _FINE = 512, 256
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -54,8 +54,9 @@ class Lately(msgspec.Struct, kw_only=True, omit_defaults=True):
             self.stretches = self.stretches[len(done) :]
 
     def _join(self) -> None:
-        pairs = zip(self.stretches[::2], self.stretches[1::2], strict=False)
+        older = self.stretches[:-_FINE]
         joined = [
-            Stretch(two.upto, dict(Counter(one.rows) + Counter(two.rows))) for one, two in pairs
+            Stretch(two.upto, dict(Counter(one.rows) + Counter(two.rows)))
+            for one, two in zip(older[::2], older[1::2], strict=False)
         ]
         self.stretches = joined + self.stretches[2 * len(joined) :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -153,8 +154,7 @@ def _stage(
 
 def _swap(staged: list[Path], occupied: list[Path]) -> tuple[str, ...]:
     """All at once, or, where the disk refuses, as it was."""
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    aside = [(path, path.with_name(f"{path.name}.before-{stamp}")) for path in occupied]
+    aside = _aside(occupied)
     moved: list[tuple[Path, Path]] = []
     try:
         for old, new in [*aside, *((_beside(piece), piece) for piece in staged)]:
@@ -168,6 +168,17 @@ def _swap(staged: list[Path], occupied: list[Path]) -> tuple[str, ...]:
             _clear(_beside(piece))
         raise StoreError(f"nothing is put back: {problem.filename}: {problem.strerror}") from None
     return tuple(str(away) for _, away in aside)
+
+
+def _aside(occupied: list[Path]) -> list[tuple[Path, Path]]:
+    """What is there, and as what it is kept: named by the moment, as no other moment's is."""
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    ends = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    named = (
+        [path.with_name(f"{path.name}.before-{stamp}{end}") for path in occupied] for end in ends
+    )
+    free = next(names for names in named if not any(name.exists() for name in names))
+    return [*zip(occupied, free, strict=True)]
 
 
 def _beside(piece: Path) -> Path:

@@ -7,6 +7,7 @@ import pytest
 
 from qmon_agent.domain.retention import Hold
 from qmon_agent.store.telemetry.forgetting import CLICKHOUSE, counting
+from qmon_agent.store.telemetry.schema import BY_NAME
 from qmon_sdk.protocol.signals import Error, Event, Log, Point, Span
 from tests.clickhouse.test_clickhouse_kills import Load
 
@@ -92,8 +93,9 @@ class TestForget:
         book = bench.engine._book
         book.begin("events", NAME, 2)
         if is_deleted:
+            events = bench.engine._server.layout.local(BY_NAME["events"])
             with bench.engine._server.asked() as client:
-                client.command("DELETE FROM events WHERE name IN ('a', 'b')")
+                client.command(f"DELETE FROM {events} WHERE name IN ('a', 'b')")
             bench.store(THEIRS[0])
         bench.reopen()
         before = bench.engine.kept()
