@@ -62,5 +62,5 @@ class TestAsking:
         home.start()
 
         assert "errors" in home.command("ask", "error_groups", "--explain").stdout
-        assert "trace_id" in home.command("ask").stdout
+        assert "--trace-id" in home.command("ask").stdout
         assert "logs_search" in [each["name"] for each in home.ask("ask")["questions"]]
