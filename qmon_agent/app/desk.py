@@ -19,7 +19,7 @@ from qmon_agent.app.stacks import stacks
 from qmon_agent.app.status import StatusReport
 from qmon_agent.domain.errors import StoreError
 from qmon_agent.http.access import Sessions
-from qmon_agent.store.telemetry import QueryResult, TelemetryStore
+from qmon_agent.store.telemetry import QueryResult
 
 if TYPE_CHECKING:
     from qmon_agent.alerting.muting import Muting
@@ -111,22 +111,8 @@ class AgentDesk:
         store = self._parts.store
         return 0 if store is None else await store.behind()
 
-    def export(
+    async def export(
         self,
-        sql: str,
-        *,
-        form: str,
-        limit: int | None,
-        left_out: Callable[[Sequence[str]], None],
-    ) -> AsyncGenerator[bytes]:
-        store = self._parts.store
-        if store is None:
-            raise StoreError("this agent runs without a telemetry store (--no-store)")
-        return self._streamed(store, sql, form=form, limit=limit, left_out=left_out)
-
-    async def _streamed(
-        self,
-        store: TelemetryStore,
         sql: str,
         *,
         form: str,
@@ -135,6 +121,9 @@ class AgentDesk:
     ) -> AsyncGenerator[bytes]:
         from qmon_agent.app.state_views import state_tables
 
+        store = self._parts.store
+        if store is None:
+            raise StoreError("this agent runs without a telemetry store (--no-store)")
         tables = await asyncio.to_thread(state_tables, self._parts.judged.state, sql)
         pieces = store.stream(
             sql,
